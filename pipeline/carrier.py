@@ -1,0 +1,176 @@
+"""Find the records inside whatever carried them.
+
+Carriers are detected, never configured, and may be nested: SNS in SQS in a Lambda event, EventBridge in Kinesis.
+Pure, and total: `unwrap` raises nothing for any bytes, and one bad part never hides its siblings.
+Shapes: docs.aws.amazon.com/lambda/latest/dg/ (with-sns, with-sqs, with-kinesis, services-kinesisfirehose),
+docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html,
+docs.aws.amazon.com/firehose/latest/dev/retry.html (error rows).
+"""
+
+from base64 import b64decode
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Raw, field
+
+from pipeline.document import Unsound, lines, sound, trimmed
+from pipeline.event import Carrier, NotAnEvent, Poison
+
+MAX_DEPTH = 8  # the deepest real nesting is three; this stops a payload that wraps itself for ever
+
+# Sent once, as plain text, when a topic becomes an event destination.
+TEST_LINE = b"Successfully validated SNS topic for Amazon SES event publishing"
+CONFIRMATIONS = (b'"SubscriptionConfirmation"', b'"UnsubscribeConfirmation"')
+
+Carriers = tuple[Carrier, ...]
+
+
+class Piece(msgspec.Struct, frozen=True, gc=False):
+    """One JSON object that carries nothing: a record, or an attempt at one.
+
+    Attributes:
+        raw: Its exact text, without white space around it.
+        text: The same, in a form that parses.
+        carriers: What it was found in, outermost first.
+    """
+
+    raw: bytes
+    text: bytes
+    carriers: Carriers
+
+
+Found = Piece | NotAnEvent | Poison
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    """The keys by which a carrier, or a record, gives itself away. Raw: their types are anybody's guess."""
+
+    event_type: Raw = field(default=Raw(), name="eventType")
+    notification_type: Raw = field(default=Raw(), name="notificationType")
+    type: Raw = field(default=Raw(), name="Type")
+    message: Raw = field(default=Raw(), name="Message")
+    detail: Raw = Raw()
+    detail_type: Raw = field(default=Raw(), name="detail-type")
+    raw_data: Raw = field(default=Raw(), name="rawData")
+    lambda_records: Raw = field(default=Raw(), name="Records")
+    firehose_records: Raw = field(default=Raw(), name="records")
+    sqs_messages: Raw = field(default=Raw(), name="Messages")
+    sns: Raw = field(default=Raw(), name="Sns")
+    ses: Raw = Raw()
+    receipt: Raw = Raw()
+    kinesis: Raw = Raw()
+    lambda_body: Raw = field(default=Raw(), name="body")
+    sqs_body: Raw = field(default=Raw(), name="Body")
+    record_id: Raw = field(default=Raw(), name="recordId")
+    data: Raw = Raw()
+    kinesis_data: Raw = field(default=Raw(), name="Data")
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
+_elements = msgspec.json.Decoder(list[Raw]).decode
+_text = msgspec.json.Decoder(str).decode
+
+
+def unwrap(data: bytes, carriers: Carriers = (), *, depth: int = 0) -> Iterator[Found]:
+    """Give what is inside `data`, in order. Raises nothing."""
+    data = trimmed(data)
+    if depth > MAX_DEPTH:
+        yield Poison(why="nested too deep", raw=data)
+    elif data.startswith(TEST_LINE):
+        yield NotAnEvent(why="SNS's test line", raw=data)
+    else:
+        try:
+            text = sound(data)
+        except Unsound:
+            yield from _unwrap_lines(data, carriers, depth)
+        else:
+            yield from _unwrap_document(data, text, carriers, depth)
+
+
+def _unwrap_lines(data: bytes, carriers: Carriers, depth: int) -> Iterator[Found]:
+    candidates = lines(data)
+    if not candidates:
+        yield Poison(why="neither one JSON document nor NDJSON, in UTF-8", raw=data)
+    for line in candidates:
+        yield from unwrap(line, carriers, depth=depth + 1)
+
+
+def _unwrap_document(raw: bytes, text: bytes, carriers: Carriers, depth: int) -> Iterator[Found]:
+    match text[:1]:
+        case b"{":
+            yield from _unwrap_object(raw, text, carriers, depth)
+        case b"[":
+            yield from _unwrap_batch(text, carriers, depth)
+        case b'"':
+            yield from unwrap(_text(text).encode(), carriers, depth=depth + 1)
+        case _:
+            yield Poison(why="JSON, but neither an object nor a list of them", raw=raw)
+
+
+def _unwrap_batch(text: bytes, carriers: Carriers, depth: int) -> Iterator[Found]:
+    elements = _elements(text)
+    if not elements:
+        yield NotAnEvent(why="an empty batch", raw=text)
+    for element in elements:
+        yield from unwrap(bytes(element), carriers, depth=depth + 1)
+
+
+def _unwrap_object(raw: bytes, text: bytes, carriers: Carriers, depth: int) -> Iterator[Found]:
+    e = _envelope(text)
+    if e.event_type or e.notification_type:
+        yield Piece(raw, text, carriers)
+    elif e.ses or e.receipt:
+        yield NotAnEvent(why="received mail", raw=raw)
+    elif e.detail and e.detail_type:
+        yield from _unwrap_eventbridge(raw, e, carriers, depth)
+    elif e.message:
+        yield from _unwrap_sns(raw, e, (*carriers, Carrier.SNS), depth)
+    elif bytes(e.sns).startswith(b"{"):
+        yield from _unwrap_sns(raw, _envelope(e.sns), (*carriers, Carrier.LAMBDA_SNS), depth)
+    elif inner := e.lambda_records or e.firehose_records or e.sqs_messages or e.kinesis:
+        yield from unwrap(bytes(inner), carriers, depth=depth + 1)
+    elif encoded := e.raw_data or e.data or e.kinesis_data:
+        yield from _unwrap_base64(raw, bytes(encoded), (*carriers, _encoder(e)), depth)
+    elif body := e.lambda_body or e.sqs_body:
+        sqs = Carrier.LAMBDA_SQS if e.lambda_body else Carrier.SQS
+        yield from unwrap(bytes(body), (*carriers, sqs), depth=depth + 1)
+    else:
+        yield Poison(why="neither eventType nor notificationType, and no carrier that is known", raw=raw)
+
+
+def _unwrap_eventbridge(raw: bytes, e: _Envelope, carriers: Carriers, depth: int) -> Iterator[Found]:
+    """An e-mail event's type is in its detail; the advisor's, the account's and CloudTrail's have none there."""
+    mail = bytes(e.detail_type).startswith(b'"Email ')
+    for found in unwrap(bytes(e.detail), (*carriers, Carrier.EVENTBRIDGE), depth=depth + 1):
+        if isinstance(found, Piece) or mail:
+            yield found
+        else:
+            yield NotAnEvent(why="an EventBridge event about something other than an e-mail", raw=raw)
+
+
+def _unwrap_sns(raw: bytes, e: _Envelope, carriers: Carriers, depth: int) -> Iterator[Found]:
+    message = bytes(e.message)
+    if bytes(e.type) in CONFIRMATIONS and not message.startswith((b'"{', b"{")):
+        yield NotAnEvent(why="an SNS subscription's confirmation", raw=raw)
+    else:
+        yield from unwrap(message, carriers, depth=depth + 1)
+
+
+def _encoder(e: _Envelope) -> Carrier:
+    if e.raw_data:
+        return Carrier.FIREHOSE_ERROR
+    return Carrier.FIREHOSE if e.record_id else Carrier.KINESIS
+
+
+def _unwrap_base64(raw: bytes, value: bytes, carriers: Carriers, depth: int) -> Iterator[Found]:
+    """Base64, as it is on the wire; or, as in fixtures written by hand, the JSON itself."""
+    data = value if value.startswith(b"{") else _text(value).encode() if value.startswith(b'"') else b""
+    if not data.lstrip().startswith(b"{"):
+        try:
+            data = b64decode(data, validate=True)
+        except ValueError:
+            data = b""
+    if data:
+        yield from unwrap(data, carriers, depth=depth + 1)
+    else:
+        yield Poison(why=f"{carriers[-1]}: its data is not base64", raw=raw)

@@ -1,0 +1,159 @@
+"""Where a payload becomes events.
+
+`decode` gives one outcome for each record inside a payload, whatever carried it, and raises nothing for any
+bytes. Pure: no AWS, no clock, no logging.
+Field names and their quirks: docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from pipeline.address import canonical
+from pipeline.carrier import Piece, unwrap
+from pipeline.document import NOT_JSON, Unsound, tree
+from pipeline.event import Event, Kind, NotAnEvent, Outcome, Poison
+from pipeline.identity import content_id, identify
+from pipeline.mending import mended
+from pipeline.recipient import recipients
+from pipeline.timestamp import parse
+from pipeline.wire import NO_MAIL, Decision, Record
+
+DECODER_VERSION = 1
+"""Goes up whenever the same bytes may give another event or other facts; rows of older versions are decoded again."""
+
+ACTIONS = frozenset({"suppress", "release"})
+
+_NOT_EVENTS = {
+    "received": "received mail",
+    "amazonsnssubscriptionsucceeded": "SNS's word that a subscription succeeded",
+}
+
+
+class _Meaning(msgspec.Struct, frozen=True):
+    """What a type name means.
+
+    Attributes:
+        kind: What happened.
+        own: The record's key that says more about it, if any.
+        needs_own: Whether a record without that key is no record.
+        timed: Whether it has a time of its own; else it happens when the mail is sent.
+    """
+
+    kind: Kind
+    own: str | None = None
+    needs_own: bool = True
+    timed: bool = True
+
+
+# By type name without case, spaces and underscores: SES itself writes "Rendering Failure" in a record,
+# RENDERING_FAILURE in its API and RenderingFailure in its guide.
+_MEANINGS = {
+    "send": _Meaning(Kind.SEND, timed=False),
+    "delivery": _Meaning(Kind.DELIVERY, "delivery"),
+    "bounce": _Meaning(Kind.BOUNCE, "bounce"),
+    "complaint": _Meaning(Kind.COMPLAINT, "complaint"),
+    "reject": _Meaning(Kind.REJECT, "reject", needs_own=False, timed=False),
+    "open": _Meaning(Kind.OPEN, "open"),
+    "click": _Meaning(Kind.CLICK, "click"),
+    "renderingfailure": _Meaning(Kind.RENDERING_FAILURE, "failure", timed=False),
+    "deliverydelay": _Meaning(Kind.DELIVERY_DELAY, "delivery_delay"),
+    "subscription": _Meaning(Kind.SUBSCRIPTION, "subscription"),
+    "decision": _Meaning(Kind.DECISION, "decision"),
+}
+_UNKNOWN = _Meaning(Kind.UNKNOWN)
+
+_record = msgspec.json.Decoder(Record).decode
+
+
+def decode(payload: bytes) -> list[Outcome]:
+    """Return what is inside `payload`, one outcome per record, in order. Raises nothing.
+
+    Args:
+        payload: A record or anything that carries records, in any nesting; NDJSON; or what is neither.
+    """
+    record = _plain(payload)
+    if record is not None:
+        return [_outcome(record, Piece(payload.strip(), payload, ()))]
+    return [_read(found) if isinstance(found, Piece) else found for found in unwrap(payload)]
+
+
+def _plain(payload: bytes) -> Record | None:
+    """Return a bare, sound record at once: nearly every payload is one. Everything else goes the careful way."""
+    try:
+        payload.isascii() or payload.decode()
+        record = _record(payload)
+    except NOT_JSON:
+        return None
+    return record if record.event_type or record.notification_type else None
+
+
+def _read(piece: Piece) -> Outcome:
+    try:
+        return _outcome(_record(piece.text), piece)
+    except msgspec.ValidationError:
+        pass
+    try:
+        return _outcome(mended(tree(piece.text)), piece)
+    except Unsound:
+        return Poison(why="a number beyond all bounds, or nested too deep", raw=piece.raw)
+
+
+def _outcome(record: Record, piece: Piece) -> Outcome:
+    type_name = record.event_type or record.notification_type
+    if not type_name:
+        return Poison(why="its type is not a text", raw=piece.raw)
+    meaning = _meaning(type_name)
+    if isinstance(meaning, str):
+        return NotAnEvent(why=meaning, raw=piece.raw)
+    own = getattr(record, meaning.own) if meaning.own else None
+    if own is None and meaning.own and meaning.needs_own:
+        return Poison(why=f"{meaning.kind}: what happened is missing", raw=piece.raw)
+    if type(own) is Decision and not _is_whole(own):
+        return Poison(why="decision: its id, action, address or time is missing or unusable", raw=piece.raw)
+    return _event(record, type_name, meaning, own, piece)
+
+
+@lru_cache(maxsize=256)
+def _meaning(type_name: str) -> _Meaning | str:
+    """Return what a type name means; a text: what it is instead of a sending event."""
+    plain = "".join(filter(str.isalnum, type_name.lower()))
+    return _NOT_EVENTS[plain] if plain in _NOT_EVENTS else _MEANINGS.get(plain, _UNKNOWN)
+
+
+def _event(record: Record, type_name: str, meaning: _Meaning, own: Any, piece: Piece) -> Outcome:
+    kind, mail = meaning.kind, record.mail or NO_MAIL
+    sent_at = parse(mail.timestamp)
+    occurred_at = (parse(own.timestamp) if own else None) if meaning.timed else sent_at
+    about = recipients(own, mail)
+    addresses = about.addresses
+    message_id = mail.message_id or None
+    name = identify(kind, own, message_id, occurred_at, addresses)
+    try:
+        name = name or content_id(kind, tree(piece.text))
+    except Unsound:
+        return Poison(why="a number beyond all bounds, or nested too deep", raw=piece.raw)
+    return Event(
+        id=name,
+        kind=kind,
+        type=type_name,
+        occurred_at=occurred_at,
+        sent_at=sent_at,
+        message_id=message_id,
+        recipients=addresses,
+        unusable=about.unusable,
+        mail=mail,
+        own=own,
+        raw=piece.raw,
+        carriers=piece.carriers,
+    )
+
+
+def _is_whole(decision: Decision) -> bool:
+    return bool(
+        decision.id
+        and decision.action in ACTIONS
+        and canonical(decision.address or "")
+        and parse(decision.timestamp) is not None
+    )

@@ -1,0 +1,153 @@
+"""What an event says about each of its recipients.
+
+One event gives facts about many addresses, or none. Which sub-types are fresh evidence, which are echoes
+of a list of SES's own, and which are no fault of the address:
+docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html#event-publishing-retrieving-sns-contents-bounce-types
+An unknown sub-type is no fact: it is never guessed. Pure.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import lru_cache
+
+import msgspec
+
+from pipeline.address import bare, canonical
+from pipeline.event import Event
+from pipeline.standing import EVERY_SCOPE, Evidence, Fact, Key
+from pipeline.timestamp import to_ms
+from pipeline.wire import Bounce, Complaint, Decision, Recipient
+
+DIAGNOSTIC_KEPT = 1_000  # code points, and bytes: 27 of them must fit an item of 64 KB
+TEXT_KEPT = 256  # code points
+# A mailbox provider's clock may be wrong; a bounce or a complaint is never later than this after its mail was sent.
+LATEST_AFTER_SENDING = timedelta(days=90)
+
+# By bounceType and bounceSubType, without case.
+BOUNCES = {
+    ("permanent", "general"): Fact.HARD,
+    ("permanent", "noemail"): Fact.HARD,
+    ("permanent", "suppressed"): Fact.ECHO,
+    ("permanent", "onaccountsuppressionlist"): Fact.ECHO,
+    ("permanent", "ontenantsuppressionlist"): Fact.ECHO,
+    ("permanent", "emailvalidationsuppressed"): Fact.ECHO,
+    ("permanent", "unsubscribedrecipient"): Fact.OPT_OUT,
+    ("transient", "general"): Fact.SOFT,
+    ("transient", "mailboxfull"): Fact.SOFT,
+    ("undetermined", "undetermined"): Fact.SOFT,
+}
+LISTS = frozenset({"onaccountsuppressionlist", "ontenantsuppressionlist"})
+NOT_SPAM = "not-spam"
+
+_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)  # RFC 3463
+
+
+class Finding(msgspec.Struct, frozen=True, gc=False):
+    """One fact about one address."""
+
+    key: Key
+    fact: Fact
+    evidence: Evidence
+
+
+def findings(event: Event) -> Iterator[Finding]:
+    """Give every fact in an event, by address; nothing for most events."""
+    own = event.own
+    if isinstance(own, Bounce):
+        return _of_bounce(event, own)
+    if isinstance(own, Complaint):
+        return _of_complaint(event, own)
+    if isinstance(own, Decision):
+        return _of_decision(event, own)
+    return iter(())
+
+
+def counted_from_ms(event: Event) -> int:
+    """Return when an event counts from: the later of its own time and the sending's, never long after sending."""
+    occurred_at, sent_at = event.occurred_at, event.sent_at
+    if occurred_at and sent_at:
+        return max(0, to_ms(min(max(occurred_at, sent_at), sent_at + LATEST_AFTER_SENDING)))
+    known = occurred_at or sent_at
+    return max(0, to_ms(known)) if known else 0
+
+
+def _of_bounce(event: Event, bounce: Bounce) -> Iterator[Finding]:
+    fact = _bounce_fact(bounce.bounce_type or "", bounce.bounce_sub_type or "")
+    if fact is None:
+        return
+    at_ms, message_id, sub_type = counted_from_ms(event), _cut(event.message_id), _cut(bounce.bounce_sub_type)
+    for person in bounce.bounced_recipients or ():
+        spelling = person.email_address or ""
+        address = canonical(spelling)
+        if address is None or (fact is Fact.SOFT and _is_automatic(bounce, person)):
+            continue
+        evidence = Evidence(
+            at_ms=at_ms,
+            event_id=event.id,
+            message_id=message_id,
+            sub_type=sub_type,
+            status=_status(person.status),
+            diagnostic="" if fact is Fact.SOFT else _cut_diagnostic(person.diagnostic_code),
+            spelling=_cut(bare(spelling)),
+        )
+        yield Finding(Key(address), fact, evidence)
+
+
+@lru_cache(maxsize=256)
+def _bounce_fact(bounce_type: str, sub_type: str) -> Fact | None:
+    return BOUNCES.get((_plain(bounce_type), _plain(sub_type)))
+
+
+def _is_automatic(bounce: Bounce, person: Recipient) -> bool:
+    """Tell an out-of-office reply, which SES reports as Transient/General with nothing from a DSN."""
+    return _plain(bounce.bounce_sub_type) == "general" and not (person.status or person.diagnostic_code)
+
+
+def _of_complaint(event: Event, complaint: Complaint) -> Iterator[Finding]:
+    sub_type = _plain(complaint.complaint_sub_type)
+    if _plain(complaint.complaint_feedback_type) == NOT_SPAM or (sub_type and sub_type not in LISTS):
+        return
+    # Most mailbox providers hide who complained; SES then names everyone there who got the mail. So several names
+    # are suspects, not culprits. (SES guide, "Complaint object")
+    certain = len(event.recipients) + event.unusable == 1
+    fact = Fact.ECHO if sub_type else Fact.COMPLAINT if certain else Fact.UNCERTAIN_COMPLAINT
+    named = [person.email_address or "" for person in complaint.complained_recipients or ()]
+    spellings = {canonical(text): bare(text) for text in (*(event.mail.destination or ()), *named)}
+    for address in event.recipients:
+        evidence = Evidence(
+            at_ms=counted_from_ms(event),
+            event_id=event.id,
+            message_id=_cut(event.message_id),
+            sub_type=_cut(complaint.complaint_sub_type or complaint.complaint_feedback_type),
+            spelling=_cut(spellings[address]),
+        )
+        yield Finding(Key(address), fact, evidence)
+
+
+def _of_decision(event: Event, decision: Decision) -> Iterator[Finding]:
+    evidence = Evidence(
+        at_ms=counted_from_ms(event),
+        event_id=event.id,
+        spelling=_cut(bare(decision.address or "")),
+        lifts=tuple(sorted(set(decision.read or ()))) if decision.action == Fact.RELEASE else (),
+    )
+    for address in event.recipients:
+        yield Finding(Key(address, decision.scope or EVERY_SCOPE), Fact(decision.action or ""), evidence)
+
+
+def _plain(name: str | None) -> str:
+    return (name or "").replace(" ", "").replace("_", "").lower()
+
+
+def _status(text: str | None) -> str:
+    found = _STATUS.search(text or "")
+    return found.group() if found else ""
+
+
+def _cut(text: str | None) -> str:
+    return (text or "")[:TEXT_KEPT]
+
+
+def _cut_diagnostic(text: str | None) -> str:
+    return (text or "")[:DIAGNOSTIC_KEPT].encode()[:DIAGNOSTIC_KEPT].decode(errors="ignore")

@@ -1,0 +1,79 @@
+"""Name an event by what happened, so that the same happening always gets the same name.
+
+SES gives its events no id, and a transport's id (SNS, EventBridge, Kinesis) changes with every delivery. So the name
+is a hash of what SES says happened: type, message, and what tells two such events of one message apart. The JSON text
+is never hashed where that is enough, since its key order differs by feed. Two happenings under one name could lose a
+suppression; one happening under two names is harmless: so where in doubt, more goes into the hash. Pure.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from pipeline.event import Kind
+from pipeline.timestamp import to_ms
+from pipeline.wire import Bounce, Click, Complaint, Decision, Delivery, DeliveryDelay, Open, Subscription
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_HEX_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def identify(
+    kind: Kind, own: Any, message_id: str | None, occurred_at: datetime | None, recipients: Sequence[str]
+) -> str | None:
+    """Return the event's id: 128 bits as 32 hex digits; None if the record says too little to have one.
+
+    Args:
+        kind: What happened.
+        own: The record's object of that kind.
+        message_id: SES's id of the message, if known.
+        occurred_at: The event's own time, if readable.
+        recipients: Whom it is about, canonical and distinct.
+    """
+    discriminate = _DISCRIMINATORS.get(type(own))
+    if discriminate is None:  # Send, Reject, Rendering Failure: at most one of each for a message
+        return _hash(kind, message_id) if message_id and kind is not Kind.UNKNOWN else None
+    if type(own) is Decision:
+        plain = (own.id or "").replace("-", "").lower()
+        return plain if _HEX_ID.fullmatch(plain) else _hash(kind, own.id)
+    # A time that cannot be read still tells two events apart.
+    moment = to_ms(occurred_at) if occurred_at else own.timestamp
+    feedback_id = getattr(own, "feedback_id", None)
+    if not (message_id or moment or feedback_id):
+        return None
+    return _hash(kind, message_id, feedback_id or moment, *discriminate(own, recipients))
+
+
+def content_id(kind: Kind, tree: object) -> str:
+    """Return the id of a record that says neither which message, nor which feedback, nor when: all of it counts.
+
+    Args:
+        kind: What happened.
+        tree: The record as plain Python values; the order of its keys does not matter.
+    """
+    return _hash(kind, tree)
+
+
+def _hash(*parts: object) -> str:
+    """Hash the parts as a JSON array, so that no choice of texts makes two different lists alike."""
+    return sha256(_encode(parts)).hexdigest()[:32]
+
+
+def _by_recipients(_: Any, recipients: Sequence[str]) -> tuple[object, ...]:
+    return (sorted(recipients),)
+
+
+_DISCRIMINATORS: dict[type, Callable[[Any, Sequence[str]], tuple[object, ...]]] = {
+    Bounce: _by_recipients,
+    Complaint: _by_recipients,
+    Delivery: _by_recipients,
+    DeliveryDelay: _by_recipients,
+    Open: lambda own, _: (own.ip_address, own.user_agent),
+    Click: lambda own, _: (own.ip_address, own.user_agent, own.link),
+    Subscription: lambda _, __: (),
+    Decision: lambda _, __: (),
+}

@@ -1,0 +1,73 @@
+"""Every port in memory: for tests, for trying things out, and as the plainest statement of each contract."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from pipeline.errors import Conflict
+from pipeline.fact import Finding
+from pipeline.ports import NO_ITEM, Item, Quarantined, Scan
+from pipeline.row import Row, findings_of
+from pipeline.standing import Key
+
+
+class MemoryStore:
+    """A suppression table that forgets when the process ends."""
+
+    def __init__(self) -> None:
+        self._items: dict[Key, Item] = {}
+
+    def load(self, keys: Iterable[Key]) -> Mapping[Key, Item]:
+        """See `ports.SuppressionStore`."""
+        return {key: self._items.get(key, NO_ITEM) for key in keys}
+
+    def save(self, key: Key, item: Item, *, expected: str) -> None:
+        """See `ports.SuppressionStore`."""
+        stored = self._items.get(key, NO_ITEM)
+        if stored.facts_hash != expected or stored.policy_version > item.policy_version:
+            raise Conflict
+        self._items[key] = item
+
+    def scan(self) -> Iterator[tuple[Key, Item]]:
+        """See `ports.SuppressionStore`."""
+        yield from list(self._items.items())
+
+
+class MemoryArchive:
+    """A log that forgets when the process ends."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """See `ports.Archive`."""
+        self._rows.extend(rows)
+
+    def rows(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Sequence[Row]]:
+        """See `ports.Archive`."""
+        yield [
+            row
+            for row in self._rows
+            if (since is None or row.arrived_at >= since) and (until is None or row.arrived_at < until)
+        ]
+
+    def findings(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Scan]:
+        """See `ports.Archive`."""
+        for rows in self.rows(since=since, until=until):
+            found: list[Finding] = [finding for row in rows for finding in findings_of(row)]
+            yield Scan(rows=len(rows), findings=found)
+
+
+class MemoryQuarantine:
+    """A quarantine that forgets when the process ends.
+
+    Attributes:
+        held: What was put, in order.
+    """
+
+    def __init__(self) -> None:
+        self.held: list[Quarantined] = []
+
+    def put(self, quarantined: Quarantined) -> None:
+        """See `ports.Quarantine`."""
+        if quarantined not in self.held:
+            self.held.append(quarantined)

@@ -1,0 +1,61 @@
+"""Whom an event is about.
+
+A bounce names its own, even when that is nobody: the destination list of the same mail holds people whose mail
+arrived (an out-of-office reply to a group may name none at all). Pure.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from pipeline.address import Address, canonical
+from pipeline.wire import Bounce, Complaint, Decision, Delivery, DeliveryDelay, Mail, Recipient, Wire
+
+
+class Recipients(msgspec.Struct, frozen=True, gc=False):
+    """Whom an event is about.
+
+    Attributes:
+        addresses: Canonical, distinct, in order of appearance.
+        unusable: How many of those whom it names are no address.
+    """
+
+    addresses: tuple[Address, ...]
+    unusable: int = 0
+
+
+def recipients(own: Wire | None, mail: Mail) -> Recipients:
+    """Return whom the event is about, by what its own object names, or else by the mail's destinations."""
+    kind = type(own)
+    name = _NAMES.get(kind)
+    if name is None:
+        return _recipients(mail.destination)
+    found = _recipients(name(own))
+    if found.addresses or kind not in _FALLS_BACK:
+        return found
+    destinations = _recipients(mail.destination).addresses
+    if kind is Complaint and len(destinations) != 1:  # several destinations, and no word of which complained
+        return found
+    return Recipients(destinations, found.unusable)
+
+
+def _recipients(texts: Sequence[str] | None) -> Recipients:
+    found = [canonical(text) for text in texts or ()]
+    usable = [address for address in found if address]
+    distinct = usable if len(usable) == 1 else dict.fromkeys(usable)
+    return Recipients(tuple(distinct), len(found) - len(usable))
+
+
+def _texts(people: Iterable[Recipient] | None) -> list[str]:
+    return [person.email_address or "" for person in people or ()]
+
+
+_NAMES: dict[type, Callable[[Any], Sequence[str] | None]] = {
+    Bounce: lambda own: _texts(own.bounced_recipients),
+    Complaint: lambda own: _texts(own.complained_recipients),
+    DeliveryDelay: lambda own: _texts(own.delayed_recipients),
+    Delivery: lambda own: own.recipients,
+    Decision: lambda own: (own.address or "",),
+}
+_FALLS_BACK = frozenset({Complaint, Delivery, DeliveryDelay})

@@ -1,0 +1,167 @@
+"""A record as a row of the log: flat columns, and the record itself in `raw`.
+
+The columns and their types are those of schemas/log.json; a test proves it. Pure.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import msgspec
+
+from pipeline.address import Address, domain
+from pipeline.columns import Diagnosis, own_columns
+from pipeline.decode import DECODER_VERSION, decode
+from pipeline.event import FEEDBACK, Event, Kind, Poison
+from pipeline.fact import Finding, findings
+from pipeline.standing import Evidence, Fact, Key
+
+CONFIGURATION_SET_TAG = "ses:configuration-set"
+
+
+class FactColumn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One fact about one address: `standing.Evidence`, without the event's id, which is the row's."""
+
+    address: Address
+    scope: str
+    fact: str
+    at_ms: int
+    message_id: str
+    sub_type: str
+    status: str
+    diagnostic: str
+    spelling: str
+    lifts: tuple[str, ...]
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One record in the log; every attribute is a column of schemas/log.json, which describes them."""
+
+    event_id: str
+    event_type: str
+    ses_type: str
+    is_feedback: bool
+    occurred_at: datetime | None = None
+    sent_at: datetime | None = None
+    arrived_at: datetime
+    message_id: str | None = None
+    source: str | None = None
+    source_arn: str | None = None
+    sending_account_id: str | None = None
+    recipients: tuple[str, ...] = ()
+    recipient_domains: tuple[str, ...] = ()
+    subject: str | None = None
+    configuration_set: str | None = None
+    tags: Mapping[str, list[str]] | None = None
+    feedback_id: str | None = None
+    bounce_type: str | None = None
+    bounce_sub_type: str | None = None
+    complaint_feedback_type: str | None = None
+    complaint_sub_type: str | None = None
+    complaint_arrived_at: datetime | None = None
+    diagnoses: tuple[Diagnosis, ...] = ()
+    reporting_mta: str | None = None
+    remote_mta_ip: str | None = None
+    smtp_response: str | None = None
+    processing_time_ms: int | None = None
+    delay_type: str | None = None
+    expires_at: datetime | None = None
+    reject_reason: str | None = None
+    template_name: str | None = None
+    error_message: str | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
+    bot_likelihood: str | None = None
+    link: str | None = None
+    link_tags: Mapping[str, list[str]] | None = None
+    contact_list: str | None = None
+    subscription_source: str | None = None
+    unsubscribed_all: bool | None = None
+    decision: str | None = None
+    facts: tuple[FactColumn, ...] = ()
+    decoder_version: int
+    raw: str
+
+
+def row(event: Event, *, arrived_at: datetime) -> Row:
+    """Return an event as a row; `arrived_at` is when the log got it."""
+    mail = event.mail
+    feedback = event.kind in FEEDBACK
+    configuration_set = (mail.tags or {}).get(CONFIGURATION_SET_TAG)
+    return Row(
+        event_id=event.id,
+        event_type=event.kind.value,
+        ses_type=event.type,
+        is_feedback=feedback,
+        occurred_at=event.occurred_at,
+        sent_at=event.sent_at,
+        arrived_at=arrived_at,
+        message_id=event.message_id,
+        source=mail.source,
+        source_arn=mail.source_arn,
+        sending_account_id=mail.sending_account_id,
+        recipients=event.recipients,
+        recipient_domains=tuple(dict.fromkeys(map(domain, event.recipients))),
+        subject=mail.common_headers.subject if mail.common_headers else None,
+        configuration_set=configuration_set[0] if configuration_set else None,
+        tags=mail.tags,
+        facts=tuple(map(_fact_column, findings(event))) if feedback else (),
+        decoder_version=DECODER_VERSION,
+        raw=event.raw.decode(),
+        **own_columns(event.own),
+    )
+
+
+def poison_row(poison: Poison, *, name: str, arrived_at: datetime) -> Row:
+    """Return poison that came together with events as a row, so that it is not lost when they are kept."""
+    return Row(
+        event_id=name,
+        event_type=Kind.UNKNOWN.value,
+        ses_type="",
+        is_feedback=False,
+        arrived_at=arrived_at,
+        error_message=poison.why,
+        decoder_version=DECODER_VERSION,
+        raw=poison.raw.decode(errors="replace"),
+    )
+
+
+def findings_of(row: Row) -> Iterator[Finding]:
+    """Give the facts in a row: as decoded then, or decoded again where the decoder has moved on since."""
+    if row.decoder_version == DECODER_VERSION:
+        for fact in row.facts:
+            yield finding(fact, event_id=row.event_id)
+    else:
+        for outcome in decode(row.raw.encode()):
+            if isinstance(outcome, Event):
+                yield from findings(outcome)
+
+
+def finding(fact: FactColumn, *, event_id: str) -> Finding:
+    """Return a fact's column as the fact it was made of."""
+    evidence = Evidence(
+        at_ms=fact.at_ms,
+        event_id=event_id,
+        message_id=fact.message_id,
+        sub_type=fact.sub_type,
+        status=fact.status,
+        diagnostic=fact.diagnostic,
+        spelling=fact.spelling,
+        lifts=fact.lifts,
+    )
+    return Finding(Key(fact.address, fact.scope), Fact(fact.fact), evidence)
+
+
+def _fact_column(found: Finding) -> FactColumn:
+    evidence = found.evidence
+    return FactColumn(
+        address=found.key.address,
+        scope=found.key.scope,
+        fact=found.fact.value,
+        at_ms=evidence.at_ms,
+        message_id=evidence.message_id,
+        sub_type=evidence.sub_type,
+        status=evidence.status,
+        diagnostic=evidence.diagnostic,
+        spelling=evidence.spelling,
+        lifts=evidence.lifts,
+    )

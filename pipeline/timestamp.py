@@ -1,0 +1,66 @@
+"""Times as SES writes them, and as this project writes them.
+
+Pure: there is no "now" here. Precision is the millisecond, as in SES's own records and in Athena's engine
+version 3; what is finer is cut off, never rounded.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+# SES writes 2016-10-14T05:02:16.645Z; its own documentation and public fixtures also hold no fraction, microseconds
+# (with and without zone), an offset in place of Z, and "2018-10-08T14:05:45 +0000".
+_FORMS = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d(?::?\d\d)?)?",
+    re.IGNORECASE | re.ASCII,
+)
+
+_USUAL_LENGTH = len("2016-10-14T05:02:16.645Z")
+
+
+def parse(text: str | None) -> datetime | None:
+    """Return the moment that `text` names, aware, in UTC, cut to milliseconds; None if it is not readable.
+
+    A time without a zone is UTC: SES's always are.
+    """
+    if not text:
+        return None
+    if (
+        len(text) == _USUAL_LENGTH
+        and text[4] == text[7] == "-"
+        and text[10] == "T"
+        and text[19] == "."
+        and text[23] == "Z"
+    ):
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    match = _FORMS.fullmatch(text.strip())
+    if match is None:
+        return None
+    day, clock, fraction, zone = match.groups()
+    milliseconds = (fraction or "")[:3].ljust(3, "0")
+    try:
+        return datetime.fromisoformat(f"{day}T{clock}.{milliseconds}{(zone or 'Z').upper()}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def to_ms(moment: datetime) -> int:
+    """Return milliseconds since 1970 UTC."""
+    since = moment - EPOCH
+    return since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """Return the aware UTC moment that many milliseconds after 1970."""
+    return EPOCH + milliseconds * _MILLISECOND
+
+
+def show(moment: datetime) -> str:
+    """Write a moment as YYYY-MM-DDTHH:MM:SS.mmmZ."""
+    moment = moment.astimezone(UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(24, "0")
