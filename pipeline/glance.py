@@ -59,6 +59,7 @@ class _Complaint(_Record, tag="Complaint", gc=False):
     pass
 
 
+_FEEDBACK = (b'{"eventType":"Bounce"', b'{"eventType":"Complaint"')  # no need to look twice
 _KINDS: dict[type[_Record], Kind] = {
     _Send: Kind.SEND,
     _Reject: Kind.REJECT,
@@ -85,6 +86,8 @@ _skim = msgspec.json.Decoder(
 
 def glance(payload: bytes) -> Kind | None:
     """Return the kind of a bare record that cannot hold facts; None: it must be decoded to know."""
+    if payload.startswith(_FEEDBACK):
+        return None
     try:
         payload.isascii() or payload.decode()
         return _KINDS.get(type(_skim(payload)))

@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 
 from pipeline.event import Kind
-from pipeline.timestamp import to_ms
 from pipeline.wire import Bounce, Click, Complaint, Decision, Delivery, DeliveryDelay, Open, Subscription
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -36,16 +35,12 @@ def identify(
     """
     discriminate = _DISCRIMINATORS.get(type(own))
     if discriminate is None:  # Send, Reject, Rendering Failure: at most one of each for a message
-        return _hash(kind, message_id) if message_id and kind is not Kind.UNKNOWN else None
+        return _hash((kind, message_id)) if message_id and kind is not Kind.UNKNOWN else None
     if type(own) is Decision:
-        plain = (own.id or "").replace("-", "").lower()
-        return plain if _HEX_ID.fullmatch(plain) else _hash(kind, own.id)
+        return _client_id(own.id or "")
     # A time that cannot be read still tells two events apart.
-    moment = to_ms(occurred_at) if occurred_at else own.timestamp
-    feedback_id = getattr(own, "feedback_id", None)
-    if not (message_id or moment or feedback_id):
-        return None
-    return _hash(kind, message_id, feedback_id or moment, *discriminate(own, recipients))
+    discriminator = discriminate(own, occurred_at or own.timestamp, recipients)
+    return _hash((kind, message_id, *discriminator)) if message_id or discriminator[0] else None
 
 
 def content_id(kind: Kind, tree: object) -> str:
@@ -55,25 +50,40 @@ def content_id(kind: Kind, tree: object) -> str:
         kind: What happened.
         tree: The record as plain Python values; the order of its keys does not matter.
     """
-    return _hash(kind, tree)
+    return _hash((kind, tree))
 
 
-def _hash(*parts: object) -> str:
+def _client_id(text: str) -> str:
+    """Return a decision's id, made by the client, in the form of all ids."""
+    plain = text.replace("-", "").lower()
+    return plain if _HEX_ID.fullmatch(plain) else _hash((Kind.DECISION, text))
+
+
+def _hash(parts: object) -> str:
     """Hash the parts as a JSON array, so that no choice of texts makes two different lists alike."""
     return sha256(_encode(parts)).hexdigest()[:32]
 
 
-def _by_recipients(_: Any, recipients: Sequence[str]) -> tuple[object, ...]:
-    return (sorted(recipients),)
+Moment = datetime | str | None
+Discriminator = tuple[Any, ...]
 
 
-_DISCRIMINATORS: dict[type, Callable[[Any, Sequence[str]], tuple[object, ...]]] = {
-    Bounce: _by_recipients,
-    Complaint: _by_recipients,
-    Delivery: _by_recipients,
-    DeliveryDelay: _by_recipients,
-    Open: lambda own, _: (own.ip_address, own.user_agent),
-    Click: lambda own, _: (own.ip_address, own.user_agent, own.link),
-    Subscription: lambda _, __: (),
-    Decision: lambda _, __: (),
+def _feedback(own: Any, moment: Moment, recipients: Sequence[str]) -> Discriminator:
+    return own.feedback_id or moment, sorted(recipients)
+
+
+def _delivery(_: Any, moment: Moment, recipients: Sequence[str]) -> Discriminator:
+    return moment, sorted(recipients)
+
+
+# The first of each: which feedback, or when.
+_DISCRIMINATORS: dict[type, Callable[[Any, Moment, Sequence[str]], Discriminator]] = {
+    Bounce: _feedback,
+    Complaint: _feedback,
+    Delivery: _delivery,
+    DeliveryDelay: _delivery,
+    Open: lambda own, moment, _: (moment, own.ip_address, own.user_agent),
+    Click: lambda own, moment, _: (moment, own.ip_address, own.user_agent, own.link),
+    Subscription: lambda _, moment, __: (moment,),
+    Decision: lambda own, _, __: (own.id,),
 }

@@ -25,6 +25,9 @@ class Recipients(msgspec.Struct, frozen=True, gc=False):
     unusable: int = 0
 
 
+_NONE_USABLE = Recipients((), 1)
+
+
 def recipients(own: Wire | None, mail: Mail) -> Recipients:
     """Return whom the event is about, by what its own object names, or else by the mail's destinations."""
     kind = type(own)
@@ -41,10 +44,12 @@ def recipients(own: Wire | None, mail: Mail) -> Recipients:
 
 
 def _recipients(texts: Sequence[str] | None) -> Recipients:
+    if texts and len(texts) == 1:
+        address = canonical(texts[0])
+        return Recipients((address,)) if address else _NONE_USABLE
     found = [canonical(text) for text in texts or ()]
     usable = [address for address in found if address]
-    distinct = usable if len(usable) == 1 else dict.fromkeys(usable)
-    return Recipients(tuple(distinct), len(found) - len(usable))
+    return Recipients(tuple(dict.fromkeys(usable)), len(found) - len(usable))
 
 
 def _texts(people: Iterable[Recipient] | None) -> list[str]:

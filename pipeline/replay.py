@@ -10,9 +10,10 @@ import msgspec
 
 from pipeline.digest import digest
 from pipeline.errors import Rejected
+from pipeline.gathering import gather
 from pipeline.policy import Policy
 from pipeline.ports import Archive, SuppressionStore
-from pipeline.projection import gather, merge
+from pipeline.projection import merge
 from pipeline.standing import Key, Standing, join
 
 KEYS_HELD = 50_000  # standings folded in memory before they are merged: about 50 MB

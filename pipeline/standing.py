@@ -100,7 +100,9 @@ def standing(facts: Iterable[tuple[Fact, Evidence]]) -> Standing:
     gathered: dict[Fact, list[Evidence]] = {}
     for fact, evidence in facts:
         gathered.setdefault(fact, []).append(evidence)
-    return Standing(**{fact: _KEEP[fact](evidence) for fact, evidence in gathered.items()})
+    return Standing(
+        **{fact: _KEEP[fact](evidence) if len(evidence) > 1 else (evidence[0],) for fact, evidence in gathered.items()}
+    )
 
 
 def facts_of(known: Standing) -> Iterable[tuple[Fact, Evidence]]:

@@ -1,0 +1,124 @@
+"""Read a batch: its facts gathered by address, its poison set aside.
+
+Pure but for the quarantine that it is given.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from pipeline.decode import decode
+from pipeline.errors import BatchUnfinished, Outage
+from pipeline.event import FEEDBACK, Event, Kind, Poison
+from pipeline.fact import Finding, findings
+from pipeline.glance import glance
+from pipeline.ports import Quarantine, Quarantined
+from pipeline.standing import Evidence, Fact, Key, Standing, standing
+
+
+class StreamRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A payload with its place in the stream, by which the quarantine names it."""
+
+    payload: bytes
+    position: str
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """What became of a batch.
+
+    Attributes:
+        events: Events by kind.
+        ignored: Records that are no sending event.
+        quarantined: Payloads set aside.
+        facts: Facts found.
+        written: Items put.
+        unchanged: Items that knew it all already.
+    """
+
+    events: Counter[str] = msgspec.field(default_factory=Counter)
+    ignored: int = 0
+    quarantined: int = 0
+    facts: int = 0
+    written: int = 0
+    unchanged: int = 0
+
+
+def gather(found: Iterable[Finding]) -> dict[Key, Standing]:
+    """Return facts as changes: one standing for each key."""
+    by_key: dict[Key, list[tuple[Fact, Evidence]]] = {}
+    for finding in found:
+        by_key.setdefault(finding.key, []).append((finding.fact, finding.evidence))
+    return {key: standing(facts) for key, facts in by_key.items()}
+
+
+class Gathering:
+    """What a batch holds.
+
+    Attributes:
+        tally: What was found so far.
+        sources: By key, the indexes of the records that say something about it, ascending.
+        end: Index of the first record that was not read.
+    """
+
+    def __init__(self, quarantine: Quarantine) -> None:
+        self.tally = Tally()
+        self.sources: dict[Key, list[int]] = {}
+        self.end = 0
+        self._found: list[Finding] = []
+        self._quarantine = quarantine
+
+    def read(self, batch: Sequence[StreamRecord]) -> Outage | None:
+        """Read records until the quarantine is away; return that outage, if there is one."""
+        glanced: list[Kind] = []
+        outage = None
+        for record in batch:
+            if kind := glance(record.payload):
+                glanced.append(kind)
+            else:
+                try:
+                    self._read(record)
+                except Outage as error:
+                    outage = error
+                    break
+            self.end += 1
+        self.tally.events.update(glanced)
+        return outage
+
+    def changes(self) -> dict[Key, Standing]:
+        """Return the facts, joined by key."""
+        return gather(self._found)
+
+    def set_aside(self, index: int, record: StreamRecord, why: str) -> None:
+        """Put a whole record into the quarantine.
+
+        Raises:
+            BatchUnfinished: The quarantine is away.
+        """
+        try:
+            self._put(record.payload, why, record)
+        except Outage as error:
+            raise BatchUnfinished(first=index, cause=error) from error
+
+    def _read(self, record: StreamRecord) -> None:
+        for outcome in decode(record.payload):
+            if isinstance(outcome, Event):
+                self._note(outcome, record)
+            elif isinstance(outcome, Poison):
+                self._put(outcome.raw, outcome.why, record)
+            else:
+                self.tally.ignored += 1
+
+    def _note(self, event: Event, record: StreamRecord) -> None:
+        if event.unusable and event.kind in FEEDBACK:
+            why = f"{event.kind}: {event.unusable} of its recipients have no usable address"
+            self._put(event.raw, why, record)
+        self.tally.events[event.kind] += 1
+        for finding in findings(event):
+            self.tally.facts += 1
+            self.sources.setdefault(finding.key, []).append(self.end)
+            self._found.append(finding)
+
+    def _put(self, payload: bytes, why: str, record: StreamRecord) -> None:
+        self._quarantine.put(Quarantined(payload=payload, reason=why, position=record.position))
+        self.tally.quarantined += 1
