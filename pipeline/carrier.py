@@ -91,7 +91,7 @@ def _unwrap_lines(data: bytes, carriers: Carriers, depth: int) -> Iterator[Found
     candidates = lines(data)
     if not candidates:
         yield Poison(why="neither one JSON document nor NDJSON, in UTF-8", raw=data)
-    for line in candidates:
+    for _, line in candidates:
         yield from unwrap(line, carriers, depth=depth + 1)
 
 

@@ -57,20 +57,20 @@ def tree(data: bytes) -> Any:
         raise Unsound from error
 
 
-def lines(data: bytes) -> list[bytes]:
-    """Return the lines of NDJSON that are not blank; none at all if not one of them is a JSON object with a key."""
-    candidates = [line for line in map(trimmed, data.split(b"\n")) if line]
-    if len(candidates) > 1 and any(line.startswith(b'{"') and _is_sound(line) for line in candidates):
+def lines(data: bytes) -> list[tuple[int, bytes]]:
+    """Return the lines of NDJSON that are not blank, numbered from 1; none if no line opens an object and closes it."""
+    candidates = [(number, line) for number, text in enumerate(data.split(b"\n"), 1) if (line := trimmed(text))]
+    if len(candidates) > 1 and any(is_whole(line) for _, line in candidates):
         return candidates
     return []
 
 
-def _is_sound(data: bytes) -> bool:
+def is_whole(line: bytes) -> bool:
+    """Tell whether a trimmed line is a JSON object with a key: what a line of a document spread over lines never is."""
     try:
-        sound(data)
+        return line.startswith(b'{"') and bool(sound(line))
     except Unsound:
         return False
-    return True
 
 
 def _resurrected(data: bytes) -> bytes:

@@ -1,0 +1,56 @@
+"""`mailfold decode`: what a payload is, as one line of JSON for each record inside."""
+
+import sys
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from pipeline.cli.source import STANDARD_INPUT, payloads
+from pipeline.decode import decode
+from pipeline.event import Event, NotAnEvent, Outcome
+from pipeline.fact import findings
+from pipeline.gathering import gather
+from pipeline.policy import DEFAULT_POLICY, verdict
+from pipeline.timestamp import show
+
+
+def decode_command(
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE…|-]", help="Files to read; none, or -: standard input.")
+    ] = None,
+) -> None:
+    """Tell what SES payloads say, in whatever carrier: one line of JSON for each record, in order.
+
+    A file holds one JSON document or one on each line (NDJSON), plain or gzip.
+
+    Example: mailfold decode schemas/wire/examples/v1.bounce-permanent-general.pass.json
+    """
+    write = sys.stdout.buffer.write
+    for name in files or [STANDARD_INPUT]:
+        for payload in payloads(name):
+            for outcome in decode(payload.data):
+                write(msgspec.json.encode(described(outcome)) + b"\n")
+    sys.stdout.flush()
+
+
+def described(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as the JSON object that `mailfold decode` prints."""
+    if isinstance(outcome, Event):
+        return {
+            "event_id": outcome.id,
+            "kind": outcome.kind,
+            "occurred_at": show(outcome.occurred_at) if outcome.occurred_at else None,
+            "sent_at": show(outcome.sent_at) if outcome.sent_at else None,
+            "message_id": outcome.message_id,
+            "recipients": outcome.recipients,
+            "carrier": outcome.carriers,
+            "suppresses": suppresses(outcome),
+        }
+    return {"ignored": outcome.why} if isinstance(outcome, NotAnEvent) else {"error": outcome.why}
+
+
+def suppresses(event: Event) -> bool:
+    """Tell whether this event alone suppresses anyone under the default policy."""
+    known = gather(findings(event))
+    return any(verdict(facts, DEFAULT_POLICY, address=key.address).suppressed for key, facts in known.items())

@@ -1,0 +1,39 @@
+"""The command's entry point: commands are put together, and errors become one clear sentence and an exit code.
+
+Exit codes: 0 good, 1 failed, 2 misused, 130 interrupted.
+"""
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from pipeline.cli.decode import decode_command
+from pipeline.errors import MailfoldError, Misuse
+
+EXIT_FAILED, EXIT_MISUSED = 1, 2
+
+app = typer.Typer(
+    name="mailfold",
+    help="Every Amazon SES event kept for ever, and folded into a suppression list you can trust.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("decode")(decode_command)
+
+
+@app.callback()
+def _mailfold() -> None:
+    """Every Amazon SES event kept for ever, and folded into a suppression list you can trust."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    try:
+        app(prog_name="mailfold")
+    except MailfoldError as error:
+        typer.echo(f"mailfold: {error}", err=True)
+        sys.exit(EXIT_MISUSED if isinstance(error, Misuse) else EXIT_FAILED)
+    sys.exit()
