@@ -3,6 +3,7 @@
 import gzip
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
@@ -74,9 +75,10 @@ def _split_whole(data: bytes, skipped: int) -> Iterator[Payload]:
         yield Payload(data=line, line=skipped + number)
 
 
-def _opened(name: str) -> IO[bytes]:
-    stream = sys.stdin.buffer if name == STANDARD_INPUT else Path(name).open("rb")  # noqa: SIM115 - the caller closes it
-    return unzipped(stream)
+@contextmanager
+def _opened(name: str) -> Iterator[IO[bytes]]:
+    with nullcontext(sys.stdin.buffer) if name == STANDARD_INPUT else Path(name).open("rb") as stream:
+        yield unzipped(stream)
 
 
 def unzipped(stream: IO[bytes]) -> IO[bytes]:
