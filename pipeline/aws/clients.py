@@ -1,0 +1,72 @@
+"""boto3 clients whose every call ends: explicit time-outs, and boto3's standard retries.
+
+Clients are made at entry points and passed in. boto3 is imported when the first client is made, since it takes a
+third of a second, and a Lambda that needs none should not pay for it.
+docs.aws.amazon.com/boto3/latest/guide/retries.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_firehose import FirehoseClient
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_ses import SESClient
+    from mypy_boto3_sesv2 import SESV2Client
+
+Service = Literal["athena", "dynamodb", "firehose", "glue", "kinesis", "s3", "ses", "sesv2"]
+
+CONNECT_TIMEOUT_SECONDS = 3  # inside a region a connection takes milliseconds
+READ_TIMEOUT_SECONDS = 10  # without a byte; no call made here is quiet for longer
+ATTEMPTS = 4  # with its back-off, at most about a minute: a Lambda answers before its own time is up
+
+
+@overload
+def client(
+    service: Literal["athena"], *, endpoint_url: str | None = None, region: str | None = None
+) -> AthenaClient: ...
+@overload
+def client(
+    service: Literal["dynamodb"], *, endpoint_url: str | None = None, region: str | None = None
+) -> DynamoDBClient: ...
+@overload
+def client(
+    service: Literal["firehose"], *, endpoint_url: str | None = None, region: str | None = None
+) -> FirehoseClient: ...
+@overload
+def client(service: Literal["glue"], *, endpoint_url: str | None = None, region: str | None = None) -> GlueClient: ...
+@overload
+def client(
+    service: Literal["kinesis"], *, endpoint_url: str | None = None, region: str | None = None
+) -> KinesisClient: ...
+@overload
+def client(service: Literal["s3"], *, endpoint_url: str | None = None, region: str | None = None) -> S3Client: ...
+@overload
+def client(service: Literal["ses"], *, endpoint_url: str | None = None, region: str | None = None) -> SESClient: ...
+@overload
+def client(service: Literal["sesv2"], *, endpoint_url: str | None = None, region: str | None = None) -> SESV2Client: ...
+
+
+def client(service: Service, *, endpoint_url: str | None = None, region: str | None = None) -> Any:
+    """Return a client of an AWS service.
+
+    Args:
+        service: Its name in boto3.
+        endpoint_url: Where it is, if not at AWS: an emulator. None: `AWS_ENDPOINT_URL` if set, or else AWS.
+        region: None: what boto3 finds in the environment or the user's configuration.
+    """
+    import boto3  # noqa: PLC0415 - heavy: see above
+    from botocore.config import Config  # noqa: PLC0415
+
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        tcp_keepalive=True,
+    )
+    return boto3.client(service, endpoint_url=endpoint_url, region_name=region, config=config)
