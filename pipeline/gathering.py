@@ -10,7 +10,7 @@ import msgspec
 
 from pipeline.decode import decode
 from pipeline.errors import BatchUnfinished, Outage
-from pipeline.event import FEEDBACK, Event, Kind, Poison
+from pipeline.event import FEEDBACK, Event, Kind, NotAnEvent, Outcome, Poison
 from pipeline.fact import Finding, findings
 from pipeline.glance import glance
 from pipeline.ports import Quarantine, Quarantined
@@ -50,6 +50,15 @@ def gather(found: Iterable[Finding]) -> dict[Key, Standing]:
     for finding in found:
         by_key.setdefault(finding.key, []).append((finding.fact, finding.evidence))
     return {key: standing(facts) for key, facts in by_key.items()}
+
+
+def fault(outcome: Outcome) -> str | None:
+    """Return why a record must be kept until somebody has looked; None: it is in order."""
+    if isinstance(outcome, Poison):
+        return outcome.why
+    if isinstance(outcome, Event) and outcome.unusable and outcome.kind in FEEDBACK:
+        return f"{outcome.kind}: {outcome.unusable} of its recipients have no usable address"
+    return None
 
 
 class Gathering:
@@ -102,17 +111,14 @@ class Gathering:
 
     def _read(self, record: StreamRecord) -> None:
         for outcome in decode(record.payload):
+            if why := fault(outcome):
+                self._put(outcome.raw, why, record)
             if isinstance(outcome, Event):
-                self._note(outcome, record)
-            elif isinstance(outcome, Poison):
-                self._put(outcome.raw, outcome.why, record)
-            else:
+                self._note(outcome)
+            elif isinstance(outcome, NotAnEvent):
                 self.tally.ignored += 1
 
-    def _note(self, event: Event, record: StreamRecord) -> None:
-        if event.unusable and event.kind in FEEDBACK:
-            why = f"{event.kind}: {event.unusable} of its recipients have no usable address"
-            self._put(event.raw, why, record)
+    def _note(self, event: Event) -> None:
         self.tally.events[event.kind] += 1
         for finding in findings(event):
             self.tally.facts += 1

@@ -84,6 +84,21 @@ def merge(changes: Changes, *, store: SuppressionStore, policy: Policy) -> Merge
     return merged
 
 
+def merge_fully(changes: Changes, *, store: SuppressionStore, policy: Policy) -> Merged:
+    """Join changes into the store, all of them.
+
+    Raises:
+        Outage: The store is away. What was joined so far stays; doing it again is harmless.
+        Rejected: The store refuses an item for good.
+    """
+    merged = merge(changes, store=store, policy=policy)
+    if merged.outage:
+        raise merged.outage
+    if merged.rejected:
+        raise Rejected(f"the table refuses {len(merged.rejected)} items: {next(iter(merged.rejected.values()))}")
+    return merged
+
+
 def _save(key: Key, item: Item, change: Standing, merged: Merged, *, store: SuppressionStore, policy: Policy) -> bool:
     """Bring one item up to date; return whether the key is done."""
     known = join(item.standing, change)

@@ -9,11 +9,10 @@ from datetime import datetime
 import msgspec
 
 from pipeline.digest import digest
-from pipeline.errors import Rejected
 from pipeline.gathering import gather
 from pipeline.policy import Policy
 from pipeline.ports import Archive, SuppressionStore
-from pipeline.projection import merge
+from pipeline.projection import merge_fully
 from pipeline.standing import Key, Standing, join
 
 KEYS_HELD = 50_000  # standings folded in memory before they are merged: about 50 MB
@@ -80,10 +79,6 @@ def store_digest(store: SuppressionStore) -> str:
 
 
 def _merge(changes: dict[Key, Standing], done: Replayed, store: SuppressionStore, policy: Policy) -> None:
-    merged = merge(changes, store=store, policy=policy)
+    merged = merge_fully(changes, store=store, policy=policy)
     done.written += merged.written
     done.unchanged += merged.unchanged
-    if merged.outage:
-        raise merged.outage
-    if merged.rejected:
-        raise Rejected(f"the table refuses {len(merged.rejected)} items: {next(iter(merged.rejected.values()))}")
