@@ -1,9 +1,9 @@
-"""Where payloads come from: files, standard input; plain or gzip; one JSON document, or one on each line."""
+"""Where payloads come from: files, standard input, S3; plain or gzip; one JSON document, or one on each line."""
 
 import gzip
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
@@ -14,6 +14,7 @@ from pipeline.document import Unsound, is_whole, lines, sound, trimmed
 from pipeline.errors import Misuse
 
 STANDARD_INPUT = "-"
+S3_SCHEME = "s3://"
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -29,8 +30,32 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     line: int
 
 
+def sources(names: Iterable[str]) -> list[str]:
+    """Return every single source in what was named: the files in folders, the objects under an S3 prefix.
+
+    Raises:
+        Misuse: A name names nothing.
+    """
+    return [source for name in names for source in _sources(name)]
+
+
+def _sources(name: str) -> list[str]:
+    if name.startswith(S3_SCHEME):
+        from pipeline.aws.clients import client  # noqa: PLC0415 - boto3 takes a third of a second
+        from pipeline.aws.objects_s3 import object_uris  # noqa: PLC0415
+
+        found = list(object_uris(client("s3"), name))
+    elif name == STANDARD_INPUT or Path(name).is_file():
+        return [name]
+    else:
+        found = [str(path) for path in sorted(Path(name).rglob("*")) if path.is_file()]
+    if not found:
+        raise Misuse(f"nothing to read at {name}")
+    return found
+
+
 def payloads(name: str) -> Iterator[Payload]:
-    """Give the payloads of a file, or of standard input for "-", in order.
+    """Give the payloads of a file, of an S3 object, or of standard input for "-", in order.
 
     NDJSON is read line by line, so a file may be larger than the memory. Blank lines give nothing.
 
@@ -77,8 +102,18 @@ def _split_whole(data: bytes, skipped: int) -> Iterator[Payload]:
 
 @contextmanager
 def _opened(name: str) -> Iterator[IO[bytes]]:
-    with nullcontext(sys.stdin.buffer) if name == STANDARD_INPUT else Path(name).open("rb") as stream:
-        yield unzipped(stream)
+    if name == STANDARD_INPUT:
+        yield unzipped(sys.stdin.buffer)
+    else:
+        with _from_s3(name) if name.startswith(S3_SCHEME) else Path(name).open("rb") as stream:
+            yield unzipped(stream)
+
+
+def _from_s3(uri: str) -> IO[bytes]:
+    from pipeline.aws.clients import client  # noqa: PLC0415 - boto3 takes a third of a second
+    from pipeline.aws.objects_s3 import open_object  # noqa: PLC0415
+
+    return open_object(client("s3"), uri)
 
 
 def unzipped(stream: IO[bytes]) -> IO[bytes]:
