@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pipeline.aws.settings import BUCKET, TABLE, Settings, read_settings
 from pipeline.errors import Misuse
 
+ENDPOINT = "AWS_ENDPOINT_URL"
+
 
 def settings() -> Settings:
     """Return where table and log are.
@@ -29,6 +31,18 @@ def settings() -> Settings:
             )
         os.environ.update(found)
     return read_settings()
+
+
+def local_settings() -> Settings:
+    """Return where the local cloud keeps things, for what must never reach AWS by accident.
+
+    Raises:
+        Misuse: The environment names AWS, or nothing.
+    """
+    found = settings()
+    if ENDPOINT not in os.environ:
+        raise Misuse(f"this works on a local cloud only: unset {TABLE} and {BUCKET}, and start one with `mailfold up`")
+    return found
 
 
 def moment(text: str | None) -> datetime | None:
