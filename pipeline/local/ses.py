@@ -1,0 +1,108 @@
+"""The SES publisher: a send becomes the events that SES would publish, in SES's exact JSON.
+
+No emulator publishes configuration-set events. This does, in event publishing's vocabulary (`eventType`), one line of
+JSON each, as SES hands them to Data Firehose, to EventBridge (as `detail`) and to SNS. There is no clock here: times
+follow from the time of sending. docs.aws.amazon.com/ses/latest/dg/monitor-using-event-publishing.html
+"""
+
+from datetime import datetime
+from random import Random
+
+from pipeline.errors import Misuse
+from pipeline.local.account import Account
+from pipeline.local.account_list import AccountList
+from pipeline.local.email import Email
+from pipeline.local.fate import Fate, Occurrence, Rejected, RenderingFailed
+from pipeline.local.mail import MailObject, Message
+from pipeline.local.record import Circumstances, record, send
+from pipeline.local.simulator import fate_of
+from pipeline.local.virus import is_infected
+from pipeline.timestamp import to_ms
+
+__all__ = ["Email", "Fate", "Publisher"]
+
+INFECTED = Fate(occurrences=(Rejected(),))
+
+
+class Publisher:
+    """One account's SES in one region.
+
+    All the events of a mail are made when it is sent, whenever they happen; so the account's own suppression list knows
+    of a bounce or a complaint at once, and the next mail to that address is not delivered.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int | None = None,
+        account_id: str = "123456789012",
+        region: str = "us-east-1",
+        account_list: bool = True,
+    ) -> None:
+        """Set up an account that has sent nothing yet.
+
+        Args:
+            seed: The same seed and the same calls give the same bytes; None: unforeseeable.
+            account_id: The sending account.
+            region: Shows in message ids, ARNs and host names.
+            account_list: Whether the account-level suppression list is on, as it is in accounts since 2019.
+        """
+        self._random = Random(seed)  # noqa: S311 - a simulation
+        self._account = Account(id=account_id, region=region)
+        self._account_list = AccountList() if account_list else None
+
+    def publish(
+        self, email: Email, *, sent_at: datetime, message_id: str | None = None, fate: Fate | None = None
+    ) -> list[bytes]:
+        r"""Return the events of one e-mail, in the order in which they happen; each ends in "\n".
+
+        Args:
+            email: What is sent.
+            sent_at: When SES accepts it.
+            message_id: SES's id of the message, where the sender has been told one; None: a fresh one.
+            fate: What becomes of it, whatever the account's list says; None: its content, that list and its addresses
+                decide, see `pipeline.local.simulator`.
+
+        Raises:
+            Misuse: `sent_at` has no time zone.
+        """
+        if sent_at.tzinfo is None:
+            raise Misuse("sent_at has no time zone: pass an aware datetime")
+        sent_ms = to_ms(sent_at)
+        message = Message(
+            email=email,
+            id=message_id or self._account.ses_id(sent_ms, self._random),
+            sent_ms=sent_ms,
+            account=self._account,
+        )
+        occurrences = sorted((fate or self._fate(email)).occurrences, key=_after_ms)
+        if self._account_list:
+            self._account_list.note(occurrences)
+        return self._events(message, occurrences)
+
+    def keeps_back(self, address: str) -> bool:
+        """Tell whether the account's own suppression list keeps mail to `address` back."""
+        return bool(self._account_list and self._account_list.why(address))
+
+    def _fate(self, email: Email) -> Fate:
+        if any(map(is_infected, email.content)):
+            return INFECTED
+        return fate_of(email.destination, account_list=self._account_list, random=self._random)
+
+    def _events(self, message: Message, occurrences: list[Occurrence]) -> list[bytes]:
+        mail = MailObject(message)
+        # What could not be rendered was never sent. What is rejected for a virus was: the scan comes after.
+        rendered = not any(isinstance(occurrence, RenderingFailed) for occurrence in occurrences)
+        sent = [send(mail)] if rendered else []
+        return sent + [record(occurrence, mail, self._circumstances(message, occurrence)) for occurrence in occurrences]
+
+    def _circumstances(self, message: Message, occurrence: Occurrence) -> Circumstances:
+        return Circumstances(
+            sent_ms=message.sent_ms,
+            feedback_id=self._account.ses_id(message.sent_ms + _after_ms(occurrence), self._random),
+            route=self._account.route(self._random),
+        )
+
+
+def _after_ms(occurrence: Occurrence) -> int:
+    return 0 if isinstance(occurrence, Rejected | RenderingFailed) else occurrence.after_ms
