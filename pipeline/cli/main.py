@@ -9,6 +9,11 @@ from typing import NoReturn
 import typer
 
 from pipeline.cli.decode import decode_command
+from pipeline.cli.ingest import ingest_command
+from pipeline.cli.lookup import lookup_command
+from pipeline.cli.query import query_command
+from pipeline.cli.replay import replay_command
+from pipeline.cli.send import send_command
 from pipeline.errors import MailfoldError, Misuse
 
 EXIT_FAILED, EXIT_MISUSED = 1, 2
@@ -19,8 +24,13 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="markdown",
 )
+app.command("send")(send_command)
+app.command("lookup")(lookup_command)
+app.command("query")(query_command)
+app.command("replay")(replay_command)
+app.command("ingest")(ingest_command)
 app.command("decode")(decode_command)
 
 

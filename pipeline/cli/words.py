@@ -1,5 +1,6 @@
 """Words to people: what goes to a terminal, made safe for it."""
 
+from rich import filesize
 from rich.console import Console
 
 # What remote servers wrote may hold escape sequences; a terminal must not obey them.
@@ -19,3 +20,8 @@ def results() -> Console:
 def printable(text: str) -> str:
     """Return text without anything that a terminal would obey."""
     return "".join(character if character.isprintable() else _UNPRINTABLE for character in text)
+
+
+def size(size_bytes: int) -> str:
+    """Return a number of bytes as people write it."""
+    return filesize.decimal(size_bytes)
