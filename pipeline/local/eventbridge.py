@@ -1,0 +1,168 @@
+"""EventBridge between SES and a Kinesis data stream, which no emulator has.
+
+Claims: AWS's envelope around the exact record; a rule that pins source and detail-type; a Kinesis target with the
+partition key path $.detail.mail.messageId, its retries and its dead letters (`kinesis_target`).
+Leaves out: buses, other rules and targets, and input transformers. AWS promises neither order nor delivery exactly
+once on this way: nobody may rely on this relay's order either.
+
+docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html,
+docs.aws.amazon.com/ses/latest/dg/monitoring-eventbridge.html,
+docs.aws.amazon.com/eventbridge/latest/APIReference/API_KinesisParameters.html
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import msgspec
+
+from pipeline.errors import Misuse
+from pipeline.local.kinesis_target import DeadLetter, Entry, KinesisTarget
+from pipeline.row import CONFIGURATION_SET_TAG
+from pipeline.wire import NO_MAIL, Mail
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+SOURCE = "aws.ses"
+DETAIL_TYPES = {
+    "Send": "Email Sent",
+    "Delivery": "Email Delivered",
+    "Bounce": "Email Bounced",
+    "Complaint": "Email Complaint Received",
+    "Reject": "Email Rejected",
+    "Open": "Email Opened",
+    "Click": "Email Clicked",
+    "Rendering Failure": "Email Rendering Failed",
+    "DeliveryDelay": "Email Delivery Delayed",
+    "Subscription": "Email Subscribed",
+}
+"""EventBridge's name for each of SES's event types."""
+
+# Both keys are pinned: the advisor's, the account's and CloudTrail's "aws.ses" events share the default bus.
+FEEDBACK_RULE = {"source": (SOURCE,), "detail-type": ("Email Bounced", "Email Complaint Received")}
+"""The event pattern of the rule."""
+
+MAX_KEY_CHARACTERS = 256  # a Kinesis partition key
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """EventBridge's envelope, with AWS's keys in AWS's order.
+
+    Attributes:
+        version: The envelope's, always "0".
+        id: Of this delivery; the same event delivered again has another.
+        detail_type: What happened.
+        source: Who says so.
+        account: The sending account.
+        time: When EventBridge got it, to the second.
+        region: Where it was sent.
+        resources: The ARN of the configuration set, if one was used.
+        detail: SES's record, byte for byte.
+    """
+
+    version: str = "0"
+    id: str
+    detail_type: str = msgspec.field(name="detail-type")
+    source: str = SOURCE
+    account: str
+    time: str
+    region: str
+    resources: tuple[str, ...]
+    detail: msgspec.Raw
+
+
+class _Record(msgspec.Struct, frozen=True, rename="camel"):
+    """The keys of a SES record that the envelope is made of."""
+
+    event_type: str
+    mail: Mail = NO_MAIL
+
+
+_record = msgspec.json.Decoder(_Record).decode
+
+
+def envelope(event: bytes, *, account_id: str, region: str) -> bytes:
+    """Return a SES record in the envelope in which EventBridge hands it on.
+
+    Raises:
+        Misuse: It is no record of event publishing, or of a type that EventBridge has no name for.
+    """
+    return msgspec.json.encode(_enveloped(event, _read(event), account_id=account_id, region=region))
+
+
+class Relay:
+    """The rule for feedback, with a Kinesis stream as its target.
+
+    Safe to call from several threads.
+
+    Args:
+        kinesis_client: boto3's, with its time-outs.
+        stream: The stream's name.
+        account_id: The account whose events these are.
+        retry_after_seconds: The wait before a refused record is put again; it doubles every time.
+    """
+
+    def __init__(
+        self,
+        kinesis_client: "KinesisClient",
+        *,
+        stream: str,
+        account_id: str = "123456789012",
+        retry_after_seconds: float = 0.1,
+    ) -> None:
+        self._target = KinesisTarget(kinesis_client, stream=stream, retry_after_seconds=retry_after_seconds)
+        self._account_id = account_id
+        self._region = kinesis_client.meta.region_name
+
+    @property
+    def dead_letters(self) -> Sequence[DeadLetter]:
+        """What the stream refused however often it was tried, oldest first."""
+        return self._target.dead_letters
+
+    def deliver(self, events: Sequence[bytes]) -> int:
+        """Put those SES records that the rule selects into the stream, enveloped; return how many it took.
+
+        The others that the rule selects are in `dead_letters`.
+
+        Args:
+            events: SES's records, of any type, without an envelope.
+
+        Raises:
+            Misuse: One of them is no record of event publishing. Nothing was put.
+        """
+        return self._target.put([entry for event in events if (entry := self._entry(event))])
+
+    def _entry(self, event: bytes) -> Entry | None:
+        record = _read(event)
+        if DETAIL_TYPES[record.event_type] not in FEEDBACK_RULE["detail-type"]:
+            return None
+        enveloped = _enveloped(event, record, account_id=self._account_id, region=self._region)
+        # Where the path finds nothing, EventBridge takes the event's id.
+        message_id = record.mail.message_id or ""
+        key = message_id if 0 < len(message_id) <= MAX_KEY_CHARACTERS else enveloped.id
+        return Entry(key=key, data=msgspec.json.encode(enveloped))
+
+
+def _read(event: bytes) -> _Record:
+    try:
+        record = _record(event)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Misuse("EventBridge takes records of SES event publishing here, and this is none") from error
+    if record.event_type not in DETAIL_TYPES:
+        raise Misuse("EventBridge has no detail-type for this record's eventType")
+    return record
+
+
+def _enveloped(event: bytes, record: _Record, *, account_id: str, region: str) -> Envelope:
+    names = (record.mail.tags or {}).get(CONFIGURATION_SET_TAG) or ()
+    return Envelope(
+        id=str(uuid4()),
+        detail_type=DETAIL_TYPES[record.event_type],
+        account=account_id,
+        time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        region=region,
+        resources=tuple(f"arn:aws:ses:{region}:{account_id}:configuration-set/{name}" for name in names),
+        detail=msgspec.Raw(event.strip()),
+    )
