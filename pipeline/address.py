@@ -5,6 +5,7 @@ SES itself sends case-insensitively but manages its own list by exact case, so e
 received beside this key (docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html).
 """
 
+import re
 from functools import lru_cache
 from typing import NewType
 
@@ -16,13 +17,19 @@ Address = NewType("Address", str)
 MAX_ADDRESS_BYTES = 320  # RFC 3696 erratum 1690: 64 for the local part, "@", 255 for the domain
 SIMULATOR_DOMAIN = "simulator.amazonses.com"  # docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
 
+# RFC 5322: "Ann" <ann@example.com>, and the older ann@example.com (Ann).
+_IN_BRACKETS = re.compile(r"<([^<>@]*@[^<>]*)>[^<>@]*$")
+_COMMENT = re.compile(r"\([^()]*\)$")
+
 
 def bare(text: str) -> str:
-    """Return the address inside `text` as written, without display name, brackets or white space around it."""
+    """Return the address inside `text` as written, without display name, brackets, comment or white space around it."""
     text = text.strip()
-    if text.endswith(">"):
-        text = text[text.rfind("<") + 1 : -1].strip()
-    return text
+    if ">" in text and (bracketed := _IN_BRACKETS.search(text)):
+        text = bracketed[1]
+    elif text.endswith(")"):
+        text = _COMMENT.sub("", text)
+    return text.strip()
 
 
 @lru_cache(maxsize=65_536)

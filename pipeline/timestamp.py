@@ -13,7 +13,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 # SES writes 2016-10-14T05:02:16.645Z; its own documentation and public fixtures also hold no fraction, microseconds
 # (with and without zone), an offset in place of Z, and "2018-10-08T14:05:45 +0000".
 _FORMS = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d:?\d\d(?::?\d\d)?)?",
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?",
     re.IGNORECASE | re.ASCII,
 )
 
