@@ -1,0 +1,23 @@
+"""Counts for CloudWatch, in the embedded metric format that Lambda's log turns into metrics.
+
+A name says what is counted and nothing about anybody. One namespace; the function is the dimension `service`.
+docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+"""
+
+from collections.abc import Mapping
+
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+NAMESPACE = "Mailfold"
+
+
+def count(metrics: Metrics, counts: Mapping[str, int]) -> None:
+    """Add counts by name; zeros too, so that an alarm can tell silence from nothing wrong."""
+    for name, number in counts.items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+
+
+def count_events(metrics: Metrics, events: Mapping[str, int]) -> None:
+    """Add the number of events of each kind: `BounceEvents`, `RenderingFailureEvents`, `UnknownEvents` and so on."""
+    count(metrics, {f"{kind.title().replace('_', '')}Events": number for kind, number in events.items()})

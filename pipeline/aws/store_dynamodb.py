@@ -1,0 +1,139 @@
+"""The suppression table in DynamoDB: one item per address and scope, in the form that `item` gives it.
+
+Facts are joined in Python and put whole, on the condition that nobody else was faster: no update expression restates
+the fold. Nothing is ever deleted.
+docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.aws.item import from_attributes, key_attributes, to_attributes
+from pipeline.errors import Conflict, MailfoldError, Rejected, StoreUnavailable
+from pipeline.ports import NO_ITEM, Item
+from pipeline.standing import Key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef, PutItemInputTypeDef
+
+KEYS_PER_READ = 100  # DynamoDB's limit for BatchGetItem
+READ_ATTEMPTS = 8  # with all the waits between them, 13 s at most
+FIRST_WAIT_SECONDS = 0.1  # then twice as long each time, less a random part, so that readers spread
+SCOPE_BYTES = 1_024  # DynamoDB's limit for a sort key
+
+IS_NEW = "attribute_not_exists(facts_hash)"
+IS_AS_LOADED = "facts_hash = :facts_hash AND policy_version <= :policy_version"
+
+
+class DynamoSuppressionStore:
+    """The suppression table in DynamoDB; see `ports.SuppressionStore`."""
+
+    def __init__(self, client: DynamoDBClient, *, table: str, wait: Callable[[float], None] = time.sleep) -> None:
+        """Use a table that exists.
+
+        Args:
+            client: From `clients.client("dynamodb")`; time-outs and retries are its own.
+            table: The table's name.
+            wait: Waits so many seconds before asking again for what an answer left out.
+        """
+        self._client = client
+        self._table = table
+        self._wait = wait
+
+    def load(self, keys: Iterable[Key]) -> Mapping[Key, Item]:
+        """See `ports.SuppressionStore`."""
+        items = dict.fromkeys(keys, NO_ITEM)
+        # No table holds a longer key, and asking for one would fail for all the others too.
+        askable = iter([key for key in items if len(key.scope.encode()) <= SCOPE_BYTES])
+        while chunk := list(islice(askable, KEYS_PER_READ)):
+            items.update(map(_item, self._read(chunk)))
+        return items
+
+    def save(self, key: Key, item: Item, *, expected: str) -> None:
+        """See `ports.SuppressionStore`."""
+        put: PutItemInputTypeDef = {"TableName": self._table, "Item": to_attributes(key, item)}
+        put["ConditionExpression"] = IS_AS_LOADED if expected else IS_NEW
+        if expected:
+            put["ExpressionAttributeValues"] = {
+                ":facts_hash": {"S": expected},
+                ":policy_version": {"N": str(item.policy_version)},
+            }
+        try:
+            self._client.put_item(**put)
+        except (ClientError, BotoCoreError) as error:
+            raise _translated("PutItem", error) from error
+
+    def scan(self) -> Iterator[tuple[Key, Item]]:
+        """See `ports.SuppressionStore`."""
+        try:
+            for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
+                yield from map(_item, page["Items"])
+        except (ClientError, BotoCoreError) as error:
+            raise _translated("Scan", error) from error
+
+    def _read(self, keys: Iterable[Key]) -> Iterator[Mapping[str, Any]]:
+        """Give the items that there are, asking again for those that a busy table left out."""
+        asked: Any = {self._table: {"Keys": [key_attributes(key) for key in keys], "ConsistentRead": True}}
+        for attempt in range(READ_ATTEMPTS):
+            if attempt:
+                self._wait(FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1))  # noqa: S311 - no secret
+            try:
+                answer = self._client.batch_get_item(RequestItems=asked)
+            except (ClientError, BotoCoreError) as error:
+                raise _translated("BatchGetItem", error) from error
+            yield from answer["Responses"].get(self._table, ())
+            asked = answer["UnprocessedKeys"]
+            if not asked:
+                return
+        raise StoreUnavailable(f"DynamoDB's BatchGetItem left keys out of {READ_ATTEMPTS} answers: the table is busy")
+
+
+def table_definition(name: str) -> CreateTableInputTypeDef:
+    """Return what CreateTable takes to make the table: on demand, encrypted; nothing in it expires."""
+    return {
+        "TableName": name,
+        "KeySchema": [
+            {"AttributeName": "address", "KeyType": "HASH"},
+            {"AttributeName": "scope", "KeyType": "RANGE"},
+        ],
+        "AttributeDefinitions": [
+            {"AttributeName": "address", "AttributeType": "S"},
+            {"AttributeName": "scope", "AttributeType": "S"},
+        ],
+        "BillingMode": "PAY_PER_REQUEST",
+        "SSESpecification": {"Enabled": True},
+    }
+
+
+def _item(attributes: Mapping[str, Any]) -> tuple[Key, Item]:
+    try:
+        return from_attributes(attributes)
+    except (KeyError, ValueError) as error:
+        raise StoreUnavailable(
+            "an item in the table is not as schemas/item.json describes it: mend it, or rebuild the table"
+        ) from error
+
+
+def _translated(operation: str, error: ClientError | BotoCoreError) -> MailfoldError:
+    """Return our error for one of botocore's.
+
+    Whatever is neither a conflict nor the refusal of this one item is an outage: throttling and a server's error, and
+    a missing permission or table too. Trying again once that is mended loses nothing; going on would.
+    """
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    why = f"DynamoDB's {operation} ended in {code}"
+    match operation, code:
+        case "PutItem", "ConditionalCheckFailedException":
+            return Conflict()
+        case "PutItem", "ValidationException":
+            return Rejected(f"{why}: the item is too large, or its key is too long")
+        case _:
+            return StoreUnavailable(f"{why}: try again")
