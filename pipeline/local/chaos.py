@@ -96,7 +96,8 @@ class _Path:
 
     def through(self, events: Sequence[bytes]) -> list[bytes]:
         arrived = self._held + [copy for event in events for copy in self._copies(event)]
-        self._held, passing = [], []
+        passing: list[bytes] = []
+        self._held = []
         for event in arrived:
             (self._held if self._happens(self._delay) else passing).append(event)
         self.mischief.delayed += len(self._held)

@@ -158,9 +158,9 @@ def _rendering_failed(_: Sequence[str], random: Random) -> Iterator[Occurrence]:
 
 # Of 10,000 mails.
 _STORIES: dict[Story, int] = {
-    _delivered: 8_430,
-    _on_its_way: 870,
-    _bounced: 510,
+    _delivered: 8_240,
+    _on_its_way: 1_070,
+    _bounced: 500,
     _delayed: 130,
     complained: 23,
     _unsubscribed: 13,
