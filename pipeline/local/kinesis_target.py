@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.local.aws_error import ERRORS, error_code
 from pipeline.local.batch import batches
 
 if TYPE_CHECKING:
@@ -105,10 +105,8 @@ class KinesisTarget:
         ]
         try:
             answer = self._kinesis.put_records(StreamName=self._stream, Records=records)
-        except ClientError as error:
-            return entries, error.response["Error"]["Code"]
-        except BotoCoreError as error:
-            return entries, type(error).__name__
+        except ERRORS as error:
+            return entries, error_code(error)
         # The call succeeds though some of its records fail: FailedRecordCount of them.
         codes = [result.get("ErrorCode", "") for result in answer["Records"]]
         refused = [entry for entry, code in zip(entries, codes, strict=True) if code]

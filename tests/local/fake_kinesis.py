@@ -35,14 +35,14 @@ class FakeKinesis:
     Attributes:
         calls: The names of the operations called, in order.
         put_calls: The records of each PutRecords call.
-        outages: Errors that the next calls raise, first one first.
+        outages: Errors that the next calls raise, first one first; None: that call goes well.
     """
 
     def __init__(self, refuse: Refusal = lambda _key, _data: None) -> None:
         self.meta = SimpleNamespace(region_name="us-east-1")
         self.calls: list[str] = []
         self.put_calls: list[list[bytes]] = []
-        self.outages: list[Exception] = []
+        self.outages: list[Exception | None] = []
         self._refuse = refuse
         self._shards: dict[str, list[dict[str, Any]]] = {"shardId-000000000000": []}
         self._parents: dict[str, str] = {}
@@ -127,8 +127,8 @@ class FakeKinesis:
 
     def _called(self, operation: str) -> None:
         self.calls.append(operation)
-        if self.outages:
-            raise self.outages.pop(0)
+        if self.outages and (outage := self.outages.pop(0)):
+            raise outage
 
     def _result(self, key: str, data: bytes) -> dict[str, Any]:
         if code := self._refuse(key, data):

@@ -1,0 +1,96 @@
+"""What an event source mapping does with a batch, once the function has answered. Pure.
+
+docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html (what counts as a failure, splitting),
+docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html ("Splitting a batch does not count towards the
+retry quota")
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from pipeline.local.kinesis_event import Record, sequence_number
+
+FOR_EVER = -1
+"""AWS's word for a number of retries without end."""
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Records of one shard that go to the function together.
+
+    Attributes:
+        records: In the shard's order.
+        failures: How often exactly these have failed.
+    """
+
+    records: Sequence[Record]
+    failures: int = 0
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a batch.
+
+    Attributes:
+        done: How many of its records need no further attempt, the discarded ones among them.
+        retry: The rest, to be tried again, in this order.
+        discarded: The rest, if the retries are used up.
+    """
+
+    done: int
+    retry: Sequence[Batch] = ()
+    discarded: Batch | None = None
+
+
+class Discarded(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch whose retries are used up.
+
+    Attributes:
+        shard_id: Its shard.
+        batch: What was tried.
+        raised: Whether the function raised an error at last, rather than report failures.
+    """
+
+    shard_id: str
+    batch: Batch
+    raised: bool
+
+
+def resume_at(batch: Batch, answer: object) -> int | None:
+    """Return the index of the first record that must be tried again, by the function's answer; None: all are done.
+
+    An answer without failures is a success, whatever else it says. Of several failures the lowest sequence number
+    counts. An identifier that is missing, empty or none of the batch's makes the whole batch a failure.
+    """
+    failures = answer.get("batchItemFailures") if isinstance(answer, Mapping) else None
+    if not failures:
+        return None
+    # As numbers: an emulator's "9" comes before its "10".
+    index_of = {int(sequence_number(record)): index for index, record in enumerate(batch.records)}
+    try:
+        return min(index_of[int(failure["itemIdentifier"])] for failure in failures)
+    except (KeyError, TypeError, ValueError):
+        return 0
+
+
+def decide(batch: Batch, first: int | None, *, bisect: bool, maximum_retry_attempts: int) -> Decision:
+    """Return what becomes of a batch whose record `first` is the first that failed; None: none did.
+
+    With `bisect` it is split: behind the records that are done, or else, if none is, in the middle. AWS's guide leaves
+    that second case open for an answer that names the first record; it is treated as the error that it amounts to.
+
+    Args:
+        batch: The batch as it was tried.
+        first: From `resume_at`; 0 if the function raised an error.
+        bisect: BisectBatchOnFunctionError.
+        maximum_retry_attempts: MaximumRetryAttempts: attempts at the same batch after the first one, or `FOR_EVER`.
+    """
+    if first is None:
+        return Decision(done=len(batch.records))
+    rest = batch.records[first:]
+    if bisect and (first or len(rest) > 1):
+        parts = [rest] if first else [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
+        return Decision(done=first, retry=[Batch(records=part, failures=batch.failures) for part in parts])
+    failed = Batch(records=rest, failures=batch.failures + 1)
+    if maximum_retry_attempts != FOR_EVER and failed.failures > maximum_retry_attempts:
+        return Decision(done=len(batch.records), discarded=failed)
+    return Decision(done=first, retry=[failed])

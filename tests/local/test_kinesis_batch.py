@@ -1,0 +1,121 @@
+"""What becomes of a batch is decided as Lambda's guide has it, and no record is ever passed over."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.local.kinesis_batch import FOR_EVER, Batch, Decision, decide, resume_at
+from pipeline.local.kinesis_event import sequence_number
+
+ALL_FAILED = 0
+
+
+def a_batch(count: int, *, first: int = 1, failures: int = 0) -> Batch:
+    records = [{"kinesis": {"sequenceNumber": str(number)}} for number in range(first, first + count)]
+    return Batch(records=records, failures=failures)
+
+
+def failing(*identifiers: object) -> dict[str, object]:
+    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in identifiers]}
+
+
+def numbers(batch: Batch) -> list[int]:
+    return [int(sequence_number(record)) for record in batch.records]
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}, "fine"])
+def test_an_answer_without_failures_finishes_the_batch(answer: object) -> None:
+    assert resume_at(a_batch(3), answer) is None
+
+
+def test_of_several_failures_the_lowest_sequence_number_counts_and_they_are_compared_as_numbers() -> None:
+    """As text, "10" comes before "9"."""
+    assert resume_at(a_batch(12), failing("10", "9", "12")) == 8
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        failing(""),
+        failing(None),
+        failing("99"),
+        failing("2", "99"),
+        failing("shardId-000000000000:2"),
+        {"batchItemFailures": [{"sequenceNumber": "2"}]},
+        {"batchItemFailures": ["2"]},
+    ],
+    ids=["empty", "null", "not in the batch", "one not in the batch", "no number", "wrong key", "no object"],
+)
+def test_an_identifier_that_makes_no_sense_fails_the_whole_batch(answer: object) -> None:
+    assert resume_at(a_batch(3), answer) == ALL_FAILED
+
+
+def test_splitting_behind_the_records_that_are_done_is_no_retry() -> None:
+    decision = decide(a_batch(5), 2, bisect=True, maximum_retry_attempts=0)
+    assert decision == Decision(done=2, retry=[a_batch(3, first=3)])
+
+
+def test_splitting_in_the_middle_is_no_retry() -> None:
+    decision = decide(a_batch(5), ALL_FAILED, bisect=True, maximum_retry_attempts=0)
+    assert decision == Decision(done=0, retry=[a_batch(2), a_batch(3, first=3)])
+
+
+def test_a_single_record_is_retried_until_its_retries_are_used_up() -> None:
+    again = decide(a_batch(1, failures=1), ALL_FAILED, bisect=True, maximum_retry_attempts=2)
+    assert again == Decision(done=0, retry=[a_batch(1, failures=2)])
+    over = decide(a_batch(1, failures=2), ALL_FAILED, bisect=True, maximum_retry_attempts=2)
+    assert over == Decision(done=1, discarded=a_batch(1, failures=3))
+
+
+def test_without_bisecting_the_rest_of_the_batch_shares_one_fate() -> None:
+    again = decide(a_batch(4), 1, bisect=False, maximum_retry_attempts=1)
+    assert again == Decision(done=1, retry=[a_batch(3, first=2, failures=1)])
+    over = decide(a_batch(3, first=2, failures=1), ALL_FAILED, bisect=False, maximum_retry_attempts=1)
+    assert over == Decision(done=3, discarded=a_batch(3, first=2, failures=2))
+
+
+def test_retries_without_end_give_nothing_up() -> None:
+    failures = 10**6
+    decision = decide(a_batch(1, failures=failures), ALL_FAILED, bisect=False, maximum_retry_attempts=FOR_EVER)
+    assert decision == Decision(done=0, retry=[a_batch(1, failures=failures + 1)])
+
+
+def reporting(poison: frozenset[int]) -> Callable[[Batch], int | None]:
+    """A function that reports its first poisonous record."""
+
+    def call(batch: Batch) -> int | None:
+        bad = [str(number) for number in numbers(batch) if number in poison]
+        return resume_at(batch, failing(*bad[:1]))
+
+    return call
+
+
+def raising(poison: frozenset[int]) -> Callable[[Batch], int | None]:
+    """A function that raises an error at any poisonous record."""
+    return lambda batch: ALL_FAILED if poison.intersection(numbers(batch)) else None
+
+
+@given(
+    count=st.integers(1, 40),
+    poison=st.frozensets(st.integers(1, 40), max_size=6),
+    function=st.sampled_from([reporting, raising]),
+    attempts=st.integers(0, 3),
+)
+def test_with_bisecting_every_record_is_done_in_order_and_each_poisonous_one_ends_alone(
+    count: int,
+    poison: frozenset[int],
+    function: Callable[[frozenset[int]], Callable[[Batch], int | None]],
+    attempts: int,
+) -> None:
+    call = function(poison)
+    waiting, done, discarded = [a_batch(count)], [], []
+    while waiting:
+        batch = waiting.pop(0)
+        decision = decide(batch, call(batch), bisect=True, maximum_retry_attempts=attempts)
+        waiting = [*decision.retry, *waiting]
+        done += numbers(batch)[: decision.done]
+        discarded += [numbers(decision.discarded)] if decision.discarded else []
+    assert done == list(range(1, count + 1))
+    assert discarded == [[number] for number in range(1, count + 1) if number in poison]
