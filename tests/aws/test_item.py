@@ -1,0 +1,210 @@
+"""What an item looks like to readers in other languages, and how large it can become."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from pipeline.aws.item import from_attributes, to_attributes
+from pipeline.decode import decode
+from pipeline.event import Event
+from pipeline.fact import findings
+from pipeline.gathering import gather
+from pipeline.policy import DEFAULT_POLICY, Policy, SoftRule
+from pipeline.projection import item_of
+from pipeline.standing import Fact, facts_hash
+from tests.builders import (
+    ADA,
+    BOB,
+    MESSAGE_ID,
+    SENT_AT,
+    a_bounce,
+    a_complaint,
+    a_decision,
+    a_soft_bounce,
+)
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+SCHEMA = json.loads((SCHEMAS / "item.json").read_text())
+SOFT = Policy(version=7, soft=SoftRule(mails=1, window_seconds=3_600, expiry_seconds=86_400))
+DYNAMODB_LIMIT_BYTES = 409_600  # of one item
+
+Attributes = dict[str, Any]
+
+
+def an_item(*payloads: bytes, address: str = ADA, policy: Policy = DEFAULT_POLICY) -> Attributes:
+    """Return what the table holds about an address once all of this has happened."""
+    events = [outcome for payload in payloads for outcome in decode(payload) if isinstance(outcome, Event)]
+    assert len(events) == len(payloads)
+    changes = gather(finding for event in events for finding in findings(event))
+    key = next(key for key in changes if key.address == address)
+    return dict(to_attributes(key, item_of(key, changes[key], policy)))
+
+
+def as_read(attributes: Attributes) -> Attributes:
+    """Return an item as an SDK gives it to its caller."""
+    read = {name: TypeDeserializer().deserialize(value) for name, value in attributes.items()}
+    return {name: int(value) if isinstance(value, Decimal) else value for name, value in read.items()}
+
+
+LATER = SENT_AT + timedelta(days=1)
+ITEMS = {
+    "hard": an_item(a_bounce(recipients=[ADA.upper()])),
+    "complaint": an_item(a_complaint()),
+    "uncertain complaint": an_item(a_complaint(recipients=[ADA, BOB])),
+    "soft, on": an_item(a_soft_bounce(), policy=SOFT),
+    "soft, off": an_item(a_soft_bounce()),
+    "echo": an_item(a_bounce(sub_type="OnAccountSuppressionList")),
+    "opt-out": an_item(a_bounce(sub_type="UnsubscribedRecipient")),
+    "operator": an_item(a_decision()),
+    "released": an_item(a_bounce(), a_decision(action="release", at=LATER, read=["1" * 32])),
+    "no time known": an_item(a_bounce(bounce={"timestamp": None}, timestamp=None)),
+    "several reasons": an_item(a_bounce(), a_complaint(), a_decision(), a_soft_bounce(), policy=SOFT),
+}
+
+
+@pytest.mark.parametrize("attributes", ITEMS.values(), ids=ITEMS)
+def test_an_item_is_as_its_schema_says(attributes: Attributes) -> None:
+    """Its facts too, by the schema of the text inside."""
+    item = as_read(attributes)
+    Draft202012Validator(SCHEMA).validate(item)
+    facts_schema = {**SCHEMA["properties"]["facts"]["contentSchema"], "$defs": SCHEMA["$defs"]}
+    Draft202012Validator(facts_schema).validate(json.loads(item["facts"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("suppressed without a reason", {"suppressed": True}),
+        ("clear with a reason", {"suppressed": False, "reason": "hard"}),
+        ("an unknown reason", {"reason": "whim"}),
+        ("a time without milliseconds", {"since": "2026-03-01T12:00:00Z"}),
+        ("no hash", {"facts_hash": ""}),
+        ("something else", {"ttl": 1}),
+    ],
+)
+def test_its_schema_refuses_what_is_no_item(name: str, broken: Attributes) -> None:
+    hard = as_read(ITEMS["hard"])
+    if name == "suppressed without a reason":
+        del hard["reason"]
+    assert not Draft202012Validator(SCHEMA).is_valid({**hard, **broken})
+
+
+def test_the_schema_names_every_fact_there_is() -> None:
+    assert list(SCHEMA["$defs"]["standing"]["properties"]) == [fact.value for fact in Fact]
+
+
+def test_an_item_reads_like_this() -> None:
+    """An example, for whoever reads the table in another language."""
+    item = as_read(an_item(a_bounce(person={"diagnosticCode": "smtp; 550 5.1.1 no such user"})))
+    assert item == {
+        "address": "ada@example.com",
+        "scope": "*",
+        "facts": '{"hard":[{"at_ms":1772366402000,"event_id":"' + item["evidence"][0] + '",'
+        f'"message_id":"{MESSAGE_ID}","sub_type":"General","status":"5.1.1",'
+        '"diagnostic":"smtp; 550 5.1.1 no such user","spelling":"ada@example.com"}]}',
+        "facts_hash": item["facts_hash"],
+        "policy_version": 1,
+        "suppressed": True,
+        "reason": "hard",
+        "since": "2026-03-01T12:00:02.000Z",
+        "certain": True,
+        "evidence": item["evidence"],
+    }
+
+
+@pytest.mark.parametrize("attributes", ITEMS.values(), ids=ITEMS)
+def test_facts_come_back_byte_for_byte(attributes: Attributes) -> None:
+    key, item = from_attributes(attributes)
+
+    assert to_attributes(key, item) == attributes
+    assert facts_hash(item.standing) == attributes["facts_hash"]["S"]
+
+
+def test_an_item_without_a_hash_or_with_half_its_facts_is_none() -> None:
+    half = {**ITEMS["hard"], "facts": {"S": '{"hard":[{"at_ms":1}]}'}}
+    with pytest.raises(ValueError, match="event_id"):
+        from_attributes(half)
+    with pytest.raises(KeyError):
+        from_attributes({name: value for name, value in half.items() if name != "suppressed"})
+
+
+def test_the_default_policy_is_the_one_on_file() -> None:
+    """schemas/policy.json shows its form, with every field."""
+    on_file = json.loads((SCHEMAS / "policy.json").read_text())
+    assert on_file == {name: getattr(DEFAULT_POLICY, name) for name in Policy.__struct_fields__}
+
+
+# Size.
+
+
+def size_bytes(attributes: Attributes) -> int:
+    """Return an item's size by DynamoDB's rules (developer guide, "Item sizes and formats")."""
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in attributes.items())
+
+
+def _value_bytes(value: Attributes) -> int:
+    match value:
+        case {"S": text}:
+            return len(text.encode())
+        case {"N": digits}:
+            return (len(digits) + 1) // 2 + 1
+        case {"BOOL": _}:
+            return 1
+        case {"L": elements}:
+            return 3 + sum(1 + _value_bytes(element) for element in elements)
+        case _:
+            raise AssertionError(value)
+
+
+def everything(
+    address: str, *, diagnostic: str, feedback_type: str, message_id: Callable[[int], str]
+) -> Iterator[bytes]:
+    """Give more of each fact than is kept, all different."""
+    said = {"status": "5.222.222", "diagnosticCode": diagnostic}
+    for number in range(80):
+        mail: Any = {"at": SENT_AT + timedelta(seconds=number), "messageId": message_id(number)}
+        yield a_soft_bounce(recipients=[address], feedback_id=f"s{number}", person=said, **mail)
+        yield a_bounce(recipients=[address], feedback_id=f"h{number}", person=said, **mail)
+        for others in ([], [BOB]):
+            everybody = [address, *others]
+            yield a_complaint(recipients=everybody, feedback_id=f"c{number}", feedback_type=feedback_type, **mail)
+    for sub_type in ("OnAccountSuppressionList", "UnsubscribedRecipient"):
+        yield a_bounce(recipients=[address], sub_type=sub_type, person=said, messageId=message_id(0))
+    yield a_decision(address=address)
+    yield a_decision(action="release", address=address, at=SENT_AT, read=[f"{number:032x}" for number in range(95)])
+
+
+def test_the_usual_item_is_under_1_kb() -> None:
+    assert size_bytes(an_item(a_bounce(), a_complaint())) < 1_000
+
+
+@pytest.mark.parametrize("character", ["x", "😀"], ids=["ASCII", "four bytes each"])
+def test_the_largest_item_that_ses_can_cause_is_under_64_kb(character: str) -> None:
+    """SES's ids have 60 characters, its feedback types 12, addresses 320; remote servers write what they like."""
+    address = f"{'a' * 64}@{'b' * 251}.com"
+    payloads = everything(
+        address,
+        diagnostic=character * 2_000,
+        feedback_type="auth-failure",
+        message_id=lambda number: f"{MESSAGE_ID[:-2]}{number:02}",
+    )
+    assert size_bytes(an_item(*payloads, address=address, policy=SOFT)) < 64_000
+
+
+def test_no_text_however_long_makes_an_item_that_dynamodb_refuses() -> None:
+    """Every text at its bound, in characters of four bytes: that is not SES, but it must not block a shard either."""
+    address = f"{'😀' * 60}@{'b' * 70}.com"
+    payloads = everything(
+        address,
+        diagnostic="😀" * 2_000,
+        feedback_type="😀" * 2_000,
+        message_id=lambda number: f"{number:02}{'😀' * 300}",
+    )
+    assert size_bytes(an_item(*payloads, address=address, policy=SOFT)) < DYNAMODB_LIMIT_BYTES
