@@ -1,0 +1,201 @@
+"""SQL over the log, by Athena's API: start, wait, read all pages of the answer.
+
+The same against AWS and against the cloud on this machine.
+docs.aws.amazon.com/athena/latest/APIReference/API_GetQueryExecution.html
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pipeline.errors import ArchiveUnavailable, MailfoldError, Misuse
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_athena.type_defs import QueryExecutionTypeDef, ResultSetTypeDef, StartQueryExecutionInputTypeDef
+
+FIRST_WAIT_SECONDS = 0.05  # the local cloud answers at once, Athena after half a second at best
+LONGEST_WAIT_SECONDS = 2.0  # GetQueryExecution may be called 5 times a second, by everybody in the account together
+ROWS_PER_PAGE = 1_000  # the limit of GetQueryResults
+
+# What the caller can put right; anything else that a call may answer is an outage.
+WRONG_REQUESTS = frozenset(
+    {"InvalidRequestException", "MetadataException", "ResourceNotFoundException", "ValidationException"}
+)
+
+_ADDRESS = re.compile(r"[^\s'\"<>()]+@[^\s'\"<>()]+")
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of an answer.
+
+    Attributes:
+        name: Its name, `_col0` and so on for one without.
+        type: Its type, as Athena's `ColumnInfo` writes it: `varchar`, `bigint`, `array`, …
+    """
+
+    name: str
+    type: str
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer.
+
+    Attributes:
+        columns: What its rows hold.
+        rows: Each value as Athena's text for it, None for null.
+        scanned_bytes: What was read of the log, which is what Athena bills.
+    """
+
+    columns: tuple[Column, ...]
+    rows: Sequence[tuple[str | None, ...]]
+    scanned_bytes: int
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How a query is getting on.
+
+    Attributes:
+        state: QUEUED, RUNNING, SUCCEEDED, FAILED or CANCELLED.
+        scanned_bytes: What was read of the log so far.
+        elapsed_seconds: Since it was started here.
+    """
+
+    state: str
+    scanned_bytes: int
+    elapsed_seconds: float
+
+
+def query(
+    client: AthenaClient,
+    sql: str,
+    *,
+    database: str,
+    workgroup: str = "primary",
+    output_location: str | None = None,
+    timeout_seconds: float = 300.0,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Result:
+    """Run one statement and return its whole answer.
+
+    Args:
+        client: From `clients.client("athena")`.
+        sql: One statement, in Athena's SQL.
+        database: Where tables without a database are looked for.
+        workgroup: Athena's workgroup.
+        output_location: `s3://…/` for the answer's file; None where the workgroup has one, or keeps answers itself.
+        timeout_seconds: How long it may take; then, and when interrupted, the query is stopped.
+        progress: Called whenever the state was looked at.
+
+    Raises:
+        Misuse: Athena refuses the statement, it failed, or somebody stopped it; with Athena's reason.
+        ArchiveUnavailable: Athena is throttled, unreachable, failed by no fault of ours, or took too long.
+    """
+    request: StartQueryExecutionInputTypeDef = {
+        "QueryString": sql,
+        "QueryExecutionContext": {"Database": database},
+        "WorkGroup": workgroup,
+    }
+    if output_location:
+        request["ResultConfiguration"] = {"OutputLocation": output_location}
+    with _translated("StartQueryExecution"):
+        execution_id = client.start_query_execution(**request)["QueryExecutionId"]
+    execution = _finished(client, execution_id, timeout_seconds, progress)
+    columns, rows = _answer(client, execution_id, has_header=execution.get("StatementType") == "DML")
+    return Result(columns=columns, rows=rows, scanned_bytes=_scanned_bytes(execution))
+
+
+def without_addresses(text: str) -> str:
+    """Return a message of Athena's with everything that looks like an e-mail address taken out."""
+    return _ADDRESS.sub("…@…", text)
+
+
+def _finished(
+    client: AthenaClient, execution_id: str, timeout_seconds: float, progress: Callable[[Progress], None]
+) -> QueryExecutionTypeDef:
+    """Wait until it succeeded; stop it if it will not be waited for."""
+    try:
+        execution = _awaited(client, execution_id, timeout_seconds, progress)
+    except BaseException:  # an interrupt too: nobody will read the answer, and it may cost
+        with suppress(MailfoldError), _translated("StopQueryExecution"):
+            client.stop_query_execution(QueryExecutionId=execution_id)
+        raise
+    _check(execution)
+    return execution
+
+
+def _awaited(
+    client: AthenaClient, execution_id: str, timeout_seconds: float, progress: Callable[[Progress], None]
+) -> QueryExecutionTypeDef:
+    began, wait_seconds = time.monotonic(), FIRST_WAIT_SECONDS
+    while True:
+        with _translated("GetQueryExecution"):
+            execution = client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]
+        state, elapsed_seconds = execution["Status"]["State"], time.monotonic() - began
+        progress(Progress(state=state, scanned_bytes=_scanned_bytes(execution), elapsed_seconds=elapsed_seconds))
+        if state not in {"QUEUED", "RUNNING"}:
+            return execution
+        if elapsed_seconds >= timeout_seconds:
+            raise ArchiveUnavailable(
+                f"the query took more than {timeout_seconds:g} s and was stopped: read fewer days (dt), or wait longer"
+            )
+        time.sleep(max(0.0, min(wait_seconds, timeout_seconds - elapsed_seconds)))
+        wait_seconds = min(wait_seconds * 1.5, LONGEST_WAIT_SECONDS)
+
+
+def _check(execution: QueryExecutionTypeDef) -> None:
+    status = execution["Status"]
+    reason = without_addresses(status.get("StateChangeReason", "Athena gives no reason"))
+    if status["State"] == "CANCELLED":
+        raise Misuse(f"the query was stopped: {reason}")
+    if status["State"] == "FAILED" and status.get("AthenaError", {}).get("Retryable"):
+        raise ArchiveUnavailable(f"the query failed, and may succeed if tried again: {reason}")
+    if status["State"] == "FAILED":
+        raise Misuse(f"the query failed: {reason}")
+
+
+def _answer(
+    client: AthenaClient, execution_id: str, *, has_header: bool
+) -> tuple[tuple[Column, ...], list[tuple[str | None, ...]]]:
+    """Return columns and rows. The first row of a SELECT's answer holds the columns' names."""
+    with _translated("GetQueryResults"):
+        pages = client.get_paginator("get_query_results").paginate(
+            QueryExecutionId=execution_id, PaginationConfig={"PageSize": ROWS_PER_PAGE}
+        )
+        results = [page["ResultSet"] for page in pages]
+    rows = [row for result in results for row in _rows(result)]
+    columns = results[0].get("ResultSetMetadata", {}).get("ColumnInfo", [])
+    described = tuple(Column(name=column["Name"], type=column["Type"]) for column in columns)
+    return described, rows[1:] if has_header else rows
+
+
+def _rows(result: ResultSetTypeDef) -> Iterator[tuple[str | None, ...]]:
+    for row in result.get("Rows", []):
+        yield tuple(value.get("VarCharValue") for value in row.get("Data", []))
+
+
+def _scanned_bytes(execution: QueryExecutionTypeDef) -> int:
+    return execution.get("Statistics", {}).get("DataScannedInBytes", 0)
+
+
+@contextmanager
+def _translated(operation: str) -> Iterator[None]:
+    """Raise what boto3 raises as an error of ours."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
+
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in WRONG_REQUESTS:
+            message = without_addresses(error.response["Error"].get("Message", code))
+            raise Misuse(f"Athena refuses {operation}: {message}") from error
+        raise ArchiveUnavailable(f"Athena {operation}: {code}") from error
+    except BotoCoreError as error:
+        raise ArchiveUnavailable(f"Athena {operation}: {type(error).__name__}") from error

@@ -1,0 +1,1 @@
+"""Athena's SQL on DuckDB: read, translate, run, and show as Athena would."""

@@ -1,0 +1,38 @@
+-- Functions of Trino that DuckDB lacks. trino.io/docs/current/functions.html
+-- Those that take a function as argument cannot be written here: see dialect.py.
+
+-- Text that is no JSON gives null, and so does an object or an array.
+CREATE MACRO json_scalar(document, path) AS
+  CASE WHEN TRY(json_type(document, path)) NOT IN ('OBJECT', 'ARRAY', 'NULL')
+  THEN TRY(json_extract_string(document, path)) END;
+CREATE MACRO json_text(document) AS CAST(document AS VARCHAR);
+CREATE MACRO json_size(document, path) AS CASE TRY(json_type(document, path))
+  WHEN 'OBJECT' THEN len(TRY(json_keys(document, path)))
+  WHEN 'ARRAY' THEN TRY(json_array_length(document, path))
+  ELSE 0
+END;
+CREATE MACRO json_array_contains(document, sought) AS list_contains(CAST(document AS JSON[]), to_json(sought));
+
+CREATE MACRO array_union(a, b) AS list_distinct(list_concat(a, b));
+
+CREATE MACRO map_agg(k, v) AS map(list(k), list(v));
+CREATE MACRO map_from_lists(k, v) AS map(k, v);
+
+CREATE MACRO nan() AS CAST('NaN' AS DOUBLE);
+CREATE MACRO infinity() AS CAST('Infinity' AS DOUBLE);
+
+CREATE MACRO from_iso8601_date(text) AS CAST(text AS DATE);
+CREATE MACRO to_iso8601(moment) AS CASE typeof(moment)
+  WHEN 'DATE' THEN strftime(moment, '%Y-%m-%d')
+  WHEN 'TIMESTAMP WITH TIME ZONE' THEN strftime(moment, '%Y-%m-%dT%H:%M:%S.%gZ')
+  ELSE strftime(moment, '%Y-%m-%dT%H:%M:%S.%g')
+END;
+
+CREATE MACRO url_extract_protocol(url) AS nullif(regexp_extract(url, '^([A-Za-z][A-Za-z0-9+.-]*):', 1), '');
+CREATE MACRO url_extract_host(url) AS
+  nullif(regexp_extract(url, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@?#]*@)?([^/:?#]+)', 1), '');
+CREATE MACRO url_extract_path(url) AS regexp_extract(url, '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*([^?#]*)', 1);
+CREATE MACRO url_extract_query(url) AS nullif(regexp_extract(url, '\?([^#]*)', 1), '');
+CREATE MACRO url_extract_parameter(url, name) AS
+  CASE WHEN regexp_matches(url, '[?&]' || name || '(=|&|#|$)')
+  THEN url_decode(regexp_extract(url, '[?&]' || name || '=([^&#]*)', 1)) END;

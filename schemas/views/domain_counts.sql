@@ -1,0 +1,26 @@
+-- What became of the mails to each recipient domain, by day of arrival: which mailbox provider makes trouble.
+--
+-- A recipient of a mail counts once for each thing that became of it.
+--
+-- Example: SELECT recipient_domain, sum(hard_bounces) AS hard_bounces FROM domain_counts GROUP BY 1 ORDER BY 2 DESC
+CREATE OR REPLACE VIEW domain_counts AS
+SELECT
+  dt,
+  element_at(split(recipient, '@'), -1) AS recipient_domain,
+  count(DISTINCT IF(event_type = 'send', mailing)) AS sends,
+  count(DISTINCT IF(event_type = 'delivery', mailing)) AS deliveries,
+  count(DISTINCT IF(event_type = 'delivery_delay', mailing)) AS delays,
+  count(DISTINCT IF(contains(found, 'hard'), mailing)) AS hard_bounces,
+  count(DISTINCT IF(contains(found, 'soft'), mailing)) AS soft_bounces,
+  count(DISTINCT IF(contains(found, 'complaint') OR contains(found, 'uncertain_complaint'), mailing)) AS complaints
+FROM (
+  SELECT
+    dt,
+    event_type,
+    recipient,
+    concat(message_id, ' ', recipient) AS mailing,
+    transform(filter(facts, f -> f.address = recipient), f -> f.fact) AS found
+  FROM events
+  CROSS JOIN UNNEST(recipients) AS r (recipient)
+)
+GROUP BY dt, element_at(split(recipient, '@'), -1)
