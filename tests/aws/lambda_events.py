@@ -1,0 +1,73 @@
+"""What AWS calls the Lambdas with, in its real shapes.
+
+docs.aws.amazon.com/lambda/latest/dg/ (with-kinesis, services-kinesisfirehose)
+"""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tests.builders import base64
+
+STREAM_ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/mailfold-feedback"
+SHARD = "shardId-000000000006"
+FIRST_SEQUENCE_NUMBER = 49590338271490256608559692538361571095921575989136588898
+ARRIVED_MS = 1_772_366_405_678
+
+
+class Context(LambdaContext):
+    """Lambda's context."""
+
+    def __init__(self) -> None:
+        self._function_name = "mailfold"
+        self._memory_limit_in_mb = 512
+        self._invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:mailfold"
+        self._aws_request_id = "b7e0ab4b-0b0c-4cdf-9e0b-8d7f5d1c1c7c"
+
+
+def a_kinesis_event(*data: bytes | str) -> dict[str, Any]:
+    """Return what the event source mapping calls with; a text is data as it stands, bytes are encoded."""
+    return {"Records": [_kinesis_record(number, one) for number, one in enumerate(data)]}
+
+
+def sequence_number(index: int) -> str:
+    """Return the sequence number of a record of `a_kinesis_event`."""
+    return str(FIRST_SEQUENCE_NUMBER + 7 * index)
+
+
+def a_firehose_event(*data: bytes | str, arrived_ms: int | None = ARRIVED_MS) -> dict[str, Any]:
+    """Return what Firehose calls with; a text is data as it stands, bytes are encoded."""
+    arrival = {} if arrived_ms is None else {"approximateArrivalTimestamp": arrived_ms}
+    return {
+        "invocationId": "2b4d1ad9-2f48-94bd-a088-767c317e994a",
+        "deliveryStreamArn": "arn:aws:firehose:us-east-1:123456789012:deliverystream/mailfold-log",
+        "region": "us-east-1",
+        "records": [
+            {"recordId": record_id(number), **arrival, "data": one if isinstance(one, str) else base64(one)}
+            for number, one in enumerate(data)
+        ],
+    }
+
+
+def record_id(index: int) -> str:
+    """Return the id of a record of `a_firehose_event`."""
+    return f"{49572672223665514422805246926656954630972486059535892482 + index}000000"
+
+
+def _kinesis_record(index: int, data: bytes | str) -> dict[str, Any]:
+    return {
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": "0100018f00000000",
+            "sequenceNumber": sequence_number(index),
+            "data": data if isinstance(data, str) else base64(data),
+            "approximateArrivalTimestamp": ARRIVED_MS / 1_000,
+        },
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": f"{SHARD}:{sequence_number(index)}",
+        "eventName": "aws:kinesis:record",
+        "invokeIdentityArn": "arn:aws:iam::123456789012:role/projector",
+        "awsRegion": "us-east-1",
+        "eventSourceARN": STREAM_ARN,
+    }

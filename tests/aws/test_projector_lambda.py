@@ -1,0 +1,306 @@
+"""The projector: everything before the one record that it reports is stored or set aside, and nothing is passed."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from pipeline import projection
+from pipeline.aws import projector_lambda as module
+from pipeline.aws.clients import client
+from pipeline.aws.projector_lambda import handler, project_event
+from pipeline.aws.store_dynamodb import DynamoSuppressionStore, table_definition
+from pipeline.errors import Misuse, QuarantineUnavailable, StoreUnavailable
+from pipeline.gathering import StreamRecord, Tally
+from pipeline.memory import MemoryQuarantine, MemoryStore
+from pipeline.policy import DEFAULT_POLICY
+from pipeline.ports import Item, Quarantined
+from pipeline.standing import Key
+from tests.aws.lambda_events import FIRST_SEQUENCE_NUMBER, SHARD, Context, a_kinesis_event, sequence_number
+from tests.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_delivery, in_eventbridge, in_sns
+
+POISON = b"no JSON at all"
+PEOPLE = [f"user{number}@example.com" for number in range(6)]
+
+
+def a_bounce_of(number: int) -> bytes:
+    """Return a bounce as EventBridge hands it on; each number is another person's."""
+    return in_eventbridge(a_bounce(recipients=[PEOPLE[number]], feedback_id=f"f{number}"))
+
+
+class Flaky(MemoryStore):
+    """A table that is away after a number of saves."""
+
+    def __init__(self, saves: int) -> None:
+        super().__init__()
+        self.saves_left = saves
+
+    def load(self, keys: Iterable[Key]) -> Mapping[Key, Item]:
+        if self.saves_left < 0:
+            raise StoreUnavailable("the table is away")
+        return super().load(keys)
+
+    def save(self, key: Key, item: Item, *, expected: str) -> None:
+        if self.saves_left <= 0:
+            raise StoreUnavailable("the table is away")
+        self.saves_left -= 1
+        super().save(key, item, expected=expected)
+
+
+class AwayQuarantine(MemoryQuarantine):
+    """A quarantine that is away."""
+
+    def put(self, quarantined: Quarantined) -> None:
+        raise QuarantineUnavailable("the quarantine is away")
+
+
+def failures(
+    event: dict[str, Any], *, store: MemoryStore | None = None, quarantine: MemoryQuarantine | None = None
+) -> list[str]:
+    """Project, and return the sequence numbers that Lambda is told."""
+    answer = project_event(
+        event,
+        store=store or MemoryStore(),
+        quarantine=quarantine or MemoryQuarantine(),
+        policy=DEFAULT_POLICY,
+    )
+    assert list(answer) == ["batchItemFailures"]
+    assert all(list(failure) == ["itemIdentifier"] for failure in answer["batchItemFailures"])
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def addresses(store: MemoryStore) -> list[str]:
+    return sorted(key.address for key, item in store.scan() if item.verdict.suppressed)
+
+
+def test_a_batch_that_is_stored_has_no_failures() -> None:
+    store = MemoryStore()
+
+    assert failures(a_kinesis_event(*map(a_bounce_of, range(3))), store=store) == []
+    assert addresses(store) == PEOPLE[:3]
+
+
+def test_whatever_carried_it_the_facts_are_stored() -> None:
+    store = MemoryStore()
+    bare, sns = a_complaint(recipients=[PEOPLE[1]]), in_sns(a_bounce(recipients=[PEOPLE[2]]))
+    decision = a_decision(address=PEOPLE[3])
+
+    assert failures(a_kinesis_event(a_bounce_of(0), bare, sns, decision), store=store) == []
+    assert addresses(store) == PEOPLE[:4]
+
+
+def test_an_empty_batch_has_no_failures() -> None:
+    assert failures({"Records": []}) == []
+
+
+# Outages: exactly one failed sequence number.
+
+
+@pytest.mark.parametrize("saves", range(5))
+def test_an_outage_of_the_table_reports_the_first_record_that_is_not_done_and_no_other(saves: int) -> None:
+    """All before it is stored; Lambda starts again there."""
+    store = Flaky(saves)
+    event = a_kinesis_event(*map(a_bounce_of, range(5)))
+
+    assert failures(event, store=store) == [sequence_number(saves)]
+    assert addresses(store) == PEOPLE[:saves]
+
+
+def test_what_a_read_cannot_reach_fails_from_the_start() -> None:
+    event = a_kinesis_event(a_delivery(), a_bounce_of(0), a_bounce_of(1))
+
+    assert failures(event, store=Flaky(-1)) == [sequence_number(1)]
+
+
+def test_records_without_facts_and_poison_before_an_outage_are_done() -> None:
+    quarantine = MemoryQuarantine()
+    event = a_kinesis_event(a_delivery(), POISON, a_bounce_of(0), a_bounce_of(1), POISON)
+
+    assert failures(event, store=Flaky(1), quarantine=quarantine) == [sequence_number(3)]
+    assert [one.payload for one in quarantine.held] == [POISON, POISON]
+
+
+def test_what_lambda_sends_again_after_an_outage_ends_as_one_go_does() -> None:
+    store, one_go = Flaky(2), MemoryStore()
+    data = [a_bounce_of(number) for number in (0, 1, 2, 0, 3)]
+
+    event = a_kinesis_event(*data)
+    (failed,) = failures(event, store=store)
+    store.saves_left = 99
+    rest = [one for one in event["Records"] if int(one["kinesis"]["sequenceNumber"]) >= int(failed)]
+    assert failures({"Records": rest}, store=store) == []
+
+    failures(a_kinesis_event(*data), store=one_go)
+    assert dict(store.scan()) == dict(one_go.scan())
+
+
+def test_an_outage_of_the_quarantine_reports_the_poison_and_all_before_it_is_stored() -> None:
+    store = MemoryStore()
+    event = a_kinesis_event(a_bounce_of(0), a_bounce_of(1), POISON, a_bounce_of(2))
+
+    assert failures(event, store=store, quarantine=AwayQuarantine()) == [sequence_number(2)]
+    assert addresses(store) == PEOPLE[:2]
+
+
+def test_a_table_of_a_newer_policy_is_an_outage_too() -> None:
+    store, newer = MemoryStore(), DEFAULT_POLICY.__replace__(version=2)
+    ports: Any = {"store": store, "quarantine": MemoryQuarantine()}
+    project_event(a_kinesis_event(a_bounce_of(0)), **ports, policy=newer)
+    later = a_bounce(recipients=[PEOPLE[0]], feedback_id="later", at=OCCURRED_AT + timedelta(hours=1))
+
+    assert failures(a_kinesis_event(later), store=store) == [sequence_number(0)]
+
+
+# Poison: set aside, and passed.
+
+
+@pytest.mark.parametrize("poison", [POISON, b"\xff\xfe", b"", b'{"eventType":"Bounce","mail":{}}'])
+def test_poison_is_set_aside_with_its_bytes_and_its_place_and_passed(poison: bytes) -> None:
+    store, quarantine = MemoryStore(), MemoryQuarantine()
+
+    assert failures(a_kinesis_event(a_bounce_of(0), poison, a_bounce_of(1)), store=store, quarantine=quarantine) == []
+    assert addresses(store) == PEOPLE[:2]
+    (held,) = quarantine.held
+    assert held.payload == poison
+    assert held.position == f"mailfold-feedback {SHARD} {sequence_number(1)}"
+
+
+@pytest.mark.parametrize("data", ["no base64!", "YWJj\nYWJj", "é", "YQ"])
+def test_data_that_is_no_base64_is_set_aside_as_it_came(data: str) -> None:
+    quarantine = MemoryQuarantine()
+
+    assert failures(a_kinesis_event(data), quarantine=quarantine) == []
+    (held,) = quarantine.held
+    assert held.reason == "kinesis: its data is not base64"
+    assert json.loads(held.payload) == {"Data": data}
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let any batch with a record "broken" in it trip over an error of ours; return the sizes of the batches tried."""
+    sizes: list[int] = []
+
+    def project(batch: list[StreamRecord], **ports: Any) -> Tally:
+        sizes.append(len(batch))
+        if any(record.payload == b"broken" for record in batch):
+            raise ZeroDivisionError(ADA)
+        return projection.project(batch, **ports)
+
+    monkeypatch.setattr(module, "project", project)
+    return sizes
+
+
+@pytest.mark.parametrize("places", [[0], [3], [99], [0, 50], list(range(40, 44))])
+def test_a_record_that_trips_an_error_of_ours_is_set_aside_and_the_others_are_stored(
+    broken: list[int], places: list[int]
+) -> None:
+    """Found by halving: not one by one, which for a large batch would take longer than a Lambda may."""
+    store, quarantine = MemoryStore(), MemoryQuarantine()
+    data = [b"broken" if number in places else a_bounce_of(number % 6) for number in range(100)]
+
+    assert failures(a_kinesis_event(*data), store=store, quarantine=quarantine) == []
+    assert addresses(store) == PEOPLE
+    assert [held.position.rpartition(" ")[2] for held in quarantine.held] == [sequence_number(n) for n in places]
+    assert {held.payload for held in quarantine.held} == {b"broken"}
+    assert all("ZeroDivisionError" in held.reason and ADA not in held.reason for held in quarantine.held)
+    assert len(broken) <= 1 + 2 * 7 * len(places)
+
+
+def test_an_outage_while_looking_for_such_a_record_reports_the_first_that_is_not_done(broken: list[int]) -> None:
+    store = Flaky(2)
+    data = [a_bounce_of(0), a_bounce_of(1), a_bounce_of(2), b"broken", a_bounce_of(3)]
+
+    assert failures(a_kinesis_event(*data), store=store) == [sequence_number(2)]
+    assert addresses(store) == PEOPLE[:2]
+
+
+def test_such_a_record_waits_for_a_quarantine_that_is_away(broken: list[int]) -> None:
+    store = MemoryStore()
+    data = [a_bounce_of(0), b"broken", a_bounce_of(1)]
+
+    assert failures(a_kinesis_event(*data), store=store, quarantine=AwayQuarantine()) == [sequence_number(1)]
+    assert addresses(store) == PEOPLE[:1]
+
+
+@given(st.lists(st.sampled_from([*map(a_bounce_of, range(3)), POISON, a_delivery()])), st.integers(0, 4))
+def test_with_any_batch_and_any_outage_what_is_before_the_failure_is_done(payloads: list[bytes], saves: int) -> None:
+    store, quarantine, expected = Flaky(saves), MemoryQuarantine(), MemoryStore()
+    failed = failures(a_kinesis_event(*payloads), store=store, quarantine=quarantine)
+
+    assert len(failed) <= 1
+    done = (int(failed[0]) - FIRST_SEQUENCE_NUMBER) // 7 if failed else len(payloads)
+    failures(a_kinesis_event(*payloads[:done]), store=expected)
+    assert dict(expected.scan()).items() <= dict(store.scan()).items()
+    poison = [sequence_number(n) for n, payload in enumerate(payloads[:done]) if payload == POISON]
+    assert {held.position.rpartition(" ")[2] for held in quarantine.held} >= set(poison)
+
+
+# The handler.
+
+TABLE, BUCKET = "suppression", "mail-log"
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Set up what the handler finds in its environment."""
+    module._projector.cache_clear()
+    with mock_aws():
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        monkeypatch.setenv("MAILFOLD_TABLE", TABLE)
+        monkeypatch.setenv("MAILFOLD_BUCKET", BUCKET)
+        client("dynamodb").create_table(**table_definition(TABLE))
+        client("s3").create_bucket(Bucket=BUCKET)
+        yield
+    module._projector.cache_clear()
+
+
+def test_the_handler_stores_sets_aside_and_counts(cloud: None, capsys: pytest.CaptureFixture[str]) -> None:
+    event = a_kinesis_event(a_bounce_of(0), a_delivery(), POISON, a_bounce_of(0))
+
+    assert handler(event, Context()) == {"batchItemFailures": []}
+
+    ((key, item),) = DynamoSuppressionStore(client("dynamodb"), table=TABLE).scan()
+    assert (key.address, item.verdict.suppressed) == (PEOPLE[0], True)
+    assert client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
+    counts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    names = ("BounceEvents", "DeliveryEvents", "Quarantined", "Facts", "Written", "Unchanged", "Faults", "Unfinished")
+    assert [sum(counts[name]) for name in names] == [2, 1, 1, 2, 1, 0, 0, 0]
+    assert counts["service"] == "projector"
+
+
+def test_the_handler_reports_an_outage_logs_and_counts_it(
+    cloud: None, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    client("dynamodb").delete_table(TableName=TABLE)
+
+    assert handler(a_kinesis_event(a_delivery(), a_bounce_of(0)), Context()) == {
+        "batchItemFailures": [{"itemIdentifier": sequence_number(1)}]
+    }
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["Unfinished"] == [1.0]
+    (told,) = [str(vars(record)) for record in caplog.records if record.name == "projector"]
+    assert "DynamoDB's BatchGetItem ended in ResourceNotFoundException" in told
+    assert PEOPLE[0] not in told
+
+
+def test_the_handler_takes_its_policy_from_the_environment(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILFOLD_POLICY", '{"version":5,"hard":false}')
+    handler(a_kinesis_event(a_bounce_of(0)), Context())
+
+    ((_, item),) = DynamoSuppressionStore(client("dynamodb"), table=TABLE).scan()
+    assert (item.verdict.suppressed, item.policy_version) == (False, 5)
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics")
+def test_a_handler_without_its_settings_says_what_is_missing(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MAILFOLD_TABLE")
+    with pytest.raises(Misuse, match="MAILFOLD_TABLE is not set"):
+        handler(a_kinesis_event(a_bounce_of(0)), Context())
+
+
+def test_clients_are_made_once_in_a_container(cloud: None) -> None:
+    assert module._projector() is module._projector()
