@@ -1,0 +1,233 @@
+"""The publisher writes what SES would publish: SES's JSON, its tags, its ids, its times."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import Misuse
+from pipeline.event import Kind
+from pipeline.local.fate import (
+    Bounced,
+    Clicked,
+    Complained,
+    Delayed,
+    Delivered,
+    Occurrence,
+    Opened,
+    Rejected,
+    RenderingFailed,
+    Subscribed,
+)
+from pipeline.local.ses import Email, Publisher
+from tests.local.mails import ANN, BEN, SENT_AT, a_fate, an_email, decoded, published
+
+EXAMPLES = Path(__file__).parents[2] / "schemas" / "wire" / "examples"
+ONE_OF_EACH: dict[str, Occurrence] = {
+    "bounce-permanent-general": Bounced(after_ms=2_000, recipients=(ANN,)),
+    "complaint-feedback-abuse": Complained(after_ms=2_000, recipients=(ANN,)),
+    "delivery": Delivered(after_ms=2_000, recipients=(ANN,)),
+    "reject": Rejected(),
+    "open": Opened(after_ms=2_000),
+    "click": Clicked(
+        after_ms=2_000, link="https://example.com/", link_tags={"placement": ("header",), "Colour": ("red",)}
+    ),
+    "rendering-failure": RenderingFailed(template_name="Receipt", error_message="Attribute 'x' is not present."),
+    "delivery-delay-transientcommunicationfailure": Delayed(after_ms=2_000, recipients=(ANN,)),
+    "subscription": Subscribed(after_ms=2_000, contact_list="readers", topic="digest"),
+}
+AUTOMATIC_TAGS = {
+    "ses:source-tls-version": ["TLSv1.3"],
+    "ses:operation": ["SendEmail"],
+    "ses:configuration-set": ["mailfold"],
+    "ses:source-ip": ["192.0.2.10"],
+    "ses:from-domain": ["shop.example"],
+    "ses:caller-identity": ["mailfold"],
+}
+
+
+def one(occurrence: Occurrence, **fields: Any) -> dict[str, Any]:
+    """Return the event of an occurrence, the last of its mail's."""
+    return published(an_email(**fields), fate=a_fate(occurrence))[-1]
+
+
+def keys(value: Any) -> Any:
+    """Return the keys of a JSON object in order, with those of the objects in it; lists and values are left out."""
+    return {key: keys(inner) for key, inner in value.items()} if isinstance(value, dict) else None
+
+
+@pytest.mark.parametrize("case", ONE_OF_EACH)
+def test_an_event_of_each_type_has_the_keys_of_the_published_example_in_their_order(case: str) -> None:
+    example = json.loads((EXAMPLES / f"v1.{case}.pass.json").read_bytes())
+    event = one(ONE_OF_EACH[case], tags={"campaign": ("weekly-digest",), "abTest": ("A", "B")})
+    assert json.dumps(keys(event)) == json.dumps(keys(example))
+
+
+def test_a_send_has_the_keys_of_the_published_example_in_their_order() -> None:
+    example = json.loads((EXAMPLES / "v1.send.pass.json").read_bytes())
+    (event,) = published(an_email(tags={"campaign": ("x",), "abTest": ("A",)}), fate=a_fate())
+    assert json.dumps(keys(event)) == json.dumps(keys(example))
+
+
+def test_all_ten_types_can_be_made() -> None:
+    kinds = {
+        event.kind
+        for occurrence in ONE_OF_EACH.values()
+        for event in decoded(Publisher(seed=1).publish(an_email(), sent_at=SENT_AT, fate=a_fate(occurrence)))
+    }
+    assert kinds == set(Kind) - {Kind.DECISION, Kind.UNKNOWN}
+
+
+def test_a_mail_whose_template_fails_is_not_sent() -> None:
+    events = published(an_email(), fate=a_fate(ONE_OF_EACH["rendering-failure"]))
+    assert [event["eventType"] for event in events] == ["Rendering Failure"]
+
+
+def test_every_event_is_one_line_with_its_end() -> None:
+    for event in Publisher(seed=1).publish(an_email("complaint@example.com", subject="Two\nlines"), sent_at=SENT_AT):
+        assert event.endswith(b"}\n")
+        assert event.count(b"\n") == 1
+
+
+def test_events_come_in_the_order_in_which_they_happen() -> None:
+    late, early = Complained(after_ms=9_000, recipients=(ANN,)), Delivered(after_ms=800, recipients=(ANN,))
+    events = published(an_email(), fate=a_fate(late, early))
+    assert [event["eventType"] for event in events] == ["Send", "Delivery", "Complaint"]
+
+
+def test_the_same_seed_and_the_same_calls_give_the_same_bytes() -> None:
+    first, second = Publisher(seed=7), Publisher(seed=7)
+    for _ in range(3):
+        email = an_email("bounce+x@example.com", "ooto@example.com", BEN)
+        assert first.publish(email, sent_at=SENT_AT) == second.publish(email, sent_at=SENT_AT)
+
+
+def test_two_mails_have_different_ids() -> None:
+    ses = Publisher(seed=1)
+    first, second = (ses.publish(an_email(), sent_at=SENT_AT) for _ in range(2))
+    assert {event.message_id for event in decoded(first)}.isdisjoint(event.message_id for event in decoded(second))
+
+
+@pytest.mark.parametrize(
+    ("region", "prefix", "arn", "host"),
+    [
+        ("us-east-1", "0100", "arn:aws:ses:us-east-1:", ".smtp-out.amazonses.com"),
+        ("eu-central-1", "0107", "arn:aws:ses:eu-central-1:", ".smtp-out.eu-central-1.amazonses.com"),
+        ("us-gov-west-1", "010a", "arn:aws-us-gov:ses:us-gov-west-1:", ".smtp-out.us-gov-west-1.amazonses.com"),
+        ("cn-north-1", "0100", "arn:aws-cn:ses:cn-north-1:", ".smtp-out.cn-north-1.amazonses.com"),
+    ],
+)
+def test_ids_arns_and_hosts_tell_the_region(region: str, prefix: str, arn: str, host: str) -> None:
+    event = published(an_email(), by=Publisher(seed=1, account_id="210987654321", region=region))[-1]
+    assert event["mail"]["messageId"].startswith(prefix)
+    assert event["mail"]["sourceArn"] == f"{arn}210987654321:identity/shop.example"
+    assert event["mail"]["sendingAccountId"] == "210987654321"
+    assert event["delivery"]["reportingMTA"].endswith(host)
+
+
+@pytest.mark.parametrize("read", [lambda e: e["mail"]["messageId"], lambda e: e["bounce"]["feedbackId"]])
+def test_ids_have_the_shape_of_ses_s_and_hold_the_time(read: Callable[[dict[str, Any]], str]) -> None:
+    event = one(Bounced(after_ms=0, recipients=(ANN,)))
+    prefix, *uuid, zeros = read(event).split("-")
+    assert [len(part) for part in uuid] == [8, 4, 4, 4, 12]
+    assert (prefix[:4], int(prefix[4:], 16), zeros) == ("0100", int(SENT_AT.timestamp() * 1_000), "000000")
+    assert uuid[2][0] == "4"
+
+
+def test_a_message_id_that_the_sender_was_told_is_kept() -> None:
+    events = Publisher(seed=1).publish(an_email(), sent_at=SENT_AT, message_id="told-before")
+    assert {event.message_id for event in decoded(events)} == {"told-before"}
+
+
+def test_the_destination_is_to_then_cc_then_bcc_and_bcc_is_in_no_header() -> None:
+    email = an_email("To <to@example.com>", cc=("cc@example.com",), bcc=("bcc@example.com",), headers=(("Bcc", "x"),))
+    mail = published(email)[0]["mail"]
+    assert mail["destination"] == ["To <to@example.com>", "cc@example.com", "bcc@example.com"]
+    assert {"From", "To", "Cc", "Subject"} == {h["name"] for h in mail["headers"]} & {
+        "From",
+        "To",
+        "Cc",
+        "Bcc",
+        "Subject",
+    }
+    assert list(mail["commonHeaders"]) == ["from", "to", "cc", "messageId", "subject"]
+
+
+def test_common_headers_hold_ses_s_message_id_and_not_the_message_s_own() -> None:
+    own = (("Message-ID", "<own@shop.example>"), ("Date", "Sun, 1 Mar 2026 12:00:00 +0000"))
+    mail = published(an_email(headers=own, reply_to=("desk@shop.example",)))[0]["mail"]
+    assert {"name": "Message-ID", "value": "<own@shop.example>"} in mail["headers"]
+    assert mail["commonHeaders"] == {
+        "from": ["Shop <news@shop.example>"],
+        "replyTo": ["desk@shop.example"],
+        "date": "Sun, 1 Mar 2026 12:00:00 +0000",
+        "to": [ANN],
+        "messageId": mail["messageId"],
+        "subject": "Hello",
+    }
+
+
+@pytest.mark.parametrize("case", ONE_OF_EACH)
+def test_the_identity_is_told_by_all_but_open_and_click(case: str) -> None:
+    assert ("sourceArn" in one(ONE_OF_EACH[case])["mail"]) == (case not in {"open", "click"})
+
+
+@pytest.mark.parametrize("case", ONE_OF_EACH)
+def test_the_outgoing_address_is_a_tag_of_deliveries_only(case: str) -> None:
+    tags = one(ONE_OF_EACH[case])["mail"]["tags"]
+    assert ({"ses:outgoing-ip", "ses:outgoing-tls-version"} <= set(tags)) == (case == "delivery")
+    assert {name: tags[name] for name in AUTOMATIC_TAGS} == AUTOMATIC_TAGS
+
+
+def test_tags_of_the_user_stand_behind_the_automatic_ones_and_never_replace_them() -> None:
+    tags = {"campaign": ("spring", "sale"), "ses:operation": ("Forged",), "ses:feedback-id-a": ("c12",)}
+    (event, *_) = published(an_email(tags=tags))
+    own = {"campaign": ["spring", "sale"], "ses:feedback-id-a": ["c12"]}
+    assert list(event["mail"]["tags"].items()) == [*AUTOMATIC_TAGS.items(), *own.items()]
+
+
+def test_headers_beyond_10_kb_are_cut_and_it_is_said_so() -> None:
+    small, big = (("X-One", "1"),), (("X-One", "1"), ("X-Big", "b" * 10_240), ("X-Two", "2"))
+    whole, cut = (published(an_email(headers=headers))[0]["mail"] for headers in (small, big))
+    assert (whole["headersTruncated"], cut["headersTruncated"]) == (False, True)
+    assert [header["name"] for header in cut["headers"]] == ["From", "To", "Subject", "X-One"]
+
+
+def test_fifty_recipients_are_sent_to_and_not_one_more() -> None:
+    everyone = [f"reader{number}@example.com" for number in range(51)]
+    assert len(published(an_email(*everyone[:50]))[0]["mail"]["destination"]) == 50
+    with pytest.raises(Misuse, match="1 to 50 recipients, this one has 51"):
+        an_email(*everyone[:20], cc=tuple(everyone[20:40]), bcc=tuple(everyone[40:]))
+
+
+def test_what_ses_would_refuse_cannot_be_made_and_no_address_is_told() -> None:
+    with pytest.raises(Misuse, match="1 to 50 recipients, this one has 0"):
+        Email(sender="news@shop.example")
+    with pytest.raises(Misuse, match="the sender is no e-mail address"):
+        an_email(sender="nobody")
+    with pytest.raises(Misuse, match="recipient 2 of 2 is no e-mail address"):
+        an_email(ANN, "nobody")
+
+
+def test_a_time_without_zone_is_refused() -> None:
+    with pytest.raises(Misuse, match="no time zone"):
+        Publisher(seed=1).publish(an_email(), sent_at=datetime(2026, 3, 1))  # noqa: DTZ001 - that is the point
+
+
+def test_a_delivery_s_processing_time_is_from_sending_to_delivery() -> None:
+    delivery = one(Delivered(after_ms=1_234, recipients=(ANN,)))["delivery"]
+    assert (delivery["processingTimeMillis"], delivery["timestamp"]) == (1_234, "2026-03-01T12:00:01.234Z")
+
+
+def test_times_are_cut_to_milliseconds() -> None:
+    events = Publisher(seed=1).publish(an_email(), sent_at=SENT_AT + timedelta(microseconds=999))
+    assert {event.sent_at for event in decoded(events)} == {SENT_AT}
+
+
+def test_mail_that_ses_kept_back_names_no_remote_server() -> None:
+    bounce = one(Bounced(after_ms=1, recipients=(ANN,), sub_type="OnTenantSuppressionList"))["bounce"]
+    assert bounce["reportingMTA"] == "dns; amazonses.com"
+    assert "remoteMtaIp" not in bounce
