@@ -1,14 +1,11 @@
 """The relay from SES to the stream delivers AWS's envelope of feedback, and loses nothing in silence."""
 
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from moto import mock_aws
 
 from pipeline.decode import decode
 from pipeline.errors import Misuse
@@ -33,15 +30,6 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis.type_defs import RecordTypeDef
 
 CONFIGURATION_SET = {"ses:configuration-set": ["marketing"]}
-
-
-@pytest.fixture
-def kinesis() -> "Iterator[KinesisClient]":
-    """An empty stream in moto."""
-    with mock_aws():
-        client = boto3.client("kinesis", region_name="eu-west-1")
-        client.create_stream(StreamName=STREAM, ShardCount=1)
-        yield client
 
 
 def wrapped(event: bytes) -> bytes:

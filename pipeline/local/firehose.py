@@ -1,0 +1,225 @@
+"""A Data Firehose delivery stream, DirectPut to S3 as Parquet, which no emulator has right.
+
+Claims: PutRecordBatch's limits; a buffer by size and by age; transformation, conversion, error rows and names as in
+`delivery`; S3 tried until it takes an object, while later records wait; at least once, as AWS has it.
+Leaves out: the separate buffer in front of the transform (one serves both), that a buffer is 64 MB or more, quotas,
+encryption, and records outliving the process: AWS keeps them on disk for 24 hours, this keeps them in memory.
+
+docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html,
+docs.aws.amazon.com/firehose/latest/dev/basic-deliver.html
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+from uuid import uuid4
+
+import msgspec
+
+from pipeline.aws.fault import fault
+from pipeline.errors import ArchiveUnavailable, Misuse
+from pipeline.local.aws_error import ERRORS, error_code
+from pipeline.local.buffer import Buffer
+from pipeline.local.delivery import Delivery, Destination, S3Object, prepare
+from pipeline.local.transformation import Record, Transform
+from pipeline.timestamp import to_ms
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+MEBIBYTE = 1024 * 1024
+MAX_RECORDS = 500  # a PutRecordBatch call
+MAX_CALL_BYTES = 4 * MEBIBYTE
+MAX_RECORD_BYTES = 1000 * 1024  # before base64
+PUT_TIMEOUT_SECONDS = 30.0
+MAX_RETRY_AFTER_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a delivery stream has done so far.
+
+    Attributes:
+        records_in: Records taken.
+        rows_out: Rows in Parquet objects.
+        dropped: Records that the transform dropped.
+        failed: Records in error objects.
+        objects: Parquet objects.
+        object_bytes: Their size together.
+        error_objects: Error objects.
+    """
+
+    records_in: int = 0
+    rows_out: int = 0
+    dropped: int = 0
+    failed: int = 0
+    objects: int = 0
+    object_bytes: int = 0
+    error_objects: int = 0
+
+
+class _ClosedError(Exception):
+    """The stream was closed in the middle of a delivery."""
+
+
+class DeliveryStream:
+    """Takes records, and a thread of its own delivers them.
+
+    Safe to use from several threads. The defaults are AWS's, for a stream that converts.
+
+    Args:
+        s3_client: boto3's, with its time-outs.
+        bucket: Where to.
+        transform: The transforming function.
+        buffer_bytes: How many bytes of records make a delivery due.
+        buffer_seconds: At what age of the oldest record it is due anyway.
+        prefix: What keys of Parquet objects start with.
+        error_prefix: What keys of error objects start with.
+        name: The stream's name.
+        account_id: Whose it is.
+        retry_after_seconds: The wait before S3 is tried again; it doubles every time, up to 10 s.
+        clock: What gives a record its time of arrival.
+
+    Attributes:
+        trouble: What keeps the oldest records from being delivered right now; empty if nothing does.
+    """
+
+    def __init__(
+        self,
+        s3_client: S3Client,
+        *,
+        bucket: str,
+        transform: Transform,
+        buffer_bytes: int = 128 * MEBIBYTE,
+        buffer_seconds: float = 300.0,
+        prefix: str = "events/",
+        error_prefix: str = "errors/",
+        name: str = "mailfold-events",
+        account_id: str = "123456789012",
+        retry_after_seconds: float = 0.5,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.trouble = ""
+        self._s3 = s3_client
+        self._bucket = bucket
+        self._destination = Destination(
+            name=name,
+            region=s3_client.meta.region_name,
+            account_id=account_id,
+            prefix=prefix,
+            error_prefix=error_prefix,
+            transform=transform,
+        )
+        self._buffer = Buffer(due_bytes=buffer_bytes, due_seconds=buffer_seconds)
+        self._retry_after_seconds = retry_after_seconds
+        self._clock = clock
+        self._delivered = Counters()  # only the thread replaces it
+        self._thread = threading.Thread(target=self._deliver_all, name=f"firehose {name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def counters(self) -> Counters:
+        """What was done so far."""
+        return msgspec.structs.replace(self._delivered, records_in=self._buffer.put_count)
+
+    def put(self, records: Sequence[bytes]) -> list[str]:
+        """Take records, all or none, and return an id for each. Waits while too much is held already.
+
+        Raises:
+            Misuse: There are too many, they are too large, or the stream is closed. None was taken.
+            ArchiveUnavailable: Too much is still held, since S3 is away or slow. None was taken; try again later.
+        """
+        _check(records)
+        arrived_ms = to_ms(self._clock())
+        taken = [Record(id=str(uuid4()), data=data, arrived_ms=arrived_ms) for data in records]
+        if not self._buffer.put(taken, timeout_seconds=PUT_TIMEOUT_SECONDS):
+            if self._buffer.closed:
+                raise Misuse(f"the delivery stream {self._destination.name} is closed")
+            raise ArchiveUnavailable(f"{self._destination.name} holds all that it can: {self.trouble or 'slow down'}")
+        return [record.id for record in taken]
+
+    def flush(self, timeout_seconds: float = 60.0) -> None:
+        """Deliver all that was put so far, and return once it is in S3.
+
+        Raises:
+            ArchiveUnavailable: That took too long. Nothing is lost: delivering goes on.
+        """
+        if not self._buffer.flush(timeout_seconds=timeout_seconds):
+            waiting = f"{self._buffer.unsettled_count} records of {self._destination.name} are not delivered"
+            raise ArchiveUnavailable(f"{waiting} after {timeout_seconds} s: {self.trouble or 'there are too many'}")
+
+    def close(self, timeout_seconds: float = 60.0) -> None:
+        """Deliver what is left, and stop. No more can be put.
+
+        Raises:
+            ArchiveUnavailable: That took too long. What is not delivered will be lost with this process.
+        """
+        try:
+            self.flush(timeout_seconds)
+        finally:
+            self._buffer.close()
+            self._thread.join(timeout_seconds)
+
+    def _deliver_all(self) -> None:
+        with suppress(_ClosedError):
+            while records := self._buffer.take():
+                delivery = self._insist(partial(prepare, records, self._destination))
+                for item in delivery.objects:
+                    self._insist(partial(self._put_object, item))
+                self._delivered = _added(self._delivered, delivery)
+                self._buffer.settle(records)
+
+    def _insist(self, action: Callable[[], T]) -> T:
+        """Do something, however often it takes: records wait rather than get lost.
+
+        Raises:
+            _ClosedError: The stream was closed before it went well.
+        """
+        wait_seconds = self._retry_after_seconds
+        while True:
+            try:
+                result = action()
+            except Exception as error:  # noqa: BLE001 - a thread's entry point: `flush` tells what is wrong
+                self.trouble = error_code(error) if isinstance(error, ERRORS) else fault(error)
+                _log.warning("delivering %s will be tried again: %s", self._destination.name, self.trouble)
+            else:
+                self.trouble = ""
+                return result
+            if not self._buffer.pause(wait_seconds):
+                raise _ClosedError
+            wait_seconds = min(2 * wait_seconds, MAX_RETRY_AFTER_SECONDS)
+
+    def _put_object(self, item: S3Object) -> None:
+        self._s3.put_object(Bucket=self._bucket, Key=item.key, Body=item.body)
+
+
+def _check(records: Sequence[bytes]) -> None:
+    if not 1 <= len(records) <= MAX_RECORDS:
+        raise Misuse(f"PutRecordBatch takes 1 to {MAX_RECORDS} records, not {len(records)}: split them")
+    largest_bytes = max(map(len, records))
+    if largest_bytes > MAX_RECORD_BYTES:
+        raise Misuse(f"a record has at most {MAX_RECORD_BYTES} bytes, this one has {largest_bytes}")
+    total_bytes = sum(map(len, records))
+    if total_bytes > MAX_CALL_BYTES:
+        raise Misuse(f"PutRecordBatch takes at most {MAX_CALL_BYTES} bytes, not {total_bytes}: split the records")
+
+
+def _added(counters: Counters, delivery: Delivery) -> Counters:
+    parquet_bytes = [len(delivery.parquet.body)] if delivery.parquet else []
+    return Counters(
+        rows_out=counters.rows_out + delivery.rows,
+        dropped=counters.dropped + delivery.dropped,
+        failed=counters.failed + delivery.failed,
+        objects=counters.objects + len(parquet_bytes),
+        object_bytes=counters.object_bytes + sum(parquet_bytes),
+        error_objects=counters.error_objects + len(delivery.errors),
+    )

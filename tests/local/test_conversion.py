@@ -1,0 +1,55 @@
+"""Rows become Parquet by the log's schema, and what is no row has failed, alone."""
+
+from base64 import b64decode
+from io import BytesIO
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.aws.parquet import decode as rows_in
+from tests.local.delivery_stream import AS_ROWS, a_row, answering, as_row, delivered, errors_in, ok, raws_in
+
+
+def test_parquet_is_gzip() -> None:
+    s3, _ = delivered([b"{}"], AS_ROWS)
+    (body,) = s3.objects.values()
+    assert pq.ParquetFile(BytesIO(body)).metadata.row_group(0).column(0).compression == "GZIP"
+
+
+@pytest.mark.parametrize(
+    ("became", "code"),
+    [
+        (b"{", "ParseError"),
+        (b"\xff", "ParseError"),
+        (b" \n", "MalformedData"),
+        (b"[]", "MalformedData"),
+        (b'{"event_id":1}', "MalformedData"),
+        (msgspec.json.encode(a_row()) + b"\n{}\n", "MalformedData"),
+        (msgspec.json.encode(a_row(processing_time_ms=2**63)), "MalformedData"),
+    ],
+    ids=["no JSON", "no UTF-8", "empty", "no object", "wrong type", "one good line, one bad", "beyond its column"],
+)
+def test_what_is_no_row_is_a_conversion_failure_and_harms_no_other(became: bytes, code: str) -> None:
+    s3, counters = delivered(
+        [b"good", b"bad", b"fine"],
+        answering(lambda name, data: [ok(name, became)] if data == b"bad" else as_row(name, data)),
+    )
+    assert raws_in(s3) == ["good", "fine"]
+    (error,) = errors_in(s3, "format-conversion-failed")
+    assert error["lastErrorCode"] == f"DataFormatConversion.{code}"
+    assert b64decode(error["rawData"]) == b"bad"
+    assert (counters.rows_out, counters.failed, counters.error_objects) == (2, 1, 1)
+
+
+def test_a_record_of_several_lines_becomes_several_rows() -> None:
+    lines = b"".join(msgspec.json.encode(a_row(raw=raw)) + b"\n" for raw in "ab")
+    s3, counters = delivered([b"1"], answering(lambda name, _data: [ok(name, lines)]))
+    assert (raws_in(s3), counters.rows_out) == (["a", "b"], 2)
+
+
+def test_a_key_that_is_no_column_is_left_out() -> None:
+    became = msgspec.json.encode(a_row())[:-1] + b',"no_column":1}'
+    s3, _ = delivered([b"1"], answering(lambda name, _data: [ok(name, became)]))
+    (body,) = s3.objects.values()
+    assert rows_in(body) == [a_row()]
