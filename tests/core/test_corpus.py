@@ -1,0 +1,147 @@
+"""Real payloads, as public projects keep them, become what they are about: none is dropped, none crashes.
+
+The corpus of public payloads is no part of this project; where its folder is absent, these tests are skipped. What is
+expected is worked out here from each payload's plain JSON, without the decoder.
+"""
+
+import csv
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from pipeline.decode import decode
+from pipeline.event import Event, NotAnEvent, Poison
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason=f"the corpus of public payloads is not at {CORPUS}")
+
+CARRIERS = {
+    "none": [],
+    "sns": ["sns"],
+    "lambda-sns": ["lambda_sns"],
+    "lambda-sqs": ["lambda_sqs", "sns"],
+    "lambda-ses": [],
+}
+KINDS = {
+    "Bounce": "bounce",
+    "Click": "click",
+    "Complaint": "complaint",
+    "Delivery": "delivery",
+    "DeliveryDelay": "delivery_delay",
+    "Open": "open",
+    "Reject": "reject",
+    "Rendering Failure": "rendering_failure",
+    "Send": "send",
+    "Subscription": "subscription",
+}
+# By kind: the record's own object, and where it names people.
+OWN = {"delivery_delay": "deliveryDelay", "rendering_failure": "failure"}
+PEOPLE = {
+    "bounce": "bouncedRecipients",
+    "complaint": "complainedRecipients",
+    "delivery": "recipients",
+    "delivery_delay": "delayedRecipients",
+}
+TIMELESS = {"send", "reject", "rendering_failure"}
+NEEDS_NOTHING = {"send", "reject", "unknown"}
+
+
+class Case(NamedTuple):
+    """A line of the corpus's index."""
+
+    file: str
+    wrapper: str
+    type: str
+
+    def payload(self) -> bytes:
+        return (CORPUS / self.file).read_bytes()
+
+    def kind(self) -> str:
+        return KINDS.get(self.type, "unknown")
+
+    def record(self) -> Any:
+        """Return what is inside the wrapper, by plain means."""
+        document = json.loads(self.payload())
+        if self.wrapper == "lambda-sqs":
+            document = json.loads(document["Records"][0]["body"])
+        elif self.wrapper == "lambda-sns":
+            document = document["Records"][0]["Sns"]
+        message = document["Message"] if self.wrapper in {"sns", "lambda-sns", "lambda-sqs"} else document
+        return json.loads(message) if isinstance(message, str) else message
+
+
+def cases() -> list[Case]:
+    if not CORPUS.is_dir():
+        return []
+    with (CORPUS / "index.tsv").open(newline="") as lines:
+        return [Case(line["file"], line["wrapper"], line["type"]) for line in csv.DictReader(lines, delimiter="\t")]
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a time by the standard library alone."""
+    try:
+        read = datetime.fromisoformat(re.sub(r" ([+-]\d{4})$", r"\1", text or ""))
+    except ValueError:
+        return None
+    read = read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
+    return read.replace(microsecond=read.microsecond // 1_000 * 1_000)
+
+
+def addresses(people: Any) -> list[str]:
+    """Return the addresses among people, who are texts or objects, in a list or alone."""
+    spelled = [one.get("emailAddress", "") if isinstance(one, dict) else one for one in as_list(people)]
+    bare = [re.sub(r"^.*<|>.*$", "", text).strip().lower() for text in spelled]
+    return list(dict.fromkeys(text for text in bare if "@" in text))
+
+
+def as_list(value: Any) -> list[Any]:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def expected_recipients(kind: str, own: dict[str, Any], mail: dict[str, Any]) -> list[str]:
+    named = addresses(own.get(PEOPLE.get(kind, "")))
+    destinations = addresses(mail.get("destination"))
+    if named or kind == "bounce" or (kind == "complaint" and len(destinations) != 1):
+        return named
+    return destinations
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.file)
+def test_a_public_payload_is_what_it_is_about(case: Case) -> None:
+    [outcome] = decode(case.payload())
+    record, kind = case.record(), case.kind()
+    if case.type == "Received":
+        assert isinstance(outcome, NotAnEvent)
+        assert outcome.why == "received mail"
+        return
+    own, mail = record.get(OWN.get(kind, kind)), record.get("mail") or {}
+    if own is None and kind not in NEEDS_NOTHING:
+        assert isinstance(outcome, Poison)
+        assert outcome.why
+        return
+    own = own or {}
+    assert isinstance(outcome, Event)
+    assert (kind, CARRIERS[case.wrapper]) == (outcome.kind, list(outcome.carriers))
+    assert moment(mail.get("timestamp")) == outcome.sent_at
+    assert moment((mail if kind in TIMELESS else own).get("timestamp")) == outcome.occurred_at
+    assert expected_recipients(kind, own, mail) == list(outcome.recipients)
+    assert (mail.get("messageId") or None) == outcome.message_id
+    assert record == json.loads(outcome.raw)
+
+
+def test_the_corpus_is_whole() -> None:
+    """Each of the 200 files is named in the index, and each named file is there."""
+    files = {path.relative_to(CORPUS).as_posix() for path in CORPUS.rglob("*.json")}
+    assert len(files) == 200
+    assert files == {case.file for case in cases()}
+
+
+def test_nearly_all_public_payloads_are_events() -> None:
+    outcomes = [outcome for case in cases() for outcome in decode(case.payload())]
+    counts = {kind: sum(isinstance(one, kind) for one in outcomes) for kind in (Event, NotAnEvent, Poison)}
+    assert counts[Event] + counts[NotAnEvent] + counts[Poison] == 200
+    assert counts[Poison] < 10

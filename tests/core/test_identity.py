@@ -1,0 +1,138 @@
+"""The same happening has the same id, two happenings have two."""
+
+import json
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.decode import decode
+from pipeline.event import Event
+from tests.builders import (
+    ABSENT,
+    ADA,
+    BOB,
+    OCCURRED_AT,
+    SENT_AT,
+    a_bounce,
+    a_click,
+    a_complaint,
+    a_decision,
+    a_delivery,
+    a_record,
+    a_send,
+    an_open,
+    as_notification,
+    dumped,
+    one_of_each,
+)
+from tests.core.strategies import CARRIERS, carriers
+
+LATER = OCCURRED_AT.replace(microsecond=1_000)
+TIMES = ("2026-03-01T12:00:02.000Z", "2026-03-01T12:00:02Z", "2026-03-01T13:00:02.000999+01:00", "2026-03-01T12:00:02")
+each_kind = pytest.mark.parametrize("record", one_of_each().values(), ids=one_of_each())
+
+
+def event_id(payload: bytes) -> str:
+    [event] = decode(payload)
+    assert isinstance(event, Event)
+    assert len(event.id) == 32
+    assert int(event.id, 16) >= 0
+    return event.id
+
+
+@each_kind
+def test_both_vocabularies_give_one_id(record: bytes) -> None:
+    assert event_id(record) == event_id(as_notification(record))
+
+
+@each_kind
+@given(layers=st.lists(carriers, min_size=1, max_size=2))
+def test_no_carrier_changes_the_id(record: bytes, layers: list[str]) -> None:
+    payload = record
+    for layer in layers:
+        payload = CARRIERS[layer](payload)
+    assert event_id(record) == event_id(payload)
+
+
+@each_kind
+def test_neither_key_order_nor_spaces_nor_unknown_fields_change_the_id(record: bytes) -> None:
+    fields = dict(reversed(json.loads(record).items()))
+    assert event_id(record) == event_id(json.dumps({"new": 1, **fields}, indent=2).encode())
+
+
+def test_the_same_bounce_has_one_id_for_every_form_of_its_time() -> None:
+    ids = {event_id(a_bounce(bounce={"timestamp": time, "feedbackId": ABSENT})) for time in TIMES}
+    assert len(ids) == 1
+
+
+def test_the_order_and_spelling_of_recipients_do_not_change_the_id() -> None:
+    one = event_id(a_bounce(recipients=[ADA, BOB]))
+    assert one == event_id(a_bounce(recipients=[BOB, f"Ada <{ADA.upper()}>", ADA]))
+
+
+def test_every_kind_has_its_own_id_for_one_message() -> None:
+    ids = [event_id(record) for record in one_of_each().values()]
+    assert len(set(ids)) == len(ids) == 10
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (an_open(), an_open(at=LATER)),
+        (an_open(), an_open(ip="192.0.2.2")),
+        (an_open(), an_open(user_agent="curl")),
+        (a_click(), a_click(link="https://example.org/other")),
+        (a_bounce(), a_bounce(feedback_id="another")),
+        (a_bounce(recipients=[ADA]), a_bounce(recipients=[BOB])),
+        (a_complaint(recipients=[ADA]), a_complaint(recipients=[ADA, BOB])),
+        (a_delivery(), a_delivery(at=LATER)),
+        (a_delivery(recipients=[ADA]), a_delivery(recipients=[BOB])),
+        (a_send(), a_send(messageId="another")),
+        (a_bounce(), a_bounce(messageId="another")),
+        (a_decision(), a_decision(decision_id="1" * 32)),
+        (a_record("Novel", {}), a_record("Newer", {})),
+    ],
+)
+def test_two_happenings_have_two_ids(one: bytes, other: bytes) -> None:
+    assert event_id(one) != event_id(other)
+
+
+def test_a_feedback_id_outweighs_the_time() -> None:
+    assert event_id(a_bounce()) == event_id(a_bounce(at=LATER)) == event_id(a_bounce(timestamp=None))
+
+
+def test_without_a_feedback_id_the_time_tells_bounces_apart_even_if_unreadable() -> None:
+    times = [a_bounce(bounce={"timestamp": time, "feedbackId": ABSENT}) for time in ("soon", "later", TIMES[0])]
+    assert all(event_id(one) != event_id(other) for one, other in combinations(times, 2))
+
+
+def test_a_message_has_one_send_whenever_and_to_whom() -> None:
+    assert event_id(a_send()) == event_id(a_send(timestamp=None, destination=[BOB]))
+
+
+@pytest.mark.parametrize("type_name", ["Send", "Novel"])
+def test_a_record_that_names_no_message_is_named_by_all_of_it(type_name: str) -> None:
+    one, same, other = (
+        dumped({"eventType": type_name, "x": {"a": 1, "b": 2}}),
+        dumped({"x": {"b": 2, "a": 1}, "eventType": type_name}),
+        dumped({"eventType": type_name, "x": {"a": 1, "b": 3}}),
+    )
+    assert event_id(one) == event_id(same) != event_id(other)
+
+
+def test_a_record_with_neither_message_nor_feedback_nor_time_is_named_by_all_of_it() -> None:
+    bare = {"eventType": "Bounce", "bounce": {"bounceType": "Permanent"}}
+    assert event_id(dumped(bare)) != event_id(dumped({**bare, "mail": {"source": ADA}}))
+
+
+def test_a_decision_keeps_the_id_that_its_client_made() -> None:
+    decision_id = "01234567-89ab-cdef-0123-456789abcdef"
+    assert decision_id.replace("-", "") == event_id(a_decision(decision_id=decision_id.upper()))
+
+
+def test_a_decision_with_another_sort_of_id_is_named_by_it() -> None:
+    one = event_id(a_decision(decision_id="ticket 7"))
+    assert one == event_id(a_decision(decision_id="ticket 7", address=BOB, at=SENT_AT))
+    assert one != event_id(a_decision(decision_id="ticket 8"))

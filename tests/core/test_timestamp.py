@@ -1,0 +1,82 @@
+"""Times in every form met in the field are read alike, and written in one."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.timestamp import EPOCH, from_ms, parse, show, to_ms
+
+MOMENT = datetime(2016, 10, 14, 5, 2, 16, 645_000, tzinfo=UTC)
+FORMS = (
+    "2016-10-14T05:02:16.645Z",
+    "2016-10-14T05:02:16.645000Z",
+    "2016-10-14T05:02:16.645999Z",
+    "2016-10-14T05:02:16.645999999Z",
+    "2016-10-14T05:02:16.645",
+    "2016-10-14T05:02:16.645999",
+    "2016-10-13T22:02:16.645-07:00",
+    "2016-10-14T07:02:16.645+0200",
+    "2016-10-14 05:02:16.645 +0000",
+    "2016-10-14T05:02:16,645Z",
+    "2016-10-14t05:02:16.645z",
+    " 2016-10-14T05:02:16.645Z\n",
+)
+moments = st.datetimes(timezones=st.just(UTC))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_time_is_the_same_moment(form: str) -> None:
+    assert parse(form) == MOMENT
+
+
+def test_a_time_without_a_fraction_is_a_whole_second() -> None:
+    second = datetime(2018, 10, 8, 14, 5, 45, tzinfo=UTC)
+    assert (
+        second == parse("2018-10-08T14:05:45 +0000") == parse("2018-10-08T14:05:45Z") == parse("2018-10-08T14:05:45.0")
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(None, "", "now", "1476421336", "2016-10-14", "14 Oct 2016 05:02:16 +0000", "2016-13-14T05:02:16.645Z"),
+        *("2016-02-30T05:02:16Z", "2016-10-14T05:02:16.Z", "2016-10-14T05:02:16.645Q", "2016-10-14T05:02:16+99:00"),
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "٢٠١٦-10-14T05:02:16.645Z", "2016-10-14T05:02"),
+    ],
+)
+def test_what_is_no_time_is_nothing_and_never_now(text: str | None) -> None:
+    assert parse(text) is None
+
+
+@given(moments)
+def test_a_shown_time_is_read_back_to_the_millisecond(moment: datetime) -> None:
+    cut = moment.replace(microsecond=moment.microsecond // 1_000 * 1_000)
+    assert parse(show(moment)) == cut
+    assert len(show(moment)) == len("2016-10-14T05:02:16.645Z")
+
+
+@given(moments)
+def test_milliseconds_are_cut_never_rounded(moment: datetime) -> None:
+    assert timedelta(0) <= moment - from_ms(to_ms(moment)) < timedelta(milliseconds=1)
+
+
+@given(st.integers(-60_000_000_000_000, 250_000_000_000_000))
+def test_milliseconds_survive_a_round_trip(milliseconds: int) -> None:
+    assert to_ms(from_ms(milliseconds)) == milliseconds
+
+
+def test_milliseconds_are_counted_from_1970() -> None:
+    assert to_ms(EPOCH) == 0
+    assert to_ms(MOMENT) == 1_476_421_336_645
+
+
+def test_a_time_in_another_zone_is_shown_in_utc() -> None:
+    assert show(datetime.fromisoformat("2016-10-13T22:02:16.645-07:00")) == "2016-10-14T05:02:16.645Z"
+
+
+@given(st.text(max_size=30))
+def test_any_text_can_be_asked_for_its_time(text: str) -> None:
+    moment = parse(text)
+    assert moment is None or moment.utcoffset() == timedelta(0)
