@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Raw, field
 
-from pipeline.document import Unsound, lines, sound, trimmed
+from pipeline.document import Unsound, is_text, sound, trimmed
 from pipeline.event import Carrier, NotAnEvent, Poison
 
 MAX_DEPTH = 32  # three carriers, each two or three levels, is the most seen; this stops what is wrapped without end
@@ -29,7 +29,7 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     """One JSON object that carries nothing: a record, or an attempt at one.
 
     Attributes:
-        raw: Its exact text, without white space around it.
+        raw: Its exact text, without white space around it; bytes that are no text stand as U+FFFD.
         text: The same, in a form that parses.
         carriers: What it was found in, outermost first.
     """
@@ -55,6 +55,8 @@ class _Envelope(msgspec.Struct, gc=False):
     lambda_records: Raw = field(default=Raw(), name="Records")
     firehose_records: Raw = field(default=Raw(), name="records")
     sqs_messages: Raw = field(default=Raw(), name="Messages")
+    failed_batch: Raw = field(default=Raw(), name="KinesisBatchInfo")
+    failed_payload: Raw = field(default=Raw(), name="payload")
     sns: Raw = field(default=Raw(), name="Sns")
     ses: Raw = Raw()
     receipt: Raw = Raw()
@@ -74,24 +76,59 @@ _text = msgspec.json.Decoder(str).decode
 def unwrap(data: bytes, carriers: Carriers = (), *, depth: int = 0) -> Iterator[Found]:
     """Give what is inside `data`, in order. Raises nothing."""
     data = trimmed(data)
-    if depth > MAX_DEPTH:
-        yield Poison(why="nested too deep", raw=data)
-    elif data.startswith(TEST_LINE):
+    try:
+        yield from _unwrap(data, carriers, depth) if depth <= MAX_DEPTH else [_too_deep(data)]
+    except RecursionError:
+        yield _too_deep(data)
+
+
+def lines(data: bytes) -> list[tuple[int, bytes]]:
+    """Return the lines of NDJSON that are not blank, numbered from 1; none if `data` is no NDJSON.
+
+    Broken lines may be among them. What tells NDJSON from one document broken in two is that its first line is whole,
+    or that a line says by itself what it is, or that half of them are whole.
+    """
+    numbered = [(number, line) for number, text in enumerate(data.split(b"\n"), 1) if (line := trimmed(text))]
+    whole = [line for _, line in numbered if is_whole(line)]
+    if len(numbered) < 2 or not whole:  # noqa: PLR2004 - one line is a document, or half of one
+        return []
+    is_ndjson = whole[0] is numbered[0][1] or 2 * len(whole) >= len(numbered) or any(map(_is_telling, whole))
+    return numbered if is_ndjson else []
+
+
+def _too_deep(data: bytes) -> Poison:
+    return Poison(why="nested too deep", raw=data)
+
+
+def is_whole(line: bytes) -> bool:
+    """Tell whether a trimmed line is a JSON object or list with something in it."""
+    try:
+        return line[:1] in {b"{", b"["} and line[1:].strip() not in {b"}", b"]"} and bool(sound(line))
+    except Unsound:
+        return False
+
+
+def _is_telling(line: bytes) -> bool:
+    return line.startswith(b"{") and _envelope(sound(line)) != _Envelope()
+
+
+def _unwrap(data: bytes, carriers: Carriers, depth: int) -> Iterator[Found]:
+    if data.startswith(TEST_LINE) and b"\n" not in data:
         yield NotAnEvent(why="SNS's test line", raw=data)
+        return
+    try:
+        text = sound(data)
+    except Unsound:
+        yield from _unwrap_lines(data, carriers, depth)
     else:
-        try:
-            text = sound(data)
-        except Unsound:
-            yield from _unwrap_lines(data, carriers, depth)
-        else:
-            yield from _unwrap_document(data, text, carriers, depth)
+        yield from _unwrap_document(data if is_text(data) else text, text, carriers, depth)
 
 
 def _unwrap_lines(data: bytes, carriers: Carriers, depth: int) -> Iterator[Found]:
-    candidates = lines(data)
-    if not candidates:
-        yield Poison(why="neither one JSON document nor NDJSON, in UTF-8", raw=data)
-    for _, line in candidates:
+    numbered = lines(data)
+    if not numbered:
+        yield Poison(why="neither one JSON document nor NDJSON", raw=data)
+    for _, line in numbered:
         yield from unwrap(line, carriers, depth=depth + 1)
 
 
@@ -123,12 +160,14 @@ def _unwrap_object(raw: bytes, text: bytes, carriers: Carriers, depth: int) -> I
         yield NotAnEvent(why="received mail", raw=raw)
     elif e.detail and e.detail_type:
         yield from _unwrap_eventbridge(raw, e, carriers, depth)
-    elif e.message:
+    elif e.message or bytes(e.type) in CONFIRMATIONS:
         yield from _unwrap_sns(raw, e, (*carriers, Carrier.SNS), depth)
     elif bytes(e.sns).startswith(b"{"):
         yield from _unwrap_sns(raw, _envelope(e.sns), (*carriers, Carrier.LAMBDA_SNS), depth)
     elif inner := e.lambda_records or e.firehose_records or e.sqs_messages or e.kinesis:
         yield from unwrap(bytes(inner), carriers, depth=depth + 1)
+    elif e.failed_batch and e.failed_payload:  # what an event source mapping gave up, as its S3 destination keeps it
+        yield from unwrap(bytes(e.failed_payload), carriers, depth=depth + 1)
     elif encoded := e.raw_data or e.data or e.kinesis_data:
         yield from _unwrap_base64(raw, bytes(encoded), (*carriers, _encoder(e)), depth)
     elif body := e.lambda_body or e.sqs_body:
@@ -152,6 +191,8 @@ def _unwrap_sns(raw: bytes, e: _Envelope, carriers: Carriers, depth: int) -> Ite
     message = bytes(e.message)
     if bytes(e.type) in CONFIRMATIONS and not message.startswith((b'"{', b"{")):
         yield NotAnEvent(why="an SNS subscription's confirmation", raw=raw)
+    elif not message:
+        yield Poison(why="an SNS envelope without a message", raw=raw)
     else:
         yield from unwrap(message, carriers, depth=depth + 1)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.address import canonical
 from pipeline.carrier import Piece, unwrap
-from pipeline.document import NOT_JSON, Unsound, tree
+from pipeline.document import NOT_JSON, Unsound, is_text, tree
 from pipeline.event import Event, Kind, NotAnEvent, Outcome, Poison
 from pipeline.identity import content_id, identify
 from pipeline.mending import mended
@@ -75,29 +75,39 @@ def decode(payload: bytes) -> list[Outcome]:
     """
     record = _plain(payload)
     if record is not None:
-        return [_outcome(record, Piece(payload.strip(), payload, ()))]
+        return [_checked(record, Piece(payload.strip(), payload, ()))]
     return [_read(found) if isinstance(found, Piece) else found for found in unwrap(payload)]
 
 
 def _plain(payload: bytes) -> Record | None:
     """Return a bare, sound record at once: nearly every payload is one. Everything else goes the careful way."""
     try:
-        payload.isascii() or payload.decode()
-        record = _record(payload)
+        record = _record(payload) if is_text(payload) else None
     except NOT_JSON:
         return None
-    return record if record.event_type or record.notification_type else None
+    return record if record and (record.event_type or record.notification_type) else None
 
 
 def _read(piece: Piece) -> Outcome:
     try:
-        return _outcome(_record(piece.text), piece)
+        record = _record(piece.text)
     except msgspec.ValidationError:
-        pass
+        record = None
+    except RecursionError:
+        return _too_deep(piece)
+    return _checked(record, piece)
+
+
+def _checked(record: Record | None, piece: Piece) -> Outcome:
+    """Return the outcome of a record, mended first if its types are odd."""
     try:
-        return _outcome(mended(tree(piece.text)), piece)
-    except Unsound:
-        return Poison(why="a number beyond all bounds, or nested too deep", raw=piece.raw)
+        return _outcome(record or mended(tree(piece.text)), piece)
+    except (Unsound, RecursionError):
+        return _too_deep(piece)
+
+
+def _too_deep(piece: Piece) -> Poison:
+    return Poison(why="nested too deep", raw=piece.raw)
 
 
 def _outcome(record: Record, piece: Piece) -> Outcome:
@@ -129,13 +139,8 @@ def _event(record: Record, type_name: str, meaning: _Meaning, own: Any, piece: P
     about = recipients(own, mail)
     addresses = about.addresses
     message_id = mail.message_id or None
-    name = identify(kind, own, message_id, occurred_at, addresses)
-    try:
-        name = name or content_id(kind, tree(piece.text))
-    except Unsound:
-        return Poison(why="a number beyond all bounds, or nested too deep", raw=piece.raw)
     return Event(
-        id=name,
+        id=identify(kind, own, message_id, occurred_at, addresses) or content_id(kind, tree(piece.text)),
         kind=kind,
         type=type_name,
         occurred_at=occurred_at,

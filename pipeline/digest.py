@@ -1,8 +1,9 @@
 """A number for a whole table, the same for the same facts in any order.
 
-Per item: SHA-256 over its address, its scope, and a line for each fact with its time and event. Its eight 32-bit words
-are summed over all items, each modulo 2³². Addition is commutative, so no order is needed, and SQL can do it.
-Equal digests prove equal facts, once both sides are at rest. Policy and verdict are not in it. Pure.
+Per item: SHA-256 over its address and its scope, each with its length, and a line for each fact with its time and
+event. Its eight 32-bit words are summed over all items, each modulo 2³². Addition is commutative: no order is
+needed, and SQL can do it. Equal digests prove equal facts, once both sides are at rest. Policy and verdict are not
+in it. Pure.
 """
 
 from collections.abc import Iterable
@@ -20,7 +21,8 @@ def digest(standings: Iterable[tuple[Key, Standing]]) -> str:
     sums = [0] * WORDS
     for key, known in standings:
         if lines := _lines(known):
-            words = unpack(">8I", sha256("\n".join((*key, *lines)).encode()).digest())
+            named = (f"{len(key.address)} {key.address}", f"{len(key.scope)} {key.scope}")
+            words = unpack(">8I", sha256("\n".join((*named, *lines)).encode()).digest())
             sums = [(total + word) % _WORD for total, word in zip(sums, words, strict=True)]
     return pack(">8I", *sums).hex()
 

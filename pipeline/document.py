@@ -4,16 +4,24 @@ Pure, and careful: `Unsound` is the only thing raised here, whatever the bytes a
 """
 
 import json
-from typing import Any, NoReturn
+import math
+import re
+from typing import Any
 
 import msgspec
 
 BOM = b"\xef\xbb\xbf"
-# What msgspec raises for bytes that are not JSON, not UTF-8, or nested thousands deep.
+# What msgspec raises for bytes that are not JSON, not UTF-8, or nested nearly a thousand deep.
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+INT64_DIGITS = 18  # this many always fit
 
 _tree = msgspec.json.Decoder().decode
 _skim = msgspec.json.Decoder(msgspec.Raw).decode
+
+# An escaped backslash and a whole pair are passed over; what is left, in a group, is half a pair.
+_SURROGATES = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
 
 
 class Unsound(ValueError):
@@ -25,62 +33,54 @@ def trimmed(data: bytes) -> bytes:
     return data.strip().removeprefix(BOM).lstrip()
 
 
-def sound(data: bytes) -> bytes:
-    """Return `data` in a form that msgspec reads: as it is, or with half surrogate pairs replaced.
+def is_text(data: bytes) -> bool:
+    """Tell whether the bytes are UTF-8."""
+    try:
+        return data.isascii() or bool(data.decode())
+    except UnicodeDecodeError:
+        return False
 
-    Headers cut off in the middle of an emoji leave a lone surrogate, which RFC 8259 tolerates and msgspec does not.
+
+def sound(data: bytes) -> bytes:
+    """Return `data` in a form that msgspec reads: as it is, or with what is no text in it replaced.
+
+    A mail's headers may hold bytes of another encoding, or be cut off in the middle of an emoji, which leaves half a
+    surrogate pair. That is no reason to lose a bounce.
 
     Raises:
-        Unsound: It is not one JSON document in UTF-8.
+        Unsound: It is not one JSON document.
     """
+    text = data if is_text(data) else data.decode(errors="replace").encode()
     try:
-        data.isascii() or data.decode()
-        _skim(data)
-    except msgspec.DecodeError:
-        return _resurrected(data)
+        try:
+            _skim(text)
+        except msgspec.DecodeError:
+            text = _SURROGATES.sub(lambda found: b"\\ufffd" if found[1] else found[0], text)
+            _skim(text)
     except NOT_JSON as error:
         raise Unsound from error
-    return data
+    return text
 
 
 def tree(data: bytes) -> Any:
-    """Return sound `data` as plain Python values; a number beyond all bounds is infinite.
+    """Return sound `data` as plain Python values; a number beyond 64 bits is its text.
 
     Raises:
         Unsound: It is nested too deep.
     """
     try:
-        return _tree(data)
-    except msgspec.ValidationError:
-        return json.loads(data)
+        try:
+            return _tree(data)
+        except msgspec.ValidationError:
+            return json.loads(data, parse_int=_int, parse_float=_float)
     except NOT_JSON as error:
         raise Unsound from error
 
 
-def lines(data: bytes) -> list[tuple[int, bytes]]:
-    """Return the lines of NDJSON that are not blank, numbered from 1; none if no line opens an object and closes it."""
-    candidates = [(number, line) for number, text in enumerate(data.split(b"\n"), 1) if (line := trimmed(text))]
-    if len(candidates) > 1 and any(is_whole(line) for _, line in candidates):
-        return candidates
-    return []
+def _int(text: str) -> int | str:
+    return int(text) if len(text) <= INT64_DIGITS else text
 
 
-def is_whole(line: bytes) -> bool:
-    """Tell whether a trimmed line is a JSON object with a key: what a line of a document spread over lines never is."""
-    try:
-        return line.startswith(b'{"') and bool(sound(line))
-    except Unsound:
-        return False
-
-
-def _resurrected(data: bytes) -> bytes:
-    try:
-        text = json.dumps(json.loads(data, parse_constant=_refuse), ensure_ascii=False).encode(errors="replace")
-        _skim(text)
-    except (ValueError, RecursionError) as error:
-        raise Unsound from error
-    return text
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise Unsound(constant)
+def _float(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text

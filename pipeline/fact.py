@@ -8,7 +8,6 @@ An unknown sub-type is no fact: it is never guessed. Pure.
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from functools import lru_cache
 
 import msgspec
@@ -22,7 +21,7 @@ from pipeline.wire import Bounce, Complaint, Decision, Recipient
 DIAGNOSTIC_KEPT = 1_000  # code points, and bytes: 27 of them must fit an item of 64 KB
 TEXT_KEPT = 256  # code points
 # A mailbox provider's clock may be wrong; a bounce or a complaint is never later than this after its mail was sent.
-LATEST_AFTER_SENDING = timedelta(days=90)
+LATEST_AFTER_SENDING_MS = 90 * 86_400_000
 
 # By bounceType and bounceSubType, without case.
 BOUNCES = {
@@ -65,11 +64,11 @@ def findings(event: Event) -> Iterator[Finding]:
 
 def counted_from_ms(event: Event) -> int:
     """Return when an event counts from: the later of its own time and the sending's, never long after sending."""
-    occurred_at, sent_at = event.occurred_at, event.sent_at
-    if occurred_at and sent_at:
-        return max(0, to_ms(min(max(occurred_at, sent_at), sent_at + LATEST_AFTER_SENDING)))
-    known = occurred_at or sent_at
-    return max(0, to_ms(known)) if known else 0
+    occurred_ms = to_ms(event.occurred_at) if event.occurred_at else 0
+    if event.sent_at is None:
+        return max(0, occurred_ms)
+    sent_ms = to_ms(event.sent_at)
+    return max(0, sent_ms, min(occurred_ms, sent_ms + LATEST_AFTER_SENDING_MS))
 
 
 def _of_bounce(event: Event, bounce: Bounce) -> Iterator[Finding]:

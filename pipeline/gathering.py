@@ -10,9 +10,9 @@ import msgspec
 
 from pipeline.decode import decode
 from pipeline.errors import BatchUnfinished, Outage
-from pipeline.event import FEEDBACK, Event, Kind, NotAnEvent, Outcome, Poison
+from pipeline.event import FEEDBACK, Event, NotAnEvent, Outcome, Poison
 from pipeline.fact import Finding, findings
-from pipeline.glance import glance
+from pipeline.glance import glances
 from pipeline.ports import Quarantine, Quarantined
 from pipeline.standing import Evidence, Fact, Key, Standing, standing
 
@@ -79,19 +79,16 @@ class Gathering:
 
     def read(self, batch: Sequence[StreamRecord]) -> Outage | None:
         """Read records until the quarantine is away; return that outage, if there is one."""
-        glanced: list[Kind] = []
+        kinds = glances([record.payload for record in batch])
         outage = None
-        for record in batch:
-            if kind := glance(record.payload):
-                glanced.append(kind)
-            else:
-                try:
-                    self._read(record)
-                except Outage as error:
-                    outage = error
-                    break
-            self.end += 1
-        self.tally.events.update(glanced)
+        for index in [index for index, kind in enumerate(kinds) if kind is None]:
+            try:
+                self._read(index, batch[index])
+            except Outage as error:
+                outage = error
+                break
+        self.end = index if outage else len(batch)
+        self.tally.events.update(kind for kind in kinds[: self.end] if kind)
         return outage
 
     def changes(self) -> dict[Key, Standing]:
@@ -109,20 +106,20 @@ class Gathering:
         except Outage as error:
             raise BatchUnfinished(first=index, cause=error) from error
 
-    def _read(self, record: StreamRecord) -> None:
+    def _read(self, index: int, record: StreamRecord) -> None:
         for outcome in decode(record.payload):
             if why := fault(outcome):
                 self._put(outcome.raw, why, record)
             if isinstance(outcome, Event):
-                self._note(outcome)
+                self._note(index, outcome)
             elif isinstance(outcome, NotAnEvent):
                 self.tally.ignored += 1
 
-    def _note(self, event: Event) -> None:
+    def _note(self, index: int, event: Event) -> None:
         self.tally.events[event.kind] += 1
         for finding in findings(event):
             self.tally.facts += 1
-            self.sources.setdefault(finding.key, []).append(self.end)
+            self.sources.setdefault(finding.key, []).append(index)
             self._found.append(finding)
 
     def _put(self, payload: bytes, why: str, record: StreamRecord) -> None:

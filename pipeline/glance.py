@@ -1,10 +1,11 @@
 """Tell at a glance that a payload holds no facts, so that most of a busy stream costs one skim of its JSON.
 
-Facts are never dropped on a guess: only bare records of the eight kinds that hold none are passed, and all else is
-left to `decode`. Their whole text is checked to be JSON; except for Send, half of all traffic, which is known by its
-beginning and its end on one line. So a Send that is broken in its middle passes here, where nothing in it could
-matter; the log's transform, which decodes everything, finds it. A test holds glance and decode together. Pure.
+Nothing is passed on a guess: the whole text is checked to be JSON with the type's own object in its place, and whatever
+is not plainly a bare Send, Delivery, Open, Click, DeliveryDelay, Reject, Rendering Failure or Subscription is left
+to `decode`. A test holds the two together. Pure.
 """
+
+from collections.abc import Sequence
 
 import msgspec
 
@@ -60,7 +61,6 @@ class _Complaint(_Record, tag="Complaint", gc=False):
     pass
 
 
-_FEEDBACK = (b'{"eventType":"Bounce"', b'{"eventType":"Complaint"')  # no need to look twice
 _KINDS: dict[type[_Record], Kind] = {
     _Send: Kind.SEND,
     _Reject: Kind.REJECT,
@@ -85,19 +85,17 @@ _skim = msgspec.json.Decoder(
 ).decode
 
 
-_SEND_BEGINS = b'{"eventType":"Send","mail":{'
-_SEND_ENDS = (b'},"send":{}}\n', b'},"send":{}}')
-
-
 def glance(payload: bytes) -> Kind | None:
     """Return the kind of a bare record that cannot hold facts; None: it must be decoded to know."""
-    if payload.startswith(_SEND_BEGINS):
-        if payload.endswith(_SEND_ENDS) and payload.find(b"\n", 0, -1) < 0:
-            return Kind.SEND
-    elif payload.startswith(_FEEDBACK):
-        return None
     try:
-        payload.isascii() or payload.decode()
         return _KINDS.get(type(_skim(payload)))
     except NOT_JSON:
         return None
+
+
+def glances(payloads: Sequence[bytes]) -> list[Kind | None]:
+    """Return `glance` of each payload; a batch of plain ones, which is the usual, in a third less time."""
+    try:
+        return [_KINDS.get(type(record)) for record in map(_skim, payloads)]
+    except NOT_JSON:
+        return [glance(payload) for payload in payloads]

@@ -32,7 +32,9 @@ def _mend(value: Any, shape: inspect.Type) -> Any:
         case inspect.ListType():
             if value is None:
                 return None
-            mended_items = (_mend(item, shape.item_type) for item in (value if isinstance(value, list) else [value]))
+            mended_items = [_mend(item, shape.item_type) for item in (value if isinstance(value, list) else [value])]
+            if isinstance(shape.item_type, inspect.StructType):  # somebody is meant, even if nobody can tell who
+                return [item or {} for item in mended_items]
             return [item for item in mended_items if item is not None]
         case inspect.DictType() if isinstance(value, dict):
             mended_values = {key: _mend(item, shape.value_type) for key, item in value.items()}

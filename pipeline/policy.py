@@ -5,7 +5,7 @@ their own clock. Pure.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated
@@ -13,11 +13,14 @@ from typing import Annotated
 import msgspec
 
 from pipeline.address import Address, is_simulator
+from pipeline.document import NOT_JSON
 from pipeline.errors import Misuse
 from pipeline.standing import MAILS_KEPT, Evidence, Standing
-from pipeline.timestamp import from_ms
+from pipeline.timestamp import from_ms, to_ms
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=100 * 366 * 86_400)]  # a century: longer is "for good"
+_LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
 
 
 class SoftRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,8 +33,8 @@ class SoftRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     mails: Annotated[int, msgspec.Meta(ge=1, le=MAILS_KEPT)]
-    window_seconds: Positive
-    expiry_seconds: Positive
+    window_seconds: Seconds
+    expiry_seconds: Seconds
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,7 +109,7 @@ def parse_policy(document: bytes) -> Policy:
     """
     try:
         return msgspec.json.decode(document, type=Policy)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise Misuse(f"not a policy: {error}") from error
 
 
@@ -127,7 +130,8 @@ def _reasons(standing: Standing, policy: Policy) -> Iterator[Verdict]:
         yield _suppressed(Reason.HARD, hard)
     soft = _unlifted(standing.soft, standing)
     if policy.soft and (triggers := list(_triggers(soft, policy.soft))):
-        yield _suppressed(Reason.SOFT, soft, until=from_ms(triggers[-1].at_ms + 1_000 * policy.soft.expiry_seconds))
+        until_ms = triggers[-1].at_ms + 1_000 * policy.soft.expiry_seconds
+        yield _suppressed(Reason.SOFT, soft, until=from_ms(min(until_ms, _LAST_MS)))
 
 
 def _unlifted(evidence: Iterable[Evidence], standing: Standing) -> list[Evidence]:

@@ -49,14 +49,12 @@ def project(batch: Sequence[StreamRecord], *, store: SuppressionStore, quarantin
     tally, sources = gathering.tally, gathering.sources
     merged = merge(gathering.changes(), store=store, policy=policy)
     tally.written, tally.unchanged = merged.written, merged.unchanged
-    if merged.outage:
-        first = min(sources[key][0] for key in merged.pending)
-        raise BatchUnfinished(first=min(first, gathering.end), cause=merged.outage)
-    for key, why in merged.rejected.items():
-        for index in sources[key]:
-            gathering.set_aside(index, batch[index], f"the store refuses its facts: {why}")
-    if outage:
-        raise BatchUnfinished(first=gathering.end, cause=outage)
+    end = min((sources[key][0] for key in merged.pending), default=gathering.end)
+    refused = {index: why for key, why in merged.rejected.items() for index in sources[key] if index < end}
+    for index in sorted(refused):
+        gathering.set_aside(index, batch[index], f"the store refuses its facts: {refused[index]}")
+    if cause := merged.outage or outage:
+        raise BatchUnfinished(first=end, cause=cause)
     return tally
 
 

@@ -37,10 +37,10 @@ def recipients(own: Wire | None, mail: Mail) -> Recipients:
     found = _recipients(name(own))
     if found.addresses or kind not in _FALLS_BACK:
         return found
-    destinations = _recipients(mail.destination).addresses
-    if kind is Complaint and len(destinations) != 1:  # several destinations, and no word of which complained
-        return found
-    return Recipients(destinations, found.unusable)
+    destinations = _recipients(mail.destination)
+    if kind is Complaint and len(destinations.addresses) + destinations.unusable != 1:
+        return found  # several destinations, and no word of which complained
+    return Recipients(destinations.addresses, found.unusable)
 
 
 def _recipients(texts: Sequence[str] | None) -> Recipients:

@@ -10,7 +10,8 @@ from typing import IO
 
 import msgspec
 
-from pipeline.document import Unsound, is_whole, lines, sound, trimmed
+from pipeline.carrier import is_whole, lines
+from pipeline.document import Unsound, sound, trimmed
 from pipeline.errors import Misuse
 
 STANDARD_INPUT = "-"
