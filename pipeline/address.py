@@ -18,8 +18,8 @@ MAX_ADDRESS_BYTES = 320  # RFC 3696 erratum 1690: 64 for the local part, "@", 25
 SIMULATOR_DOMAIN = "simulator.amazonses.com"  # docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
 
 # RFC 5322: "Ann" <ann@example.com>, and the older ann@example.com (Ann).
-_IN_BRACKETS = re.compile(r"<([^<>@]*@[^<>]*)>[^<>@]*$")
-_COMMENT = re.compile(r"\([^()]*\)$")
+_IN_BRACKETS = re.compile(r"<([^<>@]*@[^<>]*)>[^<@]*$")
+_COMMENT = re.compile(r"(?:\s*\([^()]*\))+$")
 
 
 def bare(text: str) -> str:
