@@ -20,6 +20,7 @@ MAX_DEPTH = 32  # three carriers, each two or three levels, is the most seen; th
 
 # Sent once, as plain text, when a topic becomes an event destination.
 TEST_LINE = b"Successfully validated SNS topic for Amazon SES event publishing"
+CLOUDTRAIL = b'"AWS API Call via CloudTrail"'
 CONFIRMATIONS = (b'"SubscriptionConfirmation"', b'"UnsubscribeConfirmation"')
 
 Carriers = tuple[Carrier, ...]
@@ -178,10 +179,10 @@ def _unwrap_object(raw: bytes, text: bytes, carriers: Carriers, depth: int) -> I
 
 
 def _unwrap_eventbridge(raw: bytes, e: _Envelope, carriers: Carriers, depth: int) -> Iterator[Found]:
-    """An e-mail event's type is in its detail; the advisor's, the account's and CloudTrail's have none there."""
-    mail = bytes(e.detail_type).startswith(b'"Email ')
+    """An e-mail event's type is in its detail; the advisor's and the account's have none, CloudTrail's is its own."""
+    detail_type = bytes(e.detail_type)
     for found in unwrap(bytes(e.detail), (*carriers, Carrier.EVENTBRIDGE), depth=depth + 1):
-        if isinstance(found, Piece) or mail:
+        if detail_type != CLOUDTRAIL and (isinstance(found, Piece) or detail_type.startswith(b'"Email ')):
             yield found
         else:
             yield NotAnEvent(why="an EventBridge event about something other than an e-mail", raw=raw)
