@@ -21,7 +21,7 @@ def test_eicar_is_the_68_bytes_that_scanners_know() -> None:
     assert (len(EICAR), EICAR[:9], EICAR[-5:]) == (68, b"X5O!P%@AP", b"$H+H*")
 
 
-@pytest.mark.parametrize("content", [EICAR, b"Hello\n" + EICAR + b"\n", a_raw_message(EICAR)])
+@pytest.mark.parametrize("content", [EICAR, b"Hello\n" + EICAR + b"\n", b"Note: " + EICAR, a_raw_message(EICAR)])
 def test_eicar_is_found_plain_and_in_an_encoded_attachment(content: bytes) -> None:
     assert is_infected(content)
 
