@@ -118,6 +118,14 @@ def test_a_decision_s_id_is_its_event_s_id() -> None:
     assert "3b9e6d0a4c1f4e7b8a52d06f1c7e9b34" == decision.id == dashed.id
 
 
+def test_the_decision_that_the_readme_shows_is_one() -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    shown = readme.partition("```json\n")[2].partition("```")[0]
+    (event,) = decode(shown.encode())
+    assert isinstance(event, Event)
+    assert (event.kind, event.recipients) == (Kind.DECISION, ("ann@example.com",))
+
+
 def outcomes(name: str) -> list[Outcome]:
     return decode((EXAMPLES / name).read_bytes())
 
