@@ -7,7 +7,7 @@ docs.aws.amazon.com/firehose/latest/dev/data-transformation-status-model.html
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -19,7 +19,6 @@ from aws_lambda_powertools.utilities.data_classes import (
     KinesisFirehoseDataTransformationResponse,
     KinesisFirehoseEvent,
 )
-from aws_lambda_powertools.utilities.data_classes.kinesis_firehose_event import KinesisFirehoseRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pybase64 import b64decode, b64encode_as_string
 
@@ -30,13 +29,18 @@ from pipeline.event import Event, Outcome, Poison
 from pipeline.row import Row, poison_row, row
 from pipeline.timestamp import from_ms
 
-# Lambda takes 6 MB (6,291,556 bytes) for an answer; one that is larger fails the whole batch, four times over.
-# With Firehose's buffer of 1 MB, rows would have to be four times their records to get there. AWS's own blueprints put
-# what does not fit back into the stream and drop it: a side effect in a function that is called again when it fails,
-# and the time of arrival is lost. Here it fails alone, and is ingested from the error prefix.
-# docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+# Lambda takes 6 MB (6,291,556 bytes) as an answer; one that is larger fails the whole batch, and again when Firehose
+# repeats it. With Firehose's buffer at its default of 1 MB, rows would have to be four times as large as their records
+# to get there; they are twice. AWS's own blueprints then put what does not fit back into the stream and drop it: a side
+# effect in a function that is called again when it fails, and the time of arrival is lost. Here what does not fit fails
+# alone, and is ingested from the error prefix. docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 RESPONSE_BYTES = 6_000_000
 ANSWER_BYTES = 256  # at most, of an answer without its data: the record's id and the JSON around both
+
+Answer = KinesisFirehoseDataTransformationRecord
+
+Record = Mapping[str, Any]
+"""One of the records that Firehose calls with."""
 
 logger = Logger(service="transform")
 metrics = Metrics(namespace=NAMESPACE, service="transform")
@@ -89,7 +93,8 @@ def transform(event: dict[str, Any], *, now: datetime) -> dict[str, Any]:
 
 def transformed(event: dict[str, Any], *, now: datetime) -> Transformed:
     """Return what Firehose is answered, and what became of the batch. See `transform`."""
-    records = list(KinesisFirehoseEvent(event).records)
+    # Powertools' objects for single records would add a tenth to the whole cost: so each stays the dict that it is.
+    records: Sequence[Record] = KinesisFirehoseEvent(event)["records"]
     batch = _Batch(records, now)
     response = KinesisFirehoseDataTransformationResponse([batch.answer(record) for record in records])
     return Transformed(response=response.asdict(), tally=batch.tally)
@@ -98,16 +103,16 @@ def transformed(event: dict[str, Any], *, now: datetime) -> Transformed:
 class _Batch:
     """One call's records, the counts so far, and the room left in the answer."""
 
-    def __init__(self, records: Sequence[KinesisFirehoseRecord], now: datetime) -> None:
+    def __init__(self, records: Sequence[Record], now: datetime) -> None:
         self.tally = Tally()
         self._now = now
         # Each record may have to be given back as it came; what is left is room for rows to be larger than that.
-        self._room_bytes = RESPONSE_BYTES - sum(len(record.data) + ANSWER_BYTES for record in records)
+        self._room_bytes = RESPONSE_BYTES - sum(len(record["data"]) + ANSWER_BYTES for record in records)
 
-    def answer(self, record: KinesisFirehoseRecord) -> KinesisFirehoseDataTransformationRecord:
+    def answer(self, record: Record) -> Answer:
         try:
-            outcomes = _outcomes(record)
-            rows = list(self._rows(outcomes, record))
+            outcomes = _outcomes(record["data"])
+            rows = self._rows(outcomes, record)
             if rows:
                 return self._ok(record, rows)
         except Exception as error:  # noqa: BLE001 - one record must not lose its siblings, whatever is wrong
@@ -116,39 +121,39 @@ class _Batch:
         if poison:
             return self._failed(record, poison)
         self.tally.dropped += 1
-        return record.build_data_transformation_response("Dropped")
+        return Answer(record["recordId"], "Dropped")
 
-    def _rows(self, outcomes: Sequence[Outcome], record: KinesisFirehoseRecord) -> Iterator[Row]:
-        """Give a row for each event, and for the poison among events; none if there is no event."""
-        if not any(isinstance(outcome, Event) for outcome in outcomes):
-            return
+    def _rows(self, outcomes: Sequence[Outcome], record: Record) -> list[Row]:
+        """Return a row for each event, then for the poison among events; none if there is no event."""
         arrived_ms = record.get("approximateArrivalTimestamp")
         arrived_at = self._now if arrived_ms is None else from_ms(arrived_ms)
-        for outcome in outcomes:
-            if isinstance(outcome, Event):
-                yield row(outcome, arrived_at=arrived_at)
-            elif isinstance(outcome, Poison):
-                name = sha256(outcome.raw).hexdigest()[:32]
-                yield poison_row(outcome, name=name, arrived_at=arrived_at)
+        rows = [row(outcome, arrived_at=arrived_at) for outcome in outcomes if isinstance(outcome, Event)]
+        if rows and len(rows) < len(outcomes):
+            rows += [_poison_row(outcome, arrived_at) for outcome in outcomes if isinstance(outcome, Poison)]
+        return rows
 
-    def _ok(self, record: KinesisFirehoseRecord, rows: list[Row]) -> KinesisFirehoseDataTransformationRecord:
+    def _ok(self, record: Record, rows: list[Row]) -> Answer:
         data = b64encode_as_string(_lines(rows))
-        growth_bytes = len(data) - len(record.data)
+        growth_bytes = len(data) - len(record["data"])
         if growth_bytes > self._room_bytes:
             return self._failed(record, "its rows do not fit into Lambda's answer")
         self._room_bytes -= growth_bytes
         for each in rows:
             self.tally.rows[each.event_type] += 1
-        return record.build_data_transformation_response("Ok", data)
+        return Answer(record["recordId"], "Ok", data)
 
-    def _failed(self, record: KinesisFirehoseRecord, why: str) -> KinesisFirehoseDataTransformationRecord:
+    def _failed(self, record: Record, why: str) -> Answer:
         self.tally.failed[why] += 1
-        return record.build_data_transformation_response("ProcessingFailed", record.data)
+        return Answer(record["recordId"], "ProcessingFailed", record["data"])
 
 
-def _outcomes(record: KinesisFirehoseRecord) -> list[Outcome]:
+def _poison_row(poison: Poison, arrived_at: datetime) -> Row:
+    return poison_row(poison, name=sha256(poison.raw).hexdigest()[:32], arrived_at=arrived_at)
+
+
+def _outcomes(data: str) -> list[Outcome]:
     try:
-        payload = b64decode(record.data, validate=True)
+        payload = b64decode(data, validate=True)
     except ValueError:
-        return [Poison(why="its data is not base64", raw=record.data.encode())]
+        return [Poison(why="its data is not base64", raw=data.encode())]
     return decode(payload)
