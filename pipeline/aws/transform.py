@@ -148,7 +148,14 @@ class _Batch:
 
 
 def _poison_row(poison: Poison, arrived_at: datetime) -> Row:
-    return poison_row(poison, name=sha256(poison.raw).hexdigest()[:32], arrived_at=arrived_at)
+    name = sha256(poison.raw).hexdigest()[:32]
+    try:
+        poison.raw.decode()
+    except (
+        UnicodeDecodeError
+    ):  # in base64, as in Firehose's own error rows, so that decoding `raw` gives the bytes back
+        poison = Poison(why=poison.why, raw=msgspec.json.encode({"rawData": poison.raw}))
+    return poison_row(poison, name=name, arrived_at=arrived_at)
 
 
 def _outcomes(data: str) -> list[Outcome]:

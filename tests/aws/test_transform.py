@@ -110,6 +110,15 @@ def test_of_events_and_poison_in_one_record_neither_is_lost() -> None:
     assert last.error_message == "delivery: what happened is missing"
 
 
+def test_poison_among_events_that_is_no_text_keeps_its_bytes() -> None:
+    """Decoding what its row holds gives them back."""
+    poison = b'{"eventType":"Bounce"\xff\x00'
+    (answer,) = answers(a_firehose_event(a_send() + b"\n" + poison))
+
+    _, last = rows(answer)
+    assert [outcome.raw for outcome in decode(last.raw.encode())] == [poison]
+
+
 def test_the_same_poison_again_has_the_same_id_and_other_poison_another() -> None:
     def ids(*poison: bytes) -> list[str]:
         (answer,) = answers(a_firehose_event(b"\n".join([a_send(), *poison])))
