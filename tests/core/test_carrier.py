@@ -103,6 +103,12 @@ def test_a_carrier_is_known_by_its_own_keys(payload: bytes, carrier: Carrier) ->
     assert ((carrier,), (ADA,)) == (event.carriers, event.recipients)
 
 
+def test_a_batch_that_an_event_source_mapping_gave_up_holds_its_records() -> None:
+    """Lambda keeps the whole invocation as text in its failure destination on S3."""
+    kept = {"requestContext": {}, "KinesisBatchInfo": {"shardId": "1"}, "payload": in_kinesis(a_bounce()).decode()}
+    assert an_event(dumped(kept)).carriers == (Carrier.KINESIS,)
+
+
 def test_a_list_and_a_json_text_are_no_carriers() -> None:
     assert an_event(b"[" + a_bounce() + b"]").carriers == ()
     assert an_event(dumped(a_bounce().decode())).carriers == ()

@@ -100,3 +100,9 @@ def test_a_table_that_does_not_take_it_is_told(error: Exception) -> None:
     with pytest.raises(type(error)):
         world.ingest(a_bounce())
     assert world.rows() == 1
+
+
+def test_where_there_is_nothing_to_take_in_neither_log_nor_table_is_asked() -> None:
+    world = World()
+    assert world.ingest() == Ingested()
+    assert (world.rows(), list(world.store.scan())) == (0, [])

@@ -1,0 +1,67 @@
+"""An item of the suppression table stays small, whatever is said about its address and however often."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from pipeline.decode import decode
+from pipeline.event import Event
+from pipeline.fact import findings
+from pipeline.gathering import gather
+from pipeline.standing import MAILS_KEPT, NEWEST_KEPT, facts_json
+from tests.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
+
+LIMIT_BYTES = 64 * 1_024
+
+
+def worst(address: str, diagnostic: str) -> Iterator[bytes]:
+    """Give feedback that fills every bound of one address's standing."""
+    said = {"diagnosticCode": diagnostic}
+    for n in range(MAILS_KEPT + 1):
+        at, name = OCCURRED_AT + timedelta(seconds=n), f"0100018f00000000-11111111-2222-4333-8444-555555555555-{n:06}"
+        yield a_soft_bounce(recipients=[address], at=at, messageId=name, feedback_id=name)
+        if n <= NEWEST_KEPT:
+            yield a_bounce(recipients=[address], at=at, messageId=name, feedback_id=name, person=said)
+            yield a_complaint(recipients=[address], at=at, messageId=name, feedback_id=name)
+            yield a_complaint(recipients=[address, ADA], at=at, messageId=name, feedback_id=name)
+    for sub_type in ("OnAccountSuppressionList", "UnsubscribedRecipient"):
+        yield a_bounce(recipients=[address], sub_type=sub_type, person=said)
+    yield a_decision(address=address)
+    yield a_decision(address=address, action="release", read=[f"{n:032}" for n in range(100)])
+
+
+def size_bytes(payloads: Iterator[bytes]) -> int:
+    """Return the size of the largest standing that payloads make."""
+    events = [event for payload in payloads for event in decode(payload) if isinstance(event, Event)]
+    standings = gather(finding for event in events for finding in findings(event))
+    return max(len(facts_json(known)) for known in standings.values())
+
+
+def test_a_usual_item_is_under_a_kilobyte() -> None:
+    assert size_bytes(iter([a_bounce(), a_soft_bounce()])) < 1_024
+
+
+ESCAPED = pytest.mark.xfail(strict=True, reason="what JSON escapes takes more bytes than were counted")
+LONG = f"{'a' * 300}@example.com"
+
+
+@pytest.mark.parametrize(
+    ("address", "letter"),
+    [
+        *((ADA, letter) for letter in ("x", "é", "𝄞", '"')),
+        *((LONG, letter) for letter in ("x", "é", "𝄞")),
+        pytest.param(LONG, '"', marks=ESCAPED),
+        pytest.param(ADA, "\x01", marks=ESCAPED),
+        pytest.param(LONG, "\x01", marks=ESCAPED),
+    ],
+)
+def test_the_fullest_item_is_under_64_kilobytes(address: str, letter: str) -> None:
+    assert size_bytes(worst(address, letter * 2_000)) < LIMIT_BYTES
+
+
+@pytest.mark.xfail(strict=True, reason="what a release lifts is not bounded")
+def test_a_release_may_name_more_events_than_an_item_can_hold() -> None:
+    """An item beyond the table's limit would be refused, and the release with it."""
+    names = [f"{n:032}" for n in range(20_000)]
+    assert size_bytes(iter([a_decision(action="release", read=names)])) < LIMIT_BYTES
