@@ -1,0 +1,47 @@
+"""Run every benchmark and print its ratios; a goal that is missed is printed as missed.
+
+Example: python -m tests.benchmarks decode replay
+"""
+
+import sys
+from importlib import import_module
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks.measure import Ratio
+
+BENCHMARKS = ("decode", "transform", "parquet", "replay")
+
+
+def main(names: list[str]) -> None:
+    """Measure what is named, or everything."""
+    if unknown := set(names) - set(BENCHMARKS):
+        sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    console = Console(stderr=True)
+    ratios: list[Ratio] = []
+    for name in names or BENCHMARKS:
+        with console.status(f"measuring {name}"):
+            ratios += import_module(f"tests.benchmarks.{name}").compare()
+    Console(width=150).print(table(ratios))
+
+
+def table(ratios: list[Ratio]) -> Table:
+    """Return ratios as a table: CPU time, medians of alternating rounds."""
+    shown = Table("comparison", "ours µs", "peer µs", "ratio", "lowest to highest", "goal", "", "note")
+    for ratio in ratios:
+        shown.add_row(
+            ratio.name,
+            f"{ratio.ours_us:.2f}",
+            f"{ratio.peer_us:.2f}",
+            f"{ratio.ratio:.2f}",
+            f"{ratio.low:.2f} to {ratio.high:.2f}",
+            f"{'≤' if ratio.at_most else '≥'} {ratio.goal:g}",
+            "reached" if ratio.reached else "MISSED",
+            ratio.note,
+        )
+    return shown
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
