@@ -1,10 +1,12 @@
 """Rows of the log as Arrow tables, and back."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec.structs import astuple
 
 from pipeline.aws.column import column
@@ -44,6 +46,15 @@ def to_rows(table: Any) -> list[Row]:
     names = [field.name for field in fields]
     columns = [_reader(field)(table.column(field.name).cast(field.type)) for field in fields]
     return [Row(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
+
+
+def arrived_between(rows: Any, since: datetime | None, until: datetime | None) -> Any:
+    """Return those rows of a table or batch that arrived from `since` up to, not including, `until`."""
+    arrived_at = rows.column("arrived_at").cast(pa.timestamp("us", "UTC"))
+    if since is not None:
+        within = pc.greater_equal(arrived_at, pa.scalar(since, arrived_at.type))
+        rows, arrived_at = rows.filter(within), arrived_at.filter(within)
+    return rows if until is None else rows.filter(pc.less(arrived_at, pa.scalar(until, arrived_at.type)))
 
 
 def _reader(field: Any) -> Callable[[Any], Sequence[Any]]:
