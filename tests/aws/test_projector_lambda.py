@@ -1,27 +1,24 @@
 """The projector: everything before the one record that it reports is stored or set aside, and nothing is passed."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from pipeline import projection
 from pipeline.aws import projector_lambda as module
-from pipeline.aws.clients import client
-from pipeline.aws.projector_lambda import handler, project_event
-from pipeline.aws.store_dynamodb import DynamoSuppressionStore, table_definition
-from pipeline.errors import Misuse, QuarantineUnavailable, StoreUnavailable
+from pipeline.aws.projector_lambda import project_event
+from pipeline.errors import QuarantineUnavailable, StoreUnavailable
 from pipeline.gathering import StreamRecord, Tally
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import Item, Quarantined
 from pipeline.standing import Key
-from tests.aws.lambda_events import FIRST_SEQUENCE_NUMBER, SHARD, Context, a_kinesis_event, sequence_number
+from tests.aws.lambda_events import FIRST_SEQUENCE_NUMBER, SHARD, a_kinesis_event, sequence_number
 from tests.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_delivery, in_eventbridge, in_sns
 
 POISON = b"no JSON at all"
@@ -238,69 +235,3 @@ def test_with_any_batch_and_any_outage_what_is_before_the_failure_is_done(payloa
     assert dict(expected.scan()).items() <= dict(store.scan()).items()
     poison = [sequence_number(n) for n, payload in enumerate(payloads[:done]) if payload == POISON]
     assert {held.position.rpartition(" ")[2] for held in quarantine.held} >= set(poison)
-
-
-# The handler.
-
-TABLE, BUCKET = "suppression", "mail-log"
-
-
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Set up what the handler finds in its environment."""
-    module._projector.cache_clear()
-    with mock_aws():
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        monkeypatch.setenv("MAILFOLD_TABLE", TABLE)
-        monkeypatch.setenv("MAILFOLD_BUCKET", BUCKET)
-        client("dynamodb").create_table(**table_definition(TABLE))
-        client("s3").create_bucket(Bucket=BUCKET)
-        yield
-    module._projector.cache_clear()
-
-
-def test_the_handler_stores_sets_aside_and_counts(cloud: None, capsys: pytest.CaptureFixture[str]) -> None:
-    event = a_kinesis_event(a_bounce_of(0), a_delivery(), POISON, a_bounce_of(0))
-
-    assert handler(event, Context()) == {"batchItemFailures": []}
-
-    ((key, item),) = DynamoSuppressionStore(client("dynamodb"), table=TABLE).scan()
-    assert (key.address, item.verdict.suppressed) == (PEOPLE[0], True)
-    assert client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
-    counts = json.loads(capsys.readouterr().out.splitlines()[-1])
-    names = ("BounceEvents", "DeliveryEvents", "Quarantined", "Facts", "Written", "Unchanged", "Faults", "Unfinished")
-    assert [sum(counts[name]) for name in names] == [2, 1, 1, 2, 1, 0, 0, 0]
-    assert counts["service"] == "projector"
-
-
-def test_the_handler_reports_an_outage_logs_and_counts_it(
-    cloud: None, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    client("dynamodb").delete_table(TableName=TABLE)
-
-    assert handler(a_kinesis_event(a_delivery(), a_bounce_of(0)), Context()) == {
-        "batchItemFailures": [{"itemIdentifier": sequence_number(1)}]
-    }
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["Unfinished"] == [1.0]
-    (told,) = [str(vars(record)) for record in caplog.records if record.name == "projector"]
-    assert "DynamoDB's BatchGetItem ended in ResourceNotFoundException" in told
-    assert PEOPLE[0] not in told
-
-
-def test_the_handler_takes_its_policy_from_the_environment(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAILFOLD_POLICY", '{"version":5,"hard":false}')
-    handler(a_kinesis_event(a_bounce_of(0)), Context())
-
-    ((_, item),) = DynamoSuppressionStore(client("dynamodb"), table=TABLE).scan()
-    assert (item.verdict.suppressed, item.policy_version) == (False, 5)
-
-
-@pytest.mark.filterwarnings("ignore:No application metrics")
-def test_a_handler_without_its_settings_says_what_is_missing(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MAILFOLD_TABLE")
-    with pytest.raises(Misuse, match="MAILFOLD_TABLE is not set"):
-        handler(a_kinesis_event(a_bounce_of(0)), Context())
-
-
-def test_clients_are_made_once_in_a_container(cloud: None) -> None:
-    assert module._projector() is module._projector()

@@ -1,0 +1,36 @@
+"""Every backend that a contract is run against."""
+
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+
+from pipeline.aws.clients import client
+from pipeline.aws.store_dynamodb import DynamoSuppressionStore, table_definition
+from pipeline.memory import MemoryStore
+from pipeline.ports import SuppressionStore
+from tests.contract.items import MakeStore
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def make_store(request: pytest.FixtureRequest) -> Iterator[MakeStore]:
+    """Make empty tables."""
+    if request.param == "memory":
+        yield MemoryStore
+        return
+    with mock_aws():
+        dynamodb = client("dynamodb", region="us-east-1")
+        names = (f"suppression-{number}" for number in range(100))
+
+        def make() -> SuppressionStore:
+            name = next(names)
+            dynamodb.create_table(**table_definition(name))
+            return DynamoSuppressionStore(dynamodb, table=name)
+
+        yield make
+
+
+@pytest.fixture
+def store(make_store: MakeStore) -> SuppressionStore:
+    """Return an empty table."""
+    return make_store()
