@@ -18,7 +18,7 @@ TABLE = "MAILFOLD_TABLE"
 BUCKET = "MAILFOLD_BUCKET"
 POLICY = "MAILFOLD_POLICY"
 
-_TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}", re.ASCII)
+TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}", re.ASCII)
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 
 
@@ -47,7 +47,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """
     environment = os.environ if environment is None else environment
     problems: list[str] = []
-    table = _name(environment, TABLE, _TABLE_NAME, "the suppression table", problems)
+    table = _name(environment, TABLE, TABLE_NAME, "the suppression table", problems)
     bucket = _name(environment, BUCKET, _BUCKET_NAME, "the bucket of log and quarantine", problems)
     policy = _policy(environment, problems)
     if problems:

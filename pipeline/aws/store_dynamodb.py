@@ -16,18 +16,21 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.aws.item import from_attributes, key_attributes, to_attributes
-from pipeline.errors import Conflict, MailfoldError, Rejected, StoreUnavailable
+from pipeline.aws.settings import TABLE_NAME
+from pipeline.errors import Conflict, MailfoldError, Misuse, Rejected, StoreUnavailable
 from pipeline.ports import NO_ITEM, Item
 from pipeline.standing import Key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef, PutItemInputTypeDef
+    from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef, PutItemInputTypeDef, WaiterConfigTypeDef
 
 KEYS_PER_READ = 100  # DynamoDB's limit for BatchGetItem
 READ_ATTEMPTS = 8  # with all the waits between them, 13 s at most
 FIRST_WAIT_SECONDS = 0.1  # then twice as long each time, less a random part, so that readers spread
 SCOPE_BYTES = 1_024  # DynamoDB's limit for a sort key
+
+TABLE_WAIT: WaiterConfigTypeDef = {"Delay": 2, "MaxAttempts": 30}  # seconds, and how often
 
 IS_NEW = "attribute_not_exists(facts_hash)"
 IS_AS_LOADED = "facts_hash = :facts_hash AND policy_version <= :policy_version"
@@ -113,6 +116,26 @@ def table_definition(name: str) -> CreateTableInputTypeDef:
     }
 
 
+def ensure_table(client: DynamoDBClient, name: str) -> None:
+    """Make the table if it is not there, and wait until it can be used.
+
+    Raises:
+        Misuse: A table cannot have that name.
+        StoreUnavailable: DynamoDB is away, or refuses, or takes longer than a minute.
+    """
+    if not TABLE_NAME.fullmatch(name):  # emulators take any
+        raise Misuse(f"{name!r} is no name for a table: 3 to 255 of a-z A-Z 0-9 _ . -")
+    try:
+        client.create_table(**table_definition(name))
+    except (ClientError, BotoCoreError) as error:
+        if _code(error) != "ResourceInUseException":  # that one is there already
+            raise _translated("CreateTable", error) from error
+    try:
+        client.get_waiter("table_exists").wait(TableName=name, WaiterConfig=TABLE_WAIT)
+    except BotoCoreError as error:
+        raise _translated("DescribeTable", error) from error
+
+
 def _item(attributes: Mapping[str, Any]) -> tuple[Key, Item]:
     try:
         return from_attributes(attributes)
@@ -128,7 +151,7 @@ def _translated(operation: str, error: ClientError | BotoCoreError) -> MailfoldE
     Whatever is neither a conflict nor the refusal of this one item is an outage: throttling and a server's error, and
     a missing permission or table too. Trying again once that is mended loses nothing; going on would.
     """
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    code = _code(error)
     why = f"DynamoDB's {operation} ended in {code}"
     match operation, code:
         case "PutItem", "ConditionalCheckFailedException":
@@ -137,3 +160,7 @@ def _translated(operation: str, error: ClientError | BotoCoreError) -> MailfoldE
             return Rejected(f"{why}: the item is too large, or its key is too long")
         case _:
             return StoreUnavailable(f"{why}: try again")
+
+
+def _code(error: ClientError | BotoCoreError) -> str:
+    return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__

@@ -19,9 +19,9 @@ from moto import mock_aws
 from pipeline.address import Address
 from pipeline.aws.clients import client
 from pipeline.aws.item import key_attributes, to_attributes
-from pipeline.aws.store_dynamodb import READ_ATTEMPTS, DynamoSuppressionStore, table_definition
+from pipeline.aws.store_dynamodb import READ_ATTEMPTS, DynamoSuppressionStore, ensure_table, table_definition
 from pipeline.decode import decode
-from pipeline.errors import Conflict, MailfoldError, Outage, Rejected, StoreUnavailable
+from pipeline.errors import Conflict, MailfoldError, Misuse, Outage, Rejected, StoreUnavailable
 from pipeline.event import Event
 from pipeline.fact import findings
 from pipeline.gathering import gather
@@ -267,6 +267,33 @@ def test_the_table_is_on_demand_encrypted_and_keyed_by_address_and_scope() -> No
     ]
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     assert table["SSEDescription"]["Status"] == "ENABLED"
+
+
+def test_a_table_is_made_once_and_keeps_what_is_in_it() -> None:
+    with mock_aws():
+        dynamodb = client("dynamodb", region="us-east-1")
+        ensure_table(dynamodb, TABLE)
+        store = DynamoSuppressionStore(dynamodb, table=TABLE)
+        store.save(KEY, an_item(), expected="")
+        ensure_table(dynamodb, TABLE)
+
+        assert dict(store.scan()) == {KEY: an_item()}
+
+
+@pytest.mark.parametrize("name", ["", "ab", "no spaces", "a" * 256])
+def test_a_name_that_no_table_can_have_is_a_misuse(name: str) -> None:
+    with mock_aws(), pytest.raises(Misuse, match="no name for a table"):
+        ensure_table(client("dynamodb", region="us-east-1"), name)
+
+
+@pytest.mark.parametrize("operation", ["CreateTable", "DescribeTable"])
+def test_a_table_that_cannot_be_made_is_an_outage(operation: str) -> None:
+    with mock_aws():
+        dynamodb = client("dynamodb", region="us-east-1")
+        failing(dynamodb, operation, ClientError({"Error": {"Code": "AccessDeniedException"}}, operation))
+
+        with pytest.raises(StoreUnavailable, match=operation):
+            ensure_table(dynamodb, TABLE)
 
 
 @pytest.mark.parametrize("key", [KEY, Key(KEY.address, "s" * 1_025)], ids=["too large", "its key is too long"])
