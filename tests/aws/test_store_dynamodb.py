@@ -14,21 +14,20 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from pipeline.address import Address
 from pipeline.aws.clients import client
 from pipeline.aws.item import key_attributes, to_attributes
-from pipeline.aws.store_dynamodb import READ_ATTEMPTS, DynamoSuppressionStore, ensure_table, table_definition
+from pipeline.aws.store_dynamodb import READ_ATTEMPTS, DynamoSuppressionStore
 from pipeline.decode import decode
-from pipeline.errors import Conflict, MailfoldError, Misuse, Outage, Rejected, StoreUnavailable
+from pipeline.errors import Conflict, MailfoldError, Outage, Rejected, StoreUnavailable
 from pipeline.event import Event
 from pipeline.fact import findings
 from pipeline.gathering import gather
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import NO_ITEM, Item
 from pipeline.projection import item_of
-from pipeline.standing import Evidence, Fact, Key, Standing, standing
+from pipeline.standing import Key
 from tests.builders import ADA, a_bounce
 
 if TYPE_CHECKING:
@@ -250,62 +249,3 @@ def test_an_item_that_cannot_be_read_is_an_outage_and_never_overwritten(
     with pytest.raises(Outage, match=r"schemas/item\.json") as raised:
         store.load([KEY])
     assert ADA not in str(raised.value)
-
-
-# The table.
-
-
-def test_the_table_is_on_demand_encrypted_and_keyed_by_address_and_scope() -> None:
-    with mock_aws():
-        dynamodb = client("dynamodb", region="us-east-1")
-        dynamodb.create_table(**table_definition(TABLE))
-        table = dynamodb.describe_table(TableName=TABLE)["Table"]
-
-    assert [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]] == [
-        ("address", "HASH"),
-        ("scope", "RANGE"),
-    ]
-    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
-    assert table["SSEDescription"]["Status"] == "ENABLED"
-
-
-def test_a_table_is_made_once_and_keeps_what_is_in_it() -> None:
-    with mock_aws():
-        dynamodb = client("dynamodb", region="us-east-1")
-        ensure_table(dynamodb, TABLE)
-        store = DynamoSuppressionStore(dynamodb, table=TABLE)
-        store.save(KEY, an_item(), expected="")
-        ensure_table(dynamodb, TABLE)
-
-        assert dict(store.scan()) == {KEY: an_item()}
-
-
-@pytest.mark.parametrize("name", ["", "ab", "no spaces", "a" * 256])
-def test_a_name_that_no_table_can_have_is_a_misuse(name: str) -> None:
-    with mock_aws(), pytest.raises(Misuse, match="no name for a table"):
-        ensure_table(client("dynamodb", region="us-east-1"), name)
-
-
-@pytest.mark.parametrize("operation", ["CreateTable", "DescribeTable"])
-def test_a_table_that_cannot_be_made_is_an_outage(operation: str) -> None:
-    with mock_aws():
-        dynamodb = client("dynamodb", region="us-east-1")
-        failing(dynamodb, operation, ClientError({"Error": {"Code": "AccessDeniedException"}}, operation))
-
-        with pytest.raises(StoreUnavailable, match=operation):
-            ensure_table(dynamodb, TABLE)
-
-
-@pytest.mark.parametrize("key", [KEY, Key(KEY.address, "s" * 1_025)], ids=["too large", "its key is too long"])
-def test_an_item_that_no_table_takes_is_rejected(key: Key) -> None:
-    """The one that is too large is an operator's release that lifts more than anybody can read."""
-    lifts = tuple(f"{number:032x}" for number in range(13_000 if key == KEY else 1))
-    too_large: Standing = standing([(Fact.RELEASE, Evidence(at_ms=1, event_id="0" * 32, lifts=lifts))])
-    with mock_aws():
-        dynamodb = client("dynamodb", region="us-east-1")
-        dynamodb.create_table(**table_definition(TABLE))
-        store = DynamoSuppressionStore(dynamodb, table=TABLE)
-
-        with pytest.raises(Rejected):
-            store.save(key, item_of(key, too_large, DEFAULT_POLICY), expected="")
-        assert dict(store.scan()) == {}

@@ -1,0 +1,78 @@
+"""The suppression table itself: how it is made, and what it takes."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from pipeline.aws.clients import client
+from pipeline.aws.store_dynamodb import DynamoSuppressionStore, ensure_table, table_definition
+from pipeline.errors import Misuse, Rejected, StoreUnavailable
+from pipeline.policy import DEFAULT_POLICY
+from pipeline.projection import item_of
+from pipeline.standing import Evidence, Fact, Key, Standing, standing
+from tests.builders import a_bounce
+from tests.contract.items import KEY, an_item
+
+TABLE = "suppression"
+
+
+def test_the_table_is_on_demand_encrypted_and_keyed_by_address_and_scope() -> None:
+    with mock_aws():
+        dynamodb = client("dynamodb", region="us-east-1")
+        dynamodb.create_table(**table_definition(TABLE))
+        table = dynamodb.describe_table(TableName=TABLE)["Table"]
+
+    assert [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]] == [
+        ("address", "HASH"),
+        ("scope", "RANGE"),
+    ]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["SSEDescription"]["Status"] == "ENABLED"
+
+
+def test_a_table_is_made_once_and_keeps_what_is_in_it() -> None:
+    with mock_aws():
+        dynamodb = client("dynamodb", region="us-east-1")
+        ensure_table(dynamodb, TABLE)
+        store = DynamoSuppressionStore(dynamodb, table=TABLE)
+        store.save(KEY, an_item(a_bounce()), expected="")
+        ensure_table(dynamodb, TABLE)
+
+        assert dict(store.scan()) == {KEY: an_item(a_bounce())}
+
+
+@pytest.mark.parametrize("name", ["", "ab", "no spaces", "a" * 256])
+def test_a_name_that_no_table_can_have_is_a_misuse(name: str) -> None:
+    with mock_aws(), pytest.raises(Misuse, match="no name for a table"):
+        ensure_table(client("dynamodb", region="us-east-1"), name)
+
+
+@pytest.mark.parametrize("operation", ["CreateTable", "DescribeTable"])
+def test_a_table_that_cannot_be_made_is_an_outage(operation: str) -> None:
+    with mock_aws():
+        dynamodb = client("dynamodb", region="us-east-1")
+
+        def fail(**_: Any) -> None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, operation)
+
+        dynamodb.meta.events.register(f"before-call.dynamodb.{operation}", fail)
+
+        with pytest.raises(StoreUnavailable, match=operation):
+            ensure_table(dynamodb, TABLE)
+
+
+@pytest.mark.parametrize("key", [KEY, Key(KEY.address, "s" * 1_025)], ids=["too large", "its key is too long"])
+def test_an_item_that_no_table_takes_is_rejected(key: Key) -> None:
+    """The one that is too large is an operator's release that lifts more than anybody can read."""
+    lifts = tuple(f"{number:032x}" for number in range(13_000 if key == KEY else 1))
+    too_large: Standing = standing([(Fact.RELEASE, Evidence(at_ms=1, event_id="0" * 32, lifts=lifts))])
+    with mock_aws():
+        dynamodb = client("dynamodb", region="us-east-1")
+        dynamodb.create_table(**table_definition(TABLE))
+        store = DynamoSuppressionStore(dynamodb, table=TABLE)
+
+        with pytest.raises(Rejected):
+            store.save(key, item_of(key, too_large, DEFAULT_POLICY), expected="")
+        assert dict(store.scan()) == {}
