@@ -158,8 +158,15 @@ def test_lines_within_a_carrier_are_found() -> None:
     assert [one.kind for one in outcomes if isinstance(one, Event)] == ["bounce", "send"]
 
 
+def test_one_line_that_says_what_it_is_makes_lines_of_all_the_broken_ones() -> None:
+    outcomes = decode(b"{a\n{b\n{c\n" + a_bounce())
+    assert [Poison, Poison, Poison, Event] == [type(one) for one in outcomes]
+
+
 def test_a_document_over_several_lines_that_is_broken_is_one_poison() -> None:
-    broken = json.dumps(json.loads(a_bounce()), indent=2).encode().rstrip(b"} \n")
+    """Though one of its lines, a header, is an object of its own."""
+    document = json.dumps(json.loads(a_bounce(headers=["HEADER"])), indent=2).encode()
+    broken = document.replace(b'"HEADER"', b'{"name":"Subject","value":"Hello"}').rstrip(b"} \n")
     [outcome] = decode(broken)
     assert (Poison, broken) == (type(outcome), outcome.raw)
 

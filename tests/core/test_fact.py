@@ -1,13 +1,13 @@
 """What an event says about each of its recipients, and what it does not."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from pipeline.decode import decode
 from pipeline.event import Event
-from pipeline.fact import DIAGNOSTIC_KEPT, LATEST_AFTER_SENDING_MS, TEXT_KEPT, Finding, findings
+from pipeline.fact import DIAGNOSTIC_KEPT, TEXT_KEPT, Finding, findings
 from pipeline.standing import Evidence, Fact, Key
 from pipeline.timestamp import show, to_ms
 from tests.builders import (
@@ -24,6 +24,7 @@ from tests.builders import (
     one_of_each,
 )
 
+THE_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 NO_DSN = {"action": ABSENT, "status": ABSENT, "diagnosticCode": ABSENT}
 
 
@@ -171,7 +172,8 @@ def test_a_release_carries_what_its_author_had_read_and_a_suppress_nothing() -> 
         (OCCURRED_AT, SENT_AT, OCCURRED_AT),
         (SENT_AT - timedelta(days=1), SENT_AT, SENT_AT),
         (SENT_AT + timedelta(days=90), SENT_AT, SENT_AT + timedelta(days=90)),
-        (SENT_AT + timedelta(days=4_000), SENT_AT, SENT_AT + timedelta(milliseconds=LATEST_AFTER_SENDING_MS)),
+        (THE_LAST, THE_LAST, THE_LAST),
+        (SENT_AT + timedelta(days=4_000), SENT_AT, SENT_AT + timedelta(days=90)),
         (OCCURRED_AT, None, OCCURRED_AT),
         (None, SENT_AT, SENT_AT),
     ],
