@@ -11,15 +11,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from pipeline.errors import ArchiveUnavailable
+from pipeline.local.aws_error import ERRORS, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Nothing else of a key becomes part of a file's name.
-_KEY = re.compile(r"dt=(?P<dt>[\d-]{10})/hr=(?P<hr>\d\d)/[^/]+\.parquet", re.ASCII)
+# Names that begin with a dot or a low line are hidden from Athena too.
+_KEY = re.compile(r"dt=(?P<dt>\d{4}-\d\d-\d\d)/hr=(?P<hr>\d\d)/[^/._][^/]*", re.ASCII)
 
 
 class ParquetCache:
@@ -50,15 +49,14 @@ class ParquetCache:
             for file in listed.keys() - self._files:
                 self._fetch(listed[file], file)
                 self._files.add(file)
-        except (ClientError, BotoCoreError) as error:
-            why = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-            raise ArchiveUnavailable(f"reading the log in bucket {self._bucket}: {why}") from error
+        except ERRORS as error:
+            raise ArchiveUnavailable(f"reading the log in bucket {self._bucket}: {error_code(error)}") from error
         for file in self._files - listed.keys():
             file.unlink()
             self._files.discard(file)
 
     def _listed(self) -> Iterator[tuple[Path, str]]:
-        """Give each Parquet object's place in the folder, and its key."""
+        """Give each object's place in the folder, and its key."""
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix):
             for entry in page.get("Contents", ()):
                 if match := _KEY.fullmatch(entry["Key"].removeprefix(self._prefix)):

@@ -1,0 +1,60 @@
+"""Data Firehose's API, as far as it takes records: PutRecord and PutRecordBatch.
+
+What else Firehose has is the backend's affair.
+docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
+"""
+
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from pipeline.errors import Misuse
+from pipeline.local.firehose import DeliveryStream
+from pipeline.local.front.json_api import Refusal, call
+
+SERVICE = "Firehose_20150804"
+
+
+class FirehoseApi:
+    """Answers requests that put records.
+
+    Args:
+        streams: The delivery streams, by name.
+    """
+
+    def __init__(self, streams: Mapping[str, DeliveryStream]) -> None:
+        self._streams = streams
+        self._operations = {
+            f"{SERVICE}.PutRecord": self._put_record,
+            f"{SERVICE}.PutRecordBatch": self._put_record_batch,
+        }
+
+    def answer(self, request: Request) -> Response | None:
+        """Return the answer to a request; None if it is for the backend alone."""
+        return call(
+            request, self._operations, wrong="InvalidArgumentException", unavailable="ServiceUnavailableException"
+        )
+
+    def _put_record(self, request: dict[str, Any]) -> dict[str, Any]:
+        (record_id,) = self._stream(request).put([_data(request["Record"])])
+        return {"RecordId": record_id, "Encrypted": False}
+
+    def _put_record_batch(self, request: dict[str, Any]) -> dict[str, Any]:
+        record_ids = self._stream(request).put([_data(record) for record in request["Records"]])
+        responses = [{"RecordId": record_id} for record_id in record_ids]
+        return {"FailedPutCount": 0, "Encrypted": False, "RequestResponses": responses}
+
+    def _stream(self, request: dict[str, Any]) -> DeliveryStream:
+        name = request.get("DeliveryStreamName", "")
+        if name not in self._streams:
+            raise Refusal("ResourceNotFoundException", f"there is no delivery stream {name} here")
+        return self._streams[name]
+
+
+def _data(record: dict[str, Any]) -> bytes:
+    try:
+        return b64decode(record["Data"], validate=True)
+    except ValueError as error:
+        raise Misuse("a record's Data is not base64") from error
