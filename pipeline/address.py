@@ -5,7 +5,6 @@ SES itself sends case-insensitively but manages its own list by exact case, so e
 received beside this key (docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html).
 """
 
-import re
 from functools import lru_cache
 from typing import NewType
 
@@ -15,21 +14,25 @@ Address = NewType("Address", str)
 """A canonical address: bare, trimmed, lower-case, its domain in A-label form, at most 320 bytes."""
 
 MAX_ADDRESS_BYTES = 320  # RFC 3696 erratum 1690: 64 for the local part, "@", 255 for the domain
+MAX_TEXT_LENGTH = 2_000  # with any display name; a longer text is no recipient, and parsing it would take time
 SIMULATOR_DOMAIN = "simulator.amazonses.com"  # docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
-
-# RFC 5322: "Ann" <ann@example.com>, and the older ann@example.com (Ann).
-_IN_BRACKETS = re.compile(r"<([^<>@]*@[^<>]*)>[^<@]*$")
-_COMMENT = re.compile(r"(?:\s*\([^()]*\))+$")
 
 
 def bare(text: str) -> str:
-    """Return the address inside `text` as written, without display name, brackets, comment or white space around it."""
-    text = text.strip()
-    if ">" in text and (bracketed := _IN_BRACKETS.search(text)):
-        text = bracketed[1]
-    elif text.endswith(")"):
-        text = _COMMENT.sub("", text)
-    return text.strip()
+    """Return the address inside `text` as written: without display name, brackets, comments and white space around it.
+
+    RFC 5322 has "Ann" <ann@example.com>, and the older ann@example.com (Ann).
+    """
+    if len(text) > MAX_TEXT_LENGTH:
+        return ""
+    while True:
+        text = text.strip().rstrip(";,").rstrip()
+        if text.endswith(">"):
+            text = text[text.rfind("<") + 1 : -1]
+        elif text.endswith(")") and "(" in text:
+            text = text[: text.rfind("(")]
+        else:
+            return text
 
 
 @lru_cache(maxsize=65_536)

@@ -23,6 +23,8 @@ from pipeline.wire import NO_MAIL, Decision, Record
 DECODER_VERSION = 1
 """Goes up whenever the same bytes may give another event or other facts; rows of older versions are decoded again."""
 
+MAX_READ = 128  # events that a release may name; a look-up shows fewer than a hundred
+MAX_NAME = 64  # of an event, and of a scope
 ACTIONS = frozenset({"suppress", "release"})
 
 _NOT_EVENTS = {
@@ -82,7 +84,7 @@ def decode(payload: bytes) -> list[Outcome]:
 def _plain(payload: bytes) -> Record | None:
     """Return a bare, sound record at once: nearly every payload is one. Everything else goes the careful way."""
     try:
-        record = _record(payload) if is_text(payload) else None
+        record = _record(payload) if payload.isascii() or is_text(payload) else None
     except NOT_JSON:
         return None
     return record if record and (record.event_type or record.notification_type) else None
@@ -121,7 +123,9 @@ def _outcome(record: Record, piece: Piece) -> Outcome:
     if own is None and meaning.own and meaning.needs_own:
         return Poison(why=f"{meaning.kind}: what happened is missing", raw=piece.raw)
     if type(own) is Decision and not _is_whole(own):
-        return Poison(why="decision: its id, action, address or time is missing or unusable", raw=piece.raw)
+        return Poison(
+            why="decision: its id, action, address, time or what was read is missing or unusable", raw=piece.raw
+        )
     return _event(record, type_name, meaning, own, piece)
 
 
@@ -161,4 +165,6 @@ def _is_whole(decision: Decision) -> bool:
         and decision.action in ACTIONS
         and canonical(decision.address or "")
         and parse(decision.timestamp) is not None
+        and len(decision.read or ()) <= MAX_READ
+        and all(len(text) <= MAX_NAME for text in (*(decision.read or ()), decision.scope or ""))
     )

@@ -8,6 +8,7 @@ An unknown sub-type is no fact: it is never guessed. Pure.
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import lru_cache
 
 import msgspec
@@ -18,10 +19,11 @@ from pipeline.standing import EVERY_SCOPE, Evidence, Fact, Key
 from pipeline.timestamp import to_ms
 from pipeline.wire import Bounce, Complaint, Decision, Recipient
 
-DIAGNOSTIC_KEPT = 1_000  # code points, and bytes: 27 of them must fit an item of 64 KB
-TEXT_KEPT = 256  # code points
+# Code points, and bytes as JSON: an item with the most facts, each with the longest texts, must stay under 64 KB.
+DIAGNOSTIC_KEPT = 1_000
+TEXT_KEPT = 256
 # A mailbox provider's clock may be wrong; a bounce or a complaint is never later than this after its mail was sent.
-LATEST_AFTER_SENDING_MS = 90 * 86_400_000
+LATEST_AFTER_SENDING = timedelta(days=90)
 
 # By bounceType and bounceSubType, without case.
 BOUNCES = {
@@ -39,6 +41,7 @@ BOUNCES = {
 LISTS = frozenset({"onaccountsuppressionlist", "ontenantsuppressionlist"})
 NOT_SPAM = "not-spam"
 
+_encode = msgspec.json.Encoder().encode
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)  # RFC 3463
 
 
@@ -64,11 +67,12 @@ def findings(event: Event) -> Iterator[Finding]:
 
 def counted_from_ms(event: Event) -> int:
     """Return when an event counts from: the later of its own time and the sending's, never long after sending."""
-    occurred_ms = to_ms(event.occurred_at) if event.occurred_at else 0
-    if event.sent_at is None:
-        return max(0, occurred_ms)
-    sent_ms = to_ms(event.sent_at)
-    return max(0, sent_ms, min(occurred_ms, sent_ms + LATEST_AFTER_SENDING_MS))
+    occurred_at, sent_at = event.occurred_at, event.sent_at
+    if sent_at is None or occurred_at is None:
+        known = sent_at or occurred_at
+        return max(0, to_ms(known)) if known else 0
+    later = max(occurred_at, sent_at)
+    return max(0, to_ms(later if later - sent_at <= LATEST_AFTER_SENDING else sent_at + LATEST_AFTER_SENDING))
 
 
 def _of_bounce(event: Event, bounce: Bounce) -> Iterator[Finding]:
@@ -87,7 +91,7 @@ def _of_bounce(event: Event, bounce: Bounce) -> Iterator[Finding]:
             message_id=message_id,
             sub_type=sub_type,
             status=_status(person.status),
-            diagnostic="" if fact is Fact.SOFT else _cut_diagnostic(person.diagnostic_code),
+            diagnostic="" if fact is Fact.SOFT else _cut(person.diagnostic_code, DIAGNOSTIC_KEPT),
             spelling=_cut(bare(spelling)),
         )
         yield Finding(Key(address), fact, evidence)
@@ -144,9 +148,9 @@ def _status(text: str | None) -> str:
     return found.group() if found else ""
 
 
-def _cut(text: str | None) -> str:
-    return (text or "")[:TEXT_KEPT]
-
-
-def _cut_diagnostic(text: str | None) -> str:
-    return (text or "")[:DIAGNOSTIC_KEPT].encode()[:DIAGNOSTIC_KEPT].decode(errors="ignore")
+def _cut(text: str | None, kept: int = TEXT_KEPT) -> str:
+    """Return the beginning of a text: at most so many code points, and bytes as JSON."""
+    cut = (text or "")[:kept]
+    while (size_bytes := len(_encode(cut)) - len('""')) > kept:
+        cut = cut[: len(cut) * kept // size_bytes]
+    return cut

@@ -5,6 +5,7 @@ Pure but for the quarantine that it is given.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -88,7 +89,9 @@ class Gathering:
                 outage = error
                 break
         self.end = index if outage else len(batch)
-        self.tally.events.update(kind for kind in kinds[: self.end] if kind)
+        glanced: Counter[Any] = Counter(kinds[: self.end])
+        del glanced[None]
+        self.tally.events.update(glanced)
         return outage
 
     def changes(self) -> dict[Key, Standing]:

@@ -5,6 +5,7 @@ version 3; what is finer is cut off, never rounded.
 """
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,10 +35,8 @@ def parse(text: str | None) -> datetime | None:
         and text[19] == "."
         and text[23] == "Z"
     ):
-        try:
+        with suppress(ValueError):
             return datetime.fromisoformat(text)
-        except ValueError:
-            return None
     match = _FORMS.fullmatch(text.strip())
     if match is None:
         return None

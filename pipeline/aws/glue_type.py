@@ -13,7 +13,7 @@ import msgspec
 # Athena's engine version 3 takes timestamps to the millisecond; every time in the log is UTC.
 _DUCKDB = {"string": "VARCHAR", "boolean": "BOOLEAN", "int": "INTEGER", "bigint": "BIGINT", "timestamp": "TIMESTAMP"}
 
-_TOKEN = re.compile(r"\w+|[<>,:]")
+_TOKEN = re.compile(r"\w+|\S")
 
 
 class GlueType(msgspec.Struct, frozen=True):
@@ -106,7 +106,7 @@ def _fields(tokens: Iterator[str]) -> Iterator[tuple[str, GlueType]]:
         yield name, _parsed(next(tokens), tokens)
         after = next(tokens)
     if after != ">":
-        raise ValueError(f"a struct's fields are parted by ',', not by {after!r}")
+        raise ValueError(f"a struct type has {after!r} where ',' or '>' must stand")
 
 
 def _expect(token: str, tokens: Iterator[str]) -> None:

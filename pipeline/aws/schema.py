@@ -4,7 +4,6 @@ The file is the one definition. Nothing here adds to it, and nothing heavy is lo
 """
 
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +107,8 @@ def _glue(of: tuple[Column, ...]) -> list[dict[str, str]]:
     return [{"Name": column.name, "Type": column.type, "Comment": column.comment} for column in of]
 
 
-def _folder() -> Any:
+def _folder() -> Path:
     """Return schemas/: inside the package in a wheel, beside the package in a checkout."""
-    inside = resources.files(pipeline).joinpath("schemas")
-    return inside if inside.is_dir() else Path(pipeline.__file__).parent.parent / "schemas"
+    package = Path(pipeline.__file__).parent
+    inside = package / "schemas"
+    return inside if inside.is_dir() else package.parent / "schemas"
