@@ -1,8 +1,5 @@
 """What the environment may say, and what is said about what it may not."""
 
-import subprocess
-import sys
-
 import pytest
 
 from pipeline.aws.settings import Settings, read_settings
@@ -53,13 +50,3 @@ def test_every_problem_is_reported_at_once() -> None:
 def test_a_value_that_cannot_be_is_named_with_its_variable(variable: str, value: str) -> None:
     with pytest.raises(Misuse, match=variable):
         read_settings({**ENVIRONMENT, variable: value})
-
-
-def test_importing_the_adapters_loads_no_client_and_nothing_heavy() -> None:
-    """What a Lambda does not need must not cost it time."""
-    program = (
-        "import sys, pipeline.aws.transform, pipeline.aws.projector_lambda;"
-        "print([name for name in ('boto3', 'pyarrow', 'duckdb', 'typer', 'rich', 'moto') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True, timeout=60)  # noqa: S603
-    assert done.stdout.strip() == "[]"
