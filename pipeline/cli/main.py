@@ -9,11 +9,13 @@ from typing import NoReturn
 import typer
 
 from pipeline.cli.decode import decode_command
+from pipeline.cli.demo import demo_command
 from pipeline.cli.ingest import ingest_command
 from pipeline.cli.lookup import lookup_command
 from pipeline.cli.query import query_command
 from pipeline.cli.replay import replay_command
 from pipeline.cli.send import send_command
+from pipeline.cli.up import up_command
 from pipeline.errors import MailfoldError, Misuse
 
 EXIT_FAILED, EXIT_MISUSED = 1, 2
@@ -26,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+app.command("demo")(demo_command)
+app.command("up")(up_command)
 app.command("send")(send_command)
 app.command("lookup")(lookup_command)
 app.command("query")(query_command)

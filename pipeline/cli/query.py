@@ -69,14 +69,15 @@ def write(result: Result, form: Form) -> None:
             writer.writerow(names)
             writer.writerows(result.rows)
         case Form.TABLE:
-            results().print(_table(result))
+            results().print(table(result))
 
 
-def _table(result: Result) -> Table:
-    table = Table()
+def table(result: Result) -> Table:
+    """Return an answer as a table for people."""
+    shown = Table()
     for column in result.columns:
         number = column.type in {"tinyint", "smallint", "integer", "bigint", "double", "float", "real", "decimal"}
-        table.add_column(printable(column.name), justify="right" if number else "left")
+        shown.add_column(printable(column.name), justify="right" if number else "left")
     for row in result.rows:
-        table.add_row(*("" if value is None else printable(value) for value in row))
-    return table
+        shown.add_row(*("" if value is None else printable(value) for value in row))
+    return shown

@@ -19,7 +19,9 @@ def results() -> Console:
 
 def printable(text: str) -> str:
     """Return text without anything that a terminal would obey."""
-    return "".join(character if character.isprintable() else _UNPRINTABLE for character in text)
+    return "".join(
+        character if character.isprintable() else " " if character.isspace() else _UNPRINTABLE for character in text
+    )
 
 
 def size(size_bytes: int) -> str:

@@ -9,7 +9,7 @@ The edges speak to the backend by boto3, as they would to AWS. Credentials are m
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -55,6 +55,7 @@ class LocalCloud:
         region: Where the cloud claims to be.
         seed: What chance starts from in what becomes of e-mails; None: unforeseeable.
         chaos: What the hops on the way do to events; None: nothing.
+        witness: Is shown events as SES publishes them, before anything happens to them on the way.
         policy: What suppresses.
         buffer_seconds: How long Firehose gathers before it writes.
         names: What things are called.
@@ -83,6 +84,7 @@ class LocalCloud:
         region: str = "us-east-1",
         seed: int | None = None,
         chaos: Chaos | None = None,
+        witness: Callable[[Sequence[bytes]], None] = lambda _: None,
         policy: Policy = DEFAULT_POLICY,
         buffer_seconds: float = BUFFER_SECONDS,
         names: Names | None = None,
@@ -92,6 +94,7 @@ class LocalCloud:
         self._region = region
         self._publisher = Publisher(seed=seed, account_id=ACCOUNT_ID, region=region)
         self._chaos = chaos
+        self._witness = witness
         self._policy = policy
         self._buffer_seconds = buffer_seconds
         self._lock = threading.Lock()
@@ -131,6 +134,7 @@ class LocalCloud:
             Misuse: One is no record of event publishing, or is too large.
             ArchiveUnavailable: Firehose holds all that it can.
         """
+        self._witness(events)
         archive = feedback = events
         if self._chaos:
             with self._lock:
