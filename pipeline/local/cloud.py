@@ -29,7 +29,7 @@ from pipeline.local.discovery import ENDPOINT
 from pipeline.local.event_source_mapping import EventSourceMapping
 from pipeline.local.eventbridge import Relay
 from pipeline.local.failure_destination import FailureBucket
-from pipeline.local.firehose import MAX_CALL_BYTES, MAX_RECORDS, DeliveryStream
+from pipeline.local.firehose import MAX_CALL_BYTES, MAX_RECORDS, MEBIBYTE, DeliveryStream
 from pipeline.local.front.application import Front
 from pipeline.local.front.athena_api import AthenaApi
 from pipeline.local.front.backend import Forwarder, Moto
@@ -44,6 +44,7 @@ from pipeline.policy import DEFAULT_POLICY, Policy
 
 ACCOUNT_ID = "123456789012"  # moto's, which knows no other
 BUFFER_SECONDS = 5.0  # Firehose's least is 60; nobody wants to wait that long here
+BUFFER_BYTES = 8 * MEBIBYTE  # nor has every machine the memory for the 64 that Firehose gathers at least
 STOP_SECONDS = 10.0
 
 
@@ -172,7 +173,7 @@ class LocalCloud:
         athena_api = AthenaApi(athena, clients.get("s3"), database=self.names.database)
         resources.callback(athena_api.close)
         ses_api = SesApi(SesBackend(backend), outbox=Outbox(self._publisher, self.destinations))
-        firehose_api = FirehoseApi({self.names.delivery_stream: self.delivery_stream})
+        firehose_api = FirehoseApi({self.names.delivery_stream: self.delivery_stream.put})
         front = Front(backend, answers=(ses_api.answer, firehose_api.answer, athena_api.answer))
         self.endpoint_url = resources.enter_context(Server(front)).url
 
@@ -190,6 +191,7 @@ class LocalCloud:
             clients.get("s3"),
             bucket=self.names.bucket,
             transform=lambda event: transform(event, now=datetime.now(UTC)),
+            buffer_bytes=BUFFER_BYTES,
             buffer_seconds=self._buffer_seconds,
             prefix=LOG_PREFIX,
             name=self.names.delivery_stream,

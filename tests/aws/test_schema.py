@@ -1,5 +1,7 @@
 """The one definition of the log, and everything that must agree with it."""
 
+from __future__ import annotations
+
 import re
 import subprocess
 import sys

@@ -5,14 +5,16 @@ docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 """
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
 from pipeline.errors import Misuse
-from pipeline.local.firehose import DeliveryStream
 from pipeline.local.front.json_api import Refusal, call
+
+Put = Callable[[Sequence[bytes]], Sequence[str]]
+"""A delivery stream's way in: takes records, all or none, and gives an id for each. See `firehose.DeliveryStream`."""
 
 SERVICE = "Firehose_20150804"
 
@@ -21,10 +23,10 @@ class FirehoseApi:
     """Answers requests that put records.
 
     Args:
-        streams: The delivery streams, by name.
+        streams: The ways into delivery streams, by name.
     """
 
-    def __init__(self, streams: Mapping[str, DeliveryStream]) -> None:
+    def __init__(self, streams: Mapping[str, Put]) -> None:
         self._streams = streams
         self._operations = {
             f"{SERVICE}.PutRecord": self._put_record,
@@ -38,15 +40,15 @@ class FirehoseApi:
         )
 
     def _put_record(self, request: dict[str, Any]) -> dict[str, Any]:
-        (record_id,) = self._stream(request).put([_data(request["Record"])])
+        (record_id,) = self._put(request)([_data(request["Record"])])
         return {"RecordId": record_id, "Encrypted": False}
 
     def _put_record_batch(self, request: dict[str, Any]) -> dict[str, Any]:
-        record_ids = self._stream(request).put([_data(record) for record in request["Records"]])
+        record_ids = self._put(request)([_data(record) for record in request["Records"]])
         responses = [{"RecordId": record_id} for record_id in record_ids]
         return {"FailedPutCount": 0, "Encrypted": False, "RequestResponses": responses}
 
-    def _stream(self, request: dict[str, Any]) -> DeliveryStream:
+    def _put(self, request: dict[str, Any]) -> Put:
         name = request.get("DeliveryStreamName", "")
         if name not in self._streams:
             raise Refusal("ResourceNotFoundException", f"there is no delivery stream {name} here")

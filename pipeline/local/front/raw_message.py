@@ -3,16 +3,17 @@
 docs.aws.amazon.com/ses/latest/dg/send-email-raw.html, event-publishing-send-email.html (X-SES-MESSAGE-TAGS)
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from email import message_from_bytes
 from email.header import decode_header, make_header
-from email.message import Message
-from email.utils import formataddr, getaddresses
+from email.utils import getaddresses, quote
 
 import msgspec
 
 Tags = dict[str, tuple[str, ...]]
 
+_SPECIAL = re.compile(r'[()<>@,:;".\[\]\\]')  # what makes a name need quotes (RFC 5322, 3.2.3)
 _TOLD_APART = frozenset({"from", "reply-to", "to", "cc", "bcc", "subject"})
 
 
@@ -44,19 +45,20 @@ class RawMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_raw(data: bytes) -> RawMessage:
     """Return what a raw message says of itself; a header that cannot be read counts as absent."""
-    message = message_from_bytes(data)
+    headers = [(name, _text(value)) for name, value in message_from_bytes(data).raw_items()]
+    first: dict[str, str] = {}
+    for name, value in headers:
+        first.setdefault(name.lower(), value)
     return RawMessage(
-        sender=next(iter(_addresses(message, "From")), ""),
-        to=_addresses(message, "To"),
-        cc=_addresses(message, "Cc"),
-        bcc=_addresses(message, "Bcc"),
-        reply_to=_addresses(message, "Reply-To"),
-        subject=_text(message, "Subject"),
-        headers=tuple(
-            (name, _decoded(str(value))) for name, value in message.items() if name.lower() not in _TOLD_APART
-        ),
-        tags=tags_of(_message_tags(_text(message, "X-SES-MESSAGE-TAGS"))),
-        configuration_set=_text(message, "X-SES-CONFIGURATION-SET") or None,
+        sender=next(iter(_addresses(headers, "from")), ""),
+        to=_addresses(headers, "to"),
+        cc=_addresses(headers, "cc"),
+        bcc=_addresses(headers, "bcc"),
+        reply_to=_addresses(headers, "reply-to"),
+        subject=_decoded(first.get("subject", "")),
+        headers=tuple((name, _decoded(value)) for name, value in headers if name.lower() not in _TOLD_APART),
+        tags=tags_of(_message_tags(first.get("x-ses-message-tags", ""))),
+        configuration_set=first.get("x-ses-configuration-set") or None,
     )
 
 
@@ -76,19 +78,25 @@ def _message_tags(text: str) -> Iterator[tuple[str, str]]:
             yield name.strip(), value.strip()
 
 
-def _addresses(message: Message, name: str) -> tuple[str, ...]:
-    values = [str(value) for value in message.get_all(name, ())]
-    return tuple(formataddr((_decoded(person), address)) for person, address in getaddresses(values) if address)
+def _addresses(headers: Sequence[tuple[str, str]], wanted: str) -> tuple[str, ...]:
+    values = [value for name, value in headers if name.lower() == wanted]
+    return tuple(_with_name(_decoded(name), address) for name, address in getaddresses(values) if address)
 
 
-def _text(message: Message, name: str) -> str:
-    return _decoded(str(message.get(name, "")))
+def _with_name(name: str, address: str) -> str:
+    if not name:
+        return address
+    return f'"{quote(name)}" <{address}>' if _SPECIAL.search(name) else f"{name} <{address}>"
 
 
-def _decoded(value: str) -> str:
-    """Return a header's text, its folding undone and its encoded words decoded where they can be."""
-    unfolded = "".join(value.splitlines())
+def _text(value: str) -> str:
+    """Return a header as it stands, unfolded; what is not ASCII in it is UTF-8."""
+    return "".join(value.encode("ascii", "surrogateescape").decode("utf-8", "replace").splitlines())
+
+
+def _decoded(text: str) -> str:
+    """Return a text with its encoded words decoded, where they can be."""
     try:
-        return str(make_header(decode_header(unfolded)))
+        return str(make_header(decode_header(text)))
     except (LookupError, ValueError):  # an unknown character set, or bytes that are none of it
-        return unfolded
+        return text
