@@ -1,0 +1,300 @@
+"""The log in S3, beyond what every archive promises: what is read, what is left alone, and what S3 may raise."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from pipeline.aws import parquet
+from pipeline.aws.archive_s3 import REMEDIES, S3Archive
+from pipeline.aws.clients import client
+from pipeline.aws.object_file import READ_BYTES
+from pipeline.errors import ArchiveUnavailable, MailfoldError, Misuse
+from pipeline.row import Row, findings_of
+from tests.builders import ADA, a_bounce, a_send
+from tests.rows import ARRIVED_AT, a_row
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BUCKET = "mailfold-log"
+HOUR = timedelta(hours=1)
+FOLDER = "events/dt=2026-03-01/hr=12/"  # of ARRIVED_AT
+
+
+@pytest.fixture
+def s3() -> Iterator[S3Client]:
+    """Give S3 with an empty bucket."""
+    with mock_aws():
+        s3 = client("s3", region="us-east-1")
+        s3.create_bucket(Bucket=BUCKET)
+        yield s3
+
+
+@pytest.fixture
+def archive(s3: S3Client) -> S3Archive:
+    return S3Archive(s3, bucket=BUCKET)
+
+
+def keys(s3: S3Client) -> list[str]:
+    return [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+def put(s3: S3Client, key: str, data: bytes) -> None:
+    s3.put_object(Bucket=BUCKET, Key=key, Body=data)
+
+
+def rows_in(archive: S3Archive, **bounds: Any) -> list[Row]:
+    return [row for lot in archive.rows(**bounds) for row in lot]
+
+
+def test_each_hour_of_arrival_gets_one_object_in_its_folder(s3: S3Client, archive: S3Archive) -> None:
+    archive.append([a_row(arrived_at=ARRIVED_AT + hours * HOUR, event_id=str(hours)) for hours in (0, 0.1, 1, 13)])
+
+    folders = [key.rpartition("/")[0] for key in keys(s3)]
+    assert folders == ["events/dt=2026-03-01/hr=12", "events/dt=2026-03-01/hr=13", "events/dt=2026-03-02/hr=01"]
+
+
+def test_the_same_rows_in_another_order_replace_themselves(s3: S3Client, archive: S3Archive) -> None:
+    rows = [a_row(a_bounce(feedback_id=name)) for name in "abc"]
+
+    archive.append(rows)
+    archive.append(rows[::-1])
+
+    assert len(keys(s3)) == 1
+
+
+def test_what_firehose_wrote_is_read_whatever_its_name(s3: S3Client, archive: S3Archive) -> None:
+    rows = [a_row(a_send()), a_row(a_bounce())]
+    name = "mailfold-events-1-2026-03-01-12-04-59-0c3f8a6e-6a0b-4f5e-9d8e-6f4f6f0b2c11"
+    put(s3, FOLDER + name, parquet.encode(rows, compression="gzip", sort=False))
+
+    assert rows_in(archive) == rows
+    assert [finding for scan in archive.findings() for finding in scan.findings] == list(findings_of(rows[1]))
+
+
+def test_a_row_is_found_in_the_hour_before_its_own_where_firehose_may_leave_it(
+    s3: S3Client, archive: S3Archive
+) -> None:
+    late = a_row(arrived_at=ARRIVED_AT + HOUR)
+    put(s3, FOLDER + "file", parquet.encode([a_row(), late], compression="gzip"))
+
+    assert rows_in(archive, since=ARRIVED_AT + HOUR) == [late]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "errors/format-conversion-failed/dt=2026-03-01/hr=12/file",
+        "events/errors/processing-failed/dt=2026-03-01/hr=12/file",
+        "events/dt=2026-03-01/file",
+        "events/file",
+        "other/dt=2026-03-01/hr=12/file",
+        f"{FOLDER}deeper/file",
+        f"{FOLDER}_SUCCESS",
+        f"{FOLDER}.hidden",
+    ],
+)
+def test_what_is_not_the_log_is_passed_over(s3: S3Client, archive: S3Archive, key: str) -> None:
+    put(s3, key, b"no Parquet")
+    put(s3, FOLDER, b"")
+    archive.append([a_row()])
+
+    assert rows_in(archive) == [a_row()]
+
+
+def test_only_the_hours_asked_for_are_read(s3: S3Client, archive: S3Archive) -> None:
+    for hours in range(5):
+        archive.append([a_row(arrived_at=ARRIVED_AT + hours * HOUR)])
+    read: list[str] = []
+    s3.meta.events.register("provide-client-params.s3.GetObject", lambda params, **_: read.append(params["Key"]))
+
+    list(archive.findings(since=ARRIVED_AT + 2 * HOUR, until=ARRIVED_AT + 3 * HOUR))
+
+    # The hour before, since Firehose may have left some there, and the hours of both bounds.
+    assert sorted({key.split("/")[2] for key in read}) == ["hr=13", "hr=14", "hr=15"]
+
+
+def test_a_log_of_several_pages_is_read_whole(s3: S3Client, archive: S3Archive) -> None:
+    for number in range(5):
+        put(s3, f"{FOLDER}{number}", parquet.encode([a_row()]))
+    s3.meta.events.register("provide-client-params.s3.ListObjectsV2", lambda params, **_: params.update(MaxKeys=2))
+
+    assert rows_in(archive) == [a_row()] * 5
+
+
+def test_finding_facts_reads_a_small_part_of_the_bytes(s3: S3Client, archive: S3Archive) -> None:
+    random = Random(1)  # noqa: S311 - text that does not compress
+    sends = [a_row(a_send(), raw=random.randbytes(2_500).hex()) for _ in range(2_000)]
+    archive.append([*sends, a_row()])
+    sent: list[int] = []
+    s3.meta.events.register("after-call.s3.GetObject", lambda parsed, **_: sent.append(parsed["ContentLength"]))
+
+    scans = list(archive.findings())
+
+    (entry,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert sum(scan.rows for scan in scans) == len(sends) + 1
+    assert [finding.key.address for scan in scans for finding in scan.findings] == [ADA]
+    assert entry["Size"] > 4 * READ_BYTES
+    assert sum(sent) < entry["Size"] / 2
+
+
+def test_what_is_no_parquet_is_named(s3: S3Client, archive: S3Archive) -> None:
+    put(s3, f"{FOLDER}file", b"no Parquet")
+
+    with pytest.raises(Misuse, match=f"s3://{BUCKET}/{FOLDER}file is no Parquet file"):
+        rows_in(archive)
+
+
+def test_a_damaged_file_is_named(s3: S3Client, archive: S3Archive) -> None:
+    data = bytearray(parquet.encode([a_row()]))
+    data[len(data) // 8] ^= 1
+    put(s3, f"{FOLDER}file", bytes(data))
+
+    with pytest.raises(Misuse, match=f"s3://{BUCKET}/{FOLDER}file is no Parquet file"):
+        rows_in(archive)
+
+
+OUTAGES = [
+    *(
+        "InternalError",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "ExpiredToken",
+        "Throttling",
+        "503",
+        "Novel",
+    ),
+]
+CODES: list[tuple[str, type[MailfoldError]]] = [
+    *((code, ArchiveUnavailable) for code in OUTAGES),
+    *((code, Misuse) for code in REMEDIES),
+]
+LOST: list[tuple[BotoCoreError, type[MailfoldError]]] = [
+    (EndpointConnectionError(endpoint_url="https://s3"), ArchiveUnavailable),
+    (ConnectTimeoutError(endpoint_url="https://s3"), ArchiveUnavailable),
+    (ReadTimeoutError(endpoint_url="https://s3"), ArchiveUnavailable),
+    (NoCredentialsError(), Misuse),
+]
+CALLS: list[tuple[str, Callable[[S3Archive], object]]] = [
+    ("put_object", lambda archive: archive.append([a_row()])),
+    ("list_objects_v2", lambda archive: list(archive.rows())),
+    ("list_objects_v2", lambda archive: list(archive.findings())),
+    ("get_object", lambda archive: list(archive.rows())),
+    ("get_object", lambda archive: list(archive.findings())),
+]
+
+
+@pytest.fixture(scope="module")
+def bare_s3() -> S3Client:
+    """Return S3 that nothing answers for."""
+    return boto3.client("s3", region_name="us-east-1", aws_access_key_id="id", aws_secret_access_key="key")
+
+
+@pytest.fixture
+def stubbed(bare_s3: S3Client) -> Iterator[tuple[S3Archive, Stubber]]:
+    """Give an archive whose S3 answers as it is told."""
+    with Stubber(bare_s3) as stub:
+        yield S3Archive(bare_s3, bucket=BUCKET), stub
+
+
+@pytest.mark.parametrize(("operation", "call"), CALLS)
+@pytest.mark.parametrize(("code", "error"), CODES)
+def test_s3s_error_is_translated(
+    stubbed: tuple[S3Archive, Stubber],
+    operation: str,
+    call: Callable[[S3Archive], object],
+    code: str,
+    error: type[MailfoldError],
+) -> None:
+    archive, stub = stubbed
+    if operation == "get_object":
+        stub.add_response("list_objects_v2", {"Contents": [{"Key": f"{FOLDER}file", "Size": 9_999}]})
+    stub.add_client_error(operation, code, "<person@example.com>")
+
+    with pytest.raises(error, match=code) as raised:
+        call(archive)
+    assert "@" not in str(raised.value)
+
+
+class LostS3:
+    """S3 behind a connection that is lost at one operation."""
+
+    def __init__(self, operation: str, cause: BotoCoreError) -> None:
+        self._operation = operation
+        self._cause = cause
+
+    def put_object(self, **_: Any) -> None:
+        self._reach("put_object")
+
+    def get_object(self, **_: Any) -> None:
+        self._reach("get_object")
+
+    def get_paginator(self, _: str) -> LostS3:
+        return self
+
+    def paginate(self, **_: Any) -> Iterator[Mapping[str, Any]]:
+        self._reach("list_objects_v2")
+        yield {"Contents": [{"Key": f"{FOLDER}file", "Size": 9_999}]}
+
+    def _reach(self, operation: str) -> None:
+        if operation == self._operation:
+            raise self._cause
+
+
+@pytest.mark.parametrize(("cause", "error"), LOST)
+@pytest.mark.parametrize(("operation", "call"), CALLS)
+def test_a_lost_connection_is_translated(
+    operation: str, call: Callable[[S3Archive], object], cause: BotoCoreError, error: type[MailfoldError]
+) -> None:
+    archive = S3Archive(cast("S3Client", LostS3(operation, cause)), bucket=BUCKET)
+
+    with pytest.raises(error):
+        call(archive)
+
+
+class _Broken(io.BytesIO):
+    """A connection that is cut while an object is on its way."""
+
+    def read(self, *_: Any, **__: Any) -> bytes:
+        raise ReadTimeoutError(endpoint_url="https://s3")
+
+
+@pytest.mark.parametrize("call", [lambda archive: list(archive.rows()), lambda archive: list(archive.findings())])
+def test_a_connection_cut_while_an_object_is_read_is_an_outage(
+    stubbed: tuple[S3Archive, Stubber], call: Callable[[S3Archive], Sequence[object]]
+) -> None:
+    archive, stub = stubbed
+    stub.add_response("list_objects_v2", {"Contents": [{"Key": f"{FOLDER}file", "Size": 9_999}]})
+    stub.add_response("get_object", {"Body": StreamingBody(_Broken(), 9_999)})
+
+    with pytest.raises(ArchiveUnavailable, match="ReadTimeoutError"):
+        call(archive)
+
+
+def test_what_the_reader_raises_between_rows_is_left_alone(archive: S3Archive) -> None:
+    archive.append([a_row()])
+
+    def read() -> None:
+        for _ in archive.rows():
+            raise EndpointConnectionError(endpoint_url="https://dynamodb")
+
+    with pytest.raises(BotoCoreError):
+        read()
