@@ -58,6 +58,7 @@ class _Envelope(msgspec.Struct, gc=False):
     sqs_messages: Raw = field(default=Raw(), name="Messages")
     failed_batch: Raw = field(default=Raw(), name="KinesisBatchInfo")
     failed_payload: Raw = field(default=Raw(), name="payload")
+    quarantined: Raw = field(default=Raw(), name="payload_base64")
     sns: Raw = field(default=Raw(), name="Sns")
     ses: Raw = Raw()
     receipt: Raw = Raw()
@@ -165,12 +166,12 @@ def _unwrap_object(raw: bytes, text: bytes, carriers: Carriers, depth: int) -> I
         yield from _unwrap_sns(raw, e, (*carriers, Carrier.SNS), depth)
     elif bytes(e.sns).startswith(b"{"):
         yield from _unwrap_sns(raw, _envelope(e.sns), (*carriers, Carrier.LAMBDA_SNS), depth)
-    elif inner := e.lambda_records or e.firehose_records or e.sqs_messages or e.kinesis:
+    elif inner := e.lambda_records or e.firehose_records or e.sqs_messages or e.kinesis or _given_up(e):
         yield from unwrap(bytes(inner), carriers, depth=depth + 1)
-    elif e.failed_batch and e.failed_payload:  # what an event source mapping gave up, as its S3 destination keeps it
-        yield from unwrap(bytes(e.failed_payload), carriers, depth=depth + 1)
     elif encoded := e.raw_data or e.data or e.kinesis_data:
         yield from _unwrap_base64(raw, bytes(encoded), (*carriers, _encoder(e)), depth)
+    elif e.quarantined:
+        yield from _unwrap_base64(raw, bytes(e.quarantined), carriers, depth)
     elif body := e.lambda_body or e.sqs_body:
         sqs = Carrier.LAMBDA_SQS if e.lambda_body else Carrier.SQS
         yield from unwrap(bytes(body), (*carriers, sqs), depth=depth + 1)
@@ -198,6 +199,11 @@ def _unwrap_sns(raw: bytes, e: _Envelope, carriers: Carriers, depth: int) -> Ite
         yield from unwrap(message, carriers, depth=depth + 1)
 
 
+def _given_up(e: _Envelope) -> Raw:
+    """Return the batch that an event source mapping gave up, as its S3 destination keeps it."""
+    return e.failed_payload if e.failed_batch else Raw()
+
+
 def _encoder(e: _Envelope) -> Carrier:
     if e.raw_data:
         return Carrier.FIREHOSE_ERROR
@@ -215,4 +221,4 @@ def _unwrap_base64(raw: bytes, value: bytes, carriers: Carriers, depth: int) -> 
     if data:
         yield from unwrap(data, carriers, depth=depth + 1)
     else:
-        yield Poison(why=f"{carriers[-1]}: its data is not base64", raw=raw)
+        yield Poison(why=f"{carriers[-1] if carriers else 'quarantine'}: its data is not base64", raw=raw)

@@ -36,7 +36,16 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def own_columns(own: Wire | None) -> dict[str, Any]:  # noqa: C901 - one flat branch per kind
     """Return the columns that a kind's own object fills, by name."""
-    match own:
+    match own:  # the most frequent first
+        case None:
+            return {}
+        case Delivery():
+            return {
+                "processing_time_ms": own.processing_time_millis,
+                "smtp_response": own.smtp_response,
+                "reporting_mta": own.reporting_mta,
+                "remote_mta_ip": own.remote_mta_ip,
+            }
         case Bounce():
             return {
                 "feedback_id": own.feedback_id,
@@ -53,13 +62,6 @@ def own_columns(own: Wire | None) -> dict[str, Any]:  # noqa: C901 - one flat br
                 "complaint_sub_type": own.complaint_sub_type,
                 "complaint_arrived_at": parse(own.arrival_date),
                 "user_agent": own.user_agent,
-            }
-        case Delivery():
-            return {
-                "processing_time_ms": own.processing_time_millis,
-                "smtp_response": own.smtp_response,
-                "reporting_mta": own.reporting_mta,
-                "remote_mta_ip": own.remote_mta_ip,
             }
         case DeliveryDelay():
             return {

@@ -58,16 +58,16 @@ class MemoryArchive:
 
 
 class MemoryQuarantine:
-    """A quarantine that forgets when the process ends.
-
-    Attributes:
-        held: What was put, in order.
-    """
+    """A quarantine that forgets when the process ends."""
 
     def __init__(self) -> None:
-        self.held: list[Quarantined] = []
+        self._held: dict[tuple[str, bytes], Quarantined] = {}
+
+    @property
+    def held(self) -> list[Quarantined]:
+        """What was put, in the order in which it first was."""
+        return list(self._held.values())
 
     def put(self, quarantined: Quarantined) -> None:
         """See `ports.Quarantine`."""
-        if quarantined not in self.held:
-            self.held.append(quarantined)
+        self._held[quarantined.position, quarantined.payload] = quarantined

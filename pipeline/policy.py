@@ -38,7 +38,7 @@ class SoftRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What suppresses. See schemas/policy/ for the JSON form.
+    """What suppresses. See schemas/policy.json for the JSON form.
 
     Attributes:
         version: Goes up with every change; a table never goes back to a lower one.

@@ -30,7 +30,8 @@ def lookup_command(
     from pipeline.aws.clients import client  # noqa: PLC0415 - boto3 takes a third of a second
     from pipeline.aws.store_dynamodb import DynamoSuppressionStore  # noqa: PLC0415
 
-    store = DynamoSuppressionStore(client("dynamodb"), table=settings().table)
+    where = settings()
+    store = DynamoSuppressionStore(client("dynamodb"), table=where.table)
     asked = list(_asked(addresses))
     answers = lookup(asked, store=store, now=datetime.now(UTC))
     for answer in answers:

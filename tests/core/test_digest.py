@@ -70,6 +70,11 @@ def test_the_digest_of_one_item_is_the_hash_of_its_lines() -> None:
     assert sha256(b"15 ada@example.com\n1 *\nhard 1 e").hexdigest() == digest([(KEY, a_standing())])
 
 
+def test_the_lines_of_an_item_are_in_the_order_of_their_text() -> None:
+    known = standing((Fact.HARD, Evidence(at_ms=at_ms, event_id="e")) for at_ms in (9, 10))
+    assert sha256(b"15 ada@example.com\n1 *\nhard 10 e\nhard 9 e").hexdigest() == digest([(KEY, known)])
+
+
 def test_items_that_know_nothing_do_not_count() -> None:
     assert "0" * 64 == digest([]) == digest([(KEY, NOTHING_KNOWN)])
 

@@ -68,7 +68,8 @@ def test_what_is_held_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     archive.append(rows)
     saves: list[int] = []
     store = UnsteadyStore()
-    replay(archive, store=store, policy=DEFAULT_POLICY, progress=lambda done: saves.append(done.written))
+    done = replay(archive, store=store, policy=DEFAULT_POLICY, progress=lambda done: saves.append(done.written))
+    assert (done.written, done.unchanged) == (3, 0)
     assert saves == [1, 2, 3, 3]
     assert len(dict(store.scan())[ADA_KEY].standing.complaint) == 1
 
