@@ -109,6 +109,17 @@ def test_a_batch_that_an_event_source_mapping_gave_up_holds_its_records() -> Non
     assert an_event(dumped(kept)).carriers == (Carrier.KINESIS,)
 
 
+@pytest.mark.parametrize("inside", [a_bounce(), in_sns(a_bounce()), a_send() + b"\n" + a_bounce()])
+def test_what_was_quarantined_can_be_read_again_as_it_was(inside: bytes) -> None:
+    """The quarantine is no carrier: it adds nothing to those that the payload came in."""
+    assert decode(inside) == decode(dumped({"payload_base64": base64(inside), "reason": "…", "position": "1"}))
+
+
+def test_a_quarantined_payload_that_is_no_base64_is_poison() -> None:
+    [outcome] = decode(dumped({"payload_base64": "not base64", "reason": "…"}))
+    assert isinstance(outcome, Poison)
+
+
 def test_a_list_and_a_json_text_are_no_carriers() -> None:
     assert an_event(b"[" + a_bounce() + b"]").carriers == ()
     assert an_event(dumped(a_bounce().decode())).carriers == ()
