@@ -26,12 +26,12 @@ def bare(text: str) -> str:
     if len(text) > MAX_TEXT_LENGTH:
         return ""
     while True:
-        text = text.strip().rstrip(";,").rstrip()
+        before, text = text, text.strip().rstrip(";,")
         if text.endswith(">"):
             text = text[text.rfind("<") + 1 : -1]
         elif text.endswith(")") and "(" in text:
             text = text[: text.rfind("(")]
-        else:
+        elif text == before:
             return text
 
 
