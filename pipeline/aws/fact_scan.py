@@ -37,10 +37,11 @@ def scans(file: Any, *, since: datetime | None = None, until: datetime | None = 
         until: None: to the last row.
     """
     bounded = since is not None or until is not None
+    indices = _indices(file)
     for group in range(file.num_row_groups):
         metadata = file.metadata.row_group(group)
-        current = _range(metadata, "decoder_version") == _CURRENT
-        needed = [] if current and _range(metadata, "is_feedback") == _NO_FEEDBACK else list(_COLUMNS)
+        current = _range(metadata, indices["decoder_version"]) == _CURRENT
+        needed = [] if current and _range(metadata, indices["is_feedback"]) == _NO_FEEDBACK else list(_COLUMNS)
         if needed and not current:
             needed.append("raw")
         if bounded:
@@ -55,14 +56,16 @@ def scans(file: Any, *, since: datetime | None = None, until: datetime | None = 
             yield Scan(rows=rows.num_rows, findings=_findings(rows) if "facts" in needed else ())
 
 
-def _range(metadata: Any, name: str) -> tuple[Any, Any] | None:
+def _indices(file: Any) -> dict[str, int]:
+    """Return where each column is, by its path in the file."""
+    schema = file.metadata.schema
+    return {schema.column(index).path: index for index in range(file.metadata.num_columns)}
+
+
+def _range(metadata: Any, index: int) -> tuple[Any, Any] | None:
     """Return the least and the greatest value that a column has in a row group; None if the file does not say."""
-    for index in range(metadata.num_columns):
-        column = metadata.column(index)
-        if column.path_in_schema == name:
-            known = column.statistics
-            return (known.min, known.max) if known is not None and known.has_min_max else None
-    return None
+    known = metadata.column(index).statistics
+    return (known.min, known.max) if known is not None and known.has_min_max else None
 
 
 def _findings(rows: Any) -> Sequence[Finding]:

@@ -6,7 +6,7 @@ what counts, and the lowest and the highest say how far to trust it. Absolute ti
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
 import msgspec
@@ -65,8 +65,36 @@ def alternate(
         at_most: Whether the goal is an upper bound on ours by peer, or a lower one on peer by ours.
         note: Goes into the answer.
     """
-    _cost_us(ours), _cost_us(peer)
-    costs = [_round(ours, peer, ours_first=number % 2 == 0) for number in range(rounds)]
+    (ratio,) = against({name: ours}, peer, goal=goal, rounds=rounds, at_most=at_most)
+    return msgspec.structs.replace(ratio, note=note)
+
+
+def against(
+    ways: Mapping[str, Callable[[], int]],
+    peer: Callable[[], int],
+    *,
+    goal: float,
+    rounds: int = 7,
+    at_most: bool = True,
+) -> list[Ratio]:
+    """Compare several ways, by name, with one peer that runs once a round. See `alternate`."""
+    for work in (*ways.values(), peer):
+        work()
+    costs = [_round([*ways.values(), peer], first=number) for number in range(rounds)]
+    return [
+        _ratio(name, [(cost[number], cost[-1]) for cost in costs], goal=goal, at_most=at_most)
+        for number, name in enumerate(ways)
+    ]
+
+
+def _round(works: Sequence[Callable[[], int]], *, first: int) -> list[float]:
+    """Return what each costs, in order, having begun with another one than the round before."""
+    order = [(first + number) % len(works) for number in range(len(works))]
+    costs = {number: _cost_us(works[number]) for number in order}
+    return [costs[number] for number in range(len(works))]
+
+
+def _ratio(name: str, costs: Sequence[tuple[float, float]], *, goal: float, at_most: bool) -> Ratio:
     ratios = [our / their if at_most else their / our for our, their in costs]
     return Ratio(
         name=name,
@@ -77,16 +105,7 @@ def alternate(
         high=max(ratios),
         goal=goal,
         at_most=at_most,
-        note=note,
     )
-
-
-def _round(ours: Callable[[], int], peer: Callable[[], int], *, ours_first: bool) -> tuple[float, float]:
-    if ours_first:
-        our = _cost_us(ours)
-        return our, _cost_us(peer)
-    their = _cost_us(peer)
-    return _cost_us(ours), their
 
 
 def _cost_us(work: Callable[[], int]) -> float:
