@@ -18,7 +18,7 @@ from pipeline.local.aws_error import ERRORS, error_code
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_LOCATION = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<prefix>.*?)/?", re.DOTALL)
+_LOCATION = re.compile(r"s3://(?P<bucket>[^/]+)(?:/(?P<prefix>.*?))?/?", re.DOTALL)
 
 
 class AnswerFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SERVICE = "AmazonAthena"
 KEPT = 100
-STOP_AGAIN_SECONDS = 0.1
+STOP_AGAIN_SECONDS = 0.05
 
 INVALID = "InvalidRequestException"
 INTERNAL = "InternalServerException"
@@ -66,12 +66,9 @@ class AthenaApi:
 
     def close(self) -> None:
         """Stop what runs, and start nothing more."""
-        with self._lock:
-            for execution in self._executions.values():
-                self._cancel(execution)
         self._worker.shutdown(wait=False, cancel_futures=True)
-        while wait(self._futures.values(), STOP_AGAIN_SECONDS).not_done:
-            self._athena.stop()  # once more: it had not begun to run when it was stopped first
+        for execution in list(self._executions.values()):
+            self._cancel(execution.id)
         self._worker.shutdown()
 
     def _start(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -103,15 +100,23 @@ class AthenaApi:
         return page(execution, execution.result, start=int(token), max_rows=max_rows)
 
     def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
-        with self._lock:
-            self._cancel(self._execution(request))
+        self._cancel(self._execution(request).id)
         return {}
 
-    def _cancel(self, execution: Execution) -> None:
-        if not execution.is_over:
-            self._note(execution.id, state="CANCELLED", completed_at=datetime.now(UTC))
-            if execution.state == "RUNNING":
-                self._athena.stop()
+    def _cancel(self, execution_id: str) -> None:
+        with self._lock:
+            execution = self._executions[execution_id]
+            if not execution.is_over:
+                self._note(execution_id, state="CANCELLED", completed_at=datetime.now(UTC))
+        if execution.state == "RUNNING":
+            self._interrupt(self._futures[execution_id])
+
+    def _interrupt(self, future: Future[None]) -> None:
+        """Stop the statement that runs, again and again, since it may not have begun when it is told to stop."""
+        while not wait([future], STOP_AGAIN_SECONDS).done:
+            with self._lock:  # so that the next one cannot begin and be stopped in its place
+                if not future.done():
+                    self._athena.stop()
 
     def _execution(self, request: dict[str, Any]) -> Execution:
         execution = self._executions.get(request.get("QueryExecutionId", ""))
