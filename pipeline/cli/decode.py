@@ -1,13 +1,16 @@
 """`mailfold decode`: what a payload is, as one line of JSON for each record inside."""
 
 import sys
+from functools import cache
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from pipeline.cli.source import STANDARD_INPUT, payloads
+from pipeline.cli.target import target
+from pipeline.cli.words import json_line
 from pipeline.decode import decode
+from pipeline.errors import Misuse
 from pipeline.event import Event, NotAnEvent, Outcome
 from pipeline.fact import findings
 from pipeline.gathering import gather
@@ -17,21 +20,26 @@ from pipeline.timestamp import show
 
 def decode_command(
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE…|-]", help="Files to read; none, or -: standard input.")
+        list[str] | None, typer.Argument(metavar="FILE", help="Files to read; none, or -: standard input.")
     ] = None,
 ) -> None:
     """Tell what SES payloads say, in whatever carrier: one line of JSON for each record, in order.
 
     A file holds one JSON document or one on each line (NDJSON), plain or gzip.
 
-    Example: mailfold decode schemas/wire/examples/v1.bounce-permanent-general.pass.json
+    Example: mailfold decode schemas/wire/examples/v1.sns-envelope.pass.json
     """
-    write = sys.stdout.buffer.write
+    s3 = cache(lambda: target().client("s3"))
+    unread = []
     for name in files or [STANDARD_INPUT]:
-        for payload in payloads(name):
-            for outcome in decode(payload.data):
-                write(msgspec.json.encode(described(outcome)) + b"\n")
-    sys.stdout.flush()
+        try:
+            for payload in payloads(name, s3=s3):
+                _write(payload.data)
+        except Misuse as error:  # this file cannot be read; the others can
+            unread.append(str(error))
+    sys.stdout.buffer.flush()
+    if unread:
+        raise Misuse("; ".join(unread))
 
 
 def described(outcome: Outcome) -> dict[str, Any]:
@@ -54,3 +62,10 @@ def suppresses(event: Event) -> bool:
     """Tell whether this event alone suppresses anyone under the default policy."""
     known = gather(findings(event))
     return any(verdict(facts, DEFAULT_POLICY, address=key.address).suppressed for key, facts in known.items())
+
+
+def _write(payload: bytes) -> None:
+    for outcome in decode(payload):
+        sys.stdout.buffer.write(json_line(described(outcome)))
+    if sys.stdout.isatty():
+        sys.stdout.buffer.flush()

@@ -1,19 +1,19 @@
 """`mailfold demo`: the whole pipeline on this machine, and the proof that all of it agrees."""
 
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.cli.lookup import as_json, in_words
-from pipeline.cli.query import table
-from pipeline.cli.words import results, size, to_people
+from pipeline.cli.table import write_table
+from pipeline.cli.words import progress, results, say, size, write_json
 from pipeline.errors import MailfoldError
 from pipeline.policy import DEFAULT_POLICY
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.local.demonstration import Report
 
 MOST_EMAILS = 1_000_000
-DIGITS_SHOWN = 16  # of a digest, in the table of checks
+DIGITS_SHOWN = 8  # of a digest, in the table of checks, so that it fits into 80 columns
 
 
 class DisagreementError(MailfoldError):
@@ -49,12 +49,11 @@ def demo_command(
     began = time.monotonic()
     expectation = Expectation(policy=DEFAULT_POLICY)
     mischief = Chaos(seed=seed) if chaos else None
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=to_people(), transient=True) as progress:
-        task = progress.add_task("starting the local cloud", total=None)
+    with progress("{task.description}", BarColumn(), TimeElapsedColumn()) as shown:
+        task = shown.add_task("starting the local cloud", total=None)
 
         def show(what: str, done: int, total: int) -> None:
-            progress.update(task, description=what, completed=done, total=total if done else None)
+            shown.update(task, description=what, completed=done, total=total if done else None)
 
         with LocalCloud(seed=seed, chaos=mischief, witness=expectation.see) as cloud:
             demonstration = Demonstration(
@@ -62,8 +61,7 @@ def demo_command(
             )
             report = demonstration.run(emails=emails, seed=seed)
     if json:
-        told = msgspec.to_builtins(report) | {"lookups": [as_json(answer) for answer in report.lookups]}
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+        write_json(msgspec.to_builtins(report) | {"lookups": [as_json(answer) for answer in report.lookups]})
     else:
         tell(report, seconds=time.monotonic() - began, to=results())
     if wrong := [check.what for check in report.checks if not check.agrees]:
@@ -72,32 +70,36 @@ def demo_command(
 
 def tell(report: "Report", *, seconds: float, to: Console) -> None:
     """Print what happened, for people."""
-    for line in _in_words(report):
-        to.print(line, markup=False)
-    to.print(table(report.answer))
-    to.print("\nLook-ups, as a sender makes them", style="bold")
-    for answer in report.lookups:
-        to.print("\n".join(in_words(answer)), markup=False)
-    to.print("\nReplay", style="bold")
-    for line in _replays_in_words(report):
-        to.print(line, markup=False)
-    to.print("\nWhat must agree", style="bold")
+    say([f"{report.emails:,} e-mails sent; SES published {report.records_published:,} records"], to=to)
+    _section("The log: events by type", _log_in_words(report), to=to)
+    _section("The feedback", _feedback_in_words(report), to=to)
+    _section("Athena", report.sql.splitlines(), to=to)
+    write_table(report.answer, to=to)
+    _section("Look-ups, as a sender makes them", (line for one in report.lookups for line in in_words(one)), to=to)
+    _section("Replay", _replays_in_words(report), to=to)
+    _section("What must agree", (), to=to)
     to.print(_checks(report))
     agreed = sum(check.agrees for check in report.checks)
-    to.print(f"\n{agreed} of {len(report.checks)} numbers agree, after {seconds:.0f} s.")
+    say(["", f"{agreed} of {len(report.checks)} numbers agree, after {seconds:.0f} s."], to=to)
 
 
-def _in_words(report: "Report") -> Iterator[str]:
-    yield f"{report.emails:,} e-mails sent; SES published {report.records_published:,} records"
-    yield "\nThe log: events by type"
+def _section(title: str, lines: Iterable[str], *, to: Console) -> None:
+    to.print(f"\n{title}", style="bold")
+    say(lines, to=to)
+
+
+def _log_in_words(report: "Report") -> Iterator[str]:
     for kind, count in report.events.items():
         yield f"  {kind:<18} {count:>10,}"
-    yield f"  in {report.objects:,} Parquet objects of {size(report.object_bytes)}"
-    yield f"\nFeedback: {report.feedback_published:,} bounces and complaints, {report.feedback_consumed:,} records consumed"
-    yield f"\nThe suppression table: {sum(report.suppressed.values()):,} addresses suppressed"
+    yield f"in {report.objects:,} Parquet objects of {size(report.object_bytes)}"
+
+
+def _feedback_in_words(report: "Report") -> Iterator[str]:
+    consumed = f"{report.feedback_consumed:,} records consumed"
+    yield f"{report.feedback_published:,} bounces and complaints published, {consumed}"
+    yield f"{sum(report.suppressed.values()):,} addresses suppressed in the table"
     for reason, count in sorted(report.suppressed.items(), key=lambda item: -item[1]):
         yield f"  {reason:<18} {count:>10,}"
-    yield f"\nAthena\n{report.sql}"
 
 
 def _replays_in_words(report: "Report") -> Iterator[str]:
@@ -111,9 +113,12 @@ def _replays_in_words(report: "Report") -> Iterator[str]:
 
 
 def _checks(report: "Report") -> Table:
-    shown = Table("what", "published", "arrived", "")
+    shown = Table("what")
+    shown.add_column("published", justify="right")
+    shown.add_column("arrived", justify="right")
+    shown.add_column()
     for check in report.checks:
-        verdict = "agrees" if check.agrees else "[bold red]DIFFERS[/]"
+        verdict = Text("agrees") if check.agrees else Text("DIFFERS", style="bold red")
         shown.add_row(check.what, _short(check.expected), _short(check.found), verdict)
     return shown
 

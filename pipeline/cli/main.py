@@ -4,7 +4,7 @@ Exit codes: 0 good, 1 failed, 2 misused, 130 interrupted.
 """
 
 import sys
-from typing import NoReturn
+from typing import Any
 
 import typer
 
@@ -16,13 +16,37 @@ from pipeline.cli.query import query_command
 from pipeline.cli.replay import replay_command
 from pipeline.cli.send import send_command
 from pipeline.cli.up import up_command
+from pipeline.cli.words import printable
 from pipeline.errors import MailfoldError, Misuse
 
 EXIT_FAILED, EXIT_MISUSED = 1, 2
 
+
+class Commands(typer.core.TyperGroup):
+    """The commands, whose errors are told in one sentence. typer itself does so for options and interrupts."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            super().invoke(ctx)
+            sys.stdout.flush()
+        except MailfoldError as error:
+            _tell(str(error))
+            raise typer.Exit(EXIT_MISUSED if isinstance(error, Misuse) else EXIT_FAILED) from error
+        except BrokenPipeError:  # whoever reads has seen enough: typer ends quietly
+            raise
+        except OSError as error:
+            _tell(f"the system refuses: {error.strerror or error}")
+            raise typer.Exit(EXIT_FAILED) from error
+
+
+def _tell(sentence: str) -> None:
+    typer.echo(f"mailfold: {printable(sentence)}", err=True)
+
+
 app = typer.Typer(
     name="mailfold",
-    help="Every Amazon SES event kept for ever, and folded into a suppression list you can trust.",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -43,11 +67,6 @@ def _mailfold() -> None:
     """Every Amazon SES event kept for ever, and folded into a suppression list you can trust."""
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Run the command line and exit."""
-    try:
-        app(prog_name="mailfold")
-    except MailfoldError as error:
-        typer.echo(f"mailfold: {error}", err=True)
-        sys.exit(EXIT_MISUSED if isinstance(error, Misuse) else EXIT_FAILED)
-    sys.exit()
+    app(prog_name="mailfold")

@@ -2,18 +2,26 @@
 
 import csv
 import sys
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-import msgspec
 import typer
-from rich.table import Table
 
 from pipeline.aws.athena import Progress, Result, query
-from pipeline.cli.target import settings
-from pipeline.cli.words import printable, results, size, to_people
+from pipeline.cli.table import write_table
+from pipeline.cli.target import target
+from pipeline.cli.words import counted, printable, results, size, to_people, write_json
+from pipeline.errors import Misuse
 
 DATABASE = "mailfold"
+
+# How Athena's text for a value becomes JSON; a value of any other type stays a text.
+_VALUES: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("tinyint", "smallint", "integer", "bigint"), int),
+    **dict.fromkeys(("double", "float", "real"), float),  # JSON has no NaN and no infinity: they become null
+    "boolean": lambda text: text == "true",
+}
 
 
 class Form(StrEnum):
@@ -29,55 +37,62 @@ def query_command(
     *,
     form: Annotated[Form, typer.Option("--format", help="How to write the answer.")] = Form.TABLE,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json: one object on each line.")] = False,
-    timeout_seconds: Annotated[float, typer.Option("--timeout", help="Seconds to wait at most.")] = 300.0,
+    timeout_seconds: Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait at most.")] = 300.0,
 ) -> None:
     """Ask the log: every event is a row of the table `events`; views for common questions are beside it.
 
     Example: mailfold query "SELECT event_type, count(DISTINCT event_id) AS events FROM events GROUP BY 1"
     """
-    from pipeline.aws.clients import client  # noqa: PLC0415 - boto3 takes a third of a second
-
-    where = settings()
+    if not sql.strip():
+        raise Misuse("there is no SQL to run: write for example SELECT count(*) FROM events")
+    cloud = target()
     with to_people().status("asking Athena") as status:
 
         def show(progress: Progress) -> None:
-            status.update(
-                f"{progress.state.lower()}, {size(progress.scanned_bytes)} read, {progress.elapsed_seconds:.1f} s"
-            )
+            read = size(progress.scanned_bytes)
+            status.update(f"{progress.state.lower()}, {read} read, {progress.elapsed_seconds:.1f} s")
 
         result = query(
-            client("athena"),
+            cloud.client("athena"),
             sql,
             database=DATABASE,
-            output_location=f"s3://{where.bucket}/athena-results/",
+            output_location=f"s3://{cloud.settings.bucket}/athena-results/",
             timeout_seconds=timeout_seconds,
             progress=show,
         )
     write(result, Form.JSON if json else form)
-    to_people().print(f"{len(result.rows):,} rows, {size(result.scanned_bytes)} read", style="dim")
+    to_people().print(f"{counted(len(result.rows), 'row')}, {size(result.scanned_bytes)} read", style="dim")
 
 
 def write(result: Result, form: Form) -> None:
-    """Write an answer to standard output."""
-    names = [column.name for column in result.columns]
+    """Write an answer to standard output.
+
+    Raises:
+        Misuse: As JSON, two columns would have one name.
+    """
     match form:
         case Form.JSON:
-            for row in result.rows:
-                sys.stdout.write(msgspec.json.encode(dict(zip(names, row, strict=True))).decode() + "\n")
+            _write_json(result)
         case Form.CSV:
-            writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(names)
-            writer.writerows(result.rows)
+            _write_csv(result)
         case Form.TABLE:
-            results().print(table(result))
+            write_table(result, to=results())
 
 
-def table(result: Result) -> Table:
-    """Return an answer as a table for people."""
-    shown = Table()
-    for column in result.columns:
-        number = column.type in {"tinyint", "smallint", "integer", "bigint", "double", "float", "real", "decimal"}
-        shown.add_column(printable(column.name), justify="right" if number else "left")
+def _write_json(result: Result) -> None:
+    names = [column.name for column in result.columns]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise Misuse(f"two columns are named {twice}: give each a name of its own with AS, or take --format csv")
+    values = [_VALUES.get(column.type, str) for column in result.columns]
     for row in result.rows:
-        shown.add_row(*("" if value is None else printable(value) for value in row))
-    return shown
+        told = (None if text is None else value(text) for value, text in zip(values, row, strict=True))
+        write_json(dict(zip(names, told, strict=True)))
+
+
+def _write_csv(result: Result) -> None:
+    """Write CSV as in RFC 4180, but for its line ends; to a terminal, nothing that it would obey."""
+    shown = printable if sys.stdout.isatty() else str
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(shown(column.name) for column in result.columns)
+    for row in result.rows:
+        writer.writerow("" if text is None else shown(text) for text in row)

@@ -1,14 +1,14 @@
 """`mailfold replay`: the log through the projection again."""
 
-import sys
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import SpinnerColumn, TimeElapsedColumn
 
-from pipeline.cli.target import moment, settings
-from pipeline.cli.words import results, to_people
+from pipeline.cli.target import moment, target
+from pipeline.cli.words import counted, progress, results, say, write_json
+from pipeline.errors import Misuse
 from pipeline.replay import Replayed, replay, store_digest
 
 
@@ -25,32 +25,38 @@ def replay_command(
     Example: mailfold replay --into suppression-rebuilt
     """
     from pipeline.aws.archive_s3 import S3Archive  # noqa: PLC0415 - heavy: pyarrow and boto3
-    from pipeline.aws.clients import client  # noqa: PLC0415
     from pipeline.aws.store_dynamodb import DynamoSuppressionStore, ensure_table  # noqa: PLC0415
 
-    begin, end, where = moment(since), moment(until), settings()
-    dynamodb = client("dynamodb")
+    begin, end = moment(since), moment(until)
+    if begin and end and begin >= end:
+        raise Misuse("nothing arrives from --since on and before --until: give the earlier one to --since")
+    cloud = target()
+    dynamodb = cloud.client("dynamodb")
     if into:
         ensure_table(dynamodb, into)
-    store = DynamoSuppressionStore(dynamodb, table=into or where.table)
-    archive = S3Archive(client("s3"), bucket=where.bucket)
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=to_people(), transient=True
-    ) as progress:
-        task = progress.add_task("reading the log")
-
-        def show(done: Replayed) -> None:
-            progress.update(
-                task, description=f"{done.rows:,} rows, {done.facts:,} facts, {done.written:,} items written"
-            )
-
-        done = replay(archive, store=store, policy=where.policy, since=begin, until=end, progress=show)
-        progress.update(task, description="computing the digest")
+    store = DynamoSuppressionStore(dynamodb, table=into or cloud.settings.table)
+    archive = S3Archive(cloud.client("s3"), bucket=cloud.settings.bucket)
+    with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as shown:
+        task = shown.add_task("reading the log")
+        done = replay(
+            archive,
+            store=store,
+            policy=cloud.settings.policy,
+            since=begin,
+            until=end,
+            progress=lambda so_far: shown.update(task, description=in_words(so_far)),
+        )
+        shown.update(task, description="computing the digest")
         digest = store_digest(store)
     if json:
-        sys.stdout.write(msgspec.json.encode(msgspec.to_builtins(done) | {"digest": digest}).decode() + "\n")
+        write_json(msgspec.to_builtins(done) | {"digest": digest})
     else:
-        results().print(
-            f"{done.rows:,} rows of the log, {done.facts:,} facts: "
-            f"{done.written:,} items written, {done.unchanged:,} unchanged\ndigest {digest}"
-        )
+        say((in_words(done), f"digest {digest}"), to=results())
+
+
+def in_words(done: Replayed) -> str:
+    """Give what a replay did, so far or in the end, as a line for people."""
+    return (
+        f"{counted(done.rows, 'row')} of the log, {counted(done.facts, 'fact')}: "
+        f"{counted(done.written, 'item')} written, {done.unchanged:,} unchanged"
+    )

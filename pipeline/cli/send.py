@@ -1,14 +1,12 @@
 """`mailfold send`: one e-mail through the local SES, to see what becomes of it."""
 
-import sys
 from typing import Annotated
 
-import msgspec
 import typer
 
 from pipeline.address import canonical
-from pipeline.cli.target import local_settings
-from pipeline.cli.words import results
+from pipeline.cli.target import local_target
+from pipeline.cli.words import results, say, to_people, write_json
 from pipeline.errors import Misuse
 
 CONFIGURATION_SET = "mailfold"
@@ -34,25 +32,27 @@ def send_command(
     """
     to_addresses, cc_addresses, bcc_addresses = _addresses(to), _addresses(cc), _addresses(bcc)
     tags = [_tag(text) for text in tag or ()]
-    local_settings()
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - boto3 takes a third of a second
 
-    from pipeline.aws.clients import client  # noqa: PLC0415
-
     try:
-        answer = client("sesv2").send_email(
-            FromEmailAddress=sender,
-            Destination={"ToAddresses": to_addresses, "CcAddresses": cc_addresses, "BccAddresses": bcc_addresses},
-            Content={"Simple": {"Subject": {"Data": subject}, "Body": {"Text": {"Data": BODY}}}},
-            EmailTags=[{"Name": name, "Value": value} for name, value in tags],
-            ConfigurationSetName=CONFIGURATION_SET,
+        answer = (
+            local_target()
+            .client("sesv2")
+            .send_email(
+                FromEmailAddress=sender,
+                Destination={"ToAddresses": to_addresses, "CcAddresses": cc_addresses, "BccAddresses": bcc_addresses},
+                Content={"Simple": {"Subject": {"Data": subject}, "Body": {"Text": {"Data": BODY}}}},
+                EmailTags=[{"Name": name, "Value": value} for name, value in tags],
+                ConfigurationSetName=CONFIGURATION_SET,
+            )
         )
     except (BotoCoreError, ClientError) as error:
         raise Misuse(f"SES refused the e-mail: {error}") from error
     if json:
-        sys.stdout.write(msgspec.json.encode({"message_id": answer["MessageId"]}).decode() + "\n")
+        write_json({"message_id": answer["MessageId"]})
     else:
-        results().print(f"sent: message {answer['MessageId']}", markup=False)
+        say([f"sent: message {answer['MessageId']}"], to=results())
+        say(["what becomes of it is in the table in about a second, in the log in a few"], to=to_people())
 
 
 def _addresses(text: str) -> list[str]:

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from types import FrameType
 
-from pipeline.cli.words import results, to_people
+from pipeline.cli.words import results, say, to_people
 from pipeline.errors import Misuse
+
+BUFFER_SECONDS = 2.0  # who tries something wants to see it in the log soon, however small its objects are then
 
 
 def up_command() -> None:
@@ -26,26 +28,29 @@ def up_command() -> None:
     stop = threading.Event()
     _stop_on_signals(stop)
     to_people().print("starting the local cloud …", style="dim")
-    with LocalCloud() as cloud, announce(cloud.environment()):
-        for line in _welcome(cloud.environment()):
-            results().print(line, markup=False)
+    with LocalCloud(buffer_seconds=BUFFER_SECONDS) as cloud, announce(cloud.environment()):
+        say(_welcome(cloud.environment()), to=results())
         stop.wait()
         to_people().print("stopping …", style="dim")
 
 
 def _welcome(environment: Mapping[str, str]) -> Iterator[str]:
-    yield "The local cloud runs. For applications and other terminals:\n"
+    yield "The local cloud runs. For applications:"
+    yield ""
     for name, value in environment.items():
         yield f"export {name}={shlex.quote(value)}"
-    yield "\nFrom a second terminal, for example:\n"
+    yield ""
+    yield "From a second terminal, which needs none of this, for example:"
+    yield ""
     yield "mailfold send --to bounce+ann@example.com"
     yield "mailfold lookup bounce+ann@example.com"
-    yield "\nCtrl-C stops it; what it holds is gone then."
+    yield ""
+    yield "Ctrl-C stops it; what it holds is gone then."
 
 
 def _stop_on_signals(stop: threading.Event) -> None:
     def handle(_: int, __: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, handle)

@@ -1,20 +1,57 @@
-"""Words to people: what goes to a terminal, made safe for it."""
+"""Words to people, and JSON to programs: nothing in either that a terminal would obey.
 
+What remote servers wrote ends up in diagnostics and subjects, and may hold escape sequences.
+"""
+
+import re
+import sys
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
 from rich import filesize
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 
-# What remote servers wrote may hold escape sequences; a terminal must not obey them.
 _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
+_HANGING = 4  # spaces before the rest of a line that is longer than the terminal is wide
+_PIPE_WIDTH = 1_000_000  # nothing is broken or cut off where a program reads
+
+# JSON escapes the control characters below the space, but not those that stand here: 0x9b begins a sequence too.
+_OBEYED = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
 
 
 def to_people() -> Console:
     """Return the console for words and progress: standard error, so that results can be piped."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return _plain(Console(stderr=True, markup=False, emoji=False, highlight=False))
 
 
 def results() -> Console:
     """Return the console for results meant to be read."""
-    return Console(highlight=False, soft_wrap=True)
+    return _plain(Console(markup=False, emoji=False, highlight=False))
+
+
+def say(lines: Iterable[str], *, to: Console) -> None:
+    """Print lines, made printable; where one is longer than the terminal is wide, it goes on in the next, indented."""
+    for line in lines:
+        to.print(_folded(printable(line), to.width), soft_wrap=True)
+
+
+def progress(*columns: str | ProgressColumn) -> Progress:
+    """Return a display of progress, which is gone at the end; none where standard error is no terminal."""
+    console = to_people()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def json_line(value: Any) -> bytes:
+    """Return a value as one line of JSON."""
+    return _OBEYED.sub(_escaped, msgspec.json.encode(value)) + b"\n"
+
+
+def write_json(value: Any) -> None:
+    """Write a value to standard output as one line of JSON."""
+    sys.stdout.write(json_line(value).decode())
 
 
 def printable(text: str) -> str:
@@ -24,6 +61,41 @@ def printable(text: str) -> str:
     )
 
 
+def encodable(text: str) -> str:
+    """Return an argument, or a file's name, as text that can be written, whatever bytes it was typed in."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """Return a number of things: 1 record, 2,000 records."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
 def size(size_bytes: int) -> str:
     """Return a number of bytes as people write it."""
     return filesize.decimal(size_bytes)
+
+
+def _plain(console: Console) -> Console:
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    return console
+
+
+def _folded(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    text = line.lstrip(" ")
+    indent = " " * (len(line) - len(text))
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent + " " * _HANGING,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(found[0].decode())

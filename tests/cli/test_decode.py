@@ -1,16 +1,20 @@
 """`mailfold decode` prints one line of JSON for each record."""
 
+import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from pipeline.cli.main import app
+from tests.cli.command import ROOT, good, refused, run, told
+
+EXAMPLES = ROOT / "schemas" / "wire" / "examples"
+EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((EXAMPLES / "expected.json").read_bytes())
 
 MAIL = {"timestamp": "2026-03-01T10:00:00.000Z", "messageId": "m-1", "destination": ["Ann <Ann@Example.com>", "nobody"]}
-BOUNCE = {
+BOUNCE: dict[str, Any] = {
     "eventType": "Bounce",
     "mail": MAIL,
     "bounce": {
@@ -24,9 +28,25 @@ BOUNCE = {
 
 
 def decoded(text: str) -> list[dict[str, Any]]:
-    result = CliRunner().invoke(app, ["decode", "-"], input=text)
-    assert result.exit_code == 0
-    return [json.loads(line) for line in result.stdout.splitlines()]
+    return told("decode", "-", given=text)
+
+
+def a_send(message_id: str) -> str:
+    return json.dumps({"eventType": "Send", "mail": {**MAIL, "messageId": message_id}})
+
+
+def ids(lines: list[dict[str, Any]]) -> list[str]:
+    return [line["message_id"] for line in lines]
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_example_is_told_as_expected_and_each_event_has_an_id(name: str) -> None:
+    lines = told("decode", str(EXAMPLES / name))
+    for line, expected in zip(lines, EXPECTED[name], strict=True):
+        if "kind" in expected:
+            event_id = line.pop("event_id")
+            assert re.fullmatch("[0-9a-f]{32}", event_id)
+        assert list(line.items()) == list(expected.items())
 
 
 def test_an_event_is_told_in_full_and_in_this_order() -> None:
@@ -40,7 +60,7 @@ def test_an_event_is_told_in_full_and_in_this_order() -> None:
         ("carrier", ["sns"]),
         ("suppresses", True),
     ]
-    assert len(line["event_id"]) == 32
+    assert next(iter(line)) == "event_id"
 
 
 def test_what_cannot_be_read_is_null() -> None:
@@ -49,7 +69,7 @@ def test_what_cannot_be_read_is_null() -> None:
 
 
 def test_a_simulator_address_is_never_suppressed() -> None:
-    bounced = {**BOUNCE["bounce"], "bouncedRecipients": [{"emailAddress": "bounce@simulator.amazonses.com"}]}  # type: ignore[dict-item]
+    bounced = {**BOUNCE["bounce"], "bouncedRecipients": [{"emailAddress": "bounce@simulator.amazonses.com"}]}
     [line] = decoded(json.dumps({**BOUNCE, "bounce": bounced}))
     assert line["suppresses"] is False
 
@@ -65,16 +85,61 @@ def test_a_document_with_several_records_gives_a_line_for_each() -> None:
     assert [next(iter(line)) for line in lines] == ["event_id", "ignored", "error"]
 
 
+@pytest.mark.parametrize("batch", ["[]", '{"Records": []}', " [ ] \n"])
+def test_an_empty_batch_is_one_ignored_line(batch: str) -> None:
+    assert [list(line) for line in decoded(batch)] == [["ignored"]]
+
+
 def test_what_is_neither_json_nor_ndjson_is_one_error() -> None:
     assert [list(line) for line in decoded("Dear all,\nplease see below.\n")] == [["error"]]
 
 
-def test_nothing_gives_nothing() -> None:
-    assert decoded("\n\n") == []
+@pytest.mark.parametrize("nothing", ["", "\n\n", " \r\n\t\n", "\ufeff"])
+def test_nothing_gives_nothing(nothing: str) -> None:
+    assert decoded(nothing) == []
 
 
-@pytest.mark.parametrize("arguments", [["decode", "no-such-file"], ["decode", str(Path(__file__).parent)]])
-def test_a_file_that_cannot_be_read_ends_in_a_clear_sentence(arguments: list[str]) -> None:
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code != 0
-    assert "cannot read" in str(result.exception)
+def test_lines_may_end_as_on_any_system_and_the_last_need_not() -> None:
+    assert ids(decoded(f"\ufeff{a_send('1')}\r\n \r\n{a_send('2')}\n\n{a_send('3')}")) == ["1", "2", "3"]
+
+
+def test_several_files_come_out_one_after_the_other_plain_or_gzip(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text(a_send("1"))
+    (tmp_path / "zipped").write_bytes(gzip.compress(f"{a_send('2')}\n{a_send('3')}".encode()))
+    lines = told("decode", str(tmp_path / "zipped"), "-", str(tmp_path / "plain"), given=a_send("4"))
+    assert ids(lines) == ["2", "3", "4", "1"]
+
+
+def test_without_a_file_standard_input_is_read_plain_or_gzip() -> None:
+    assert ids(told("decode", given=a_send("1"))) == ["1"]
+    assert ids(told("decode", given=gzip.compress(a_send("1").encode()))) == ["1"]
+
+
+def test_bytes_that_are_no_text_are_told_about_in_json_all_the_same() -> None:
+    [line] = told("decode", given=b'{"eventType":"Send","mail":{"messageId":"caf\xe9"}}')
+    assert line["message_id"] == "caf\N{REPLACEMENT CHARACTER}"
+
+
+def test_what_a_terminal_would_obey_is_escaped_and_means_the_same() -> None:
+    message_id = "\x1b[2J \x9b2J \x7f \x85 ü €"
+    output = good("decode", given=a_send(message_id))
+    assert json.loads(output)["message_id"] == message_id
+    assert output.rstrip("\n").isprintable()
+
+
+@pytest.mark.parametrize("name", ["no-such-file", ".", "x" * 5_000, "caf\udce9"])
+def test_a_file_that_cannot_be_read_ends_in_a_clear_sentence(tmp_path: Path, name: str) -> None:
+    assert "cannot read" in refused("decode", str(tmp_path / name))
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
+    (tmp_path / "first").write_text(a_send("1"))
+    (tmp_path / "broken").write_bytes(gzip.compress(a_send("2").encode() + b"\n" + a_send("3").encode())[:-9])
+    (tmp_path / "last").write_text(a_send("4"))
+    result = run("decode", *(str(tmp_path / name) for name in ("first", "missing", "broken", "last")))
+    assert ids([json.loads(line) for line in result.stdout.splitlines()])[:1] == ["1"]
+    assert ids([json.loads(line) for line in result.stdout.splitlines()])[-1:] == ["4"]
+    [sentence] = result.stderr.splitlines()
+    assert "missing: No such file" in sentence
+    assert "broken: " in sentence
+    assert result.exit_code == 2

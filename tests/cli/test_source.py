@@ -2,11 +2,14 @@
 
 import gzip
 import io
+import os
+import threading
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from pipeline.cli.source import payloads, split
+from pipeline.cli.source import payloads, sources, split
 from pipeline.errors import Misuse
 
 SEND = b'{"eventType":"Send","mail":{"messageId":"m-1"}}'
@@ -14,6 +17,14 @@ SEND = b'{"eventType":"Send","mail":{"messageId":"m-1"}}'
 
 def found(data: bytes) -> list[tuple[int, bytes]]:
     return [(payload.line, payload.data) for payload in split(io.BytesIO(data))]
+
+
+def no_s3() -> NoReturn:
+    pytest.fail("S3 was asked for, and no name is of S3")
+
+
+def read(path: Path) -> list[bytes]:
+    return [payload.data for payload in payloads(str(path), s3=no_s3)]
 
 
 def test_a_document_spread_over_lines_is_one_payload() -> None:
@@ -53,19 +64,65 @@ def test_lines_are_numbered_as_in_the_file_when_it_begins_with_blank_ones() -> N
     assert found(b"\n{oops\n" + SEND) == [(2, b"{oops"), (3, SEND)]
 
 
-def test_gzip_is_read_as_what_is_in_it(tmp_path: Path) -> None:
-    zipped = tmp_path / "events.ndjson.gz"
-    zipped.write_bytes(gzip.compress(SEND + b"\n" + SEND))
-    assert [payload.data for payload in payloads(str(zipped))] == [SEND, SEND]
+def test_gzip_is_read_as_what_is_in_it_whatever_its_name(tmp_path: Path) -> None:
+    zipped = tmp_path / "events.ndjson"
+    zipped.write_bytes(gzip.compress(SEND + b"\n") + gzip.compress(SEND))
+    assert read(zipped) == [SEND, SEND]
 
 
-def test_gzip_cut_short_says_which_file(tmp_path: Path) -> None:
+def test_gzip_cut_short_gives_what_comes_before_and_says_which_file(tmp_path: Path) -> None:
     zipped = tmp_path / "events.gz"
-    zipped.write_bytes(gzip.compress(SEND * 100)[:-9])
-    with pytest.raises(Misuse, match=r"events\.gz"):
-        list(payloads(str(zipped)))
+    zipped.write_bytes(gzip.compress(SEND + b"\n" + SEND + b"\n")[:-4])
+    found = payloads(str(zipped), s3=no_s3)
+    assert [next(found).data, next(found).data] == [SEND, SEND]
+    with pytest.raises(Misuse, match=r"cannot read .*events\.gz: "):
+        next(found)
+
+
+@pytest.mark.parametrize("damaged_byte", [3, 12, 30, -6, -2])
+def test_damaged_gzip_says_which_file(tmp_path: Path, damaged_byte: int) -> None:
+    data = bytearray(gzip.compress(SEND * 100))
+    data[damaged_byte] ^= 0xFF
+    zipped = tmp_path / "events.gz"
+    zipped.write_bytes(data)
+    with pytest.raises(Misuse, match=r"cannot read .*events\.gz: "):
+        read(zipped)
 
 
 def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(Misuse, match="No such file"):
-        list(payloads(str(tmp_path / "nothing")))
+        read(tmp_path / "nothing")
+
+
+def test_a_pipe_is_a_file(tmp_path: Path) -> None:
+    """As what a shell makes of <(zcat events.gz) is."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert sources([str(pipe)], s3=no_s3) == [str(pipe)]
+    writer = threading.Thread(target=pipe.write_bytes, args=(SEND,))
+    writer.start()
+    assert read(pipe) == [SEND]
+    writer.join(5)
+
+
+def test_a_folder_is_all_files_in_it_and_in_its_folders_in_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("b.json", "a/2.json", "a/10.json", "c/d/e"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(SEND)
+    expected = [str(tmp_path / name) for name in ("a/10.json", "a/2.json", "b.json", "c/d/e")]
+    assert sources([str(tmp_path)], s3=no_s3) == expected
+
+
+@pytest.mark.parametrize("name", ["nothing", "empty", "x" * 5_000])
+def test_a_name_that_names_nothing_is_refused_before_anything_is_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "events").write_bytes(SEND)
+    with pytest.raises(Misuse, match=r"cannot read|nothing to read"):
+        sources([str(tmp_path / "events"), str(tmp_path / name)], s3=no_s3)
+
+
+def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    [link] = sources([str(tmp_path)], s3=no_s3)
+    with pytest.raises(Misuse, match="No such file"):
+        read(Path(link))

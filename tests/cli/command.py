@@ -1,0 +1,70 @@
+"""The command, in this process or in one of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from pipeline.cli.main import app
+
+COMMAND = str(Path(sys.executable).with_name("mailfold"))
+ROOT = Path(__file__).parents[2]
+WAIT_SECONDS = 60.0
+
+
+def run(*arguments: str, given: str | bytes = b"") -> Result:
+    """Run a command in this process; what it raises unforeseen is raised."""
+    result = CliRunner().invoke(app, arguments, input=given, prog_name="mailfold")
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def good(*arguments: str, given: str | bytes = b"") -> str:
+    """Run a command that must end well, and return what it wrote to standard output."""
+    result = run(*arguments, given=given)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def told(*arguments: str, given: str | bytes = b"") -> list[Any]:
+    """Run a command that must end well, and return its lines of JSON."""
+    return [json.loads(line) for line in good(*arguments, given=given).splitlines()]
+
+
+def refused(*arguments: str, exit_code: int = 2, given: str | bytes = b"") -> str:
+    """Run a command that must end in one sentence, and return that."""
+    result = run(*arguments, given=given)
+    assert result.exit_code == exit_code, result.output
+    [sentence] = result.stderr.splitlines()
+    assert sentence.startswith("mailfold: ")
+    return sentence.removeprefix("mailfold: ")
+
+
+@contextmanager
+def started(*arguments: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    """Start the command in a process of its own, which is gone at the end, in good ways or bad."""
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        **options,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ended(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run the command in a process of its own."""
+    return subprocess.run(  # noqa: S603 - our own command
+        [COMMAND, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=WAIT_SECONDS, check=False, **options
+    )
