@@ -23,7 +23,12 @@ DEFAULT_REGION = "us-east-1"  # the one region that CreateBucket does not take a
 
 # The services' words for "that is there already".
 _THERE = frozenset(
-    {"AlreadyExistsException", "BucketAlreadyOwnedByYou", "ConfigurationSetAlreadyExists", "ResourceInUseException"}
+    {
+        "AlreadyExistsException",
+        "BucketAlreadyOwnedByYou",
+        "ConfigurationSetAlreadyExistsException",  # moto's; SES itself says AlreadyExistsException
+        "ResourceInUseException",
+    }
 )
 _WAIT = {"Delay": 1, "MaxAttempts": 30}  # seconds, and how often; emulators are done at once
 

@@ -1,0 +1,202 @@
+"""The whole pipeline on this machine: what an application sends is in the log and in the suppression table."""
+
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+
+from pipeline.aws import schema
+from pipeline.aws.athena import query
+from pipeline.decode import decode
+from pipeline.errors import Misuse, Outage
+from pipeline.event import Event
+from pipeline.local.chaos import Chaos
+from pipeline.local.cloud import LocalCloud
+from pipeline.local.front.backend import Moto
+from pipeline.local.front.server import Server
+from pipeline.local.traffic import traffic
+from tests.builders import a_bounce
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+SENDER = "News <news@example.com>"
+BOUNCES, COMPLAINS, SIMULATED = "bounce+ann@example.com", "complaint+bob@example.com", "success@simulator.amazonses.com"
+MESSAGE: Any = {"Subject": {"Data": "Seven things"}, "Body": {"Text": {"Data": "one"}}}
+SETTLED_SECONDS = 30
+
+
+@contextmanager
+def a_moto_process() -> Iterator[str]:
+    """Run moto in a process of its own, and give its address."""
+    program = [sys.executable, str(Path(__file__).with_name("a_moto_process.py"))]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
+        assert process.stdin
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
+            process.wait(10)
+
+
+@pytest.fixture(scope="module", params=["moto in this process", "an emulator in another process"])
+def cloud(request: pytest.FixtureRequest) -> Iterator[LocalCloud]:
+    if request.param == "moto in this process":
+        with LocalCloud(seed=1) as cloud:
+            yield cloud
+    else:
+        with a_moto_process() as url, LocalCloud(seed=1, endpoint_url=url) as cloud:
+            yield cloud
+
+
+def ask(cloud: LocalCloud, sql: str) -> list[tuple[str | None, ...]]:
+    return list(query(cloud.client("athena"), sql, database="mailfold").rows)
+
+
+def suppressed(cloud: LocalCloud) -> dict[str, str]:
+    """Return why each suppressed address is, as the table has it."""
+    items = cloud.client("dynamodb").scan(TableName=cloud.names.table)["Items"]
+    return {item["address"]["S"]: item["reason"]["S"] for item in items if item["suppressed"]["BOOL"]}
+
+
+def test_what_an_application_sends_is_in_the_log_and_suppresses(cloud: LocalCloud) -> None:
+    to: Any = {"ToAddresses": [BOUNCES, SIMULATED]}
+    first = cloud.client("ses").send_email(Source=SENDER, Destination=to, Message=MESSAGE)["MessageId"]
+    second = cloud.client("sesv2").send_email(
+        FromEmailAddress=SENDER, Destination={"ToAddresses": [COMPLAINS]}, Content={"Simple": MESSAGE}
+    )["MessageId"]
+    cloud.settle(SETTLED_SECONDS)
+    assert set(ask(cloud, "SELECT event_type, message_id, subject FROM events")) == {
+        ("send", first, "Seven things"),
+        ("delivery", first, "Seven things"),
+        ("bounce", first, "Seven things"),
+        ("send", second, "Seven things"),
+        ("delivery", second, "Seven things"),
+        ("complaint", second, "Seven things"),
+    }
+    assert set(ask(cloud, "SELECT address, fact FROM suppression_facts")) == set(suppressed(cloud).items())
+    assert suppressed(cloud) == {BOUNCES: "hard", COMPLAINS: "complaint"}
+
+
+def test_events_that_come_by_firehose_are_in_the_log_and_poison_is_beside_it(cloud: LocalCloud) -> None:
+    firehose = cloud.client("firehose")
+    records = [{"Data": a_bounce(messageId="by-firehose") + b"\n"}, {"Data": b"no JSON"}]
+    firehose.put_record_batch(DeliveryStreamName=cloud.names.delivery_stream, Records=records)
+    cloud.settle(SETTLED_SECONDS)
+    assert ask(cloud, "SELECT event_type FROM events WHERE message_id = 'by-firehose'") == [("bounce",)]
+    keys = [entry["Key"] for entry in cloud.client("s3").list_objects_v2(Bucket=cloud.names.bucket)["Contents"]]
+    assert len([key for key in keys if key.startswith("errors/processing-failed/")]) == 1
+
+
+def test_the_environment_is_all_that_an_application_needs(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in cloud.environment().items():
+        monkeypatch.setenv(name, value)
+    sesv2 = boto3.client("sesv2")
+    message_id = sesv2.send_email(
+        FromEmailAddress=SENDER, Destination={"ToAddresses": [SIMULATED]}, Content={"Simple": MESSAGE}
+    )["MessageId"]
+    cloud.settle(SETTLED_SECONDS)
+    found = ask(cloud, f"SELECT count(*) FROM events WHERE message_id = '{message_id}'")  # noqa: S608 - SES's own id
+    assert found == [("2",)]
+
+
+def test_the_catalogue_describes_the_log(cloud: LocalCloud) -> None:
+    table = cloud.client("glue").get_table(DatabaseName="mailfold", Name="events")["Table"]
+    columns = [(column["Name"], column["Type"]) for column in table["StorageDescriptor"]["Columns"]]
+    assert columns == [(column.name, column.type) for column in schema.columns()]
+    assert [column["Name"] for column in table["PartitionKeys"]] == ["dt", "hr"]
+    assert table["Parameters"]["storage.location.template"] == "s3://mailfold-log/events/dt=${dt}/hr=${hr}/"
+
+
+def test_what_chaos_holds_back_has_arrived_once_it_is_settled() -> None:
+    published: list[bytes] = []
+    with LocalCloud(seed=1, chaos=Chaos(seed=1, delay=0.5), witness=published.extend) as cloud:
+        for events in traffic(emails=100, seed=1, start=datetime(2026, 3, 1, tzinfo=UTC)):
+            cloud.destinations(events)
+        cloud.settle(SETTLED_SECONDS)
+        kept = {event_id for (event_id,) in ask(cloud, "SELECT event_id FROM events")}
+    outcomes = [outcome for record in published for outcome in decode(record)]
+    assert kept == {outcome.id for outcome in outcomes if isinstance(outcome, Event)}
+
+
+@pytest.mark.slow
+def test_another_backend_keeps_what_it_holds() -> None:
+    with a_moto_process() as url:
+        for _ in range(2):
+            with LocalCloud(seed=1, endpoint_url=url) as cloud:
+                cloud.destinations([a_bounce()])
+                cloud.settle(SETTLED_SECONDS)
+                answer = ask(cloud, "SELECT count(*) FROM events")
+    assert answer == [("2",)]
+
+
+@pytest.mark.slow
+def test_the_users_own_credentials_are_never_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATHEUSERSOWN")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    moto, signers = Moto(), Counter[str]()
+
+    def recording(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        signers[environ["HTTP_AUTHORIZATION"].partition("Credential=")[2].partition("/")[0]] += 1
+        assert "HTTP_X_AMZ_SECURITY_TOKEN" not in environ
+        return moto(environ, start_response)
+
+    with Server(recording) as backend, LocalCloud(endpoint_url=backend.url) as cloud:
+        cloud.client("ses").send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
+        cloud.settle(SETTLED_SECONDS)
+        ask(cloud, "SELECT 1 FROM events")
+    moto.close()
+    assert signers.keys() == {"local"}
+
+
+@pytest.mark.slow
+def test_stopping_leaves_no_thread_no_file_and_no_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = set(threading.enumerate())
+    with LocalCloud(seed=1) as cloud:
+        cloud.client("ses").send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
+        cloud.settle(SETTLED_SECONDS)
+        ask(cloud, "SELECT * FROM events")
+        address = urlsplit(cloud.endpoint_url)
+    assert set(threading.enumerate()) <= before
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address.hostname, address.port), 1)
+
+
+def test_one_cloud_on_moto_runs_at_a_time_and_a_second_one_harms_nothing() -> None:
+    with LocalCloud(seed=1) as cloud:
+        with pytest.raises(Misuse, match="a local cloud runs in this process already"), LocalCloud():
+            pass
+        cloud.client("ses").send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
+        cloud.settle(SETTLED_SECONDS)
+        assert suppressed(cloud) == {BOUNCES: "hard"}
+
+
+def test_a_backend_that_is_away_is_an_outage_and_nothing_is_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed_soon:
+        url = f"http://127.0.0.1:{closed_soon.getsockname()[1]}"
+    before = set(threading.enumerate())
+    with pytest.raises(Outage, match="creating the bucket of the local cloud ended in"), LocalCloud(endpoint_url=url):
+        pass
+    assert set(threading.enumerate()) <= before
+
+
+@pytest.mark.slow
+def test_settling_gives_up_in_time() -> None:
+    with a_moto_process() as url, LocalCloud(seed=1, endpoint_url=url) as cloud:
+        cloud.client("kinesis").delete_stream(StreamName=cloud.names.stream)
+        with pytest.raises(Outage):
+            cloud.settle(1)
