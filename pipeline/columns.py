@@ -18,10 +18,10 @@ from pipeline.wire import (
     DeliveryDelay,
     Failure,
     Open,
+    Own,
     Recipient,
     Reject,
     Subscription,
-    Wire,
 )
 
 
@@ -34,7 +34,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     diagnostic: str | None
 
 
-def own_columns(own: Wire | None) -> dict[str, Any]:  # noqa: C901 - one flat branch per kind
+def own_columns(own: Own | None) -> dict[str, Any]:  # noqa: C901 - one flat branch per kind
     """Return the columns that a kind's own object fills, by name."""
     match own:  # the most frequent first
         case None:
@@ -97,8 +97,6 @@ def own_columns(own: Wire | None) -> dict[str, Any]:  # noqa: C901 - one flat br
             }
         case Decision():
             return {"decision": own.action}
-        case _:
-            return {}
 
 
 def _diagnoses(people: list[Recipient] | None) -> tuple[Diagnosis, ...]:

@@ -92,12 +92,9 @@ def _plain(payload: bytes) -> Record | None:
 
 def _read(piece: Piece) -> Outcome:
     try:
-        record = _record(piece.text)
+        return _checked(_record(piece.text), piece)
     except msgspec.ValidationError:
-        record = None
-    except RecursionError:
-        return _too_deep(piece)
-    return _checked(record, piece)
+        return _checked(None, piece)
 
 
 def _checked(record: Record | None, piece: Piece) -> Outcome:

@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from pipeline.address import Address
-from pipeline.wire import Mail, Wire
+from pipeline.wire import Mail, Own
 
 
 class Kind(StrEnum):
@@ -73,7 +73,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     recipients: tuple[Address, ...]
     unusable: int
     mail: Mail
-    own: Wire | None
+    own: Own | None
     raw: bytes
     carriers: tuple[Carrier, ...]
 

@@ -53,7 +53,7 @@ def gather(found: Iterable[Finding]) -> dict[Key, Standing]:
     return {key: standing(facts) for key, facts in by_key.items()}
 
 
-def fault(outcome: Outcome) -> str | None:
+def objection(outcome: Outcome) -> str | None:
     """Return why a record must be kept until somebody has looked; None: it is in order."""
     if isinstance(outcome, Poison):
         return outcome.why
@@ -111,7 +111,7 @@ class Gathering:
 
     def _read(self, index: int, record: StreamRecord) -> None:
         for outcome in decode(record.payload):
-            if why := fault(outcome):
+            if why := objection(outcome):
                 self._put(outcome.raw, why, record)
             if isinstance(outcome, Event):
                 self._note(index, outcome)

@@ -12,13 +12,14 @@ import msgspec
 
 from pipeline.decode import decode
 from pipeline.event import Event, NotAnEvent
-from pipeline.gathering import StreamRecord, fault, gather
+from pipeline.gathering import StreamRecord, gather, objection
 from pipeline.policy import Policy
 from pipeline.ports import Archive, Quarantine, Quarantined, SuppressionStore
 from pipeline.projection import merge_fully
 from pipeline.row import Row, findings_of, row
 
 ROWS_HELD = 20_000  # about 40 MB of raw text, and a Parquet file of 4 MB
+BYTES_HELD = 64 * 1_024 * 1_024  # of raw text, if records are larger than usual
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +64,7 @@ class Ingestion:
         self._archive, self._store, self._quarantine = archive, store, quarantine
         self._policy, self._arrived_at = policy, arrived_at
         self._rows: list[Row] = []
+        self._held_bytes = 0
 
     def ingest(self, records: Iterable[StreamRecord], *, progress: Callable[[StreamRecord], None]) -> Ingested:
         """Take in all records; `progress` is called after each.
@@ -73,7 +75,7 @@ class Ingestion:
         """
         for record in records:
             self._read(record)
-            if len(self._rows) >= ROWS_HELD:
+            if len(self._rows) >= ROWS_HELD or self._held_bytes >= BYTES_HELD:
                 self._flush()
             progress(record)
         self._flush()
@@ -81,12 +83,13 @@ class Ingestion:
 
     def _read(self, record: StreamRecord) -> None:
         for outcome in decode(record.payload):
-            if why := fault(outcome):
+            if why := objection(outcome):
                 self._quarantine.put(Quarantined(payload=outcome.raw, reason=why, position=record.position))
                 self.done.rejects.append(Reject(position=record.position, why=why))
             if isinstance(outcome, Event):
                 self.done.events[outcome.kind.value] += 1
                 self._rows.append(row(outcome, arrived_at=self._arrived_at))
+                self._held_bytes += len(outcome.raw)
             elif isinstance(outcome, NotAnEvent):
                 self.done.ignored += 1
 
@@ -100,4 +103,4 @@ class Ingestion:
         self.done.facts += len(found)
         self.done.written += merged.written
         self.done.unchanged += merged.unchanged
-        self._rows = []
+        self._rows, self._held_bytes = [], 0

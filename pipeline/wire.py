@@ -153,6 +153,10 @@ class Decision(Wire, frozen=True):
     read: list[str] | None = None
 
 
+Own = Bounce | Complaint | Delivery | Reject | Open | Click | Failure | DeliveryDelay | Subscription | Decision
+"""What happened, by kind of event."""
+
+
 class Record(Wire, frozen=True):
     """One record. `event_type` is event publishing's name for its type, `notification_type` the notifications'."""
 

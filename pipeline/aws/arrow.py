@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec.structs import astuple
 
-from pipeline.aws.column import column
+from pipeline.aws.column import Column
 from pipeline.aws.schema import arrow_schema
 from pipeline.columns import Diagnosis
 from pipeline.row import FactColumn, Row
@@ -17,7 +17,6 @@ from pipeline.timestamp import from_ms
 
 # So few rows stay in the processor's cache, and below the number of objects that starts Python's garbage collector.
 ROWS_TURNED = 48
-ROWS_PER_BATCH = 20 * ROWS_TURNED  # an Arrow array has a price of its own, some 3 µs; shared by these it is nothing
 
 
 def to_table(rows: Iterable[Row]) -> Any:
@@ -26,18 +25,12 @@ def to_table(rows: Iterable[Row]) -> Any:
     Rows are let go as they are taken: given one by one they are never all held.
     """
     schema = arrow_schema()
-    columns = [column(field.type) for field in schema]
+    columns = [Column(field) for field in schema]
     tuples = map(astuple, rows)
-    batches, taken = [], 0
     while some := list(islice(tuples, ROWS_TURNED)):
-        for each, values in zip(columns, zip(*some, strict=True), strict=True):
-            each.add(values)
-        taken += len(some)
-        if taken >= ROWS_PER_BATCH:
-            batches.append(pa.RecordBatch.from_arrays([each.array() for each in columns], schema=schema))
-            taken = 0
-    batches.append(pa.RecordBatch.from_arrays([each.array() for each in columns], schema=schema))
-    return pa.Table.from_batches(batches, schema)
+        for column, values in zip(columns, zip(*some, strict=True), strict=True):
+            column.add(values)
+    return pa.Table.from_arrays([column.array() for column in columns], schema=schema)
 
 
 def to_rows(table: Any) -> list[Row]:

@@ -1,109 +1,73 @@
 """Columns in the making: values in a few at a time, an Arrow array out.
 
-Lists and mappings are flattened at once into their texts. What is kept until the array is made is then nothing that
-Python's garbage collector has to walk through again and again, which would cost more than the array itself.
+Where time goes is odd here. An Arrow array has a price of its own, some 3 µs, so most columns gather a thousand values
+first. But mappings are dozens of small objects each, and raw text is long: while those are kept, they push all else
+out of the processor's cache, and Python's garbage collector walks through them again and again. They are turned into
+Arrow's form at once.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate, chain
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 from msgspec.structs import asdict
 
-
-class Column(Protocol):
-    """A column in the making."""
-
-    def add(self, values: Sequence[Any], /) -> None:
-        """Take the next values, as `pipeline.row.Row` has them."""
-        ...
-
-    def array(self) -> Any:
-        """Return the values taken so far as an Arrow array, and begin again."""
-        ...
+VALUES_PER_ARRAY = 1_000
+BULKY = frozenset({"raw", "tags", "link_tags"})
 
 
-def column(of: Any) -> Column:
-    """Return an empty column of that Arrow type."""
-    if pa.types.is_map(of):
-        return _Maps(of)
-    if not pa.types.is_list(of):
-        return _Plain(of)
-    return _Lists(of, items=_structs if pa.types.is_struct(of.value_type) else list)
+class Column:
+    """A column in the making; values are as `pipeline.row.Row` has them, and an empty tuple becomes null."""
 
+    def __init__(self, field: Any) -> None:
+        """Begin an empty one.
 
-class _Plain:
-    """Values that Arrow takes as they are."""
-
-    def __init__(self, of: Any) -> None:
-        self._of = of
+        Args:
+            field: Its Arrow field.
+        """
+        self._type = field.type
+        self._array = _maker(field.type)
+        self._values_per_array = 1 if field.name in BULKY else VALUES_PER_ARRAY
         self._values: list[Any] = []
+        self._arrays: list[Any] = []
 
-    def add(self, values: Sequence[Any], /) -> None:
+    def add(self, values: Sequence[Any]) -> None:
+        """Take the next values."""
         self._values += values
+        if len(self._values) >= self._values_per_array:
+            self._turn()
 
     def array(self) -> Any:
-        values, self._values = self._values, []
-        return pa.array(values, self._of)
+        """Return all the values as an Arrow chunked array."""
+        self._turn()
+        return pa.chunked_array(self._arrays, self._type)
+
+    def _turn(self) -> None:
+        self._arrays.append(self._array(self._values))
+        self._values = []
 
 
-class _Lists:
-    """Tuples; an empty one is null."""
-
-    def __init__(self, of: Any, *, items: Callable[[Iterable[Any]], list[Any]]) -> None:
-        self._of = of
-        self._as_items = items
-        self._lengths: list[int] = []
-        self._items: list[Any] = []
-
-    def add(self, values: Sequence[Sequence[Any]], /) -> None:
-        self._lengths += map(len, values)
-        self._items += self._as_items(chain.from_iterable(values))
-
-    def array(self) -> Any:
-        lengths, self._lengths = self._lengths, []
-        items, self._items = self._items, []
-        absent = pa.array([length == 0 for length in lengths], pa.bool_())
-        return pa.ListArray.from_arrays(_offsets(lengths), pa.array(items, self._of.value_type), self._of, mask=absent)
+def _maker(of: Any) -> Callable[[Sequence[Any]], Any]:
+    if pa.types.is_map(of):
+        return lambda values: _maps(values, of)
+    if not pa.types.is_list(of):
+        return lambda values: pa.array(values, of)
+    if pa.types.is_struct(of.value_type):
+        return lambda values: pa.array([list(map(asdict, value)) if value else None for value in values], of)
+    return lambda values: pa.array([value or None for value in values], of)
 
 
-class _Maps:
-    """Mappings of names to lists of texts; None is null, and an empty one is empty."""
-
-    def __init__(self, of: Any) -> None:
-        self._of = of
-        self._absent: list[bool] = []
-        self._sizes: list[int] = []
-        self._keys: list[str] = []
-        self._lengths: list[int] = []
-        self._items: list[str] = []
-
-    def add(self, values: Sequence[Mapping[str, Sequence[str]] | None], /) -> None:
-        lists: list[Sequence[str]] = []
-        for value in values:
-            self._absent.append(value is None)
-            self._sizes.append(len(value) if value else 0)
-            if value:
-                self._keys += value
-                lists += value.values()
-        self._lengths += map(len, lists)
-        self._items += chain.from_iterable(lists)
-
-    def array(self) -> Any:
-        of = self._of
-        items = pa.array(self._items, of.item_type.value_type)
-        lists = pa.ListArray.from_arrays(_offsets(self._lengths), items, of.item_type)
-        keys, absent = pa.array(self._keys, of.key_type), pa.array(self._absent, pa.bool_())
-        made = pa.MapArray.from_arrays(_offsets(self._sizes), keys, lists, of, mask=absent)
-        for each in (self._absent, self._sizes, self._keys, self._lengths, self._items):
-            each.clear()
-        return made
-
-
-def _structs(values: Iterable[Any]) -> list[dict[str, Any]]:
-    return list(map(asdict, values))
-
-
-def _offsets(lengths: Iterable[int]) -> Any:
-    return pa.array(list(accumulate(lengths, initial=0)), pa.int32())
+def _maps(values: Sequence[Mapping[str, Sequence[str]] | None], of: Any) -> Any:
+    """Return mappings as an Arrow array; flattened here, since Arrow would make pairs of them first."""
+    keys: list[str] = []
+    items: list[Sequence[str]] = []
+    offsets: list[int | None] = []
+    for value in values:
+        offsets.append(None if value is None else len(keys))
+        if value:
+            keys += value
+            items += value.values()
+    offsets.append(len(keys))
+    return pa.MapArray.from_arrays(
+        pa.array(offsets, pa.int32()), pa.array(keys, of.key_type), pa.array(items, of.item_type), of
+    )

@@ -7,8 +7,6 @@ nothing. Only a crash or a time-out of the whole function leaves a batch to Lamb
 docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
 """
 
-from collections import Counter
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -20,80 +18,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pybase64 import b64decode
 
 from pipeline.aws.clients import client
-from pipeline.aws.fault import fault
 from pipeline.aws.metric import NAMESPACE, count, count_events
 from pipeline.aws.quarantine_s3 import S3Quarantine
 from pipeline.aws.settings import read_settings
 from pipeline.aws.store_dynamodb import DynamoSuppressionStore
-from pipeline.errors import BatchUnfinished, Outage
-from pipeline.gathering import StreamRecord, Tally
+from pipeline.gathering import StreamRecord
 from pipeline.policy import Policy
-from pipeline.ports import Quarantine, Quarantined, SuppressionStore
-from pipeline.projection import project
+from pipeline.ports import Quarantine, SuppressionStore
+from pipeline.projector import Projected, Projector
 
 logger = Logger(service="projector")
 metrics = Metrics(namespace=NAMESPACE, service="projector")
-
-
-class Projected(msgspec.Struct, kw_only=True):
-    """What became of a batch.
-
-    Attributes:
-        tallies: Counts of each part that was finished: of the whole batch, unless an error of ours parted it.
-        faults: Records set aside for such an error, by what it was.
-        outage: What stopped it; None if nothing did.
-        undone: Index of the first record that is not done; None if all are.
-    """
-
-    tallies: list[Tally] = msgspec.field(default_factory=list)
-    faults: Counter[str] = msgspec.field(default_factory=Counter)
-    outage: Outage | None = None
-    undone: int | None = None
-
-
-class Projector(msgspec.Struct, frozen=True, kw_only=True):
-    """The projection with what it works on.
-
-    Attributes:
-        store: The suppression table.
-        quarantine: Where poison is set aside.
-        policy: What gives the verdicts.
-    """
-
-    store: SuppressionStore
-    quarantine: Quarantine
-    policy: Policy
-
-    def project(self, batch: Sequence[StreamRecord]) -> Projected:
-        """Project a batch up to the first outage, in ever smaller parts where an error of ours stops one."""
-        done = Projected()
-        parts = [(0, len(batch))]
-        while parts:
-            start, end = parts.pop()
-            try:
-                whole = self._project_part(batch[start:end], done)
-            except Outage as outage:
-                done.outage = outage
-                done.undone = start + (outage.first if isinstance(outage, BatchUnfinished) else 0)
-                break
-            if not whole:
-                middle = (start + end) // 2
-                parts += [(middle, end), (start, middle)]
-        return done
-
-    def _project_part(self, part: Sequence[StreamRecord], done: Projected) -> bool:
-        """Project a part, or set its only record aside; return whether it is done, or else to be halved."""
-        try:
-            done.tallies.append(project(part, store=self.store, quarantine=self.quarantine, policy=self.policy))
-        except Outage:
-            raise
-        except Exception as error:  # noqa: BLE001 - poison of a kind that nobody foresaw must not block its shard
-            if len(part) > 1:
-                return False
-            why = fault(error)
-            self.quarantine.put(Quarantined(payload=part[0].payload, reason=why, position=part[0].position))
-            done.faults[why] += 1
-        return True
 
 
 @logger.inject_lambda_context

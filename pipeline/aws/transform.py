@@ -22,10 +22,10 @@ from aws_lambda_powertools.utilities.data_classes import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pybase64 import b64decode, b64encode_as_string
 
-from pipeline.aws.fault import fault
 from pipeline.aws.metric import NAMESPACE, count, count_events
 from pipeline.decode import decode
 from pipeline.event import Event, Outcome, Poison
+from pipeline.fault import fault
 from pipeline.row import Row, poison_row, row
 from pipeline.timestamp import from_ms
 

@@ -32,9 +32,9 @@ def replay_command(
         raise Misuse("nothing arrives from --since on and before --until: give the earlier one to --since")
     cloud = target()
     dynamodb = cloud.client("dynamodb")
-    if into:
+    if into is not None:
         ensure_table(dynamodb, into)
-    store = DynamoSuppressionStore(dynamodb, table=into or cloud.settings.table)
+    store = DynamoSuppressionStore(dynamodb, table=cloud.settings.table if into is None else into)
     archive = S3Archive(cloud.client("s3"), bucket=cloud.settings.bucket)
     with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as shown:
         task = shown.add_task("reading the log")

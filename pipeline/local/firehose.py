@@ -22,8 +22,8 @@ from uuid import uuid4
 
 import msgspec
 
-from pipeline.aws.fault import fault
 from pipeline.errors import ArchiveUnavailable, Misuse
+from pipeline.fault import fault
 from pipeline.local.aws_error import ERRORS, error_code
 from pipeline.local.buffer import Buffer
 from pipeline.local.delivery import Delivery, Destination, S3Object, prepare

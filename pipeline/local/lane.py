@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.aws.fault import fault
+from pipeline.fault import fault
 from pipeline.local.batch import batches
 from pipeline.local.kinesis_batch import Batch, Discarded, decide, resume_at
 from pipeline.local.kinesis_event import Record, Source, lambda_record

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import msgspec
 
-from pipeline.aws.fault import fault
+from pipeline.fault import fault
 from pipeline.local.batch import batches
 
 Transform = Callable[[dict[str, Any]], Mapping[str, Any]]

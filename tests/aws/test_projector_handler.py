@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from pipeline import projector
 from pipeline.aws import projector_lambda as module
 from pipeline.aws.clients import client
 from pipeline.aws.projector_lambda import handler
@@ -89,7 +90,7 @@ def test_the_handler_logs_an_error_of_ours_without_its_text(
     def broken(*_: Any, **__: Any) -> Tally:
         raise ZeroDivisionError(ADA)
 
-    monkeypatch.setattr(module, "project", broken)
+    monkeypatch.setattr(projector, "project", broken)
 
     assert handler(a_kinesis_event(A_BOUNCE), Context()) == {"batchItemFailures": []}
     assert client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1

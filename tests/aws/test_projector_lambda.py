@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import projection
-from pipeline.aws import projector_lambda as module
+from pipeline import projection, projector
 from pipeline.aws.projector_lambda import project_event
 from pipeline.errors import QuarantineUnavailable, StoreUnavailable
 from pipeline.gathering import StreamRecord, Tally
@@ -188,7 +187,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             raise ZeroDivisionError(ADA)
         return projection.project(batch, **ports)
 
-    monkeypatch.setattr(module, "project", project)
+    monkeypatch.setattr(projector, "project", project)
     return sizes
 
 

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Self
 
+import pytest
+
 START_SECONDS = 60
 SETTLE_SECONDS = 30
 
@@ -25,15 +27,15 @@ with LocalCloud(seed=1, buffer_seconds=0.2) as cloud, announce(cloud.environment
 class CloudProcess:
     """Runs from when it is entered until it is left.
 
-    Attributes:
-        runtime_folder: The XDG_RUNTIME_DIR in which it can be found.
+    Args:
+        runtime_folder: The XDG_RUNTIME_DIR in which it is found.
     """
 
     def __init__(self, runtime_folder: Path) -> None:
-        self.runtime_folder = runtime_folder
+        self._runtime_folder = str(runtime_folder)
 
     def __enter__(self) -> Self:
-        environment = {**os.environ, "XDG_RUNTIME_DIR": str(self.runtime_folder)}
+        environment = {**os.environ, "XDG_RUNTIME_DIR": self._runtime_folder}
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-c", PROGRAM],
             stdin=subprocess.PIPE,
@@ -46,6 +48,10 @@ class CloudProcess:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=START_SECONDS)  # the end of its input ends it
+
+    def show(self, environment: pytest.MonkeyPatch) -> None:
+        """Let the commands find it."""
+        environment.setenv("XDG_RUNTIME_DIR", self._runtime_folder)
 
     def settle(self) -> None:
         """Return once everything sent so far is in log and table."""

@@ -11,7 +11,7 @@ from pipeline.address import Address
 from pipeline.decode import decode
 from pipeline.errors import BatchUnfinished, Outage
 from pipeline.event import Event
-from pipeline.gathering import StreamRecord, fault
+from pipeline.gathering import StreamRecord, objection
 from pipeline.memory import MemoryArchive, MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import project
@@ -90,7 +90,7 @@ def test_what_cannot_be_read_is_set_aside_through_crashes_too(
 ) -> None:
     quarantine = UnsteadyQuarantine(Script(of_quarantine))
     persist(stream(payloads), UnsteadyStore(), quarantine, from_start)
-    faulty = {(str(n), one.raw) for n, payload in enumerate(payloads) for one in decode(payload) if fault(one)}
+    faulty = {(str(n), one.raw) for n, payload in enumerate(payloads) for one in decode(payload) if objection(one)}
     assert faulty == {(held.position, held.payload) for held in quarantine.held}
 
 

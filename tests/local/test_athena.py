@@ -219,6 +219,7 @@ def test_a_query_reaches_neither_files_nor_network(empty: Athena, tmp_path: Path
         ("SELECT count(*\nFROM events", "line 2:1: Expecting )"),
         ("SELECT event_type,\n  subjct\nFROM events", 'line 2:3: Referenced column "subjct" not found'),
         ("SELECT * FROM evnts", "line 1:15: Table with name evnts does not exist"),
+        ("SELECT * FROM evnts ORDER BY 1", "line 1:15: Table with name evnts does not exist"),
         ("SELECT nonsense(1)", "line 1:8: Scalar Function with name nonsense does not exist"),
         ("SELECT 'open", "a quote or a comment is not closed"),
         ("SELECT array_sort(ARRAY[2, 1], (a, b) -> a - b)", "not covered by the local Athena"),
@@ -226,6 +227,7 @@ def test_a_query_reaches_neither_files_nor_network(empty: Athena, tmp_path: Path
         ("DESCRIBE evnts", "there is no table evnts"),
         ("SHOW CREATE TABLE events", "not covered here"),
         ("SELECT " + "(" * 5_000 + "1" + ")" * 5_000, "nested too deeply"),
+        ("SELECT " + " + ".join(["1"] * 5_000), "nested too deeply"),
         ("SELECT '" + "x" * 262_144 + "'", "at most 262,144 bytes"),
     ],
 )

@@ -1,12 +1,14 @@
 """What an application sends with boto3's `ses` or `sesv2` becomes the events that SES would publish."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import urllib3
 from botocore.exceptions import ClientError
 
 from pipeline.decode import decode
+from pipeline.errors import ArchiveUnavailable, Misuse
 from pipeline.event import Event, Kind
 from pipeline.local.client import local_client
 from pipeline.local.front.application import Front
@@ -15,7 +17,8 @@ from pipeline.local.front.outbox import Outbox
 from pipeline.local.front.server import Server
 from pipeline.local.front.ses_api import SesApi
 from pipeline.local.front.ses_backend import SesBackend
-from pipeline.local.ses import Publisher
+from pipeline.local.front.submission import read_json
+from pipeline.local.ses import Email, Publisher
 
 if TYPE_CHECKING:
     from mypy_boto3_ses import SESClient
@@ -323,3 +326,27 @@ def test_what_does_not_send_goes_to_the_backend(cloud: Cloud) -> None:
     cloud.sesv2.create_configuration_set(ConfigurationSetName="other")
     assert cloud.sesv2.get_configuration_set(ConfigurationSetName="other")["ConfigurationSetName"] == "other"
     assert cloud.records == []
+
+
+def test_a_request_that_is_no_json_is_refused_with_a_sentence(cloud: Cloud) -> None:
+    answer = urllib3.request(
+        "POST",
+        f"{cloud.server.url}/v2/email/outbound-emails",
+        body=b"[]",
+        headers={"Authorization": "AWS4-HMAC-SHA256 Credential=local/20260301/eu-west-1/ses/aws4_request"},
+    )
+    assert (answer.status, answer.json()) == (400, {"message": "the request is no JSON object"})
+
+
+def test_what_should_be_base64_and_is_not_is_refused() -> None:
+    with pytest.raises(Misuse, match="is not base64"):
+        read_json({"Content": {"Raw": {"Data": "no base64"}}})
+
+
+def test_an_email_is_sent_even_if_its_events_cannot_be_published(caplog: pytest.LogCaptureFixture) -> None:
+    def away(_: Sequence[bytes]) -> None:
+        raise ArchiveUnavailable("S3 is away")
+
+    email = Email(sender=SENDER, to=("ann@example.com",))
+    Outbox(Publisher(seed=1), away).publish(email, message_id="an-id")
+    assert caplog.messages == ["the events of message an-id are lost: S3 is away"]

@@ -17,8 +17,8 @@ from uuid import uuid4
 import msgspec
 from werkzeug.wrappers import Request, Response
 
-from pipeline.aws.fault import fault
 from pipeline.errors import ArchiveUnavailable, Misuse
+from pipeline.fault import fault
 from pipeline.local.athena import Athena
 from pipeline.local.front.answer_file import answer_file, keep_answer
 from pipeline.local.front.execution import MAX_ROWS, Execution, Statement, described, page
