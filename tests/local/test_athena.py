@@ -227,7 +227,6 @@ def test_a_query_reaches_neither_files_nor_network(empty: Athena, tmp_path: Path
         ("DESCRIBE evnts", "there is no table evnts"),
         ("SHOW CREATE TABLE events", "not covered here"),
         ("SELECT " + "(" * 5_000 + "1" + ")" * 5_000, "nested too deeply"),
-        ("SELECT " + " + ".join(["1"] * 5_000), "nested too deeply"),
         ("SELECT '" + "x" * 262_144 + "'", "at most 262,144 bytes"),
     ],
 )

@@ -50,13 +50,11 @@ def translate(query: exp.Expr, *, tables: Tables, database: str) -> str:
     Raises:
         Misuse: It needs what is not covered here.
     """
+    _annotate(query, MappingSchema({database: tables}, dialect=WRITE), database)
     try:
-        _annotate(query, MappingSchema({database: tables}, dialect=WRITE), database)
         return mend(query).sql(dialect=WRITE, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
         raise Misuse(f"not covered by the local Athena: {error}") from error
-    except RecursionError as error:
-        raise Misuse("the statement is nested too deeply") from error
 
 
 def parse(sql: str) -> exp.Expr:
