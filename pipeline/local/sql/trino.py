@@ -25,9 +25,7 @@ WRITE = "duckdb"
 MAX_BYTES = 262_144  # Athena's limit for a statement
 QUERIES = "SELECT, WITH, SHOW or DESCRIBE"
 
-GIVE_MAPS = frozenset(
-    {"histogram", "map_agg", "map_concat", "map_filter", "map_union", "transform_keys", "transform_values"}
-)
+GIVE_MAPS = frozenset({"histogram", "map_agg", "map_concat", "map_filter", "transform_values"})
 
 _COMMENTS = re.compile(r"\A\s*(?:--[^\n]*(?:\n|$)\s*|/\*.*?\*/\s*)*", re.DOTALL)
 _FIRST_WORD = re.compile(r"\w+|\(")
