@@ -13,7 +13,6 @@ from pipeline.wire import (
     Bounce,
     Click,
     Complaint,
-    Decision,
     Delivery,
     DeliveryDelay,
     Failure,
@@ -95,7 +94,7 @@ def own_columns(own: Own | None) -> dict[str, Any]:  # noqa: C901 - one flat bra
                 "subscription_source": own.source,
                 "unsubscribed_all": preferences.unsubscribe_all if preferences else None,
             }
-        case Decision():
+        case _:  # a decision
             return {"decision": own.action}
 
 
