@@ -41,10 +41,10 @@ def demo_command(
 
     Example: mailfold demo --emails 20000 --chaos
     """
-    from pipeline.local.chaos import Chaos  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
     from pipeline.local.cloud import LocalCloud  # noqa: PLC0415
     from pipeline.local.demonstration import Demonstration  # noqa: PLC0415
     from pipeline.local.expectation import Expectation  # noqa: PLC0415
+    from pipeline.local.traffic.chaos import Chaos  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
 
     began = time.monotonic()
     expectation = Expectation(policy=DEFAULT_POLICY)

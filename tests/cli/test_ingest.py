@@ -1,0 +1,215 @@
+"""`mailfold ingest` takes in events as people have them, and names what it could not read."""
+
+import gzip
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from pipeline.local.client import local_client
+from pipeline.local.discovery import find
+from tests.cli.cloud_process import CloudProcess
+from tests.cli.command import ROOT, refused, run, told
+
+EXAMPLES = ROOT / "schemas" / "wire" / "examples"
+EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((EXAMPLES / "expected.json").read_bytes())
+TIME = "2026-03-01T10:00:00.000Z"
+
+
+def a_bounce(address: str, *, number: int = 0) -> dict[str, Any]:
+    return {
+        "eventType": "Bounce",
+        "mail": {"timestamp": TIME, "messageId": f"m-{address}", "destination": [address]},
+        "bounce": {
+            "bounceType": "Permanent",
+            "bounceSubType": "General",
+            "bouncedRecipients": [{"emailAddress": address}],
+            "timestamp": TIME,
+            "feedbackId": f"f-{address}-{number}",
+        },
+    }
+
+
+@pytest.fixture
+def people() -> Iterator[str]:
+    """Addresses that no other test knows."""
+    label = uuid4().hex[:8]
+    return (f"{label}.{number}@example.com" for number in range(1_000_000))
+
+
+def are_suppressed(addresses: Sequence[str]) -> bool:
+    answers = told("lookup", "--json", "-", given="\n".join(addresses))
+    return all(answer["suppressed"] for answer in answers)
+
+
+def ingested(*names: str | Path, exit_code: int = 0) -> dict[str, Any]:
+    result = run("ingest", "--json", *map(str, names))
+    assert result.exit_code == exit_code, result.output
+    done: dict[str, Any] = json.loads(result.stdout)
+    return done
+
+
+def test_ndjson_pretty_json_and_gzip_are_taken_in_alike(
+    cloud: CloudProcess, people: Iterator[str], tmp_path: Path
+) -> None:
+    one, two, three, four = (next(people) for _ in range(4))
+    (tmp_path / "lines.ndjson").write_text(f"{json.dumps(a_bounce(one))}\n\n{json.dumps(a_bounce(two))}\n")
+    (tmp_path / "pretty.json").write_text(json.dumps([a_bounce(three)], indent=2))
+    (tmp_path / "zipped").write_bytes(gzip.compress(json.dumps(a_bounce(four)).encode()))
+    done = ingested(tmp_path / "lines.ndjson", tmp_path / "pretty.json", tmp_path / "zipped")
+    assert done == {"events": {"bounce": 4}, "ignored": 0, "rejects": [], "facts": 4, "written": 4, "unchanged": 0}
+    assert are_suppressed([one, two, three, four])
+
+
+def test_every_carrier_is_taken_in_and_every_reject_is_named(cloud: CloudProcess, tmp_path: Path) -> None:
+    folder = tmp_path / "examples"
+    folder.mkdir()
+    for name in EXPECTED:
+        (folder / name).symlink_to(EXAMPLES / name)
+    lines = [line for name in EXPECTED for line in EXPECTED[name]]
+    done = ingested(folder, exit_code=1)
+    kinds = [line["kind"] for line in lines if "kind" in line]
+    assert done["events"] == {kind: kinds.count(kind) for kind in kinds}
+    assert done["ignored"] == sum("ignored" in line for line in lines)
+    failing = {str(folder / name) for name in EXPECTED if any("error" in line for line in EXPECTED[name])}
+    assert failing <= {reject["position"].rpartition(":")[0] for reject in done["rejects"]}
+    assert all(reject["why"] for reject in done["rejects"])
+
+
+def test_a_thousand_small_files_in_folders_are_taken_in(
+    cloud: CloudProcess, people: Iterator[str], tmp_path: Path
+) -> None:
+    addresses = [next(people) for _ in range(10)]
+    for number in range(1_000):
+        folder = tmp_path / f"{number % 13}" / f"{number % 7}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.json").write_text(json.dumps(a_bounce(addresses[number % 10], number=number)))
+    done = ingested(tmp_path)
+    assert (done["events"], done["facts"], done["rejects"]) == ({"bounce": 1_000}, 1_000, [])
+    assert are_suppressed(addresses)
+
+
+def test_a_second_run_changes_no_fact(cloud: CloudProcess, people: Iterator[str], tmp_path: Path) -> None:
+    (tmp_path / "events").write_text("\n".join(json.dumps(a_bounce(next(people))) for _ in range(3)))
+    first = ingested(tmp_path / "events")
+    [before] = told("replay", "--json")
+    second = ingested(tmp_path / "events")
+    [after] = told("replay", "--json")
+    assert (first["written"], second["written"], second["unchanged"]) == (3, 0, 3)
+    assert before["digest"] == after["digest"]
+    assert after["rows"] == before["rows"] + 3
+
+
+def test_what_was_taken_in_is_in_the_log_once_by_its_id(
+    cloud: CloudProcess, people: Iterator[str], tmp_path: Path
+) -> None:
+    address = next(people)
+    (tmp_path / "events").write_text(json.dumps(a_bounce(address)))
+    ingested(tmp_path / "events")
+    ingested(tmp_path / "events")
+    sql = "SELECT count(DISTINCT event_id) AS n FROM events WHERE message_id = 'm-ADDRESS'".replace("ADDRESS", address)
+    assert told("query", sql, "--json") == [{"n": 1}]
+
+
+def test_rejects_are_named_by_file_and_line_and_all_else_is_taken_in(
+    cloud: CloudProcess, people: Iterator[str], tmp_path: Path
+) -> None:
+    one, two = next(people), next(people)
+    file = tmp_path / "events.ndjson"
+    file.write_text(f'\n{json.dumps(a_bounce(one))}\n{{"eventType"\n\n[]\n{json.dumps(a_bounce(two))}\n"?"\n')
+    result = run("ingest", str(file))
+    assert result.exit_code == 1
+    assert result.stderr == "mailfold: 2 rejects set aside; all else was taken in\n"
+    assert result.stdout.splitlines() == [
+        "2 events taken in, 1 record ignored, 2 rejects set aside",
+        "  bounce                      2",
+        "2 facts: 2 items of the table written, 0 unchanged",
+        f"  {file}:3: neither one JSON document nor NDJSON",
+        f"  {file}:7: neither one JSON document nor NDJSON",
+    ]
+    assert are_suppressed([one, two])
+
+
+def test_a_reject_waits_in_the_quarantine_with_its_bytes(cloud: CloudProcess, tmp_path: Path) -> None:
+    (tmp_path / "events").write_text(f"?{uuid4().hex}")
+    ingested(tmp_path / "events", exit_code=1)
+    [again] = [
+        reject
+        for reject in ingested("s3://mailfold-log/quarantine/", exit_code=1)["rejects"]
+        if reject["why"] == "neither one JSON document nor NDJSON"
+    ][:1]
+    assert again["position"].startswith("s3://mailfold-log/quarantine/")
+
+
+def test_broken_gzip_among_good_files_is_named_and_the_others_are_taken_in(
+    cloud: CloudProcess, people: Iterator[str], tmp_path: Path
+) -> None:
+    one, two, three, four = (next(people) for _ in range(4))
+    lines = f"{json.dumps(a_bounce(two))}\n{json.dumps(a_bounce(three))}\n".encode()
+    damaged = bytearray(gzip.compress(lines))
+    damaged[-6] ^= 0xFF
+    (tmp_path / "a").write_text(json.dumps(a_bounce(one)))
+    (tmp_path / "b.gz").write_bytes(gzip.compress(lines)[:-20])
+    (tmp_path / "c.gz").write_bytes(damaged)
+    (tmp_path / "d").write_text(json.dumps(a_bounce(four)))
+    done = ingested(tmp_path, exit_code=1)
+    assert [reject["position"] for reject in done["rejects"]] == [str(tmp_path / "b.gz"), str(tmp_path / "c.gz")]
+    assert are_suppressed([one, four])
+
+
+@pytest.mark.parametrize("missing", ["nothing", "s3://mailfold-log/nothing/", "s3://no-such-bucket/", "s3://"])
+def test_a_name_that_names_nothing_stops_before_anything_is_taken_in(
+    cloud: CloudProcess, people: Iterator[str], tmp_path: Path, missing: str
+) -> None:
+    address = next(people)
+    (tmp_path / "events").write_text(json.dumps(a_bounce(address)))
+    name = missing if missing.startswith("s3:") else str(tmp_path / missing)
+    assert missing in refused("ingest", str(tmp_path / "events"), name)
+    assert not are_suppressed([address])
+
+
+def test_objects_below_a_prefix_of_s3_are_taken_in(cloud: CloudProcess, people: Iterator[str]) -> None:
+    addresses = [next(people) for _ in range(3)]
+    s3, bucket = _s3(), f"old-{uuid4().hex}"
+    s3.create_bucket(Bucket=bucket)
+    for number, address in enumerate(addresses):
+        body = gzip.compress(json.dumps(a_bounce(address)).encode())
+        s3.put_object(Bucket=bucket, Key=f"2025/{number}.gz", Body=body)
+    s3.put_object(Bucket=bucket, Key="2026/other", Body=b"?")
+    s3.close()
+    assert ingested(f"s3://{bucket}/2025/")["events"] == {"bounce": 3}
+    assert told("decode", f"s3://{bucket}/2025/0.gz")[0]["recipients"] == addresses[:1]
+    assert are_suppressed(addresses)
+
+
+def test_standard_input_is_a_file_too(cloud: CloudProcess, people: Iterator[str]) -> None:
+    address = next(people)
+    [done] = told("ingest", "--json", "-", given=json.dumps(a_bounce(address)))
+    assert done["events"] == {"bounce": 1}
+    assert are_suppressed([address])
+
+
+def test_a_file_s_name_may_be_any_bytes(cloud: CloudProcess, tmp_path: Path) -> None:
+    (tmp_path / "caf\udce9\x1b[31m").write_text("?")
+    [reject] = ingested(tmp_path, exit_code=1)["rejects"]
+    assert reject["position"] == f"{tmp_path}/caf\\udce9\x1b[31m:1"
+    result = run("ingest", str(tmp_path))
+    assert "\x1b" not in result.output
+
+
+def test_nothing_is_printed_but_counts_and_rejects(cloud: CloudProcess, people: Iterator[str], tmp_path: Path) -> None:
+    """No address of an event, good or bad, gets into words that end up in logs."""
+    bounce = a_bounce(next(people))
+    (tmp_path / "events").write_text(
+        f"{json.dumps(bounce)}\n{json.dumps({**bounce, 'bounce': None})}\n{json.dumps(bounce)[:-1]}"
+    )
+    assert "@" not in run("ingest", str(tmp_path / "events")).output
+
+
+def _s3() -> Any:
+    environment = find()
+    assert environment
+    return local_client("s3", endpoint_url=environment["AWS_ENDPOINT_URL"], region="us-east-1")

@@ -1,0 +1,173 @@
+"""`mailfold query` writes an answer as a table, as CSV or as JSON, and tells a mistake in one sentence."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pipeline.aws.athena import Column, Result
+from pipeline.cli.query import Form, write
+from pipeline.cli.table import write_table
+from pipeline.errors import Misuse
+from tests.cli.cloud_process import CloudProcess
+from tests.cli.command import good, refused, run, told
+
+ODD = 'a, "b"\nc ; [bold]d[/bold] :smile: ü \' \t'
+
+
+def a_result(*rows: tuple[str | None, ...], **columns: str) -> Result:
+    described = tuple(Column(name=name, type=type_) for name, type_ in columns.items())
+    return Result(columns=described, rows=rows, scanned_bytes=0)
+
+
+def on_a_terminal(result: Result, *, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, markup=False, emoji=False, highlight=False)
+    write_table(result, to=console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_json_is_one_object_per_row_with_numbers_and_booleans_of_json(cloud: CloudProcess) -> None:
+    sql = (
+        "SELECT 1 AS a, 2.5e0 AS b, true AS c, 'x' AS d, CAST(NULL AS integer) AS e UNION ALL SELECT 2, 0, false, '', 3"
+    )
+    expected = [
+        {"a": 1, "b": 2.5, "c": True, "d": "x", "e": None},
+        {"a": 2, "b": 0.0, "c": False, "d": "", "e": 3},
+    ]
+    assert expected == told("query", f"{sql} ORDER BY 1", "--json")
+    assert expected == told("query", f"{sql} ORDER BY 1", "--format", "json")
+
+
+def test_json_of_no_row_is_nothing(cloud: CloudProcess) -> None:
+    assert told("query", "SELECT 1 AS a WHERE false", "--json") == []
+
+
+def test_csv_is_read_back_as_it_was(cloud: CloudProcess) -> None:
+    quoted = ODD.replace("'", "''")
+    output = good("query", f'SELECT \'{quoted}\' AS "a ""name"", odd", 1 AS b', "--format", "csv")
+    assert list(csv.reader(io.StringIO(output, newline=""))) == [['a "name", odd', "b"], [ODD, "1"]]
+
+
+def test_a_table_shows_text_as_text_and_numbers_to_the_right(cloud: CloudProcess) -> None:
+    result = run(
+        "query",
+        "SELECT ARRAY['ann@example.com'] AS recipients, 1000 AS n UNION ALL SELECT ARRAY['[b]:x:'], 1 ORDER BY 2",
+    )
+    assert result.stdout.splitlines() == [
+        "┏━━━━━━━━━━━━━━━━━━━┳━━━━━━┓",
+        "┃ recipients        ┃    n ┃",
+        "┡━━━━━━━━━━━━━━━━━━━╇━━━━━━┩",
+        "│ [[b]:x:]          │    1 │",
+        "│ [ann@example.com] │ 1000 │",
+        "└───────────────────┴──────┘",
+    ]
+    assert result.stderr == "2 rows, 0 bytes read\n"
+
+
+def test_a_wide_table_is_not_cut_where_a_program_reads(cloud: CloudProcess) -> None:
+    output = good("query", "SELECT " + ", ".join(f"'{'x' * 30}' AS column_number_{number}" for number in range(40)))
+    assert output.count("x" * 30) == 40
+    assert all(f"column_number_{number} " in output for number in range(40))
+
+
+def test_on_a_terminal_a_wide_answer_has_a_line_for_each_column() -> None:
+    columns = {f"c{number}": "varchar" for number in range(30)}
+    rows = [tuple(f"{row}-{number}" for number in range(30)) for row in range(2)]
+    lines = on_a_terminal(a_result(*rows, **columns), width=80).splitlines()
+    assert lines[:3] == ["row 1", "c0   0-0".ljust(80)[: len(lines[1])], "c1   0-1".ljust(80)[: len(lines[2])]]
+    assert lines[31].startswith("row 2")
+
+
+def test_on_a_terminal_many_narrow_columns_are_still_a_table() -> None:
+    columns = {f"c{number}": "bigint" for number in range(10)}
+    assert "┏" in on_a_terminal(a_result(("1",) * 10, **columns), width=80)
+
+
+def test_on_a_terminal_long_values_are_folded_and_not_cut() -> None:
+    shown = on_a_terminal(a_result(("x" * 500,), a="varchar"), width=80)
+    assert shown.count("x") == 500
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("form", Form)
+def test_nothing_that_a_terminal_would_obey_reaches_it(
+    form: Form, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    write(a_result(("\x1b]0;owned\x07\x1b[2J\x9b31m\r",), **{"a\x1b[1m": "varchar"}), form)
+    shown = capsys.readouterr().out
+    assert "owned" in shown
+    assert all(character.isprintable() or character == "\n" for character in shown)
+
+
+def test_csv_for_a_program_is_exact(capsys: pytest.CaptureFixture[str]) -> None:
+    write(a_result(("\x1b[2J",), a="varchar"), Form.CSV)
+    assert capsys.readouterr().out == "a\n\x1b[2J\n"
+
+
+def test_json_never_loses_a_column_of_the_same_name(cloud: CloudProcess) -> None:
+    assert "two columns are named a" in refused("query", "SELECT 1 AS a, 2 AS a", "--json")
+    assert "│ 1 │ 2 │" in good("query", "SELECT 1 AS a, 2 AS a")
+
+
+def test_json_has_no_number_that_json_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
+    write(a_result(("NaN", "Infinity"), a="double", b="double"), Form.JSON)
+    assert json.loads(capsys.readouterr().out) == {"a": None, "b": None}
+
+
+def test_a_number_of_any_size_is_exact_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    write(a_result(("9223372036854775807", "0.1"), a="bigint", b="decimal(38,1)"), Form.JSON)
+    assert json.loads(capsys.readouterr().out) == {"a": 2**63 - 1, "b": "0.1"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "sentence"),
+    [
+        ("SELECT foo FROM events", 'line 1:8: Referenced column "foo" not found'),
+        ("SELECT 1 +\n  FROM events WHERE (", "line 2:"),
+        ("SELECT * FROM nothing", "line 1:15: Table with name nothing does not exist"),
+        ("SELECT 1; SELECT 2", "one statement at a time"),
+        ("DROP TABLE events", "only queries run here"),
+        ("SELEC 1", "only queries run here"),
+        ("", "there is no SQL"),
+        (" \n", "there is no SQL"),
+        ("/* nothing */", "the query failed"),
+    ],
+)
+def test_bad_sql_ends_in_one_sentence_with_its_place(cloud: CloudProcess, sql: str, sentence: str) -> None:
+    assert sentence in refused("query", sql)
+
+
+def test_a_mistake_is_told_without_the_addresses_in_the_statement(cloud: CloudProcess) -> None:
+    for sql in ('SELECT "ann@example.com" FROM events', "SELECT CAST('ann@example.com' AS integer)"):
+        assert "ann@" not in refused("query", sql)
+
+
+def test_a_query_that_takes_too_long_is_stopped(cloud: CloudProcess) -> None:
+    sql = "SELECT count(*) FROM UNNEST(sequence(1, 100000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 1000000)) AS b(y)"
+    sentence = refused("query", sql, "--timeout", "0.2", exit_code=1)
+    assert "took more than 0.2 s" in sentence
+
+
+@pytest.mark.parametrize("arguments", [["SELECT 1", "--format", "xml"], ["SELECT 1", "--timeout", "-1"], []])
+def test_options_that_cannot_be_are_refused(arguments: list[str]) -> None:
+    result = run("query", *arguments)
+    assert result.exit_code == 2
+    assert "Usage: mailfold query" in result.stderr
+
+
+def test_views_are_there_to_be_asked(cloud: CloudProcess) -> None:
+    names = {row["tab_name"] for row in told("query", "SHOW TABLES", "--json")}
+    assert {"events", "suppression_facts", "domain_counts"} <= names
+
+
+def test_two_columns_of_one_name_are_refused_before_a_line_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    result: Any = Result(columns=(Column(name="a", type="varchar"),) * 2, rows=[("1", "2")], scanned_bytes=0)
+    with pytest.raises(Misuse):
+        write(result, Form.JSON)
+    assert capsys.readouterr().out == ""
