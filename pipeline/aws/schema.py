@@ -48,7 +48,7 @@ class Log(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 @cache
 def log() -> Log:
     """Return the log's definition."""
-    return msgspec.json.decode(_folder().joinpath("log.json").read_bytes(), type=Log)
+    return msgspec.json.decode(folder().joinpath("log.json").read_bytes(), type=Log)
 
 
 def columns() -> tuple[Column, ...]:
@@ -107,7 +107,7 @@ def _glue(of: tuple[Column, ...]) -> list[dict[str, str]]:
     return [{"Name": column.name, "Type": column.type, "Comment": column.comment} for column in of]
 
 
-def _folder() -> Path:
+def folder() -> Path:
     """Return schemas/: inside the package in a wheel, beside the package in a checkout."""
     package = Path(pipeline.__file__).parent
     inside = package / "schemas"

@@ -23,13 +23,10 @@ from pipeline.aws.store_dynamodb import DynamoSuppressionStore
 from pipeline.aws.transform import transform
 from pipeline.local.athena import Athena
 from pipeline.local.batch import batches
-from pipeline.local.chaos import Chaos
 from pipeline.local.client import ACCESS_KEY_ID, SECRET_ACCESS_KEY, local_client
 from pipeline.local.discovery import ENDPOINT
-from pipeline.local.event_source_mapping import EventSourceMapping
 from pipeline.local.eventbridge import Relay
-from pipeline.local.failure_destination import FailureBucket
-from pipeline.local.firehose import MAX_CALL_BYTES, MAX_RECORDS, MEBIBYTE, DeliveryStream
+from pipeline.local.firehose.delivery_stream import MAX_CALL_BYTES, MAX_RECORDS, MEBIBYTE, DeliveryStream
 from pipeline.local.front.application import Front
 from pipeline.local.front.athena_api import AthenaApi
 from pipeline.local.front.backend import Forwarder, Moto
@@ -38,8 +35,11 @@ from pipeline.local.front.outbox import Outbox
 from pipeline.local.front.server import Server
 from pipeline.local.front.ses_api import SesApi
 from pipeline.local.front.ses_backend import SesBackend
+from pipeline.local.mapping.event_source_mapping import EventSourceMapping
+from pipeline.local.mapping.failure_destination import FailureBucket
 from pipeline.local.resource import LOG_PREFIX, Names, create_all
-from pipeline.local.ses import Publisher
+from pipeline.local.ses.publisher import Publisher
+from pipeline.local.traffic.chaos import Chaos
 from pipeline.policy import DEFAULT_POLICY, Policy
 
 ACCOUNT_ID = "123456789012"  # moto's, which knows no other

@@ -12,7 +12,7 @@ from pipeline.aws.athena import Result, query
 from pipeline.aws.store_dynamodb import DynamoSuppressionStore, ensure_table
 from pipeline.local.cloud import LocalCloud
 from pipeline.local.expectation import Expectation
-from pipeline.local.traffic import traffic
+from pipeline.local.traffic.traffic import traffic
 from pipeline.lookup import Answer, lookup
 from pipeline.policy import Policy, Reason
 from pipeline.replay import Replayed, replay, store_digest

@@ -16,7 +16,7 @@ from pipeline.aws.schema import glue_columns, glue_partitions
 from pipeline.aws.store_dynamodb import table_definition
 from pipeline.errors import Outage
 from pipeline.local.aws_error import ERRORS, error_code
-from pipeline.local.email import CONFIGURATION_SET
+from pipeline.local.ses.email import CONFIGURATION_SET
 
 LOG_PREFIX = "events/"
 DEFAULT_REGION = "us-east-1"  # the one region that CreateBucket does not take as a location

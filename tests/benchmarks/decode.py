@@ -7,7 +7,7 @@ from itertools import chain
 import msgspec
 
 from pipeline.gathering import Gathering, StreamRecord
-from pipeline.local.traffic import traffic
+from pipeline.local.traffic.traffic import traffic
 from pipeline.memory import MemoryQuarantine
 from tests.benchmarks.measure import Ratio, alternate
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from pipeline.decode import decode
 from pipeline.event import Event
-from pipeline.local.traffic import traffic
+from pipeline.local.traffic.traffic import traffic
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 EVENTS_PER_EMAIL = 2  # a Send and a Delivery, mostly; never fewer on average

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from pipeline.aws.transform import transform
-from pipeline.local.traffic import traffic
+from pipeline.local.traffic.traffic import traffic
 from tests.aws.lambda_events import a_firehose_event
 from tests.benchmarks import pydantic_transform
 from tests.benchmarks.measure import Ratio, alternate

@@ -13,8 +13,8 @@ import msgspec
 
 from pipeline.aws.parquet import decode as rows_in
 from pipeline.aws.transform import transform as log_transform
-from pipeline.local.firehose import Counters, DeliveryStream
-from pipeline.local.transformation import Transform
+from pipeline.local.firehose.delivery_stream import Counters, DeliveryStream
+from pipeline.local.firehose.transformation import Transform
 from pipeline.row import Row
 from tests.local.fake_s3 import FakeS3
 

@@ -4,8 +4,8 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.local.event_source_mapping import EventSourceMapping
-from pipeline.local.lane import Handler
+from pipeline.local.mapping.event_source_mapping import EventSourceMapping
+from pipeline.local.mapping.lane import Handler
 from tests.local.fake_kinesis import STREAM, FakeKinesis
 
 if TYPE_CHECKING:

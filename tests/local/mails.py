@@ -7,8 +7,8 @@ from typing import Any
 
 from pipeline.decode import decode
 from pipeline.event import Event
-from pipeline.local.fate import Fate, Occurrence
-from pipeline.local.ses import Email, Publisher
+from pipeline.local.ses.fate import Fate, Occurrence
+from pipeline.local.ses.publisher import Email, Publisher
 
 ANN = "ann@example.com"
 BEN = "ben@example.net"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import Misuse
-from pipeline.local.chaos import Chaos, Mischief
+from pipeline.local.traffic.chaos import Chaos, Mischief
 
 EVENTS = [b'{"event":%d}\n' % number for number in range(400)]
 CALM = {"repeat": 0.0, "reorder": 0.0, "delay": 0.0, "drop": 0.0}

@@ -20,11 +20,11 @@ from pipeline.aws.athena import query
 from pipeline.decode import decode
 from pipeline.errors import Misuse, Outage
 from pipeline.event import Event
-from pipeline.local.chaos import Chaos
 from pipeline.local.cloud import LocalCloud
 from pipeline.local.front.backend import Moto
 from pipeline.local.front.server import Server
-from pipeline.local.traffic import traffic
+from pipeline.local.traffic.chaos import Chaos
+from pipeline.local.traffic.traffic import traffic
 from tests.builders import a_bounce
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from pipeline.aws.projector_lambda import project_event
 from pipeline.errors import Outage, StoreUnavailable
 from pipeline.local.eventbridge import Relay
-from pipeline.local.lane import MAX_EVENT_BYTES, RetryPolicy
+from pipeline.local.mapping.lane import MAX_EVENT_BYTES, RetryPolicy
 from pipeline.lookup import lookup
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY

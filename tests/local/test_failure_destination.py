@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from pipeline.errors import Outage
-from pipeline.local.failure_destination import FailureBucket
+from pipeline.local.mapping.failure_destination import FailureBucket
 from tests.local.fake_kinesis import FIRST_SEQUENCE_NUMBER, STREAM_ARN, FakeKinesis
 from tests.local.lambda_function import QUICKLY, AFunction, a_mapping, numbered, put
 

@@ -14,9 +14,9 @@ from pipeline.aws.parquet import decode as rows_in
 from pipeline.decode import decode
 from pipeline.errors import ArchiveUnavailable, Misuse
 from pipeline.event import Event
-from pipeline.local import buffer, firehose
-from pipeline.local.delivery import prepare
-from pipeline.local.firehose import MAX_RECORD_BYTES, Counters, DeliveryStream
+from pipeline.local.firehose import buffer, delivery_stream
+from pipeline.local.firehose.delivery import prepare
+from pipeline.local.firehose.delivery_stream import MAX_RECORD_BYTES, Counters, DeliveryStream
 from pipeline.row import row
 from tests.builders import a_send, one_of_each
 from tests.local.delivery_stream import (
@@ -183,7 +183,7 @@ def test_an_error_that_nobody_foresaw_is_told_and_loses_nothing(monkeypatch: pyt
             raise trouble
         return prepare(*arguments)
 
-    monkeypatch.setattr("pipeline.local.firehose.prepare", troubled)
+    monkeypatch.setattr("pipeline.local.firehose.delivery_stream.prepare", troubled)
     with a_stream(s3, retry_after_seconds=0.2) as stream:
         stream.put([b"1"])
         with pytest.raises(ArchiveUnavailable, match="ZeroDivisionError"):
@@ -233,7 +233,7 @@ def test_many_threads_may_put_and_flush_at_once() -> None:
 
 def test_an_endless_backlog_is_refused_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffer, "LEAST_ROOM_BYTES", 1)
-    monkeypatch.setattr(firehose, "PUT_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(delivery_stream, "PUT_TIMEOUT_SECONDS", 0.05)
     s3 = FakeS3()
     s3.refused = ("events/",)
     with a_stream(s3, buffer_bytes=10) as stream:

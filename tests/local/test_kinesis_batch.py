@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.local.kinesis_batch import FOR_EVER, Batch, Decision, decide, resume_at
-from pipeline.local.kinesis_event import sequence_number
+from pipeline.local.mapping.kinesis_batch import FOR_EVER, Batch, Decision, decide, resume_at
+from pipeline.local.mapping.kinesis_event import sequence_number
 
 ALL_FAILED = 0
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import Misuse
 from pipeline.event import Kind
-from pipeline.local.fate import (
+from pipeline.local.ses.fate import (
     Bounced,
     Clicked,
     Complained,
@@ -22,7 +22,7 @@ from pipeline.local.fate import (
     RenderingFailed,
     Subscribed,
 )
-from pipeline.local.ses import Email, Publisher
+from pipeline.local.ses.publisher import Email, Publisher
 from tests.local.mails import ANN, BEN, SENT_AT, a_fate, an_email, decoded, published
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "wire" / "examples"

@@ -18,7 +18,7 @@ from pipeline.local.front.server import Server
 from pipeline.local.front.ses_api import SesApi
 from pipeline.local.front.ses_backend import SesBackend
 from pipeline.local.front.submission import read_json
-from pipeline.local.ses import Email, Publisher
+from pipeline.local.ses.publisher import Email, Publisher
 
 if TYPE_CHECKING:
     from mypy_boto3_ses import SESClient

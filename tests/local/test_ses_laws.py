@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.address import canonical
 from pipeline.event import Event, Kind
-from pipeline.local.fate import (
+from pipeline.local.ses.fate import (
     Bounced,
     Clicked,
     Complained,
@@ -20,7 +20,7 @@ from pipeline.local.fate import (
     RenderingFailed,
     Subscribed,
 )
-from pipeline.local.ses import Email, Publisher
+from pipeline.local.ses.publisher import Email, Publisher
 from pipeline.timestamp import from_ms, to_ms
 from tests.local.mails import decoded
 

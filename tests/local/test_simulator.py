@@ -4,8 +4,8 @@ import pytest
 
 from pipeline.fact import findings
 from pipeline.gathering import gather
-from pipeline.local.fate import Bounced, Complained
-from pipeline.local.ses import Publisher
+from pipeline.local.ses.fate import Bounced, Complained
+from pipeline.local.ses.publisher import Publisher
 from pipeline.policy import DEFAULT_POLICY, Reason, verdict
 from tests.local.mails import ANN, BEN, SENT_AT, a_fate, an_email, decoded, outcome, published, sort
 

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.errors import Misuse
 from pipeline.event import Event, Kind
-from pipeline.local.ses import Publisher
-from pipeline.local.traffic import traffic
+from pipeline.local.ses.publisher import Publisher
+from pipeline.local.traffic.traffic import traffic
 from pipeline.wire import Bounce, Complaint
 from tests.local.mails import decoded
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.local.firehose import Counters
-from pipeline.local.transformation import ANSWER_BYTES, ATTEMPTS, CALL_BYTES
+from pipeline.local.firehose.delivery_stream import Counters
+from pipeline.local.firehose.transformation import ANSWER_BYTES, ATTEMPTS, CALL_BYTES
 from tests.local.delivery_stream import AS_ROWS, Answer, a_stream, answering, as_row, delivered, errors_in, ok, raws_in
 from tests.local.fake_s3 import FakeS3
 

@@ -4,8 +4,8 @@ from email.message import EmailMessage
 
 import pytest
 
-from pipeline.local.ses import Publisher
-from pipeline.local.virus import EICAR, is_infected
+from pipeline.local.ses.publisher import Publisher
+from pipeline.local.ses.virus import EICAR, is_infected
 from tests.local.mails import SENT_AT, an_email, published, sort
 
 

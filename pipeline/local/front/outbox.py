@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import MailfoldError
 
 if TYPE_CHECKING:
-    from pipeline.local.ses import Email, Fate, Publisher
+    from pipeline.local.ses.publisher import Email, Fate, Publisher
 
 Destinations = Callable[[Sequence[bytes]], None]
 """Takes the events of an e-mail to wherever the configuration set publishes them."""

@@ -16,12 +16,12 @@ import msgspec
 from werkzeug.wrappers import Request, Response
 
 from pipeline.errors import Misuse
-from pipeline.local.fate import Fate, RenderingFailed
 from pipeline.local.front import ses_reply
 from pipeline.local.front.outbox import Outbox
 from pipeline.local.front.ses_backend import FORM, SesBackend
 from pipeline.local.front.ses_template import action_form, bulk_form, template_form, templated_form
 from pipeline.local.front.submission import Submission, Template, read_form, read_json
+from pipeline.local.ses.fate import Fate, RenderingFailed
 
 FORM_SENDS = frozenset({"SendEmail", "SendRawEmail", "SendTemplatedEmail", "SendBulkTemplatedEmail"})
 ROOT = "/v2/email"

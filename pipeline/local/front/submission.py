@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from pipeline.errors import Misuse
-from pipeline.local.email import CONFIGURATION_SET, Email
 from pipeline.local.front.query_form import nested
 from pipeline.local.front.raw_message import RawMessage, read_raw, tags_of
+from pipeline.local.ses.email import CONFIGURATION_SET, Email
 
 Fields = Mapping[str, Any]
 

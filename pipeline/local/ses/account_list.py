@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from pipeline.address import canonical, is_simulator
-from pipeline.local.fate import Bounced, Complained, Occurrence
+from pipeline.local.ses.fate import Bounced, Complained, Occurrence
 
 HARD = frozenset({"General", "NoEmail"})
 NOT_SPAM = "not-spam"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pipeline.document import NOT_JSON
-from pipeline.local.transformation import Failure, Record
+from pipeline.local.firehose.transformation import Failure, Record
 from pipeline.row import Row
 
 MISFITS = (ValueError, TypeError, OverflowError)

@@ -10,7 +10,7 @@ from random import Random
 
 import msgspec
 
-from pipeline.local.email import Email
+from pipeline.local.ses.email import Email
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,9 +25,9 @@ import msgspec
 from pipeline.errors import ArchiveUnavailable, Misuse
 from pipeline.fault import fault
 from pipeline.local.aws_error import ERRORS, error_code
-from pipeline.local.buffer import Buffer
-from pipeline.local.delivery import Delivery, Destination, S3Object, prepare
-from pipeline.local.transformation import Record, Transform
+from pipeline.local.firehose.buffer import Buffer
+from pipeline.local.firehose.delivery import Delivery, Destination, S3Object, prepare
+from pipeline.local.firehose.transformation import Record, Transform
 from pipeline.timestamp import to_ms
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.local.transformation import Failure
+from pipeline.local.firehose.transformation import Failure
 
 _lines = msgspec.json.Encoder().encode_lines
 

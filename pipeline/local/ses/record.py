@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from pipeline.local.account import Route
-from pipeline.local.fate import (
+from pipeline.local.ses.account import Route
+from pipeline.local.ses.fate import (
     MAX_DELIVERY_MS,
     Bounced,
     Clicked,
@@ -22,7 +22,7 @@ from pipeline.local.fate import (
     RenderingFailed,
     Subscribed,
 )
-from pipeline.local.mail import MailObject
+from pipeline.local.ses.mail import MailObject
 from pipeline.timestamp import from_ms, show
 
 # The sub-types of mail that SES never sent: its own word, so no remote server is named.

@@ -17,8 +17,8 @@ import msgspec
 
 from pipeline.errors import Outage
 from pipeline.local.aws_error import ERRORS, error_code
-from pipeline.local.kinesis_batch import Discarded
-from pipeline.local.kinesis_event import Record, Source, sequence_number
+from pipeline.local.mapping.kinesis_batch import Discarded
+from pipeline.local.mapping.kinesis_event import Record, Source, sequence_number
 from pipeline.timestamp import show
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import msgspec
 
 from pipeline.fault import fault
 from pipeline.local.batch import batches
-from pipeline.local.kinesis_batch import Batch, Discarded, decide, resume_at
-from pipeline.local.kinesis_event import Record, Source, lambda_record
-from pipeline.local.shard import Shard
+from pipeline.local.mapping.kinesis_batch import Batch, Discarded, decide, resume_at
+from pipeline.local.mapping.kinesis_event import Record, Source, lambda_record
+from pipeline.local.mapping.shard import Shard
 
 Handler = Callable[[dict[str, Any]], Mapping[str, Any] | None]
 """The function: takes Lambda's event, returns its answer."""

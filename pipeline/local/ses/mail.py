@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from pipeline.address import bare
-from pipeline.local.account import Account
-from pipeline.local.email import Email
+from pipeline.local.ses.account import Account
+from pipeline.local.ses.email import Email
 from pipeline.timestamp import from_ms, show
 
 MAX_HEADERS_BYTES = 10 * 1024  # SES cuts off what is beyond ("Mail object", headersTruncated)

@@ -6,8 +6,8 @@ from random import Random
 import msgspec
 
 from pipeline.address import bare
-from pipeline.local.fate import MAX_DELIVERY_MS, Bounced, Occurrence
-from pipeline.local.simulator import automatic_reply, on_global_list
+from pipeline.local.ses.fate import MAX_DELIVERY_MS, Bounced, Occurrence
+from pipeline.local.ses.simulator import automatic_reply, on_global_list
 
 
 class _Refusal(msgspec.Struct, frozen=True, kw_only=True):

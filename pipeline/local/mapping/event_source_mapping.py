@@ -20,11 +20,11 @@ from uuid import uuid4
 
 from pipeline.errors import Outage
 from pipeline.local.aws_error import ERRORS, error_code
-from pipeline.local.failure_destination import FailureBucket
-from pipeline.local.kinesis_batch import Discarded
-from pipeline.local.kinesis_event import Source, sequence_number
-from pipeline.local.lane import Handler, Lane, RetryPolicy
-from pipeline.local.shard import Shard
+from pipeline.local.mapping.failure_destination import FailureBucket
+from pipeline.local.mapping.kinesis_batch import Discarded
+from pipeline.local.mapping.kinesis_event import Source, sequence_number
+from pipeline.local.mapping.lane import Handler, Lane, RetryPolicy
+from pipeline.local.mapping.shard import Shard
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient

@@ -12,7 +12,7 @@ from random import Random
 import msgspec
 
 from pipeline.address import bare
-from pipeline.local.fate import (
+from pipeline.local.ses.fate import (
     Clicked,
     Complained,
     Delayed,
@@ -22,8 +22,8 @@ from pipeline.local.fate import (
     RenderingFailed,
     Subscribed,
 )
-from pipeline.local.mishap import bounces
-from pipeline.local.simulator import deliveries
+from pipeline.local.ses.simulator import deliveries
+from pipeline.local.traffic.mishap import bounces
 
 MINUTE_MS = 60_000
 DAY_MS = 1_440 * MINUTE_MS

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from pipeline.local.kinesis_event import Record, sequence_number
+from pipeline.local.mapping.kinesis_event import Record, sequence_number
 
 FOR_EVER = -1
 """AWS's word for a number of retries without end."""

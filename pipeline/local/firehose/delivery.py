@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import msgspec
 
-from pipeline.local.conversion import convert
-from pipeline.local.delivery_error import format_conversion_failed, processing_failed
-from pipeline.local.transformation import Failure, Record, Transform, transform_records
+from pipeline.local.firehose.conversion import convert
+from pipeline.local.firehose.delivery_error import format_conversion_failed, processing_failed
+from pipeline.local.firehose.transformation import Failure, Record, Transform, transform_records
 from pipeline.timestamp import from_ms, to_ms
 
 VERSION = 1  # of the delivery stream's configuration, part of an object's name

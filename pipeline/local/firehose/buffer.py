@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from pipeline.local.transformation import Record
+from pipeline.local.firehose.transformation import Record
 
 MAX_BUFFERS_HELD = 4  # then putting waits: memory is no place for an endless backlog
 LEAST_ROOM_BYTES = 4 * 1024 * 1024  # the largest call, so that a small buffer never has to refuse one

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 
 from pipeline.address import bare, canonical
-from pipeline.local.account_list import AccountList, Listing
-from pipeline.local.fate import Bounced, Complained, Delivered, Fate, Occurrence
+from pipeline.local.ses.account_list import AccountList, Listing
+from pipeline.local.ses.fate import Bounced, Complained, Delivered, Fate, Occurrence
 
 USER_AGENT = "Amazon SES Mailbox Simulator"
 ON_ACCOUNT_LIST = "OnAccountSuppressionList"

@@ -9,14 +9,14 @@ from datetime import datetime
 from random import Random
 
 from pipeline.errors import Misuse
-from pipeline.local.account import Account
-from pipeline.local.account_list import AccountList
-from pipeline.local.email import Email
-from pipeline.local.fate import Fate, Occurrence, Rejected, RenderingFailed
-from pipeline.local.mail import MailObject, Message
-from pipeline.local.record import Circumstances, record, send
-from pipeline.local.simulator import fate_of
-from pipeline.local.virus import is_infected
+from pipeline.local.ses.account import Account
+from pipeline.local.ses.account_list import AccountList
+from pipeline.local.ses.email import Email
+from pipeline.local.ses.fate import Fate, Occurrence, Rejected, RenderingFailed
+from pipeline.local.ses.mail import MailObject, Message
+from pipeline.local.ses.record import Circumstances, record, send
+from pipeline.local.ses.simulator import fate_of
+from pipeline.local.ses.virus import is_infected
 from pipeline.timestamp import to_ms
 
 __all__ = ["Email", "Fate", "Publisher"]
@@ -61,7 +61,7 @@ class Publisher:
             sent_at: When SES accepts it.
             message_id: SES's id of the message, where the sender has been told one; None: a fresh one.
             fate: What becomes of it, whatever the account's list says; None: its content, that list and its addresses
-                decide, see `pipeline.local.simulator`.
+                decide, see `pipeline.local.ses.simulator`.
 
         Raises:
             Misuse: `sent_at` has no time zone.

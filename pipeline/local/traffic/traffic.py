@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from random import Random
 
-from pipeline.local.audience import Audience, Person
-from pipeline.local.campaign import compose
-from pipeline.local.fate import Fate
-from pipeline.local.ses import Publisher
-from pipeline.local.story import Story, complained, draw
+from pipeline.local.ses.fate import Fate
+from pipeline.local.ses.publisher import Publisher
+from pipeline.local.traffic.audience import Audience, Person
+from pipeline.local.traffic.campaign import compose
+from pipeline.local.traffic.story import Story, complained, draw
 
 MAILS_PER_PERSON = 3
 USUAL_GAP_MS = 2_000  # between two mails: about 43,000 a day

@@ -1,0 +1,1 @@
+"""SES on this machine: a send becomes the events that SES would publish."""
