@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec.structs import astuple
 
-from pipeline.aws.column import Column
+from pipeline.aws.column import column
 from pipeline.aws.schema import arrow_schema
 from pipeline.columns import Diagnosis
 from pipeline.row import FactColumn, Row
@@ -18,19 +18,27 @@ from pipeline.timestamp import from_ms
 # So few rows stay in the processor's cache, and below the number of objects that starts Python's garbage collector.
 ROWS_TURNED = 48
 
+_MOMENT = pa.timestamp("us", "UTC")  # a bound may be finer than the log's milliseconds
 
-def to_table(rows: Iterable[Row]) -> Any:
-    """Return rows as an Arrow table of `schema.arrow_schema`, in their order; every empty list is null.
+# The raw texts of one mail's events repeat most of each other, and compress together.
+ORDER = (("is_feedback", "descending"), ("message_id", "ascending"), ("event_id", "ascending"))
 
-    Rows are let go as they are taken: given one by one they are never all held.
+
+def to_table(rows: Iterable[Row], *, sort: bool = False) -> Any:
+    """Return rows as an Arrow table of `schema.arrow_schema`; every empty list is null.
+
+    Args:
+        rows: Let go as they are taken: given one by one they are never all held.
+        sort: Feedback first, and then by mail. False: in the order given.
     """
     schema = arrow_schema()
-    columns = [Column(field) for field in schema]
+    columns = {field.name: column(field) for field in schema}
     tuples = map(astuple, rows)
     while some := list(islice(tuples, ROWS_TURNED)):
-        for column, values in zip(columns, zip(*some, strict=True), strict=True):
-            column.add(values)
-    return pa.Table.from_arrays([column.array() for column in columns], schema=schema)
+        for each, values in zip(columns.values(), zip(*some, strict=True), strict=True):
+            each.add(values)
+    order = pc.sort_indices(pa.table({key: columns[key].array() for key, _ in ORDER}), ORDER) if sort else None
+    return pa.Table.from_arrays([each.array(order) for each in columns.values()], schema=schema)
 
 
 def to_rows(table: Any) -> list[Row]:
@@ -43,11 +51,15 @@ def to_rows(table: Any) -> list[Row]:
 
 def arrived_between(rows: Any, since: datetime | None, until: datetime | None) -> Any:
     """Return those rows of a table or batch that arrived from `since` up to, not including, `until`."""
-    arrived_at = rows.column("arrived_at").cast(pa.timestamp("us", "UTC"))
     if since is not None:
-        within = pc.greater_equal(arrived_at, pa.scalar(since, arrived_at.type))
-        rows, arrived_at = rows.filter(within), arrived_at.filter(within)
-    return rows if until is None else rows.filter(pc.less(arrived_at, pa.scalar(until, arrived_at.type)))
+        rows = rows.filter(pc.greater_equal(_arrived_at(rows), pa.scalar(since, _MOMENT)))
+    if until is not None:
+        rows = rows.filter(pc.less(_arrived_at(rows), pa.scalar(until, _MOMENT)))
+    return rows
+
+
+def _arrived_at(rows: Any) -> Any:
+    return rows.column("arrived_at").cast(_MOMENT)
 
 
 def _reader(field: Any) -> Callable[[Any], Sequence[Any]]:

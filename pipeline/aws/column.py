@@ -1,50 +1,78 @@
-"""Columns in the making: values in a few at a time, an Arrow array out.
+"""Columns in the making: values in a few at a time, an Arrow array out, in another order if need be.
 
 Where time goes is odd here. An Arrow array has a price of its own, some 3 µs, so most columns gather a thousand values
-first. But mappings are dozens of small objects each, and raw text is long: while those are kept, they push all else
-out of the processor's cache, and Python's garbage collector walks through them again and again. They are turned into
-Arrow's form at once.
+first. But mappings are dozens of small objects each: while they are kept, they push all else out of the processor's
+cache, and Python's garbage collector walks through them again and again; so they become Arrow's at once. Raw text is
+most of all bytes: sorted in Arrow's form it would be copied three times, and every copy is fresh memory; so it stays
+Python's until its order is known.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 from msgspec.structs import asdict
 
 VALUES_PER_ARRAY = 1_000
-BULKY = frozenset({"raw", "tags", "link_tags"})
 
 
-class Column:
-    """A column in the making; values are as `pipeline.row.Row` has them, and an empty tuple becomes null."""
+class Column(Protocol):
+    """A column in the making."""
 
-    def __init__(self, field: Any) -> None:
-        """Begin an empty one.
+    def add(self, values: Sequence[Any], /) -> None:
+        """Take the next values, as `pipeline.row.Row` has them; an empty tuple becomes null."""
+        ...
 
-        Args:
-            field: Its Arrow field.
-        """
-        self._type = field.type
-        self._array = _maker(field.type)
-        self._values_per_array = 1 if field.name in BULKY else VALUES_PER_ARRAY
+    def array(self, order: Any = None, /) -> Any:
+        """Return all the values as an Arrow chunked array; `order`, if given, are their indices as they shall be."""
+        ...
+
+
+def column(field: Any) -> Column:
+    """Return an empty column for an Arrow field."""
+    return _Texts(field.type) if field.name == "raw" else _Values(field.type)
+
+
+class _Values:
+    """Values that become Arrow's as soon as there are enough of them."""
+
+    def __init__(self, of: Any) -> None:
+        self._type = of
+        self._array = _maker(of)
+        self._values_per_array = 1 if pa.types.is_map(of) else VALUES_PER_ARRAY
         self._values: list[Any] = []
         self._arrays: list[Any] = []
 
-    def add(self, values: Sequence[Any]) -> None:
-        """Take the next values."""
+    def add(self, values: Sequence[Any], /) -> None:
         self._values += values
         if len(self._values) >= self._values_per_array:
             self._turn()
 
-    def array(self) -> Any:
-        """Return all the values as an Arrow chunked array."""
-        self._turn()
-        return pa.chunked_array(self._arrays, self._type)
+    def array(self, order: Any = None, /) -> Any:
+        if self._values:
+            self._turn()
+        whole = pa.chunked_array(self._arrays, self._type)
+        return whole if order is None else whole.take(order)
 
     def _turn(self) -> None:
         self._arrays.append(self._array(self._values))
         self._values = []
+
+
+class _Texts:
+    """Long texts, which become Arrow's at last."""
+
+    def __init__(self, of: Any) -> None:
+        self._type = of
+        self._values: list[str] = []
+
+    def add(self, values: Sequence[str], /) -> None:
+        self._values += values
+
+    def array(self, order: Any = None, /) -> Any:
+        values = self._values if order is None else [self._values[index] for index in order.to_pylist()]
+        starts = range(0, len(values), VALUES_PER_ARRAY)
+        return pa.chunked_array([pa.array(values[s : s + VALUES_PER_ARRAY], self._type) for s in starts], self._type)
 
 
 def _maker(of: Any) -> Callable[[Sequence[Any]], Any]:
@@ -58,7 +86,7 @@ def _maker(of: Any) -> Callable[[Sequence[Any]], Any]:
 
 
 def _maps(values: Sequence[Mapping[str, Sequence[str]] | None], of: Any) -> Any:
-    """Return mappings as an Arrow array; flattened here, since Arrow would make pairs of them first."""
+    """Return mappings as an Arrow array; flattened here, since Arrow would want pairs, which are more objects yet."""
     keys: list[str] = []
     items: list[Sequence[str]] = []
     offsets: list[int | None] = []

@@ -23,8 +23,7 @@ ROWS_PER_SCAN = 65_536
 ROWS_DECODED_AGAIN = 4_096  # about 8 MB of raw text
 
 _COLUMNS = ("event_id", "facts", "decoder_version")
-_CURRENT = (DECODER_VERSION, DECODER_VERSION)
-_NO_FEEDBACK = (False, False)
+_FIELDS = ("address", "scope", "fact", "at_ms", "message_id", "sub_type", "status", "diagnostic", "spelling")
 _FACTS = {fact.value: fact for fact in Fact}
 
 
@@ -36,24 +35,20 @@ def scans(file: Any, *, since: datetime | None = None, until: datetime | None = 
         since: None: from the first row.
         until: None: to the last row.
     """
-    bounded = since is not None or until is not None
+    bounds = ["arrived_at"] if since or until else []
     indices = _indices(file)
     for group in range(file.num_row_groups):
         metadata = file.metadata.row_group(group)
-        current = _range(metadata, indices["decoder_version"]) == _CURRENT
-        needed = [] if current and _range(metadata, indices["is_feedback"]) == _NO_FEEDBACK else list(_COLUMNS)
-        if needed and not current:
-            needed.append("raw")
-        if bounded:
-            needed.append("arrived_at")
-        if not needed:
+        is_current = _is_all(DECODER_VERSION, metadata.column(indices["decoder_version"]))
+        is_idle = is_current and _is_all(False, metadata.column(indices["is_feedback"]))
+        names = [*bounds] if is_idle else [*bounds, *_COLUMNS] if is_current else [*bounds, *_COLUMNS, "raw"]
+        if not names:
             yield Scan(rows=metadata.num_rows, findings=())
             continue
-        for batch in file.iter_batches(
-            ROWS_PER_SCAN if current else ROWS_DECODED_AGAIN, row_groups=[group], columns=needed, use_threads=False
-        ):
-            rows = arrived_between(batch, since, until) if bounded else batch
-            yield Scan(rows=rows.num_rows, findings=_findings(rows) if "facts" in needed else ())
+        size = ROWS_PER_SCAN if is_current else ROWS_DECODED_AGAIN
+        for batch in file.iter_batches(size, row_groups=[group], columns=names, use_threads=False):
+            rows = arrived_between(batch, since, until)
+            yield Scan(rows=rows.num_rows, findings=() if is_idle else _findings(rows))
 
 
 def _indices(file: Any) -> dict[str, int]:
@@ -62,20 +57,21 @@ def _indices(file: Any) -> dict[str, int]:
     return {schema.column(index).path: index for index in range(file.metadata.num_columns)}
 
 
-def _range(metadata: Any, index: int) -> tuple[Any, Any] | None:
-    """Return the least and the greatest value that a column has in a row group; None if the file does not say."""
-    known = metadata.column(index).statistics
-    return (known.min, known.max) if known is not None and known.has_min_max else None
+def _is_all(value: object, column: Any) -> bool:
+    """Tell whether a row group's statistics say that a column has this value in every row."""
+    known = column.statistics
+    return known is not None and known.has_min_max and known.min == known.max == value
 
 
 def _findings(rows: Any) -> Sequence[Finding]:
+    if "raw" not in rows.schema.names:
+        return _as_decided(rows)
     current = pc.equal(rows.column("decoder_version"), DECODER_VERSION)
     found = _as_decided(rows.filter(current))
-    if "raw" in rows.schema.names:
-        for raw in rows.filter(pc.invert(current)).column("raw").to_pylist():
-            for outcome in decode(raw.encode()):
-                if isinstance(outcome, Event):
-                    found.extend(findings(outcome))
+    for raw in rows.filter(pc.invert(current)).column("raw").to_pylist():
+        for outcome in decode(raw.encode()):
+            if isinstance(outcome, Event):
+                found.extend(findings(outcome))
     return found
 
 
@@ -83,41 +79,24 @@ def _as_decided(rows: Any) -> list[Finding]:
     """Return what `row.finding` makes of each fact; all of them at once."""
     lists = rows.column("facts")
     facts = pc.list_flatten(lists)
-    event_ids = rows.column("event_id").take(pc.list_parent_indices(lists))
-
-    def values(name: str) -> list[Any]:
-        return pc.struct_field(facts, name).to_pylist()  # type: ignore[no-any-return]
-
-    return [
-        Finding(
-            Key(address, scope),
-            _FACTS[fact],
-            Evidence(
-                at_ms=at_ms,
-                event_id=event_id,
-                message_id=message_id,
-                sub_type=sub_type,
-                status=status,
-                diagnostic=diagnostic,
-                spelling=spelling,
-                lifts=lifts,
-            ),
+    event_ids = rows.column("event_id").take(pc.list_parent_indices(lists)).to_pylist()
+    address, scope, fact, *own = (pc.struct_field(facts, name).to_pylist() for name in _FIELDS)
+    evidence = [
+        Evidence(
+            at_ms=at_ms,
+            event_id=event_id,
+            message_id=message_id,
+            sub_type=sub_type,
+            status=status,
+            diagnostic=diagnostic,
+            spelling=spelling,
+            lifts=lifts,
         )
-        for address, scope, fact, at_ms, event_id, message_id, sub_type, status, diagnostic, spelling, lifts in zip(
-            values("address"),
-            values("scope"),
-            values("fact"),
-            values("at_ms"),
-            event_ids.to_pylist(),
-            values("message_id"),
-            values("sub_type"),
-            values("status"),
-            values("diagnostic"),
-            values("spelling"),
-            _lifts(pc.struct_field(facts, "lifts")),
-            strict=False,
+        for event_id, lifts, at_ms, message_id, sub_type, status, diagnostic, spelling in zip(
+            event_ids, _lifts(pc.struct_field(facts, "lifts")), *own, strict=True
         )
     ]
+    return list(map(Finding, map(Key, address, scope), map(_FACTS.__getitem__, fact), evidence))
 
 
 def _lifts(lists: Any) -> Iterator[tuple[str, ...]]:

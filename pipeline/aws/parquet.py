@@ -35,11 +35,10 @@ def encode(rows: Iterable[Row], *, compression: Literal["zstd", "gzip"] = "zstd"
         sort: Put feedback first, in a row group of its own, so that a replay reads little else; and the rest by
             mail, whose events repeat most of each other's raw text. False: leave the order, as Firehose does.
     """
-    table = to_table(rows)
-    parts = _parted(table) if sort else [table]
+    table = to_table(rows, sort=sort)
     sink = BytesIO()
     with pq.ParquetWriter(sink, table.schema, compression=compression, **_options(table, compression)) as writer:
-        for part in parts:
+        for part in _parts(table) if sort else [table]:
             writer.write_table(part, row_group_size=ROWS_PER_GROUP)
     return sink.getvalue()
 
@@ -71,9 +70,7 @@ def _options(table: Any, compression: str) -> dict[str, Any]:
     }
 
 
-def _parted(table: Any) -> list[Any]:
-    """Return feedback and the rest, each sorted by mail and then in the same order however the rows came."""
-    keys = [("is_feedback", "descending"), ("message_id", "ascending"), ("event_id", "ascending"), ("raw", "ascending")]
-    ordered = table.take(pc.sort_indices(table, sort_keys=keys))
-    feedback = pc.sum(ordered["is_feedback"]).as_py() or 0
-    return [part for part in (ordered.slice(0, feedback), ordered.slice(feedback)) if part.num_rows]
+def _parts(table: Any) -> list[Any]:
+    """Return the feedback at a sorted table's beginning, and the rest."""
+    feedback = pc.sum(table["is_feedback"]).as_py() or 0
+    return [part for part in (table.slice(0, feedback), table.slice(feedback)) if part.num_rows]
