@@ -9,13 +9,13 @@ from datetime import datetime
 import msgspec
 
 from pipeline.digest import digest
+from pipeline.fact import Finding
 from pipeline.gathering import gather
 from pipeline.policy import Policy
 from pipeline.ports import Archive, SuppressionStore
 from pipeline.projection import merge_fully
-from pipeline.standing import Key, Standing, join
 
-KEYS_HELD = 50_000  # standings folded in memory before they are merged: about 50 MB
+FINDINGS_HELD = 100_000  # in memory before they are merged: about 60 MB
 
 
 class Replayed(msgspec.Struct, kw_only=True):
@@ -58,15 +58,14 @@ def replay(
         Rejected: The table refuses an item for good.
     """
     done = Replayed()
-    held: dict[Key, Standing] = {}
+    held: list[Finding] = []
     for scan in archive.findings(since=since, until=until):
-        for key, change in gather(scan.findings).items():
-            held[key] = join(held[key], change) if key in held else change
+        held += scan.findings
         done.rows += scan.rows
         done.facts += len(scan.findings)
-        if len(held) >= KEYS_HELD:
+        if len(held) >= FINDINGS_HELD:
             _merge(held, done, store, policy)
-            held = {}
+            held = []
         progress(done)
     _merge(held, done, store, policy)
     progress(done)
@@ -78,7 +77,7 @@ def store_digest(store: SuppressionStore) -> str:
     return digest((key, item.standing) for key, item in store.scan())
 
 
-def _merge(changes: dict[Key, Standing], done: Replayed, store: SuppressionStore, policy: Policy) -> None:
-    merged = merge_fully(changes, store=store, policy=policy)
+def _merge(found: list[Finding], done: Replayed, store: SuppressionStore, policy: Policy) -> None:
+    merged = merge_fully(gather(found), store=store, policy=policy)
     done.written += merged.written
     done.unchanged += merged.unchanged

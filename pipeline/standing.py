@@ -14,7 +14,7 @@ counted, and nothing is ever taken away but by these bounds, which themselves jo
 Pure. A join only adds: a decoder that misread is repaired by a rebuild into an empty table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
@@ -87,12 +87,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_default
 
 NOTHING_KNOWN = Standing()
 
+Keep = Callable[[Iterable[Evidence]], tuple[Evidence, ...]]
+"""Returns what is kept of evidence of one sort."""
+
 
 def join(one: Standing, other: Standing) -> Standing:
     """Return what is known once both are known."""
     if other in (one, NOTHING_KNOWN):
         return one
-    return Standing(**{fact: _KEEP[fact]((*getattr(one, fact), *getattr(other, fact))) for fact in Fact})
+    return Standing(**{fact: _joined(keep, getattr(one, fact), getattr(other, fact)) for fact, keep in _KEEP.items()})
 
 
 def standing(facts: Iterable[tuple[Fact, Evidence]]) -> Standing:
@@ -122,6 +125,10 @@ def facts_hash(known: Standing) -> str:
     return "" if known == NOTHING_KNOWN else sha256(facts_json(known)).hexdigest()
 
 
+def _joined(keep: Keep, one: tuple[Evidence, ...], other: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    return keep((*one, *other)) if one and other else one or other
+
+
 def _oldest_and_newest(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     ordered = sorted(set(evidence))
     return tuple(ordered if len(ordered) <= NEWEST_KEPT + 1 else [ordered[0], *ordered[-NEWEST_KEPT:]])
@@ -138,7 +145,7 @@ def _newest(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     return () if newest is None else (newest,)
 
 
-_KEEP = {
+_KEEP: dict[Fact, Keep] = {
     Fact.HARD: _oldest_and_newest,
     Fact.COMPLAINT: _oldest_and_newest,
     Fact.UNCERTAIN_COMPLAINT: _oldest_and_newest,

@@ -53,7 +53,7 @@ def test_only_what_arrived_in_time_is_replayed() -> None:
 
 
 def test_what_is_held_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.replay.KEYS_HELD", 1)
+    monkeypatch.setattr("pipeline.replay.FINDINGS_HELD", 1)
     rows = [a_row(a_bounce()), a_row(a_bounce(recipients=[BOB])), a_row(a_complaint())]
 
     class OneByOne(MemoryArchive):
