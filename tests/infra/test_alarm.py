@@ -1,0 +1,178 @@
+"""Alarms: what they watch, and that each says what to do."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pipeline
+from pipeline.aws.metric import NAMESPACE
+from tests.infra.cloudformation import REGION, TOPIC, stack, template
+from tests.infra.conftest import Metric
+
+EVERY = stack(NotificationTopic=TOPIC, NotificationRoute="direct").of_type("AWS::CloudWatch::Alarm")
+LONGEST_DESCRIPTION = 1_024  # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+KEY = f"arn:aws:kms:{REGION}:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+WATCHED = {
+    ("AWS/Lambda", "IteratorAge"),  # the table is late
+    ("AWS/Lambda", "OnFailureDestinationDeliveredEventCount"),  # the mapping gave something up
+    ("AWS/Lambda", "DestinationDeliveryFailures"),
+    ("AWS/Lambda", "AsyncEventsDropped"),
+    ("AWS/Lambda", "Errors"),
+    ("AWS/Lambda", "Throttles"),
+    ("AWS/Kinesis", "WriteProvisionedThroughputExceeded"),
+    ("AWS/Firehose", "DeliveryToS3.DataFreshness"),
+    ("AWS/Firehose", "FailedConversion.Records"),  # objects under errors/
+    ("AWS/Firehose", "ThrottledRecords"),
+    ("AWS/Events", "InvocationsFailedToBeSentToDlq"),
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),  # dead letters
+    ("AWS/SES", "Reputation.BounceRate"),
+    ("AWS/SES", "Reputation.ComplaintRate"),
+    ("AWS/SES", "Send"),  # silence
+    (NAMESPACE, "SendEvents"),
+    (NAMESPACE, "Failed"),  # objects under errors/
+    (NAMESPACE, "Quarantined"),
+    (NAMESPACE, "Faults"),
+    (NAMESPACE, "Unfinished"),
+}
+
+
+def metrics(alarm: Any) -> list[dict[str, Any]]:
+    """Return the metrics that an alarm watches."""
+    return [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", ()) if "MetricStat" in each] or [alarm]
+
+
+def named(metric: Any) -> tuple[str, str]:
+    return metric["Namespace"], metric["MetricName"]
+
+
+def own(metric: Any) -> Metric:
+    (dimension,) = metric["Dimensions"]
+    assert dimension["Name"] == "service"
+    return (*named(metric), dimension["Value"])
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_an_alarm_says_what_it_means_and_then_what_to_do(name: str) -> None:
+    meaning, _, remedy = EVERY[name]["AlarmDescription"].partition(" Do: ")
+    assert len(meaning.split()) >= 10
+    assert len(remedy.split()) >= 10
+    assert meaning.endswith(".")
+    assert remedy.endswith(".")
+    assert len(EVERY[name]["AlarmDescription"]) <= LONGEST_DESCRIPTION // 2  # names of resources are longer than ids
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_an_alarm_tells_the_one_topic_when_it_begins_and_when_it_ends(name: str) -> None:
+    assert EVERY[name]["AlarmActions"] == EVERY[name]["OKActions"] == ["{AlarmTopic}"]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_an_alarm_says_how_it_takes_silence(name: str) -> None:
+    expected = "ignore" if "Reputation" in EVERY[name].get("MetricName", "") else "notBreaching"
+    assert EVERY[name]["TreatMissingData"] == expected
+
+
+def test_alarms_have_names_of_their_own_that_begin_with_the_stacks() -> None:
+    names = [alarm["AlarmName"] for alarm in EVERY.values()]
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("mail-fold ") for name in names)
+
+
+def test_every_link_has_its_alarm() -> None:
+    assert {named(metric) for alarm in EVERY.values() for metric in metrics(alarm)} == WATCHED
+
+
+@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
+def test_both_functions_are_watched(metric: str) -> None:
+    functions = [alarm["Dimensions"] for alarm in EVERY.values() if alarm.get("MetricName") == metric]
+    assert sorted(each["Value"] for (each,) in functions) == ["{Projector}", "{Transform}"]
+
+
+def test_the_counts_that_alarms_watch_are_ones_that_the_functions_publish(published: set[Metric]) -> None:
+    watched = {own(metric) for alarm in EVERY.values() for metric in metrics(alarm) if metric["Namespace"] == NAMESPACE}
+    assert watched <= published
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in EVERY if named(metrics(EVERY[name])[0])[0] not in {NAMESPACE, "AWS/SES"}]
+)
+def test_an_alarm_watches_something_of_this_stack(name: str) -> None:
+    for metric in metrics(EVERY[name]):
+        (dimension,) = metric["Dimensions"]
+        assert dimension["Value"].strip("{}").split(".")[0] in template()["Resources"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "thresholds"),
+    [("Reputation.BounceRate", [0.05, 0.10]), ("Reputation.ComplaintRate", [0.001, 0.005])],
+)
+def test_rates_are_those_that_aws_judges_by_warned_of_and_paged_for(metric: str, thresholds: list[float]) -> None:
+    alarms = [alarm for alarm in EVERY.values() if alarm.get("MetricName") == metric]
+    assert sorted(alarm["Threshold"] for alarm in alarms) == thresholds
+    assert all("Dimensions" not in alarm for alarm in alarms)  # the account's, which is what AWS reviews
+    assert ["URGENT" in alarm["AlarmName"] for alarm in sorted(alarms, key=lambda each: each["Threshold"])] == [
+        False,
+        True,
+    ]
+
+
+def test_the_table_is_called_late_long_before_anything_is_given_up() -> None:
+    late_ms = EVERY["FeedbackLateAlarm"]["Threshold"]
+    tried_seconds = [each["TriedSeconds"] for each in template()["Mappings"]["StreamRetention"].values()]
+    assert late_ms == 15 * 60 * 1_000
+    assert late_ms / 1_000 < min(tried_seconds) / 10
+
+
+def test_the_log_is_called_late_when_its_longest_buffer_is_long_over() -> None:
+    longest_seconds = template()["Parameters"]["LogBufferSeconds"]["MaxValue"]
+    assert 2 * longest_seconds < EVERY["LogLateAlarm"]["Threshold"] < 24 * 3_600  # after which Firehose loses it
+
+
+def test_silence_is_mail_sent_without_an_event_for_two_hours() -> None:
+    alarm = EVERY["SilenceAlarm"]
+    expression, *watched = alarm["Metrics"]
+
+    assert expression["Expression"] == "IF(sent >= 1 AND SUM(METRICS()) == sent, 1, 0)"
+    assert [each["Id"] for each in watched] == ["sent", "arrived"]
+    assert [named(each["MetricStat"]["Metric"]) for each in watched] == [
+        ("AWS/SES", "Send"),
+        (NAMESPACE, "SendEvents"),
+    ]
+    assert {each["MetricStat"]["Period"] * alarm["EvaluationPeriods"] for each in watched} == {2 * 3_600}
+
+
+def test_silence_is_no_alarm_if_nobody_wants_it() -> None:
+    assert "SilenceAlarm" not in stack(SilenceMails="0").resources
+    assert "sent >= 500 " in stack(SilenceMails="500").properties("SilenceAlarm")["Metrics"][0]["Expression"]
+
+
+def test_only_silence_is_reckoned_from_several_metrics() -> None:
+    # Emulators make no alarm of an expression; without this one they take the template as it is.
+    assert [name for name, alarm in EVERY.items() if "Metrics" in alarm] == ["SilenceAlarm"]
+
+
+def test_the_topic_is_never_under_a_key_that_cloudwatch_cannot_use() -> None:
+    allowed = template()["Parameters"]["AlarmTopicKey"]["AllowedPattern"]
+    assert "KmsMasterKeyId" not in stack().properties("AlarmTopic")
+    assert stack(AlarmTopicKey=KEY).properties("AlarmTopic") == {"KmsMasterKeyId": KEY}
+    assert re.fullmatch(allowed, KEY)
+    assert not re.fullmatch(allowed, "alias/aws/sns")
+    assert not re.fullmatch(allowed, f"arn:aws:kms:{REGION}:123456789012:alias/aws/sns")
+
+
+def test_an_address_gets_the_alarms_if_one_is_given() -> None:
+    assert "AlarmSubscription" not in stack().resources
+    assert stack(AlarmEmail="ops@example.com").properties("AlarmSubscription") == {
+        "TopicArn": "{AlarmTopic}",
+        "Protocol": "email",
+        "Endpoint": "ops@example.com",
+    }
+
+
+def test_the_views_that_alarms_point_to_are_there() -> None:
+    folder = Path(pipeline.__file__).parents[1] / "schemas" / "views"
+    told = {view for alarm in EVERY.values() for view in re.findall(r"\b[a-z]+_[a-z]+\b", alarm["AlarmDescription"])}
+    assert {"daily_rates", "domain_counts", "tag_counts"} <= told <= {path.stem for path in folder.glob("*.sql")}

@@ -1,0 +1,95 @@
+"""The Lambda functions: what runs, on what, and what its environment says."""
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from pipeline.aws import settings
+from tests.infra.cloudformation import stack, template
+
+FUNCTIONS = sorted(stack().of_type("AWS::Lambda::Function"))
+NEWEST_PYTHON = "python3.14"  # docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html, November 2026
+FIREHOSE_WAITS_SECONDS = 300  # docs.aws.amazon.com/firehose/latest/dev/data-transformation.html
+
+
+def function(name: str, **parameters: str) -> Any:
+    return stack(**parameters).properties(name)
+
+
+def variables(**parameters: str) -> dict[str, str]:
+    given: dict[str, str] = function("Projector", **parameters)["Environment"]["Variables"]
+    return given
+
+
+def test_there_are_two() -> None:
+    assert FUNCTIONS == ["Projector", "Transform"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_runs_the_newest_python_on_arm(name: str) -> None:
+    assert function(name)["Runtime"] == NEWEST_PYTHON
+    assert function(name)["Architectures"] == ["arm64"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_handler_can_be_imported(name: str) -> None:
+    module, _, handler = function(name)["Handler"].rpartition(".")
+    assert callable(getattr(import_module(module), handler))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_code_is_the_bundle_that_the_parameters_name(name: str) -> None:
+    code = function(name, CodeBucket="my-code", CodeKey="mailfold-1.zip")["Code"]
+    assert code == {"S3Bucket": "my-code", "S3Key": "mailfold-1.zip"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_logs_into_a_group_of_its_own_which_forgets(name: str) -> None:
+    assert function(name)["LoggingConfig"] == {"LogGroup": f"{{{name}Logs}}"}
+    assert stack().properties(f"{name}Logs") == {"RetentionInDays": "30"}
+    assert stack(DiagnosticRetentionDays="90").properties(f"{name}Logs") == {"RetentionInDays": "90"}
+
+
+def test_no_log_group_keeps_anything_for_ever() -> None:
+    assert all("RetentionInDays" in group for group in stack().of_type("AWS::Logs::LogGroup").values())
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_concurrency_is_reserved_only_if_asked_for(name: str) -> None:
+    assert "ReservedConcurrentExecutions" not in function(name)
+    assert function(name, **{f"{name}ReservedConcurrency": "5"})["ReservedConcurrentExecutions"] == "5"
+
+
+def test_the_transform_answers_before_firehose_gives_it_up() -> None:
+    assert function("Transform")["Timeout"] < FIREHOSE_WAITS_SECONDS
+
+
+def test_the_transform_needs_nothing_from_its_environment() -> None:
+    assert "Environment" not in function("Transform")
+
+
+def test_the_projector_gets_every_setting_that_has_no_default() -> None:
+    assert variables()[settings.TABLE] == "{SuppressionTable}"
+    assert variables()[settings.BUCKET] == "{LogBucket}"
+
+
+def test_the_projector_gets_a_policy_only_if_there_is_one() -> None:
+    assert settings.POLICY not in variables()
+    assert variables(Policy='{"version":2}')[settings.POLICY] == '{"version":2}'
+
+
+def test_the_table_and_the_policy_that_the_template_gives_are_settings_that_can_be_read() -> None:
+    table = stack().properties("SuppressionTable")["TableName"]
+    read = settings.read_settings(variables() | {settings.TABLE: table, settings.BUCKET: "mail-fold-logbucket-1"})
+    assert read.table == table
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the projector cannot read the parameter of the live table yet, nor feed the log from a notification topic",
+)
+def test_every_variable_is_one_that_the_settings_read() -> None:
+    given = template()["Resources"]["Projector"]["Properties"]["Environment"]["Variables"]
+    known = {value for name, value in vars(settings).items() if name.isupper() and isinstance(value, str)}
+    assert set(given) <= known

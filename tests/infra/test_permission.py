@@ -1,0 +1,171 @@
+"""Who may do what: as little as it needs, and each by a role of its own."""
+
+from collections.abc import Iterator, Mapping
+from inspect import signature
+from typing import Any
+
+import pytest
+
+from pipeline.aws.quarantine_s3 import S3Quarantine
+from tests.infra.cloudformation import ACCOUNT, FILE, NAME, REGION, TOPIC, every, listed, stack, template
+
+FULL = stack(NotificationTopic=TOPIC, SourceBackup="true")
+ROLES = FULL.of_type("AWS::IAM::Role")
+LINES = FILE.read_text().splitlines()
+TABLES = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{NAME}-suppression-*"
+TABLES_PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/mailfold/{NAME}/tables"
+
+# What each role is for; anything beyond is a finding.
+SERVICES = {
+    "DeliveryRole": "firehose",
+    "FeedbackRuleRole": "events",
+    "ProjectorRole": "lambda",
+    "SesRole": "ses",
+    "TransformRole": "lambda",
+}
+LOG_ACTIONS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+ALLOWED = {
+    "SesRole": {"firehose:PutRecordBatch"},
+    "FeedbackRuleRole": {"kinesis:PutRecord", "kinesis:PutRecords"},
+    "TransformRole": LOG_ACTIONS,
+    "DeliveryRole": {
+        *("s3:AbortMultipartUpload", "s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket"),
+        *("s3:ListBucketMultipartUploads", "s3:PutObject", "logs:PutLogEvents"),
+        *("glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions"),
+        *("lambda:GetFunctionConfiguration", "lambda:InvokeFunction"),
+    },
+    "ProjectorRole": LOG_ACTIONS
+    | {
+        *("kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords"),
+        *("kinesis:GetShardIterator", "kinesis:ListShards", "kinesis:ListStreams"),
+        *("dynamodb:BatchGetItem", "dynamodb:PutItem", "ssm:GetParameter", "s3:ListBucket", "s3:PutObject"),
+        *("firehose:PutRecordBatch", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
+    },
+}
+
+
+def granted(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give each pair of action and resource that a policy document allows."""
+    for statement in document["Statement"]:
+        assert statement["Effect"] == "Allow"
+        for action in listed(statement["Action"]):
+            for resource in listed(statement["Resource"]):
+                yield action, resource
+
+
+def grants(role: str) -> set[tuple[str, str]]:
+    return {grant for policy in ROLES[role]["Policies"] for grant in granted(policy["PolicyDocument"])}
+
+
+def resources(role: str, action: str) -> set[str]:
+    return {resource for granted_action, resource in grants(role) if granted_action == action}
+
+
+def wildcards() -> list[tuple[str, int]]:
+    """Return every text with a wildcard among the actions and resources of all policies, and its line, from 0."""
+    statements = [value for value in every(template()["Resources"]) if isinstance(value, dict) and "Effect" in value]
+    values = [value for each in statements for key in ("Action", "Resource") for value in every(each.get(key))]
+    placed = [(_text(value), value.start_mark.line) for value in values if hasattr(value, "start_mark")]
+    return [(text, line) for text, line in placed if "*" in text]
+
+
+def _text(value: Any) -> str:
+    """Return what is written at a value's own place: the text itself, or what is to be filled in."""
+    return str(value.get("Fn::Sub", "")) if isinstance(value, dict) else str(value) if isinstance(value, str) else ""
+
+
+def test_every_role_is_known_and_trusts_one_service() -> None:
+    trusted = {
+        name: statement["Principal"]["Service"]
+        for name, role in ROLES.items()
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]
+    }
+    assert trusted == {name: f"{service}.amazonaws.com" for name, service in SERVICES.items()}
+
+
+def test_each_function_has_a_role_of_its_own() -> None:
+    roles = [function["Role"] for function in FULL.of_type("AWS::Lambda::Function").values()]
+    assert sorted(roles) == ["{ProjectorRole.Arn}", "{TransformRole.Arn}"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_role_may_do_what_it_is_for_and_nothing_else(name: str) -> None:
+    assert {action for action, _ in grants(name)} == ALLOWED[name]
+    assert "ManagedPolicyArns" not in ROLES[name]
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"TransformRole", "ProjectorRole"}))
+def test_a_service_of_another_account_cannot_take_a_role_on(name: str) -> None:
+    (statement,) = ROLES[name]["AssumeRolePolicyDocument"]["Statement"]
+    assert ACCOUNT in statement["Condition"]["StringEquals"].values()
+
+
+def test_only_this_stacks_rule_takes_the_rules_role_on() -> None:
+    (statement,) = ROLES["FeedbackRuleRole"]["AssumeRolePolicyDocument"]["Statement"]
+    rule = FULL.properties("FeedbackRule")["Name"]
+    assert statement["Condition"]["ArnEquals"] == {"aws:SourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}"}
+
+
+def test_no_action_is_a_wildcard_but_the_denial_without_tls() -> None:
+    assert {action for name in SERVICES for action, _ in grants(name) if "*" in action} == set()
+    assert [text for text, _ in wildcards() if text.endswith(":*")] == ["s3:*"]
+
+
+def test_wildcards_are_found_wherever_they_stand() -> None:
+    assert {"*", "s3:*", "${LogBucket.Arn}/*", "${LogBucket.Arn}/source/*"} < {text for text, _ in wildcards()}
+
+
+@pytest.mark.parametrize(("text", "line"), wildcards(), ids=lambda value: str(value)[-24:])
+def test_a_wildcard_has_a_comment_beside_or_above_it(text: str, line: int) -> None:
+    assert text in LINES[line]
+    above = [each.strip() for each in LINES[line - 2 : line]]
+    assert "  # " in LINES[line] or any(each.startswith("# ") for each in above)
+
+
+def test_no_resource_is_everything_but_where_an_action_knows_none() -> None:
+    everything = {(name, action) for name in SERVICES for action, resource in grants(name) if resource == "*"}
+    assert everything == {("ProjectorRole", "kinesis:ListStreams")}
+
+
+def test_the_projector_covers_every_suppression_table_of_the_stack() -> None:
+    table = FULL.properties("SuppressionTable")["TableName"]
+    assert resources("ProjectorRole", "dynamodb:PutItem") == {TABLES}
+    assert resources("ProjectorRole", "dynamodb:BatchGetItem") == {TABLES}
+    assert f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}".startswith(TABLES.rstrip("*"))
+
+
+def test_the_projector_may_read_which_table_is_live() -> None:
+    variables = FULL.properties("Projector")["Environment"]["Variables"]
+    assert resources("ProjectorRole", "ssm:GetParameter") == {TABLES_PARAMETER}
+    assert TABLES_PARAMETER.endswith(f":parameter{variables['MAILFOLD_TABLES_PARAMETER']}")
+
+
+def test_the_projector_writes_where_the_quarantine_is_and_where_lambda_gives_up() -> None:
+    quarantine = signature(S3Quarantine).parameters["prefix"].default
+    assert resources("ProjectorRole", "s3:PutObject") == {
+        f"{{LogBucket.Arn}}/{quarantine}*",
+        "{LogBucket.Arn}/aws/lambda/*",
+    }
+
+
+def test_firehose_may_write_below_every_prefix_that_it_has() -> None:
+    destination = FULL.properties("DeliveryStream")["ExtendedS3DestinationConfiguration"]
+    prefixes = [
+        place[key]
+        for place in (destination, destination["S3BackupConfiguration"])
+        for key in ("Prefix", "ErrorOutputPrefix")
+    ]
+    writable = [
+        resource.removeprefix("{LogBucket.Arn}/").rstrip("*") for resource in resources("DeliveryRole", "s3:PutObject")
+    ]
+    assert all(prefix.startswith(tuple(writable)) for prefix in prefixes)
+    assert len(writable) == 3
+
+
+def test_a_sender_may_look_up_and_nothing_else() -> None:
+    assert set(granted(FULL.properties("SenderPolicy")["PolicyDocument"])) == {
+        ("dynamodb:BatchGetItem", TABLES),
+        ("dynamodb:GetItem", TABLES),
+        ("ssm:GetParameter", TABLES_PARAMETER),
+    }
+    assert FULL.outputs["SenderPolicyArn"]["Value"] == "{SenderPolicy}"

@@ -1,0 +1,92 @@
+"""The template as a whole: valid, described, and nothing that holds data goes with the stack."""
+
+import re
+
+import pytest
+from cfnlint.api import lint_file  # type: ignore[import-untyped]
+from cfnlint.config import ManualArgs  # type: ignore[import-untyped]
+
+from tests.infra.cloudformation import FILE, defaults, stack, template
+
+REGIONS = ["us-east-1", "eu-west-1", "eu-central-1", "ap-southeast-2"]
+PARAMETERS = template()["Parameters"]
+OUTPUTS = template()["Outputs"]
+UNITS = ("seconds", "days", "megabytes", "bytes", "shards", "concurrent calls", "mails", "characters")
+STATEFUL = {
+    "AWS::DynamoDB::Table",
+    "AWS::Kinesis::Stream",
+    "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
+    "AWS::S3::BucketPolicy",  # no data, but what protects it
+    "AWS::SQS::Queue",
+}
+MAX_URL_BYTES = 1_000_000  # docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+
+
+def test_cfn_lint_finds_neither_error_nor_warning_nor_remark_in_any_of_four_regions() -> None:
+    assert lint_file(FILE, config=ManualArgs(regions=REGIONS, include_checks=["I"])) == []
+
+
+def test_it_is_plain_cloudformation_that_fits_into_one_upload() -> None:
+    assert "Transform" not in template()
+    assert {each["Type"].split("::")[0] for each in template()["Resources"].values()} == {"AWS"}
+    assert FILE.stat().st_size < MAX_URL_BYTES
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_is_described_with_its_default(name: str) -> None:
+    description = PARAMETERS[name]["Description"]
+    default = defaults().get(name)
+    said = description[re.search(r"\b(No d|D)efault", description).start() :]  # type: ignore[union-attr]
+
+    assert len(description) > len(name)
+    if default is None:
+        assert said == "No default."
+    else:
+        assert re.match(rf"Default:? {re.escape(default) or '(empty|none)'}\b", said)
+
+
+@pytest.mark.parametrize("name", [name for name, each in PARAMETERS.items() if each["Type"] == "Number"])
+def test_a_number_is_described_with_its_unit_and_bounded(name: str) -> None:
+    assert any(unit in PARAMETERS[name]["Description"].lower() for unit in UNITS)
+    assert {"MinValue", "AllowedValues"} & set(PARAMETERS[name])
+
+
+def test_every_parameter_has_its_place_in_the_console() -> None:
+    groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(PARAMETERS)
+
+
+@pytest.mark.parametrize("name", [name for name, each in template()["Resources"].items() if each["Type"] in STATEFUL])
+def test_what_holds_data_stays_when_the_stack_goes_or_replaces_it(name: str) -> None:
+    resource = template()["Resources"][name]
+
+    # RetainExceptOnCreate is Retain, but for a stack whose very creation is rolled back.
+    assert resource["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate"}
+    assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("name", ["LogBucket", "LogBucketPolicy", "SuppressionTable"])
+def test_log_and_table_stay_whatever_happens(name: str) -> None:
+    assert template()["Resources"][name]["DeletionPolicy"] == "Retain"
+
+
+def test_nothing_of_the_stack_owns_the_parameter_of_the_live_table() -> None:
+    assert stack().of_type("AWS::SSM::Parameter") == {}
+    assert stack().outputs["TablesParameter"]["Value"] == "/mailfold/mail-fold/tables"
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_an_output_is_described(name: str) -> None:
+    assert OUTPUTS[name]["Description"]
+
+
+def test_the_outputs_name_whatever_the_commands_need() -> None:
+    assert set(stack().outputs) >= {
+        *("ConfigurationSet", "ConfigurationSets", "SesRoleArn", "DeliveryStream", "DeliveryStreamArn"),  # attach
+        *("LogBucket", "FeedbackStream", "SuppressionTable", "TablesParameter"),  # ingest, replay, lookup
+        *("Database", "LogTable", "Workgroup"),  # query
+        *("FeedbackRule", "StreamMapping", "Projector", "Transform", "RuleDeadLetters"),  # doctor
+        *("ProjectorLogs", "TransformLogs", "DeliveryLogs"),
+        *("SenderPolicyArn", "AlarmTopicArn", "DashboardUrl"),
+    }
