@@ -4,7 +4,7 @@ A policy is data: versioned, hashed, and applied by one function free of the clo
 their own clock. Pure.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -123,7 +123,7 @@ def _reasons(standing: Standing, policy: Policy) -> Iterator[Verdict]:
     if decided := _unlifted_decisions(standing):
         yield _suppressed(Reason.OPERATOR, decided)
     certain = _unlifted(standing.complaint, standing)
-    uncertain = _unlifted(standing.uncertain_complaint, standing) if policy.uncertain_complaint else []
+    uncertain = _unlifted(standing.uncertain_complaint, standing) if policy.uncertain_complaint else ()
     if policy.complaint and (certain or uncertain):
         yield _suppressed(Reason.COMPLAINT, sorted({*certain, *uncertain}), certain=bool(certain))
     if policy.hard and (hard := _unlifted(standing.hard, standing)):
@@ -134,7 +134,9 @@ def _reasons(standing: Standing, policy: Policy) -> Iterator[Verdict]:
         yield _suppressed(Reason.SOFT, soft, until=from_ms(min(until_ms, _LAST_MS)))
 
 
-def _unlifted(evidence: Iterable[Evidence], standing: Standing) -> list[Evidence]:
+def _unlifted(evidence: Sequence[Evidence], standing: Standing) -> Sequence[Evidence]:
+    if not standing.release:
+        return evidence
     return [e for e in evidence if not any(e.at_ms <= r.at_ms or e.event_id in r.lifts for r in standing.release)]
 
 

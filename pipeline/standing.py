@@ -93,6 +93,8 @@ Keep = Callable[[Iterable[Evidence]], tuple[Evidence, ...]]
 
 def join(one: Standing, other: Standing) -> Standing:
     """Return what is known once both are known."""
+    if one == NOTHING_KNOWN:
+        return other
     if other in (one, NOTHING_KNOWN):
         return one
     return Standing(**{fact: _joined(keep, getattr(one, fact), getattr(other, fact)) for fact, keep in _KEEP.items()})
