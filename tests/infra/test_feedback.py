@@ -51,11 +51,14 @@ def test_the_rule_spreads_events_over_shards_by_mail_and_sends_them_whole() -> N
     assert not {"Input", "InputPath", "InputTransformer"} & set(target)
 
 
-def test_what_the_rule_cannot_deliver_in_a_day_is_kept_for_two_weeks() -> None:
+def test_what_the_rule_cannot_deliver_in_a_day_is_kept_encrypted_for_two_weeks() -> None:
     (target,) = rule()["Targets"]
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
     assert target["DeadLetterConfig"] == {"Arn": "{RuleDeadLetters.Arn}"}
-    assert stack().properties("RuleDeadLetters")["MessageRetentionPeriod"] == 14 * 86_400
+    assert stack().properties("RuleDeadLetters") == {
+        "MessageRetentionPeriod": 14 * 86_400,
+        "SqsManagedSseEnabled": True,
+    }
 
 
 def test_the_dead_letter_queue_lets_this_rule_in_and_nobody_else() -> None:
