@@ -120,7 +120,7 @@ class S3Archive:
             raise ArchiveUnavailable(f"S3 answers {code} for {place}: try again") from error
         except NoCredentialsError as error:
             raise Misuse(f"there are no AWS credentials for {place}: set them up as boto3 looks for them") from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ConnectionError, TimeoutError) as error:
             raise ArchiveUnavailable(f"S3 is not reached for {place} ({type(error).__name__}): try again") from error
         except (pa.ArrowException, OSError) as error:
             raise Misuse(f"{place} is no Parquet file of the log: move it away from there") from error

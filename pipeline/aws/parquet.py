@@ -29,7 +29,7 @@ def encode(rows: Iterable[Row], *, compression: Literal["zstd", "gzip"] = "zstd"
     """Return rows as one Parquet file.
 
     Args:
-        rows: Any number whose `raw` stays below 2 GB together. Given one by one they need not all be held.
+        rows: Given one by one they need not all be held, only their columns.
         compression: zstd for our own files. gzip makes a file as Firehose does (which knows no zstd): dictionaries
             everywhere, times as INT96.
         sort: Put feedback first, in a row group of its own, so that a replay reads little else; and the rest by
@@ -48,6 +48,7 @@ def decode(data: bytes) -> list[Row]:
 
     Raises:
         pyarrow.ArrowInvalid: It is no Parquet file.
+        OSError: It is damaged.
     """
     return to_rows(opened(pa.BufferReader(data)).read(use_threads=False))
 

@@ -195,7 +195,8 @@ CODES: list[tuple[str, type[MailfoldError]]] = [
     *((code, ArchiveUnavailable) for code in OUTAGES),
     *((code, Misuse) for code in REMEDIES),
 ]
-LOST: list[tuple[BotoCoreError, type[MailfoldError]]] = [
+LOST: list[tuple[Exception, type[MailfoldError]]] = [
+    (ConnectionResetError(), ArchiveUnavailable),
     (EndpointConnectionError(endpoint_url="https://s3"), ArchiveUnavailable),
     (ConnectTimeoutError(endpoint_url="https://s3"), ArchiveUnavailable),
     (ReadTimeoutError(endpoint_url="https://s3"), ArchiveUnavailable),
@@ -245,7 +246,7 @@ def test_s3s_error_is_translated(
 class LostS3:
     """S3 behind a connection that is lost at one operation."""
 
-    def __init__(self, operation: str, cause: BotoCoreError) -> None:
+    def __init__(self, operation: str, cause: Exception) -> None:
         self._operation = operation
         self._cause = cause
 
@@ -270,7 +271,7 @@ class LostS3:
 @pytest.mark.parametrize(("cause", "error"), LOST)
 @pytest.mark.parametrize(("operation", "call"), CALLS)
 def test_a_lost_connection_is_translated(
-    operation: str, call: Callable[[S3Archive], object], cause: BotoCoreError, error: type[MailfoldError]
+    operation: str, call: Callable[[S3Archive], object], cause: Exception, error: type[MailfoldError]
 ) -> None:
     archive = S3Archive(cast("S3Client", LostS3(operation, cause)), bucket=BUCKET)
 
