@@ -58,6 +58,7 @@ class _Envelope(msgspec.Struct, gc=False):
     sqs_messages: Raw = field(default=Raw(), name="Messages")
     failed_batch: Raw = field(default=Raw(), name="KinesisBatchInfo")
     failed_payload: Raw = field(default=Raw(), name="payload")
+    failed_request: Raw = field(default=Raw(), name="requestPayload")
     quarantined: Raw = field(default=Raw(), name="payload_base64")
     sns: Raw = field(default=Raw(), name="Sns")
     ses: Raw = Raw()
@@ -200,8 +201,8 @@ def _unwrap_sns(raw: bytes, e: _Envelope, carriers: Carriers, depth: int) -> Ite
 
 
 def _given_up(e: _Envelope) -> Raw:
-    """Return the batch that an event source mapping gave up, as its S3 destination keeps it."""
-    return e.failed_payload if e.failed_batch else Raw()
+    """Return what Lambda gave up, as the failure destination of a mapping or of an asynchronous call keeps it."""
+    return e.failed_payload if e.failed_batch else e.failed_request
 
 
 def _encoder(e: _Envelope) -> Carrier:

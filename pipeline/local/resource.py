@@ -19,6 +19,7 @@ from pipeline.local.aws_error import ERRORS, error_code
 from pipeline.local.ses.email import CONFIGURATION_SET
 
 LOG_PREFIX = "events/"
+FIRST_DAY = "2026-01-01"  # of any log; a range that moves with today would hide what a log has kept for longer
 DEFAULT_REGION = "us-east-1"  # the one region that CreateBucket does not take as a location
 
 # The services' words for "that is there already".
@@ -115,7 +116,7 @@ def log_table(names: Names) -> dict[str, Any]:
             "projection.enabled": "true",
             "projection.dt.type": "date",
             "projection.dt.format": "yyyy-MM-dd",
-            "projection.dt.range": "NOW-3YEARS,NOW+1DAYS",
+            "projection.dt.range": f"{FIRST_DAY},NOW+1DAYS",
             "projection.dt.interval": "1",
             "projection.dt.interval.unit": "DAYS",
             "projection.hr.type": "integer",

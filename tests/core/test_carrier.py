@@ -109,6 +109,12 @@ def test_a_batch_that_an_event_source_mapping_gave_up_holds_its_records() -> Non
     assert an_event(dumped(kept)).carriers == (Carrier.KINESIS,)
 
 
+def test_an_asynchronous_call_that_lambda_gave_up_holds_its_records() -> None:
+    """Lambda keeps the call's event as an object in its failure destination."""
+    kept = {"version": "1.0", "requestContext": {}, "requestPayload": json.loads(in_kinesis(a_bounce()))}
+    assert an_event(dumped(kept)).carriers == (Carrier.KINESIS,)
+
+
 @pytest.mark.parametrize("inside", [a_bounce(), in_sns(a_bounce()), a_send() + b"\n" + a_bounce()])
 def test_what_was_quarantined_can_be_read_again_as_it_was(inside: bytes) -> None:
     """The quarantine is no carrier: it adds nothing to those that the payload came in."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
+from cfnlint.decode import cfn_yaml
 
 FILE = Path(__file__).parents[2] / "infra" / "mailfold.yaml"
 ACCOUNT = "123456789012"

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from cfnlint.api import lint_file  # type: ignore[import-untyped]
-from cfnlint.config import ManualArgs  # type: ignore[import-untyped]
+from cfnlint.api import lint_file
+from cfnlint.config import ManualArgs
 
 from tests.infra.cloudformation import FILE, defaults, stack, template
 
