@@ -39,7 +39,7 @@ def demo_command(
 ) -> None:
     """Start a local cloud, send e-mails of mixed fate, show what became of them, and check that every number agrees.
 
-    Example: mailfold demo --emails 20000 --chaos
+    Example: mailfold demo --emails 500 --chaos
     """
     from pipeline.local.cloud import LocalCloud  # noqa: PLC0415
     from pipeline.local.demonstration import Demonstration  # noqa: PLC0415

@@ -52,5 +52,8 @@ def _stop_on_signals(stop: threading.Event) -> None:
     def handle(_: int, __: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    numbers = {signal.SIGINT, signal.SIGTERM}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup, to outlive its terminal
+        numbers.add(signal.SIGHUP)
+    for number in numbers:
         signal.signal(number, handle)

@@ -1,0 +1,163 @@
+"""The commands as processes: pipes that break, interrupts, large input, and terminals."""
+
+import json
+import os
+import pty
+import re
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.cloud_process import CloudProcess
+from tests.cli.command import COMMAND, WAIT_SECONDS, ended, started, told
+from tests.cli.test_ingest import a_bounce
+
+MEBIBYTE = 2**20
+ATTACK = "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b5m owned"
+
+
+def lines_of(*, size_bytes: int) -> bytes:
+    """Return NDJSON of about that size."""
+    headers = [{"name": f"X-Header-{number}", "value": "x" * 40} for number in range(20)]  # as many as mail has
+    bounce = a_bounce("ann@example.com")
+    line = json.dumps({**bounce, "mail": {**bounce["mail"], "headers": headers}}).encode() + b"\n"
+    return line * (size_bytes // len(line))
+
+
+@pytest.mark.slow
+def test_a_stream_of_200_mb_is_decoded_in_little_memory(tmp_path: Path) -> None:
+    lot, lots = lines_of(size_bytes=2 * MEBIBYTE), 100
+    with (tmp_path / "out").open("wb") as out:
+        process = subprocess.Popen([COMMAND, "decode"], stdin=subprocess.PIPE, stdout=out)  # noqa: S603 - our own
+        assert process.stdin
+        for _ in range(lots):
+            process.stdin.write(lot)
+        process.stdin.close()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert used.ru_maxrss * 1_024 < 150 * MEBIBYTE
+    with (tmp_path / "out").open("rb") as out:
+        assert sum(1 for _ in out) == lot.count(b"\n") * lots
+
+
+@pytest.mark.parametrize("command", ["decode", "lookup --json -", "query --format csv 'SELECT * FROM events'"])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(cloud: CloudProcess, tmp_path: Path, command: str) -> None:
+    given = tmp_path / "given"
+    given.write_bytes(lines_of(size_bytes=MEBIBYTE))
+    pipeline = f"{shlex.quote(COMMAND)} {command} < {shlex.quote(str(given))} | head -c 10"
+    result = subprocess.run(["/bin/sh", "-c", pipeline], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+    assert "Traceback" not in result.stderr
+    assert "BrokenPipe" not in result.stderr
+
+
+def test_a_full_disk_is_told_in_one_sentence(tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    given.write_bytes(lines_of(size_bytes=MEBIBYTE))
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(  # noqa: S603 - our own command
+            [COMMAND, "decode", str(given)], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert (result.returncode, result.stderr) == (1, "mailfold: the system refuses: No space left on device\n")
+
+
+def test_an_interrupt_of_decode_ends_it_with_130_and_without_a_traceback() -> None:
+    with started("decode", stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(lines_of(size_bytes=MEBIBYTE // 8).decode())
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["kind"] == "bounce"
+        process.send_signal(signal.SIGINT)
+        _, words = process.communicate(timeout=WAIT_SECONDS)
+        assert (process.returncode, words) == (130, "")
+
+
+@pytest.mark.slow
+def test_an_ingest_that_was_interrupted_is_completed_by_running_it_again(cloud: CloudProcess, tmp_path: Path) -> None:
+    file, lines = tmp_path / "events.ndjson", 60_000
+    with file.open("w") as out:
+        for number in range(lines):
+            bounce = a_bounce(f"interrupted.{number % 50}@example.com", number=number)
+            out.write(json.dumps({**bounce, "mail": {**bounce["mail"], "messageId": f"interrupted-{number}"}}) + "\n")
+    with started("ingest", str(file)) as process:
+        while not _in_log():  # the first lot is there, and there are more to come
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        output, words = process.communicate(timeout=WAIT_SECONDS)
+        assert (process.returncode, output, words) == (130, "", "")
+    assert 0 < _in_log() < lines
+    again = ended("ingest", "--json", str(file))
+    assert json.loads(again.stdout)["events"] == {"bounce": lines}
+    assert _in_log() == lines
+    answers = told("lookup", "--json", *(f"interrupted.{number}@example.com" for number in range(50)))
+    assert all(answer["suppressed"] for answer in answers)
+
+
+def _in_log() -> int:
+    sql = "SELECT count(DISTINCT event_id) AS n FROM events WHERE message_id LIKE 'interrupted-%'"
+    [row] = told("query", sql, "--json")
+    return int(row["n"])
+
+
+@pytest.mark.slow
+def test_on_a_terminal_nothing_that_a_remote_server_wrote_is_obeyed(cloud: CloudProcess, tmp_path: Path) -> None:
+    bounce: Any = a_bounce("terminal@example.com")
+    bounce["bounce"]["bouncedRecipients"][0].update(status=ATTACK, diagnosticCode=ATTACK, action=ATTACK)
+    bounce["mail"]["commonHeaders"] = {"subject": ATTACK}
+    (tmp_path / f"name {ATTACK}").write_text(json.dumps(bounce) + "\n?")
+    sql = "SELECT subject, diagnoses FROM events WHERE message_id = 'm-terminal@example.com'"
+    commands = [
+        ["ingest", str(tmp_path)],
+        ["ingest", "--json", str(tmp_path)],
+        ["ingest", str(tmp_path / f"missing {ATTACK}")],
+        ["decode", str(tmp_path / f"name {ATTACK}"), f"missing {ATTACK}"],
+        ["lookup", "terminal@example.com", ATTACK],
+        ["lookup", "--json", "terminal@example.com", ATTACK],
+        *(["query", "--format", form, sql] for form in ("table", "csv", "json")),
+        ["query", 'SELECT "ATTACK" FROM events'.replace("ATTACK", ATTACK)],
+        ["replay", "--since", ATTACK],
+        ["replay", "--into", ATTACK],
+        ["send", "--to", "ann@example.com", "--tag", ATTACK],
+    ]
+    for command in commands:
+        shown = on_a_terminal(*command, columns=80)
+        assert "owned" in shown, command
+        assert not re.findall(r"\x1b\]|\x1b\[2J|\x1b\[31m|[\x07\x7f-\x9f]", shown), command
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [80, 120])
+def test_on_a_terminal_no_word_is_cut_and_progress_leaves_nothing(
+    cloud: CloudProcess, tmp_path: Path, columns: int
+) -> None:
+    (tmp_path / "events").write_text(json.dumps(a_bounce("folded@example.com")))
+    assert "\x1b[?25h" in on_a_terminal("ingest", str(tmp_path), columns=columns)  # the cursor is there again
+    lines = on_a_terminal("lookup", "folded@example.com", columns=columns).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert lines[0].startswith("folded@example.com: suppressed (hard) since ")
+
+
+def on_a_terminal(*arguments: str, columns: int) -> str:
+    """Run a command on a terminal of that width, and return all that it wrote there."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)}
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    written = b"".join(iter(lambda: _read(ours), b""))
+    process.wait(WAIT_SECONDS)
+    os.close(ours)
+    return written.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # Linux's way of saying that nobody has it open any more
+        return b""
