@@ -50,10 +50,14 @@ def demo_command(
     expectation = Expectation(policy=DEFAULT_POLICY)
     mischief = Chaos(seed=seed) if chaos else None
     with progress("{task.description}", BarColumn(), TimeElapsedColumn()) as shown:
-        task = shown.add_task("starting the local cloud", total=None)
+        shown.add_task("starting the local cloud", total=None)
 
         def show(what: str, done: int, total: int) -> None:
-            shown.update(task, description=what, completed=done, total=total if done else None)
+            [task] = shown.tasks
+            if task.description != what:
+                shown.remove_task(task.id)
+                shown.add_task(what, total=total if done else None)
+            shown.update(shown.task_ids[0], completed=done)
 
         with LocalCloud(seed=seed, chaos=mischief, witness=expectation.see) as cloud:
             demonstration = Demonstration(

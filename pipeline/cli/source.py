@@ -1,4 +1,4 @@
-"""Where payloads come from: files, standard input, S3; plain or gzip; one JSON document, or one on each line."""
+"""Where payloads come from: files, folders, standard input, S3; plain or gzip."""
 
 import gzip
 import os
@@ -10,10 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
-import msgspec
-
-from pipeline.carrier import is_whole, lines
-from pipeline.document import Unsound, sound, trimmed
+from pipeline.cli.payload import Payload, split
 from pipeline.errors import Misuse
 
 STANDARD_INPUT = "-"
@@ -22,18 +19,6 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 S3 = Callable[[], Any]
 """Gives boto3's S3 client, when the first name turns out to need it."""
-
-
-class Payload(msgspec.Struct, frozen=True, kw_only=True):
-    """One payload and where it stands.
-
-    Attributes:
-        data: Its bytes.
-        line: The line it begins on, from 1.
-    """
-
-    data: bytes
-    line: int
 
 
 def sources(names: Iterable[str], *, s3: S3) -> list[str]:
@@ -97,37 +82,6 @@ def payloads(name: str, *, s3: S3) -> Iterator[Payload]:
 
 def _unreadable(name: str, error: Exception) -> Misuse:
     return Misuse(f"cannot read {name}: {getattr(error, 'strerror', None) or error}")
-
-
-def split(stream: IO[bytes]) -> Iterator[Payload]:
-    """Give the payloads in a stream of bytes, in order."""
-    skipped, first = _first_line(stream)
-    if is_whole(trimmed(first)):
-        yield Payload(data=trimmed(first), line=skipped + 1)
-        for number, line in enumerate(stream, skipped + 2):
-            if text := trimmed(line):
-                yield Payload(data=text, line=number)
-    elif data := trimmed(first + stream.read()):
-        yield from _split_whole(data, skipped)
-
-
-def _first_line(stream: IO[bytes]) -> tuple[int, bytes]:
-    """Return the first line that is not blank, and how many blank ones stood before it."""
-    for number, line in enumerate(stream):
-        if trimmed(line):
-            return number, line
-    return 0, b""
-
-
-def _split_whole(data: bytes, skipped: int) -> Iterator[Payload]:
-    try:
-        sound(data)
-    except Unsound:
-        numbered = lines(data)
-    else:
-        numbered = []
-    for number, line in numbered or [(1, data)]:
-        yield Payload(data=line, line=skipped + number)
 
 
 @contextmanager

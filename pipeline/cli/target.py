@@ -40,9 +40,7 @@ def target() -> Target:
         Misuse: The environment names nothing, or names it wrongly, and no local cloud runs.
     """
     if {TABLE, BUCKET} & os.environ.keys():
-        from pipeline.aws.clients import client  # noqa: PLC0415 - only where AWS is named
-
-        return Target(settings=read_settings(), client=_explaining(client), is_local=ENDPOINT in os.environ)
+        return Target(settings=read_settings(), client=_explaining(_connect_to_aws), is_local=ENDPOINT in os.environ)
     return _running()
 
 
@@ -85,6 +83,17 @@ def _running() -> Target:
     return Target(settings=read_settings({**os.environ, **found}), client=_explaining(connect), is_local=True)
 
 
+def _connect_to_aws(service: Service) -> Any:
+    from boto3.session import Session  # noqa: PLC0415 - boto3 takes a third of a second
+    from botocore.exceptions import NoCredentialsError  # noqa: PLC0415
+
+    from pipeline.aws.clients import client  # noqa: PLC0415
+
+    if Session().get_credentials() is None:  # or else every call would try again and again
+        raise NoCredentialsError
+    return client(service)
+
+
 def _explaining(connect: Callable[[Service], Any]) -> Callable[[Service], Any]:
     def client(service: Service) -> Any:
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - boto3 takes a third of a second
@@ -92,6 +101,8 @@ def _explaining(connect: Callable[[Service], Any]) -> Callable[[Service], Any]:
         try:
             return connect(service)
         except BotoCoreError as error:
-            raise Misuse(f"boto3 is not set up: {error}") from error
+            raise Misuse(
+                f"boto3 is not set up: {str(error).rstrip('.')}. Set AWS_PROFILE, or AWS_DEFAULT_REGION and keys"
+            ) from error
 
     return client

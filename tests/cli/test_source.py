@@ -9,7 +9,8 @@ from typing import NoReturn
 
 import pytest
 
-from pipeline.cli.source import payloads, sources, split
+from pipeline.cli.payload import split
+from pipeline.cli.source import payloads, sources
 from pipeline.errors import Misuse
 
 SEND = b'{"eventType":"Send","mail":{"messageId":"m-1"}}'
@@ -53,6 +54,11 @@ def test_a_document_cut_short_is_one_payload() -> None:
     """Lines of a document that happen to be JSON by themselves do not make it NDJSON."""
     document = b'{"destination": [\n"a@example.com",\n"b@example.com"\n'
     assert found(document) == [(1, document.strip())]
+
+
+@pytest.mark.parametrize("line", [b"[]", b"{}", b"1", b'"a"', b"null"])
+def test_lines_that_are_json_are_ndjson_however_little_they_say(line: bytes) -> None:
+    assert found(line + b"\n\n" + line) == [(1, line), (3, line)]
 
 
 def test_a_byte_order_mark_is_passed_over() -> None:
