@@ -54,12 +54,11 @@ class _Object(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        into = memoryview(buffer)
-        end = min(self._at + len(into), self._size_bytes)
-        if end <= self._at:
+        if self._at >= self._size_bytes:
             return 0
-        answer = self._s3.get_object(Bucket=self._bucket, Key=self._key, Range=f"bytes={self._at}-{end - 1}")
-        data = answer["Body"].read()
+        into = memoryview(buffer)
+        part = f"bytes={self._at}-{self._at + len(into) - 1}"  # S3 stops at the object's end
+        data = self._s3.get_object(Bucket=self._bucket, Key=self._key, Range=part)["Body"].read()
         into[: len(data)] = data
         self._at += len(data)
         return len(data)

@@ -6,7 +6,7 @@ from itertools import count
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
@@ -24,8 +24,14 @@ BUCKET = "mailfold-log"
 HOUR = timedelta(hours=1)
 TICK = timedelta(milliseconds=1)
 
-# Each example makes an archive of its own, so that the fixture may serve them all.
-LAWS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Each example makes an archive of its own, so that the fixture may serve them all. Against S3 a failure would take
+# minutes to shrink; test_parquet.py shrinks most of what can go wrong here.
+LAWS = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=set(Phase) - {Phase.shrink, Phase.explain},
+)
 
 Make = Callable[[], Archive]
 
