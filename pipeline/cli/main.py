@@ -33,6 +33,9 @@ class Commands(typer.core.TyperGroup):
         except MailfoldError as error:
             _tell(str(error))
             raise typer.Exit(EXIT_MISUSED if isinstance(error, Misuse) else EXIT_FAILED) from error
+        except ModuleNotFoundError as error:
+            _tell(f"this command needs {error.name}, which is not installed: pip install 'mailfold[local]'")
+            raise typer.Exit(EXIT_FAILED) from error
         except BrokenPipeError:  # whoever reads has seen enough: typer ends quietly
             raise
         except OSError as error:
