@@ -16,6 +16,15 @@ COMMAND = str(Path(sys.executable).with_name("mailfold"))
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 60.0
 
+# A process begins with the peak of the one that started it, and pytest's is large: so a small one is in between.
+MEASURING = """
+import resource, subprocess, sys
+ended = subprocess.run(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    file.write(str(1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(ended.returncode)
+"""
+
 
 def run(*arguments: str, given: str | bytes = b"") -> Result:
     """Run a command in this process; what it raises unforeseen is raised."""
@@ -68,3 +77,8 @@ def ended(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]"
     return subprocess.run(  # noqa: S603 - our own command
         [COMMAND, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=WAIT_SECONDS, check=False, **options
     )
+
+
+def measuring(file: Path, *arguments: str) -> list[str]:
+    """Return what to run to run the command, and to find in `file` the most bytes of memory that it had."""
+    return [sys.executable, "-c", MEASURING, str(file), COMMAND, *arguments]

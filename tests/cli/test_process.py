@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cli.cloud_process import CloudProcess
-from tests.cli.command import COMMAND, WAIT_SECONDS, ended, started, told
+from tests.cli.command import COMMAND, WAIT_SECONDS, ended, measuring, started, told
 from tests.cli.test_ingest import a_bounce
 
 MEBIBYTE = 2**20
@@ -30,17 +30,15 @@ def lines_of(*, size_bytes: int) -> bytes:
 
 @pytest.mark.slow
 def test_a_stream_of_200_mb_is_decoded_in_little_memory(tmp_path: Path) -> None:
-    lot, lots = lines_of(size_bytes=2 * MEBIBYTE), 100
+    lot, lots, peak = lines_of(size_bytes=2 * MEBIBYTE), 100, tmp_path / "peak"
     with (tmp_path / "out").open("wb") as out:
-        process = subprocess.Popen([COMMAND, "decode"], stdin=subprocess.PIPE, stdout=out)  # noqa: S603 - our own
+        process = subprocess.Popen(measuring(peak, "decode"), stdin=subprocess.PIPE, stdout=out)  # noqa: S603 - our own
         assert process.stdin
         for _ in range(lots):
             process.stdin.write(lot)
         process.stdin.close()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    assert used.ru_maxrss * 1_024 < 150 * MEBIBYTE
+    assert process.wait(WAIT_SECONDS) == 0
+    assert int(peak.read_text()) < 150 * MEBIBYTE
     with (tmp_path / "out").open("rb") as out:
         assert sum(1 for _ in out) == lot.count(b"\n") * lots
 
