@@ -89,14 +89,15 @@ def lines(data: bytes) -> list[tuple[int, bytes]]:
     """Return the lines of NDJSON that are not blank, numbered from 1; none if `data` is no NDJSON.
 
     Broken lines may be among them. What tells NDJSON from one document broken in two is that its first line is whole,
-    or that a line says by itself what it is, or that half of them are whole.
+    or that a line says by itself what it is, or that half of them are whole, or that each is JSON, however little.
     """
     numbered = [(number, line) for number, text in enumerate(data.split(b"\n"), 1) if (line := trimmed(text))]
     whole = [line for _, line in numbered if is_whole(line)]
-    if len(numbered) < 2 or not whole:  # noqa: PLR2004 - one line is a document, or half of one
+    if len(numbered) < 2:  # noqa: PLR2004 - one line is a document, or half of one
         return []
-    is_ndjson = whole[0] is numbered[0][1] or 2 * len(whole) >= len(numbered) or any(map(_is_telling, whole))
-    return numbered if is_ndjson else []
+    if whole and (whole[0] is numbered[0][1] or 2 * len(whole) >= len(numbered) or any(map(_is_telling, whole))):
+        return numbered
+    return numbered if all(_is_sound(line) for _, line in numbered) else []
 
 
 def _too_deep(data: bytes) -> Poison:
@@ -105,8 +106,12 @@ def _too_deep(data: bytes) -> Poison:
 
 def is_whole(line: bytes) -> bool:
     """Tell whether a trimmed line is a JSON object or list with something in it."""
+    return line[:1] in {b"{", b"["} and line[1:].strip() not in {b"}", b"]"} and _is_sound(line)
+
+
+def _is_sound(line: bytes) -> bool:
     try:
-        return line[:1] in {b"{", b"["} and line[1:].strip() not in {b"}", b"]"} and bool(sound(line))
+        return bool(sound(line))
     except Unsound:
         return False
 

@@ -19,12 +19,13 @@ CONFIGURATION_SET_TAG = "ses:configuration-set"
 
 
 class FactColumn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One fact about one address: `standing.Evidence`, without the event's id, which is the row's."""
+    """One fact about one address: `standing.Evidence`, flat."""
 
     address: Address
     scope: str
     fact: str
     at_ms: int
+    event_id: str
     message_id: str
     sub_type: str
     status: str
@@ -100,7 +101,7 @@ def row(event: Event, *, arrived_at: datetime) -> Row:
         source_arn=mail.source_arn,
         sending_account_id=mail.sending_account_id,
         recipients=event.recipients,
-        recipient_domains=tuple(dict.fromkeys(map(domain, event.recipients))),
+        recipient_domains=_domains(event.recipients),
         subject=mail.common_headers.subject if mail.common_headers else None,
         configuration_set=configuration_set[0] if configuration_set else None,
         tags=mail.tags,
@@ -109,6 +110,12 @@ def row(event: Event, *, arrived_at: datetime) -> Row:
         raw=event.raw.decode(),
         **own_columns(event.own),
     )
+
+
+def _domains(recipients: tuple[Address, ...]) -> tuple[str, ...]:
+    if len(recipients) == 1:
+        return (domain(recipients[0]),)
+    return tuple(dict.fromkeys(map(domain, recipients)))
 
 
 def poison_row(poison: Poison, *, name: str, arrived_at: datetime) -> Row:
@@ -129,18 +136,18 @@ def findings_of(row: Row) -> Iterator[Finding]:
     """Give the facts in a row: as decoded then, or decoded again where the decoder has moved on since."""
     if row.decoder_version == DECODER_VERSION:
         for fact in row.facts:
-            yield finding(fact, event_id=row.event_id)
+            yield finding(fact)
     else:
         for outcome in decode(row.raw.encode()):
             if isinstance(outcome, Event):
                 yield from findings(outcome)
 
 
-def finding(fact: FactColumn, *, event_id: str) -> Finding:
+def finding(fact: FactColumn) -> Finding:
     """Return a fact's column as the fact it was made of."""
     evidence = Evidence(
         at_ms=fact.at_ms,
-        event_id=event_id,
+        event_id=fact.event_id,
         message_id=fact.message_id,
         sub_type=fact.sub_type,
         status=fact.status,
@@ -158,6 +165,7 @@ def _fact_column(found: Finding) -> FactColumn:
         scope=found.key.scope,
         fact=found.fact.value,
         at_ms=evidence.at_ms,
+        event_id=evidence.event_id,
         message_id=evidence.message_id,
         sub_type=evidence.sub_type,
         status=evidence.status,

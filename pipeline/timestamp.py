@@ -28,13 +28,7 @@ def parse(text: str | None) -> datetime | None:
     """
     if not text:
         return None
-    if (
-        len(text) == _USUAL_LENGTH
-        and text[4] == text[7] == "-"
-        and text[10] == "T"
-        and text[19] == "."
-        and text[23] == "Z"
-    ):
+    if len(text) == _USUAL_LENGTH and text[4:20:3] == "--T::." and text[23] == "Z":
         with suppress(ValueError):
             return datetime.fromisoformat(text)
     match = _FORMS.fullmatch(text.strip())

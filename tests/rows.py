@@ -50,6 +50,7 @@ _fact = st.builds(
     scope=_text,
     fact=st.sampled_from([fact.value for fact in Fact]),
     at_ms=_bigint,
+    event_id=_text,
     message_id=_text,
     sub_type=_text,
     status=_text,

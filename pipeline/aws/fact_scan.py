@@ -22,8 +22,19 @@ from pipeline.standing import Evidence, Fact, Key
 ROWS_PER_SCAN = 65_536
 ROWS_DECODED_AGAIN = 4_096  # about 8 MB of raw text
 
-_COLUMNS = ("event_id", "facts", "decoder_version")
-_FIELDS = ("address", "scope", "fact", "at_ms", "message_id", "sub_type", "status", "diagnostic", "spelling")
+_COLUMNS = ("facts", "decoder_version")
+_FIELDS = (
+    "address",
+    "scope",
+    "fact",
+    "at_ms",
+    "event_id",
+    "message_id",
+    "sub_type",
+    "status",
+    "diagnostic",
+    "spelling",
+)
 _FACTS = {fact.value: fact for fact in Fact}
 
 
@@ -77,9 +88,7 @@ def _findings(rows: Any) -> Sequence[Finding]:
 
 def _as_decided(rows: Any) -> list[Finding]:
     """Return what `row.finding` makes of each fact; all of them at once."""
-    lists = rows.column("facts")
-    facts = pc.list_flatten(lists)
-    event_ids = rows.column("event_id").take(pc.list_parent_indices(lists)).to_pylist()
+    facts = pc.list_flatten(rows.column("facts"))
     address, scope, fact, *own = (pc.struct_field(facts, name).to_pylist() for name in _FIELDS)
     evidence = [
         Evidence(
@@ -92,8 +101,8 @@ def _as_decided(rows: Any) -> list[Finding]:
             spelling=spelling,
             lifts=lifts,
         )
-        for event_id, lifts, at_ms, message_id, sub_type, status, diagnostic, spelling in zip(
-            event_ids, _lifts(pc.struct_field(facts, "lifts")), *own, strict=True
+        for lifts, at_ms, event_id, message_id, sub_type, status, diagnostic, spelling in zip(
+            _lifts(pc.struct_field(facts, "lifts")), *own, strict=True
         )
     ]
     return list(map(Finding, map(Key, address, scope), map(_FACTS.__getitem__, fact), evidence))

@@ -45,17 +45,8 @@ def _split_whole(data: bytes, skipped: int) -> Iterator[Payload]:
     try:
         sound(data)
     except Unsound:
-        numbered = lines(data) or _strict_lines(data)
+        numbered = lines(data)
     else:
         numbered = []
     for number, line in numbered or [(1, data)]:
         yield Payload(data=line, line=skipped + number)
-
-
-def _strict_lines(data: bytes) -> list[tuple[int, bytes]]:
-    """Return the lines that are not blank, numbered from 1, if each is JSON, however little it says; else none."""
-    numbered = [(number, line) for number, text in enumerate(data.split(b"\n"), 1) if (line := trimmed(text))]
-    try:
-        return [(number, line) for number, line in numbered if sound(line)]
-    except Unsound:
-        return []

@@ -12,7 +12,7 @@ SELECT DISTINCT
   f.fact,
   CAST(from_unixtime(f.at_ms / 1000e0) AS timestamp) AS fact_at,
   f.at_ms,
-  event_id,
+  f.event_id,
   f.message_id,
   f.sub_type,
   f.status,
@@ -21,6 +21,6 @@ SELECT DISTINCT
   f.lifts
 FROM events
 CROSS JOIN UNNEST(facts) AS f (
-  address, scope, fact, at_ms, message_id, sub_type, status, diagnostic, spelling, lifts
+  address, scope, fact, at_ms, event_id, message_id, sub_type, status, diagnostic, spelling, lifts
 )
 WHERE is_feedback

@@ -83,7 +83,7 @@ def _columns(event: SesEvent, raw: str, arrived_at: datetime) -> Columns:
         "configuration_set": (mail.tags or {}).get("ses:configuration-set", [None])[0],
         "tags": mail.tags,
         **more,
-        "facts": _facts(event, recipients, max(occurred_at, mail.timestamp)),
+        "facts": _facts(event, name, recipients, max(occurred_at, mail.timestamp)),
         "decoder_version": DECODER_VERSION,
         "raw": raw,
     }
@@ -181,10 +181,11 @@ def _diagnoses(people: list[Recipient]) -> list[Columns]:
     ]
 
 
-def _facts(event: SesEvent, recipients: Sequence[str], at: datetime) -> list[Columns]:
+def _facts(event: SesEvent, name: str, recipients: Sequence[str], at: datetime) -> list[Columns]:
     fixed = {
         "scope": "*",
         "at_ms": (at - EPOCH) // timedelta(milliseconds=1),
+        "event_id": name,
         "message_id": event.mail.message_id,
         "status": "",
         "diagnostic": "",

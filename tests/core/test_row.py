@@ -162,6 +162,7 @@ def test_facts_are_columns_from_which_they_are_read_back() -> None:
             scope="marketing",
             fact="release",
             at_ms=to_ms(OCCURRED_AT),
+            event_id=event.id,
             message_id="",
             sub_type="",
             status="",
@@ -170,7 +171,7 @@ def test_facts_are_columns_from_which_they_are_read_back() -> None:
             lifts=("a",),
         )
     ] == list(kept.facts)
-    assert list(findings(event)) == list(findings_of(kept)) == [finding(kept.facts[0], event_id=event.id)]
+    assert list(findings(event)) == list(findings_of(kept)) == [finding(kept.facts[0])]
 
 
 def test_poison_is_a_row_of_its_own() -> None:

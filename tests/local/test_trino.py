@@ -148,10 +148,10 @@ STATEMENTS = {
         ("1", "bounce", "bounce"),
         ("1", "delivery", "delivery"),
     ],
-    "SELECT f.address, f.fact FROM events CROSS JOIN UNNEST(facts) AS f (address, scope, fact, at_ms, message_id, "
-    "sub_type, status, diagnostic, spelling, lifts) ORDER BY 1": [(ADA, "hard"), (BOB, "hard")],
+    "SELECT f.address, f.fact FROM events CROSS JOIN UNNEST(facts) AS f (address, scope, fact, at_ms, event_id, "
+    "message_id, sub_type, status, diagnostic, spelling, lifts) ORDER BY 1": [(ADA, "hard"), (BOB, "hard")],
     "SELECT address, n FROM events CROSS JOIN UNNEST(facts) WITH ORDINALITY AS f (address, scope, fact, at_ms, "
-    "message_id, sub_type, status, diagnostic, spelling, lifts, n) ORDER BY n": [(ADA, "1"), (BOB, "2")],
+    "event_id, message_id, sub_type, status, diagnostic, spelling, lifts, n) ORDER BY n": [(ADA, "1"), (BOB, "2")],
     "SELECT f.address FROM events CROSS JOIN UNNEST(facts) AS f ORDER BY 1": [(ADA,), (BOB,)],
     "SELECT address, status FROM events, UNNEST(diagnoses) ORDER BY 1": [(ADA, "5.1.1"), (BOB, "5.1.1")],
     "SELECT r FROM events CROSS JOIN UNNEST(recipients) AS t (r) ORDER BY 1": [(ADA,), (BOB,), (BOB,)],
