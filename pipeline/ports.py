@@ -83,10 +83,11 @@ class Archive(Protocol):
     """The log: one row per record, kept for ever, by time of arrival."""
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Keep the rows. Once this returns they are durable. The same rows again are kept again: folds do not mind.
+        """Keep the rows. Once this returns they are durable. The same rows again may be kept again: folds do not mind.
 
         Raises:
             ArchiveUnavailable: Throttled or unreachable. Some rows may have been kept; trying again is safe.
+            Misuse: What no second try mends: there is no such log, or no access to it.
         """
         ...
 
