@@ -8,8 +8,10 @@ Its type decides what happens to an error, never its text:
     │   ├── StoreUnavailable       the suppression table is throttled or unreachable
     │   ├── ArchiveUnavailable     the log is unreachable
     │   ├── QuarantineUnavailable  the quarantine is unreachable
+    │   ├── CloudUnavailable       AWS throttles, or cannot be reached, where a deployment is looked at or changed
     │   ├── PolicyOutdated         the table was written under a newer policy than ours
     │   └── BatchUnfinished        an outage in the middle of a batch, and where it stopped
+    ├── DeploymentFailed     AWS began to change a deployment, and did not end well
     ├── Conflict             another writer was first: load again and join again
     └── Rejected             the store refuses this one item for good: quarantine what led to it
 
@@ -41,6 +43,10 @@ class QuarantineUnavailable(Outage):
     """The quarantine is throttled or unreachable."""
 
 
+class CloudUnavailable(Outage):
+    """AWS throttles, fails or cannot be reached, where a deployment is looked at or changed."""
+
+
 class PolicyOutdated(Outage):
     """The table holds verdicts of a newer policy; writing would bring back an old one. Deploy the newer policy.
 
@@ -66,6 +72,10 @@ class BatchUnfinished(Outage):
     def __init__(self, *, first: int, cause: Outage) -> None:
         self.first = first
         super().__init__(f"stopped at record {first} of the batch: {cause}")
+
+
+class DeploymentFailed(MailfoldError):
+    """AWS began to change a deployment, and did not end well. Its text says which part, and AWS's reason."""
 
 
 class Conflict(MailfoldError):

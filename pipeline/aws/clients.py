@@ -11,15 +11,44 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_firehose import FirehoseClient
     from mypy_boto3_glue import GlueClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_ses import SESClient
     from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_sts import STSClient
 
-Service = Literal["athena", "dynamodb", "firehose", "glue", "kinesis", "s3", "ses", "sesv2"]
+Service = Literal[
+    "athena",
+    "cloudformation",
+    "cloudwatch",
+    "dynamodb",
+    "events",
+    "firehose",
+    "glue",
+    "iam",
+    "kinesis",
+    "lambda",
+    "logs",
+    "s3",
+    "ses",
+    "sesv2",
+    "sns",
+    "sqs",
+    "ssm",
+    "sts",
+]
 
 CONNECT_TIMEOUT_SECONDS = 3  # inside a region a connection takes milliseconds
 READ_TIMEOUT_SECONDS = 10  # without a byte; no call made here is quiet for longer
@@ -32,8 +61,20 @@ def client(
 ) -> AthenaClient: ...
 @overload
 def client(
+    service: Literal["cloudformation"], *, endpoint_url: str | None = None, region: str | None = None
+) -> CloudFormationClient: ...
+@overload
+def client(
+    service: Literal["cloudwatch"], *, endpoint_url: str | None = None, region: str | None = None
+) -> CloudWatchClient: ...
+@overload
+def client(
     service: Literal["dynamodb"], *, endpoint_url: str | None = None, region: str | None = None
 ) -> DynamoDBClient: ...
+@overload
+def client(
+    service: Literal["events"], *, endpoint_url: str | None = None, region: str | None = None
+) -> EventBridgeClient: ...
 @overload
 def client(
     service: Literal["firehose"], *, endpoint_url: str | None = None, region: str | None = None
@@ -41,15 +82,33 @@ def client(
 @overload
 def client(service: Literal["glue"], *, endpoint_url: str | None = None, region: str | None = None) -> GlueClient: ...
 @overload
+def client(service: Literal["iam"], *, endpoint_url: str | None = None, region: str | None = None) -> IAMClient: ...
+@overload
 def client(
     service: Literal["kinesis"], *, endpoint_url: str | None = None, region: str | None = None
 ) -> KinesisClient: ...
+@overload
+def client(
+    service: Literal["lambda"], *, endpoint_url: str | None = None, region: str | None = None
+) -> LambdaClient: ...
+@overload
+def client(
+    service: Literal["logs"], *, endpoint_url: str | None = None, region: str | None = None
+) -> CloudWatchLogsClient: ...
 @overload
 def client(service: Literal["s3"], *, endpoint_url: str | None = None, region: str | None = None) -> S3Client: ...
 @overload
 def client(service: Literal["ses"], *, endpoint_url: str | None = None, region: str | None = None) -> SESClient: ...
 @overload
 def client(service: Literal["sesv2"], *, endpoint_url: str | None = None, region: str | None = None) -> SESV2Client: ...
+@overload
+def client(service: Literal["sns"], *, endpoint_url: str | None = None, region: str | None = None) -> SNSClient: ...
+@overload
+def client(service: Literal["sqs"], *, endpoint_url: str | None = None, region: str | None = None) -> SQSClient: ...
+@overload
+def client(service: Literal["ssm"], *, endpoint_url: str | None = None, region: str | None = None) -> SSMClient: ...
+@overload
+def client(service: Literal["sts"], *, endpoint_url: str | None = None, region: str | None = None) -> STSClient: ...
 
 
 def client(service: Service, *, endpoint_url: str | None = None, region: str | None = None) -> Any:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipeline.local.aws_error import ERRORS, error_code
+from pipeline.aws.refusal import code_of
+from pipeline.local.aws_error import ERRORS
 from pipeline.local.batch import batches
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class KinesisTarget:
         try:
             answer = self._kinesis.put_records(StreamName=self._stream, Records=records)
         except ERRORS as error:
-            return entries, error_code(error)
+            return entries, code_of(error)
         # The call succeeds though some of its records fail: FailedRecordCount of them.
         codes = [result.get("ErrorCode", "") for result in answer["Records"]]
         refused = [entry for entry, code in zip(entries, codes, strict=True) if code]

@@ -11,8 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.aws.refusal import code_of
 from pipeline.errors import ArchiveUnavailable
-from pipeline.local.aws_error import ERRORS, error_code
+from pipeline.local.aws_error import ERRORS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -50,7 +51,7 @@ class ParquetCache:
                 self._fetch(listed[file], file)
                 self._files.add(file)
         except ERRORS as error:
-            raise ArchiveUnavailable(f"reading the log in bucket {self._bucket}: {error_code(error)}") from error
+            raise ArchiveUnavailable(f"reading the log in bucket {self._bucket}: {code_of(error)}") from error
         for file in self._files - listed.keys():
             file.unlink()
             self._files.discard(file)

@@ -12,10 +12,11 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from pipeline.aws.clients import Service
+from pipeline.aws.refusal import code_of
 from pipeline.aws.schema import glue_columns, glue_partitions
 from pipeline.aws.store_dynamodb import table_definition
 from pipeline.errors import Outage
-from pipeline.local.aws_error import ERRORS, error_code
+from pipeline.local.aws_error import ERRORS
 from pipeline.local.ses.email import CONFIGURATION_SET
 
 LOG_PREFIX = "events/"
@@ -70,7 +71,7 @@ def create_all(client: Client, names: Names, *, region: str) -> None:
             create(client, names, region)
         except ERRORS as error:
             what = create.__name__.strip("_").replace("_", " ")
-            raise Outage(f"creating the {what} of the local cloud ended in {error_code(error)}") from error
+            raise Outage(f"creating the {what} of the local cloud ended in {code_of(error)}") from error
 
 
 def _bucket(client: Client, names: Names, region: str) -> None:
@@ -139,5 +140,5 @@ def _unless_there() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error_code(error) not in _THERE:
+        if code_of(error) not in _THERE:
             raise

@@ -22,9 +22,10 @@ from uuid import uuid4
 
 import msgspec
 
+from pipeline.aws.refusal import code_of
 from pipeline.errors import ArchiveUnavailable, Misuse
 from pipeline.fault import fault
-from pipeline.local.aws_error import ERRORS, error_code
+from pipeline.local.aws_error import ERRORS
 from pipeline.local.firehose.buffer import Buffer
 from pipeline.local.firehose.delivery import Delivery, Destination, S3Object, prepare
 from pipeline.local.firehose.transformation import Record, Transform
@@ -189,7 +190,7 @@ class DeliveryStream:
             try:
                 result = action()
             except Exception as error:  # noqa: BLE001 - a thread's entry point: `flush` tells what is wrong
-                self.trouble = error_code(error) if isinstance(error, ERRORS) else fault(error)
+                self.trouble = code_of(error) if isinstance(error, ERRORS) else fault(error)
                 _log.warning("delivering %s will be tried again: %s", self._destination.name, self.trouble)
             else:
                 self.trouble = ""

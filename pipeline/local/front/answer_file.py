@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.aws.athena import Result
+from pipeline.aws.refusal import code_of
 from pipeline.errors import ArchiveUnavailable, Misuse
-from pipeline.local.aws_error import ERRORS, error_code
+from pipeline.local.aws_error import ERRORS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -61,7 +62,7 @@ def keep_answer(s3: S3Client, file: AnswerFile, result: Result, *, is_show: bool
     try:
         s3.put_object(Bucket=file.bucket, Key=file.key, Body=text.encode())
     except ERRORS as error:
-        raise ArchiveUnavailable(f"writing the answer into bucket {file.bucket}: {error_code(error)}") from error
+        raise ArchiveUnavailable(f"writing the answer into bucket {file.bucket}: {code_of(error)}") from error
 
 
 def _csv(result: Result) -> str:

@@ -18,8 +18,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from pipeline.aws.refusal import code_of
 from pipeline.errors import Outage
-from pipeline.local.aws_error import ERRORS, error_code
+from pipeline.local.aws_error import ERRORS
 from pipeline.local.mapping.failure_destination import FailureBucket
 from pipeline.local.mapping.kinesis_batch import Discarded
 from pipeline.local.mapping.kinesis_event import Source, sequence_number
@@ -150,7 +151,7 @@ class EventSourceMapping:
             pages = self._kinesis.get_paginator("list_shards").paginate(StreamName=self._stream)
             found = [shard for page in pages for shard in page["Shards"]]
         except ERRORS as error:
-            raise Outage(f"listing the shards of {self._stream} ended in {error_code(error)}: try again") from error
+            raise Outage(f"listing the shards of {self._stream} ended in {code_of(error)}: try again") from error
         for shard in found:
             if shard["ShardId"] not in self._lanes:
                 parents = frozenset(filter(None, (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))))
@@ -190,5 +191,5 @@ class EventSourceMapping:
         try:
             summary = self._kinesis.describe_stream_summary(StreamName=self._stream)["StreamDescriptionSummary"]
         except ERRORS as error:
-            raise Outage(f"describing {self._stream} ended in {error_code(error)}: try again") from error
+            raise Outage(f"describing {self._stream} ended in {code_of(error)}: try again") from error
         return Source(stream_arn=summary["StreamARN"], function_name=self._function_name)

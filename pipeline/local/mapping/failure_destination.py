@@ -15,8 +15,9 @@ from uuid import uuid4
 
 import msgspec
 
+from pipeline.aws.refusal import code_of
 from pipeline.errors import Outage
-from pipeline.local.aws_error import ERRORS, error_code
+from pipeline.local.aws_error import ERRORS
 from pipeline.local.mapping.kinesis_batch import Discarded
 from pipeline.local.mapping.kinesis_event import Record, Source, sequence_number
 from pipeline.timestamp import show
@@ -54,7 +55,7 @@ class FailureBucket:
         try:
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
         except ERRORS as error:
-            raise Outage(f"S3's PutObject into {self._bucket} ended in {error_code(error)}: try again") from error
+            raise Outage(f"S3's PutObject into {self._bucket} ended in {code_of(error)}: try again") from error
 
 
 def _document(discarded: Discarded, source: Source, at: datetime) -> dict[str, Any]:

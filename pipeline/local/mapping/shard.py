@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.aws.refusal import code_of
 from pipeline.errors import Outage
-from pipeline.local.aws_error import ERRORS, error_code
+from pipeline.local.aws_error import ERRORS
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -49,7 +50,7 @@ class Shard:
         try:
             return self._read(limit)
         except ERRORS as error:
-            code = error_code(error)
+            code = code_of(error)
             # An iterator lives for five minutes. The next read asks for another.
             self._iterator, self.at_tip = None, False
             if code == "ExpiredIteratorException":
