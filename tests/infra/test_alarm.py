@@ -79,6 +79,7 @@ def test_alarms_have_names_of_their_own_that_begin_with_the_stacks() -> None:
     names = [alarm["AlarmName"] for alarm in EVERY.values()]
     assert len(set(names)) == len(names)
     assert all(name.startswith("mail-fold ") for name in names)
+    assert stack().outputs["AlarmPrefix"]["Value"] == "mail-fold "  # with the blank, or else it is mail-folder's too
 
 
 def test_every_link_has_its_alarm() -> None:

@@ -6,7 +6,7 @@ import pytest
 from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
 
-from tests.infra.cloudformation import FILE, defaults, stack, template
+from tests.infra.cloudformation import FILE, TOPIC, defaults, stack, template
 
 REGIONS = ["us-east-1", "eu-west-1", "eu-central-1", "ap-southeast-2"]
 PARAMETERS = template()["Parameters"]
@@ -88,5 +88,10 @@ def test_the_outputs_name_whatever_the_commands_need() -> None:
         *("Database", "LogTable", "Workgroup"),  # query
         *("FeedbackRule", "StreamMapping", "Projector", "Transform", "RuleDeadLetters"),  # doctor
         *("ProjectorLogs", "TransformLogs", "DeliveryLogs"),
-        *("SenderPolicyArn", "AlarmTopicArn", "DashboardUrl"),
+        *("SesRoleArn", "DeliveryRoleArn", "FeedbackRuleRoleArn", "TransformRoleArn", "ProjectorRoleArn"),
+        *("SenderPolicyArn", "AlarmTopicArn", "AlarmPrefix", "Dashboard", "DashboardUrl"),
+    }
+    assert set(stack(NotificationTopic=TOPIC).outputs) - set(stack().outputs) == {
+        *("NotificationTopicArn", "NotificationSubscriptionArn", "NotificationQueue", "NotificationMapping"),
+        "NotificationDeadLetters",
     }
