@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MINISTACK := $(VENV)/ministack
 ARGS ?=
 
-.PHONY: setup demo test quick lint bench lock clean
+.PHONY: setup emulator demo test quick lint bench lock clean
 
 setup: $(VENV)/ready
 
@@ -15,10 +16,18 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+# What acceptance tests deploy to; it pins what we do not, so it has an environment of its own.
+emulator: $(MINISTACK)/ready
+
+$(MINISTACK)/ready: tests/emulator/ministack.lock
+	$(PYTHON) -m venv $(MINISTACK)
+	$(MINISTACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
 demo: setup
 	$(BIN)/mailfold demo $(ARGS)
 
-test: setup lint
+test: setup emulator lint
 	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --include='pipeline/*.py' --omit='pipeline/*/*' --fail-under=100 --show-missing
 	$(BIN)/coverage report --omit='pipeline/*.py' --skip-covered
@@ -37,6 +46,7 @@ bench: setup
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra local --extra kcl --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate tests/emulator/ministack.in -o tests/emulator/ministack.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
