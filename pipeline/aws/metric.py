@@ -1,6 +1,7 @@
 """Counts for CloudWatch, in the embedded metric format that Lambda's log turns into metrics.
 
-A name says what is counted and nothing about anybody. One namespace; the function is the dimension `service`.
+A name says what is counted and nothing about anybody. One namespace; the one dimension, `service`, is a
+function of one stack (`settings.service_name`), so that stacks beside each other share neither counts nor alarms.
 docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 

@@ -20,15 +20,15 @@ from pybase64 import b64decode
 from pipeline.aws.clients import client
 from pipeline.aws.metric import NAMESPACE, count, count_events
 from pipeline.aws.quarantine_s3 import S3Quarantine
-from pipeline.aws.settings import read_settings
+from pipeline.aws.settings import read_settings, service_name
 from pipeline.aws.store_dynamodb import DynamoSuppressionStore
 from pipeline.gathering import StreamRecord
 from pipeline.policy import Policy
 from pipeline.ports import Quarantine, SuppressionStore
 from pipeline.projector import Projected, Projector
 
-logger = Logger(service="projector")
-metrics = Metrics(namespace=NAMESPACE, service="projector")
+logger = Logger(service=service_name("projector"))
+metrics = Metrics(namespace=NAMESPACE, service=service_name("projector"))
 
 
 @logger.inject_lambda_context

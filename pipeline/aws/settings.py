@@ -2,7 +2,9 @@
 
 The only place here that knows the environment. Region, credentials and `AWS_ENDPOINT_URL` are boto3's own affair.
 Names: docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html and
-docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html,
+docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html,
+docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 """
 
 import os
@@ -17,23 +19,33 @@ from pipeline.policy import DEFAULT_POLICY, Policy, parse_policy
 TABLE = "MAILFOLD_TABLE"
 BUCKET = "MAILFOLD_BUCKET"
 POLICY = "MAILFOLD_POLICY"
+TABLES_PARAMETER = "MAILFOLD_TABLES_PARAMETER"
+DELIVERY_STREAM = "MAILFOLD_DELIVERY_STREAM"
+SERVICE = "POWERTOOLS_SERVICE_NAME"
 
 TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}", re.ASCII)
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+_PARAMETER_NAME = re.compile(r"[a-zA-Z0-9_.-]+|(/[a-zA-Z0-9_.-]+){1,15}", re.ASCII)
+_DELIVERY_STREAM_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}", re.ASCII)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the pipeline keeps things, and by which policy it judges.
 
     Attributes:
-        table: `MAILFOLD_TABLE`: the suppression table's name.
+        table: `MAILFOLD_TABLE`: the suppression table's name, where no parameter says otherwise.
         bucket: `MAILFOLD_BUCKET`: the bucket that holds the log and the quarantine.
         policy: `MAILFOLD_POLICY`: a policy as JSON (schemas/policy.json); the default one where unset.
+        tables_parameter: `MAILFOLD_TABLES_PARAMETER`: the parameter that says which table is live (`aws.tables`).
+        delivery_stream: `MAILFOLD_DELIVERY_STREAM`: the Firehose stream by which the log gets what the projector got by
+            SNS or SQS.
     """
 
     table: str
     bucket: str
     policy: Policy = DEFAULT_POLICY
+    tables_parameter: str | None = None
+    delivery_stream: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -50,18 +62,36 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     table = _name(environment, TABLE, TABLE_NAME, "the suppression table", problems)
     bucket = _name(environment, BUCKET, _BUCKET_NAME, "the bucket of log and quarantine", problems)
     policy = _policy(environment, problems)
+    parameter = _name_if_set(environment, TABLES_PARAMETER, _PARAMETER_NAME, "a parameter", problems)
+    stream = _name_if_set(environment, DELIVERY_STREAM, _DELIVERY_STREAM_NAME, "a Firehose stream", problems)
     if problems:
         raise Misuse("; ".join(problems))
-    return Settings(table=table, bucket=bucket, policy=policy)
+    return Settings(table=table, bucket=bucket, policy=policy, tables_parameter=parameter, delivery_stream=stream)
+
+
+def service_name(default: str) -> str:
+    """Return what a Lambda calls itself in its log, and in the dimension of its counts.
+
+    Args:
+        default: For where `POWERTOOLS_SERVICE_NAME` is unset: outside a deployment.
+    """
+    return os.environ.get(SERVICE) or default
 
 
 def _name(
     environment: Mapping[str, str], variable: str, form: re.Pattern[str], meaning: str, problems: list[str]
 ) -> str:
-    value = environment.get(variable, "")
-    if not value:
+    value = _name_if_set(environment, variable, form, meaning, problems)
+    if value is None:
         problems.append(f"{variable} is not set: it names {meaning}")
-    elif not form.fullmatch(value):
+    return value or ""
+
+
+def _name_if_set(
+    environment: Mapping[str, str], variable: str, form: re.Pattern[str], meaning: str, problems: list[str]
+) -> str | None:
+    value = environment.get(variable) or None
+    if value and not form.fullmatch(value):
         problems.append(f"{variable} is no name that AWS allows for {meaning}: {value!r}")
     return value
 

@@ -23,6 +23,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pybase64 import b64decode, b64encode_as_string
 
 from pipeline.aws.metric import NAMESPACE, count, count_events
+from pipeline.aws.settings import service_name
 from pipeline.decode import decode
 from pipeline.event import Event, Outcome, Poison
 from pipeline.fault import fault
@@ -42,8 +43,8 @@ Answer = KinesisFirehoseDataTransformationRecord
 Record = Mapping[str, Any]
 """One of the records that Firehose calls with."""
 
-logger = Logger(service="transform")
-metrics = Metrics(namespace=NAMESPACE, service="transform")
+logger = Logger(service=service_name("transform"))
+metrics = Metrics(namespace=NAMESPACE, service=service_name("transform"))
 
 _lines = msgspec.json.Encoder().encode_lines
 

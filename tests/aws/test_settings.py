@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.aws.settings import Settings, read_settings
+from pipeline.aws.settings import Settings, read_settings, service_name
 from pipeline.errors import Misuse
 from pipeline.policy import DEFAULT_POLICY, Policy
 
@@ -16,6 +16,25 @@ def test_table_and_bucket_are_enough() -> None:
 def test_a_policy_is_read_from_json() -> None:
     settings = read_settings({**ENVIRONMENT, "MAILFOLD_POLICY": '{"version": 3, "uncertain_complaint": false}'})
     assert settings.policy == Policy(version=3, uncertain_complaint=False)
+
+
+def test_a_parameter_of_the_live_table_and_a_stream_into_the_log_may_be_named() -> None:
+    named = {"MAILFOLD_TABLES_PARAMETER": "/mailfold/mail/tables", "MAILFOLD_DELIVERY_STREAM": "mail-log"}
+    settings = read_settings({**ENVIRONMENT, **named})
+    assert (settings.tables_parameter, settings.delivery_stream) == ("/mailfold/mail/tables", "mail-log")
+    assert read_settings({**ENVIRONMENT, **dict.fromkeys(named, "")}) == read_settings(ENVIRONMENT)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [("mail-projector", "mail-projector"), ("", "projector"), (None, "projector")]
+)
+def test_a_function_has_a_name_outside_a_deployment_too(
+    given: str | None, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("POWERTOOLS_SERVICE_NAME", raising=False)
+    if given is not None:
+        monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", given)
+    assert service_name("projector") == name
 
 
 def test_without_an_argument_the_process_s_own_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,6 +62,11 @@ def test_every_problem_is_reported_at_once() -> None:
         ("MAILFOLD_BUCKET", "Upper"),
         ("MAILFOLD_BUCKET", "-bucket"),
         ("MAILFOLD_BUCKET", "s3://bucket"),
+        ("MAILFOLD_TABLES_PARAMETER", "mailfold/mail/tables"),
+        ("MAILFOLD_TABLES_PARAMETER", "/mailfold//tables"),
+        ("MAILFOLD_TABLES_PARAMETER", "/mail fold"),
+        ("MAILFOLD_DELIVERY_STREAM", "a" * 65),
+        ("MAILFOLD_DELIVERY_STREAM", "arn:aws:firehose:eu-west-1:123456789012:deliverystream/mail-log"),
         ("MAILFOLD_POLICY", "strict"),
         ("MAILFOLD_POLICY", '{"versoin": 2}'),
     ],

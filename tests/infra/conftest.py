@@ -1,32 +1,36 @@
 """What the functions publish, for the tests of alarms and dashboard."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
-from pipeline.aws import projector_lambda, transform
-from pipeline.memory import MemoryQuarantine, MemoryStore
-from pipeline.policy import DEFAULT_POLICY
-from pipeline.projector import Projector
-from tests.aws.lambda_events import Context, a_firehose_event, a_kinesis_event
-from tests.builders import a_bounce, a_decision, a_record, one_of_each
-
-POISON = b"no JSON at all"
+from tests.infra.cloudformation import FILE, stack
 
 Metric = tuple[str, str, str]
 """Namespace, name, and the function that publishes it."""
 
 
-@pytest.fixture
-def published(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> set[Metric]:
-    """Return every metric that the functions publish, in the one dimension `service`."""
-    projector = Projector(store=MemoryStore(), quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
-    monkeypatch.setattr(projector_lambda, "_projector", lambda: projector)
-    payloads = [*one_of_each().values(), a_decision(), a_record("Levitation", {}), POISON]
-    transform.handler(a_firehose_event(*payloads), Context())
-    projector_lambda.handler(a_kinesis_event(a_bounce(), *payloads), Context())
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    return {metric for line in lines for metric in _metrics(line)}
+@pytest.fixture(scope="session")
+def published() -> set[Metric]:
+    """Return every metric that the functions publish in the template's environment, in the one dimension `service`."""
+    functions = stack().of_type("AWS::Lambda::Function")
+    return {
+        metric
+        for name, properties in functions.items()
+        for line in _printed(name, properties["Environment"]["Variables"])
+        for metric in _metrics(line)
+    }
+
+
+def _printed(name: str, environment: dict[str, str]) -> list[dict[str, object]]:
+    """Return what a function prints in the embedded metric format."""
+    command = [sys.executable, "-m", "tests.infra.publication", name]
+    done = subprocess.run(  # noqa: S603
+        command, env=environment, cwd=FILE.parents[1], capture_output=True, check=True, text=True, timeout=60
+    )
+    return [json.loads(line) for line in done.stdout.splitlines() if '"_aws"' in line]
 
 
 def _metrics(line: dict[str, object]) -> set[Metric]:

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.aws.metric import NAMESPACE
 from pipeline.event import Kind
-from tests.infra.cloudformation import REGION, stack
+from tests.infra.cloudformation import NAME, REGION, stack
 from tests.infra.conftest import Metric
 
 BODY = json.loads(stack().properties("Dashboard")["DashboardBody"])
@@ -70,7 +70,11 @@ def test_the_counts_on_it_are_ones_that_the_functions_publish(published: set[Met
 
 
 def test_events_of_every_kind_are_on_it() -> None:
-    shown = {name for namespace, name, *rest in drawn() if namespace == NAMESPACE and rest == ["service", "transform"]}
+    shown = {
+        name
+        for namespace, name, *rest in drawn()
+        if namespace == NAMESPACE and rest == ["service", f"{NAME}-transform"]
+    }
     assert shown >= {f"{kind.title().replace('_', '')}Events" for kind in Kind}
 
 

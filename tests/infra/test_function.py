@@ -4,9 +4,10 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.shared.constants import SERVICE_NAME_ENV
 
 from pipeline.aws import settings
-from tests.infra.cloudformation import stack, template
+from tests.infra.cloudformation import TOPIC, stack, template
 
 FUNCTIONS = sorted(stack().of_type("AWS::Lambda::Function"))
 NEWEST_PYTHON = "python3.14"  # docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html, November 2026
@@ -65,8 +66,17 @@ def test_the_transform_answers_before_firehose_gives_it_up() -> None:
     assert function("Transform")["Timeout"] < FIREHOSE_WAITS_SECONDS
 
 
-def test_the_transform_needs_nothing_from_its_environment() -> None:
-    assert "Environment" not in function("Transform")
+def test_the_transform_needs_nothing_from_its_environment_but_its_name() -> None:
+    assert list(function("Transform")["Environment"]["Variables"]) == [settings.SERVICE]
+
+
+def test_the_functions_of_two_stacks_have_four_names() -> None:
+    assert function("Transform")["Environment"]["Variables"][settings.SERVICE] == "mail-fold-transform"
+    assert function("Projector")["Environment"]["Variables"][settings.SERVICE] == "mail-fold-projector"
+
+
+def test_powertools_reads_the_name_under_which_it_is_given() -> None:
+    assert settings.SERVICE == SERVICE_NAME_ENV
 
 
 def test_the_projector_gets_every_setting_that_has_no_default() -> None:
@@ -81,15 +91,19 @@ def test_the_projector_gets_a_policy_only_if_there_is_one() -> None:
 
 def test_the_table_and_the_policy_that_the_template_gives_are_settings_that_can_be_read() -> None:
     table = stack().properties("SuppressionTable")["TableName"]
-    read = settings.read_settings(variables() | {settings.TABLE: table, settings.BUCKET: "mail-fold-logbucket-1"})
-    assert read.table == table
+    stream = "mail-fold-DeliveryStream-1"
+    made = {settings.TABLE: table, settings.BUCKET: "mail-fold-logbucket-1", settings.DELIVERY_STREAM: stream}
+    read = settings.read_settings(variables(NotificationTopic=TOPIC) | made)
+    assert (read.table, read.delivery_stream) == (table, stream)
+    assert read.tables_parameter == stack().outputs["TablesParameter"]["Value"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the projector cannot read the parameter of the live table yet, nor feed the log from a notification topic",
-)
+def test_the_projector_feeds_the_log_only_if_there_is_a_topic() -> None:
+    assert settings.DELIVERY_STREAM not in variables()
+    assert variables(NotificationTopic=TOPIC)[settings.DELIVERY_STREAM] == "{DeliveryStream}"
+
+
 def test_every_variable_is_one_that_the_settings_read() -> None:
-    given = template()["Resources"]["Projector"]["Properties"]["Environment"]["Variables"]
     known = {value for name, value in vars(settings).items() if name.isupper() and isinstance(value, str)}
-    assert set(given) <= known
+    for name in FUNCTIONS:
+        assert set(template()["Resources"][name]["Properties"]["Environment"]["Variables"]) <= known

@@ -1,0 +1,35 @@
+"""Run one function's handler over a record of every kind, as a program: what it prints is what CloudWatch gets.
+
+A handler learns its name when it is imported, hence a process of its own.
+Example: python -m tests.infra.publication Projector
+"""
+
+import sys
+
+from pipeline.memory import MemoryQuarantine, MemoryStore
+from pipeline.policy import DEFAULT_POLICY
+from pipeline.projector import Projector
+from tests.aws.lambda_events import Context, a_firehose_event, a_kinesis_event
+from tests.builders import a_bounce, a_decision, a_record, one_of_each
+
+PAYLOADS = [*one_of_each().values(), a_decision(), a_record("Levitation", {}), b"no JSON at all"]
+
+
+def transform() -> None:
+    """Let Firehose call the transform."""
+    from pipeline.aws.transform import handler  # noqa: PLC0415 - only the one that is asked for
+
+    handler(a_firehose_event(*PAYLOADS), Context())
+
+
+def project() -> None:
+    """Let the stream's mapping call the projector, on a table in memory."""
+    from pipeline.aws import projector_lambda  # noqa: PLC0415 - only the one that is asked for
+
+    projector = Projector(store=MemoryStore(), quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+    projector_lambda._projector = lambda: projector  # type: ignore[assignment]
+    projector_lambda.handler(a_kinesis_event(a_bounce(), *PAYLOADS), Context())
+
+
+if __name__ == "__main__":
+    {"Transform": transform, "Projector": project}[sys.argv[1]]()
