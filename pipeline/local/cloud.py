@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self
 
+from pipeline.aws.batch import batches
 from pipeline.aws.clients import Service
 from pipeline.aws.projector_lambda import project_event
 from pipeline.aws.quarantine_s3 import S3Quarantine
@@ -22,7 +23,6 @@ from pipeline.aws.settings import BUCKET, TABLE
 from pipeline.aws.store_dynamodb import DynamoSuppressionStore
 from pipeline.aws.transform import transform
 from pipeline.local.athena import Athena
-from pipeline.local.batch import batches
 from pipeline.local.client import ACCESS_KEY_ID, SECRET_ACCESS_KEY, local_client
 from pipeline.local.discovery import ENDPOINT
 from pipeline.local.eventbridge import Relay

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pipeline.aws.batch import batches
 from pipeline.aws.refusal import code_of
 from pipeline.local.aws_error import ERRORS
-from pipeline.local.batch import batches
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient

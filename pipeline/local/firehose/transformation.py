@@ -18,8 +18,8 @@ from uuid import uuid4
 
 import msgspec
 
+from pipeline.aws.batch import batches
 from pipeline.fault import fault
-from pipeline.local.batch import batches
 
 Transform = Callable[[dict[str, Any]], Mapping[str, Any]]
 """The function: takes Firehose's event, returns its answer."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from pipeline.aws.batch import batches
 from pipeline.fault import fault
-from pipeline.local.batch import batches
 from pipeline.local.mapping.kinesis_batch import Batch, Discarded, decide, resume_at
 from pipeline.local.mapping.kinesis_event import Record, Source, lambda_record
 from pipeline.local.mapping.shard import Shard
