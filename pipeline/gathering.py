@@ -33,7 +33,7 @@ class Tally(msgspec.Struct, kw_only=True):
         ignored: Records that are no sending event.
         quarantined: Payloads set aside.
         facts: Facts found.
-        written: Items put.
+        written: Items put, in all tables.
         unchanged: Items that knew it all already.
     """
 

@@ -21,7 +21,7 @@ Changes = Mapping[Key, Standing]
 
 
 class Merged(msgspec.Struct, kw_only=True):
-    """How far `merge` came.
+    """How far `merge` came, in one store or in several.
 
     Attributes:
         written: Items put.
@@ -38,16 +38,30 @@ class Merged(msgspec.Struct, kw_only=True):
     outage: Outage | None = None
 
 
-def project(batch: Sequence[StreamRecord], *, store: SuppressionStore, quarantine: Quarantine, policy: Policy) -> Tally:
+def project(
+    batch: Sequence[StreamRecord],
+    *,
+    store: SuppressionStore,
+    also: Sequence[SuppressionStore] = (),
+    quarantine: Quarantine,
+    policy: Policy,
+) -> Tally:
     """Fold a batch into the store, and set aside what cannot be read.
 
+    Args:
+        batch: Payloads, each with its place in the stream.
+        store: The suppression table that senders ask.
+        also: Further ones that are to have the same facts. A record is done once every one of them has its facts.
+        quarantine: Where poison is set aside.
+        policy: What gives the verdicts.
+
     Raises:
-        BatchUnfinished: The store or the quarantine is away. All before `first` is done; doing it again is harmless.
+        BatchUnfinished: A store or the quarantine is away. All before `first` is done; doing it again is harmless.
     """
     gathering = Gathering(quarantine)
     outage = gathering.read(batch)
     tally, sources = gathering.tally, gathering.sources
-    merged = merge(gathering.changes(), store=store, policy=policy)
+    merged = merge_each(gathering.changes(), stores=(store, *also), policy=policy)
     tally.written, tally.unchanged = merged.written, merged.unchanged
     end = min((sources[key][0] for key in merged.pending), default=gathering.end)
     refused = {index: why for key, why in merged.rejected.items() for index in sources[key] if index < end}
@@ -80,6 +94,24 @@ def merge(changes: Changes, *, store: SuppressionStore, policy: Policy) -> Merge
         merged.outage = error
     merged.pending = tuple(pending)
     return merged
+
+
+def merge_each(changes: Changes, *, stores: Sequence[SuppressionStore], policy: Policy) -> Merged:
+    """Join changes into each of several stores, one after the other, as `merge` does into one.
+
+    An outage leaves the stores that come after it alone, so that not even the keys that are done elsewhere are done.
+    """
+    total = Merged()
+    for number, store in enumerate(stores, 1):
+        merged = merge(changes, store=store, policy=policy)
+        total.written += merged.written
+        total.unchanged += merged.unchanged
+        total.rejected |= merged.rejected
+        if merged.outage:
+            total.outage = merged.outage
+            total.pending = merged.pending if number == len(stores) else tuple(changes)
+            break
+    return total
 
 
 def merge_fully(changes: Changes, *, store: SuppressionStore, policy: Policy) -> Merged:

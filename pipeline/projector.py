@@ -38,12 +38,14 @@ class Projector(msgspec.Struct, frozen=True, kw_only=True):
     """The projection with what it works on.
 
     Attributes:
-        store: The suppression table.
+        store: The suppression table that senders ask.
+        also: Further ones that get the same facts; see `projection.project`.
         quarantine: Where poison is set aside.
         policy: What gives the verdicts.
     """
 
     store: SuppressionStore
+    also: Sequence[SuppressionStore] = ()
     quarantine: Quarantine
     policy: Policy
 
@@ -67,7 +69,9 @@ class Projector(msgspec.Struct, frozen=True, kw_only=True):
     def _project_part(self, part: Sequence[StreamRecord], done: Projected) -> bool:
         """Project a part, or set its only record aside; return whether it is done, or else to be halved."""
         try:
-            done.tallies.append(project(part, store=self.store, quarantine=self.quarantine, policy=self.policy))
+            done.tallies.append(
+                project(part, store=self.store, also=self.also, quarantine=self.quarantine, policy=self.policy)
+            )
         except Outage:
             raise
         except Exception as error:  # noqa: BLE001 - poison of a kind that nobody foresaw must not block its shard
