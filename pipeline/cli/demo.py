@@ -35,6 +35,13 @@ def demo_command(
     chaos: Annotated[
         bool, typer.Option("--chaos", help="Repeat, reorder, delay and drop events on their way.")
     ] = False,
+    endpoint_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Another emulator to stand in moto's place. What is made there stays, under names of its own.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
 ) -> None:
     """Start a local cloud, send e-mails of mixed fate, show what became of them, and check that every number agrees.
@@ -44,6 +51,7 @@ def demo_command(
     from pipeline.local.cloud import LocalCloud  # noqa: PLC0415
     from pipeline.local.demonstration import Demonstration  # noqa: PLC0415
     from pipeline.local.expectation import Expectation  # noqa: PLC0415
+    from pipeline.local.resource import fresh_names  # noqa: PLC0415
     from pipeline.local.traffic.chaos import Chaos  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
 
     began = time.monotonic()
@@ -59,7 +67,9 @@ def demo_command(
                 shown.add_task(what, total=total if done else None)
             shown.update(shown.task_ids[0], completed=done)
 
-        with LocalCloud(seed=seed, chaos=mischief, witness=expectation.see) as cloud:
+        with LocalCloud(
+            endpoint_url=endpoint_url, seed=seed, chaos=mischief, witness=expectation.see, names=fresh_names()
+        ) as cloud:
             demonstration = Demonstration(
                 cloud, expectation=expectation, policy=DEFAULT_POLICY, chaotic=chaos, progress=show
             )

@@ -5,6 +5,9 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from types import FrameType
+from typing import Annotated
+
+import typer
 
 from pipeline.cli.words import results, say, to_people
 from pipeline.errors import Misuse
@@ -12,7 +15,13 @@ from pipeline.errors import Misuse
 BUFFER_SECONDS = 2.0  # who tries something wants to see it in the log soon, however small its objects are then
 
 
-def up_command() -> None:
+def up_command(
+    *,
+    endpoint_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Another emulator to stand in moto's place. What it holds stays there."),
+    ] = None,
+) -> None:
     """Run the local cloud until Ctrl-C. The other commands find it by themselves, from any terminal of yours.
 
     An application that sends with boto3's ses or sesv2 client to its address sees its own mail become events, bounces
@@ -28,13 +37,16 @@ def up_command() -> None:
     stop = threading.Event()
     _stop_on_signals(stop)
     to_people().print("starting the local cloud …", style="dim")
-    with LocalCloud(buffer_seconds=BUFFER_SECONDS) as cloud, announce(cloud.environment()):
-        say(_welcome(cloud.environment()), to=results())
+    with (
+        LocalCloud(endpoint_url=endpoint_url, buffer_seconds=BUFFER_SECONDS) as cloud,
+        announce(cloud.environment()),
+    ):
+        say(_welcome(cloud.environment(), endpoint_url), to=results())
         stop.wait()
         to_people().print("stopping …", style="dim")
 
 
-def _welcome(environment: Mapping[str, str]) -> Iterator[str]:
+def _welcome(environment: Mapping[str, str], endpoint_url: str | None) -> Iterator[str]:
     yield "The local cloud runs. For applications:"
     yield ""
     for name, value in environment.items():
@@ -45,7 +57,7 @@ def _welcome(environment: Mapping[str, str]) -> Iterator[str]:
     yield "mailfold send --to bounce+ann@example.com"
     yield "mailfold lookup bounce+ann@example.com"
     yield ""
-    yield "Ctrl-C stops it; what it holds is gone then."
+    yield f"Ctrl-C stops it; what it holds {f'stays in {endpoint_url}' if endpoint_url else 'is gone'} then."
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

@@ -25,6 +25,7 @@ from pipeline.aws.transform import transform
 from pipeline.local.athena import Athena
 from pipeline.local.client import ACCESS_KEY_ID, SECRET_ACCESS_KEY, local_client
 from pipeline.local.discovery import ENDPOINT
+from pipeline.local.emulator import reach
 from pipeline.local.eventbridge import Relay
 from pipeline.local.firehose.delivery_stream import MAX_CALL_BYTES, MAX_RECORDS, MEBIBYTE, DeliveryStream
 from pipeline.local.front.application import Front
@@ -69,7 +70,7 @@ class LocalCloud:
         mapping: The event source mapping: it counts what went into the projection.
 
     Raises:
-        Misuse: On entering: a cloud on moto runs in this process already.
+        Misuse: On entering: a cloud on moto runs in this process already; or `endpoint_url` is no address.
         Outage: On entering: the other emulator cannot be reached, or refuses.
     """
 
@@ -178,7 +179,8 @@ class LocalCloud:
         self.endpoint_url = resources.enter_context(Server(front)).url
 
     def _start_backend(self, resources: ExitStack) -> tuple[Moto | Forwarder, str]:
-        if self._backend_url:
+        if self._backend_url is not None:
+            reach(self._backend_url)
             forwarder = Forwarder(self._backend_url)
             resources.callback(forwarder.close)
             return forwarder, self._backend_url

@@ -6,6 +6,7 @@ docs.aws.amazon.com/athena/latest/ug/partition-projection-setting-up.html
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -58,6 +59,18 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     database: str = "mailfold"
     log: str = "events"
     configuration_set: str = CONFIGURATION_SET
+
+
+def fresh_names() -> Names:
+    """Return names that no backend has anything under yet; the configuration set, which holds nothing, is shared."""
+    names, own = Names(), token_hex(4)
+    return Names(
+        table=f"{names.table}-{own}",
+        bucket=f"{names.bucket}-{own}",
+        stream=f"{names.stream}-{own}",
+        delivery_stream=f"{names.delivery_stream}-{own}",
+        database=f"{names.database}_{own}",
+    )
 
 
 def create_all(client: Client, names: Names, *, region: str) -> None:

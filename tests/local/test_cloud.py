@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from werkzeug.wrappers import Response
 
 from pipeline.aws import schema
 from pipeline.aws.athena import query
@@ -189,9 +190,25 @@ def test_a_backend_that_is_away_is_an_outage_and_nothing_is_left() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed_soon:
         url = f"http://127.0.0.1:{closed_soon.getsockname()[1]}"
     before = set(threading.enumerate())
-    with pytest.raises(Outage, match="creating the bucket of the local cloud ended in"), LocalCloud(endpoint_url=url):
+    with pytest.raises(Outage, match=f"nothing answers at {url}: start the emulator"), LocalCloud(endpoint_url=url):
         pass
     assert set(threading.enumerate()) <= before
+
+
+@pytest.mark.parametrize(
+    "url", ["", "127.0.0.1:4566", "localhost", "ftp://127.0.0.1", "http://", "http://[", "http://127.0.0.1:many"]
+)
+def test_what_is_no_address_is_no_backend(url: str) -> None:
+    with pytest.raises(Misuse, match="^not an endpoint URL: "):
+        LocalCloud(endpoint_url=url).__enter__()
+
+
+def test_a_backend_that_is_no_emulator_is_an_outage() -> None:
+    def refuse(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        return Response("nothing of that here", status=404)(environ, start_response)
+
+    with Server(refuse) as backend, pytest.raises(Outage, match="creating the bucket of the local cloud ended in 404"):
+        LocalCloud(endpoint_url=backend.url).__enter__()
 
 
 @pytest.mark.slow

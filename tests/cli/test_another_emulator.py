@@ -1,0 +1,74 @@
+"""`mailfold demo` and `mailfold up` on an emulator other than moto: ministack, in a process of its own."""
+
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import WAIT_SECONDS, ended, started
+from tests.cli.test_up import becomes_suppressed
+from tests.emulator.ministack import Ministack, running
+
+pytestmark = pytest.mark.slow
+
+NOBODY = "http://127.0.0.1:1"
+COMMANDS = pytest.mark.parametrize("command", ["demo", "up"])
+
+
+@pytest.fixture(scope="module")
+def ministack() -> Iterator[Ministack]:
+    with running(guarded=False) as ministack:
+        yield ministack
+
+
+@contextmanager
+def up(emulator: Ministack) -> Iterator[None]:
+    """Run the local cloud on an emulator."""
+    with started("up", "--endpoint-url", emulator.endpoint_url) as process:
+        assert process.stdout
+        last = f"Ctrl-C stops it; what it holds stays in {emulator.endpoint_url} then.\n"
+        assert last in iter(process.stdout.readline, "")
+        yield
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WAIT_SECONDS) == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--chaos"]], ids=["as it should be", "chaos"])
+def test_all_numbers_agree_on_it_however_often(ministack: Ministack, options: list[str]) -> None:
+    """Each demonstration has names of its own there, so that none counts what another left."""
+    for _ in range(2):
+        result = ended("demo", "--emails", "300", "--endpoint-url", ministack.endpoint_url, *options)
+        assert result.returncode == 0, result.stderr
+        assert result.stderr == ""
+        assert "305 e-mails sent" in result.stdout
+        assert re.search(r"\n(\d+) of \1 numbers agree, after \d+ s\.\n$", result.stdout)
+
+
+def test_what_it_holds_is_there_when_the_cloud_runs_again(
+    ministack: Ministack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with up(ministack):
+        assert ended("send", "--to", "bounce+ann@example.com").returncode == 0
+        assert becomes_suppressed("bounce+ann@example.com")
+    with up(ministack):
+        assert ended("lookup", "bounce+ann@example.com").stdout.startswith("bounce+ann@example.com: suppressed")
+
+
+@COMMANDS
+def test_an_address_where_nobody_answers_is_told(command: str) -> None:
+    result = ended(command, "--endpoint-url", NOBODY)
+    assert result.returncode == 1
+    told = f"mailfold: nothing answers at {NOBODY}: start the emulator there, or name another endpoint URL\n"
+    assert result.stderr.endswith(told)
+
+
+@COMMANDS
+def test_what_is_no_address_is_told(command: str) -> None:
+    result = ended(command, "--endpoint-url", "127.0.0.1:4566")
+    assert result.returncode == 2
+    told = "mailfold: not an endpoint URL: '127.0.0.1:4566'; write it as http://127.0.0.1:4566\n"
+    assert result.stderr.endswith(told)
