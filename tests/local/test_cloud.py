@@ -199,7 +199,7 @@ def test_a_backend_that_is_away_is_an_outage_and_nothing_is_left() -> None:
     "url", ["", "127.0.0.1:4566", "localhost", "ftp://127.0.0.1", "http://", "http://[", "http://127.0.0.1:many"]
 )
 def test_what_is_no_address_is_no_backend(url: str) -> None:
-    with pytest.raises(Misuse, match="^not an endpoint URL: "):
+    with pytest.raises(Misuse, match="not an endpoint URL"):
         LocalCloud(endpoint_url=url).__enter__()
 
 
