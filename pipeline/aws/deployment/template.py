@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,11 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     runtime: Runtime
     handlers: tuple[str, ...]
     stateful: frozenset[str]
+
+    @property
+    def sha256(self) -> str:
+        """Its text's SHA-256, in hex."""
+        return sha256(self.text.encode()).hexdigest()
 
 
 @cache

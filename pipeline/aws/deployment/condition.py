@@ -1,0 +1,74 @@
+"""Whether a stack can be deployed to: its state, and what to do where it cannot.
+
+docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html#cfn-stack-update-status-codes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pipeline.aws.deployment.change_set import delete_stack, is_left_over
+from pipeline.aws.stack import Stack, find_stack
+from pipeline.errors import Misuse
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+UPDATABLE = frozenset(
+    {
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "IMPORT_COMPLETE",
+        "IMPORT_ROLLBACK_COMPLETE",
+    }
+)
+NEVER_MADE = "REVIEW_IN_PROGRESS"  # a change set would make it, and was not executed
+NOT_MADE = frozenset(
+    {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}
+)  # making it failed: it can but be deleted
+
+REMEDIES = {
+    "UPDATE_ROLLBACK_FAILED": "mend what its events name, then run `aws cloudformation continue-update-rollback "
+    "--stack-name {name}`, and deploy again",
+    "UPDATE_FAILED": "run `aws cloudformation rollback-stack --stack-name {name}`, and deploy again",
+    "DELETE_FAILED": "it was being deleted: mend what its events name and delete it, or deploy under another name",
+}
+
+
+def ready(cloudformation: CloudFormationClient, *, name: str, may_delete: Callable[[Stack], bool]) -> Stack | None:
+    """Return the stack of that name as it can be changed, or None if it has to be made.
+
+    What is left of a stack that was never made is deleted: of a change set of ours at once, and of an attempt that
+    failed when `may_delete` says so.
+
+    Raises:
+        Misuse: It is in no state to be changed; says what to do. Or AWS denies or refuses something.
+        CloudUnavailable: AWS throttles or cannot be reached.
+    """
+    stack = find_stack(cloudformation, name=name)
+    if stack is None or stack.status in UPDATABLE:
+        return stack
+    if stack.status == NEVER_MADE:
+        _check_ours(cloudformation, stack)
+    elif stack.status not in NOT_MADE:
+        raise Misuse(f"the stack {name} is {stack.status}: {_remedy(stack)}")
+    elif not may_delete(stack):
+        raise Misuse(
+            f"the stack {name} is {stack.status}, its making failed: delete it with `aws cloudformation delete-stack "
+            f"--stack-name {name}`, and deploy again"
+        )
+    delete_stack(cloudformation, stack_id=stack.id)
+    return None
+
+
+def _check_ours(cloudformation: CloudFormationClient, stack: Stack) -> None:
+    if not is_left_over(cloudformation, stack_id=stack.id):
+        raise Misuse(f"somebody else's change set for the stack {stack.name} waits: execute or delete it first")
+
+
+def _remedy(stack: Stack) -> str:
+    if stack.status in REMEDIES:
+        return REMEDIES[stack.status].format(name=stack.name)
+    return "AWS is at it, so wait until it has come to rest, and deploy again"
