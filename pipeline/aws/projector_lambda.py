@@ -1,28 +1,36 @@
-"""The Lambda that projects the feedback stream: batches of a Kinesis shard into the suppression table.
+"""The Lambda that projects feedback into the suppression table: from the stream, and from a topic, directly or queued.
 
-It reports exactly one failed record: the first that an outage kept from being done. Lambda tries again from there, and
-what was done already is joined again without effect. Nothing else fails a batch. A record that trips an error of ours
-is found by halving the batch, and set aside like any other poison: raising would hold up its shard for days and heal
-nothing. Only a crash or a time-out of the whole function leaves a batch to Lambda's own bisecting.
-docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
+What is not done is tried again, and what was done already is then joined again without effect. How Lambda is told:
+
+- Kinesis: exactly one failed record, the first that an outage kept from being done. Lambda goes on from there.
+- SQS: every message from that one on. The others are deleted.
+- SNS: an error. Lambda tries twice more, and then keeps the call in S3.
+
+Nothing but an outage fails a batch. A record that trips an error of ours is found by halving the batch, and set aside
+like any other poison: raising would hold up its shard for days and heal nothing. Only a crash or a time-out of the
+whole function leaves a batch to Lambda's own bisecting.
+
+What the stream carries is in the log already: SES puts it there, and so does whoever decides. What comes by SNS or SQS
+is not, so the projector puts it there: after the table, and only as far as the table came. A table forgets repetitions,
+while the log gets another row of each; so that the log gets few, what may be away for hours comes before it. A record
+is acknowledged once both have it, and the failure of either repeats no more than is not done, or is not known to be.
+docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html, services-sqs-errorhandling.html and
+invocation-async-error-handling.html
 """
 
 from functools import cache
 from typing import Any
 
-import msgspec
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.utilities.data_classes import KinesisStreamEvent
-from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pybase64 import b64decode
 
-from pipeline.aws.clients import client
+from pipeline.aws.event_source import Batch, EventSource, read_batch
+from pipeline.aws.log_firehose import FirehoseLog
 from pipeline.aws.metric import NAMESPACE, count, count_events
-from pipeline.aws.quarantine_s3 import S3Quarantine
-from pipeline.aws.settings import read_settings, service_name
-from pipeline.aws.store_dynamodb import DynamoSuppressionStore
-from pipeline.gathering import StreamRecord
+from pipeline.aws.settings import DELIVERY_STREAM, read_settings, service_name
+from pipeline.aws.wiring import Wiring
+from pipeline.errors import BatchUnfinished, Outage
+from pipeline.gathering import Tally
 from pipeline.policy import Policy
 from pipeline.ports import Quarantine, SuppressionStore
 from pipeline.projector import Projected, Projector
@@ -34,54 +42,82 @@ metrics = Metrics(namespace=NAMESPACE, service=service_name("projector"))
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """Project a batch of the stream, answer Lambda, and publish the counts."""
-    response, done = _projected(event, _projector())
+    """Project a batch, publish the counts, and answer Lambda.
+
+    Raises:
+        Misuse: The settings are wrong, or the event is of a kind that the projector does not read.
+        Outage: SNS called, and something is away.
+    """
+    batch = read_batch(event)
+    done = _done(batch, _wiring())
     _report(done)
-    return response
+    return _answer(batch, done)
 
 
 def project_event(
-    event: dict[str, Any], *, store: SuppressionStore, quarantine: Quarantine, policy: Policy
+    event: dict[str, Any],
+    *,
+    store: SuppressionStore,
+    quarantine: Quarantine,
+    policy: Policy,
+    log: FirehoseLog | None = None,
 ) -> dict[str, Any]:
-    """Project a batch, and return what Lambda is answered: at most one failed record.
+    """Project a batch, and return what Lambda is answered.
 
     Args:
-        event: What Lambda's event source mapping calls with.
+        event: What a mapping, or SNS, calls with.
         store: The suppression table.
         quarantine: Where poison is set aside.
         policy: What gives the verdicts.
+        log: Gets what came by SNS or SQS; None: it goes into the table alone.
+
+    Raises:
+        Misuse: The event is of a kind that the projector does not read.
+        Outage: SNS called, and something is away.
     """
-    response, _ = _projected(event, Projector(store=store, quarantine=quarantine, policy=policy))
-    return response
+    batch = read_batch(event)
+    return _answer(batch, _project(batch, Projector(store=store, quarantine=quarantine, policy=policy), log))
 
 
 @cache
-def _projector() -> Projector:
-    """Make the clients, once in a container."""
-    settings = read_settings()
-    return Projector(
-        store=DynamoSuppressionStore(client("dynamodb"), table=settings.table),
-        quarantine=S3Quarantine(client("s3"), bucket=settings.bucket),
-        policy=settings.policy,
-    )
+def _wiring() -> Wiring:
+    """Read the settings, once in a container."""
+    return Wiring(read_settings(), warn=_warn_of_old_tables)
 
 
-def _projected(event: dict[str, Any], projector: Projector) -> tuple[dict[str, Any], Projected]:
-    records = list(KinesisStreamEvent(event).records)
-    done = projector.project([_stream_record(record) for record in records])
-    failed = [] if done.undone is None else [records[done.undone].kinesis.sequence_number]
-    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}, done
-
-
-def _stream_record(record: KinesisStreamRecord) -> StreamRecord:
-    stream = record.event_source_arn.rpartition("/")[2]
-    shard, _, sequence_number = record.event_id.partition(":")
-    data = record.kinesis.data
+def _done(batch: Batch, wiring: Wiring) -> Projected:
     try:
-        payload = b64decode(data, validate=True)
-    except ValueError:
-        payload = msgspec.json.encode({"Data": data})  # in its carrier, so that decoding says what is wrong with it
-    return StreamRecord(payload=payload, position=f"{stream} {shard} {sequence_number}")
+        projector = wiring.projector()
+    except Outage as outage:
+        return Projected(outage=outage, undone=0)
+    return _project(batch, projector, None if batch.source is EventSource.KINESIS else _log(wiring))
+
+
+def _log(wiring: Wiring) -> FirehoseLog | None:
+    if wiring.log is None:
+        _warn_of_no_log()
+    return wiring.log
+
+
+def _project(batch: Batch, projector: Projector, log: FirehoseLog | None) -> Projected:
+    """Project a batch; then put what is done into the log, and count as undone what the log did not get."""
+    done = projector.project(batch.records)
+    if log:
+        try:
+            done.tallies.append(Tally(quarantined=log.put(batch.records[: done.undone])))
+        except BatchUnfinished as outage:
+            done.outage, done.undone = outage, outage.first
+    return done
+
+
+def _answer(batch: Batch, done: Projected) -> dict[str, Any]:
+    undone = [] if done.undone is None else batch.ids[done.undone :]
+    match batch.source:
+        case EventSource.KINESIS:
+            undone = undone[:1]
+        case EventSource.SNS if done.outage:
+            raise done.outage from None  # what it came from may quote an address, and Lambda logs it all
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in undone]}
 
 
 def _report(done: Projected) -> None:
@@ -94,3 +130,16 @@ def _report(done: Projected) -> None:
         logger.warning("a batch is unfinished; Lambda tries again", outage=str(done.outage))
     if done.faults:
         logger.error("records are in quarantine for errors of ours", faults=dict(done.faults))
+
+
+def _warn_of_old_tables(why: str) -> None:
+    logger.warning("the parameter of the live table cannot be read; what it said before is used", why=why)
+
+
+@cache
+def _warn_of_no_log() -> None:
+    """Say once in a container what would otherwise be said with every batch."""
+    logger.warning(
+        "what comes by SNS or SQS goes into the table alone: no variable names a way into the log",
+        unset=DELIVERY_STREAM,
+    )

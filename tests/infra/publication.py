@@ -5,6 +5,7 @@ Example: python -m tests.infra.publication Projector
 """
 
 import sys
+from types import SimpleNamespace
 
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
@@ -27,7 +28,8 @@ def project() -> None:
     from pipeline.aws import projector_lambda  # noqa: PLC0415 - only the one that is asked for
 
     projector = Projector(store=MemoryStore(), quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
-    projector_lambda._projector = lambda: projector  # type: ignore[assignment]
+    wiring = SimpleNamespace(projector=lambda: projector, log=None)
+    projector_lambda._wiring = lambda: wiring  # type: ignore[assignment]
     projector_lambda.handler(a_kinesis_event(a_bounce(), *PAYLOADS), Context())
 
 
