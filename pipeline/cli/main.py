@@ -10,8 +10,10 @@ import typer
 
 from pipeline.cli.decode import decode_command
 from pipeline.cli.demo import demo_command
+from pipeline.cli.deploy import deploy_command
 from pipeline.cli.ingest import ingest_command
 from pipeline.cli.lookup import lookup_command
+from pipeline.cli.option import GroupRegionOption, GroupStackOption, check_use
 from pipeline.cli.query import query_command
 from pipeline.cli.replay import replay_command
 from pipeline.cli.send import send_command
@@ -63,11 +65,13 @@ app.command("query")(query_command)
 app.command("replay")(replay_command)
 app.command("ingest")(ingest_command)
 app.command("decode")(decode_command)
+app.command("deploy")(deploy_command)
 
 
 @app.callback()
-def _mailfold() -> None:
+def _mailfold(context: typer.Context, *, stack: GroupStackOption = None, region: GroupRegionOption = None) -> None:
     """Every Amazon SES event kept for ever, and folded into a suppression list you can trust."""
+    check_use(context, stack=stack, region=region)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ import msgspec
 
 from pipeline.aws.athena import without_addresses
 from pipeline.aws.refusal import asking
-from pipeline.errors import CloudUnavailable, Misuse
+from pipeline.errors import CloudUnavailable, MailfoldError, Misuse
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -37,6 +38,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         logical_id: Its name in the template.
         type: Its type, `AWS::S3::Bucket`.
         replacement: Whether another takes its place: True, False, Conditional, or empty where none can.
+        policy_action: What becomes of the one that is there: Retain, Delete, ReplaceAndRetain, …; empty where it stays.
         properties: What of it changes.
     """
 
@@ -44,11 +46,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     logical_id: str
     type: str
     replacement: str
+    policy_action: str
     properties: tuple[str, ...]
 
     @property
-    def may_end(self) -> bool:
-        """Whether the resource that is there now may be no part of the stack afterwards."""
+    def ends_it(self) -> bool:
+        """Whether the resource that is there now is no part of the stack afterwards, or may be none."""
         return self.action in {"Remove", "Dynamic"} or self.replacement in {"True", "Conditional"}
 
 
@@ -92,9 +95,14 @@ def create_change_set(
             Capabilities=["CAPABILITY_IAM"],
         )
     change_set = ChangeSet(id=made["Id"], stack_id=made["StackId"], kind=kind, changes=())
-    reason = _failure(cloudformation, change_set)
-    if reason is None:
-        return msgspec.structs.replace(change_set, changes=tuple(_changes(cloudformation, change_set)))
+    try:
+        reason = _failure(cloudformation, change_set)
+        if reason is None:
+            return msgspec.structs.replace(change_set, changes=tuple(_changes(cloudformation, change_set)))
+    except BaseException:  # an interrupt too: nobody would ever find it
+        with suppress(MailfoldError):
+            discard(cloudformation, change_set)
+        raise
     discard(cloudformation, change_set)
     if any(words in reason for words in NOTHING):
         return None
@@ -187,5 +195,6 @@ def _change(found: ResourceChangeTypeDef) -> Change:
         logical_id=found["LogicalResourceId"],
         type=found["ResourceType"],
         replacement=found.get("Replacement", ""),
+        policy_action=found.get("PolicyAction", ""),
         properties=tuple(dict.fromkeys(str(target.get("Name") or target.get("Attribute", "")) for target in targets)),
     )

@@ -6,76 +6,18 @@ point: what is there is found, and what is missing is made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
-
-import msgspec
-
 from pipeline.aws.deployment.bundle import Bundle, build_bundle
 from pipeline.aws.deployment.catalogue import Catalogue, create_queries, create_views
 from pipeline.aws.deployment.change_set import ChangeSet, create_change_set, discard, execute
 from pipeline.aws.deployment.code_bucket import CodeBucket, ensure_bucket, upload, url
 from pipeline.aws.deployment.condition import ready
+from pipeline.aws.deployment.order import Clients, Operator, Order
 from pipeline.aws.deployment.parameter import check_name, check_parameters, parameter_values
-from pipeline.aws.deployment.stack_event import POLL_SECONDS, StackEvent, follow, newest_event
+from pipeline.aws.deployment.stack_event import POLL_SECONDS, follow, newest_event
 from pipeline.aws.deployment.template import Template, template
 from pipeline.aws.refusal import asking
 from pipeline.aws.stack import Stack, deployed_stack
 from pipeline.aws.tables import create_tables
-
-if TYPE_CHECKING:
-    from mypy_boto3_athena import AthenaClient
-    from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_ssm import SSMClient
-    from mypy_boto3_sts import STSClient
-
-
-class Clients(msgspec.Struct, frozen=True, kw_only=True):
-    """boto3's clients of one account and region."""
-
-    athena: AthenaClient
-    cloudformation: CloudFormationClient
-    s3: S3Client
-    ssm: SSMClient
-    sts: STSClient
-
-
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be deployed.
-
-    Attributes:
-        stack: The stack's name.
-        parameters: The template's, by name; those of the code are set here. What is not given stays as it is.
-        code_bucket: Where bundle and template are uploaded to; None: a bucket of this account and region.
-        dry_run: Whether to stop when the change set is known.
-        views: Whether to bring Athena's views and saved queries up to date.
-    """
-
-    stack: str
-    parameters: Mapping[str, str] = {}
-    code_bucket: str | None = None
-    dry_run: bool = False
-    views: bool = True
-
-
-class Operator(Protocol):
-    """Whoever deploys."""
-
-    def told(self, step: str) -> None:
-        """Hear what is being done now."""
-
-    def happened(self, event: StackEvent) -> None:
-        """Hear what CloudFormation did."""
-
-    def changes(self, found: ChangeSet | None) -> None:
-        """See what would be done; None: nothing."""
-
-    def agrees(self) -> bool:
-        """Say whether to do it. Not asked on a dry run."""
-
-    def agrees_to_delete(self, stack: Stack) -> bool:
-        """Say whether to delete a stack whose making failed, so that it can be made anew."""
 
 
 def deploy(
@@ -104,7 +46,11 @@ def deploy(
     check_name(order.stack)
     check_parameters(order.parameters, template=wanted)
     operator.told("looking at the stack")
-    stack = ready(clients.cloudformation, name=order.stack, may_delete=operator.agrees_to_delete)
+    stack = ready(
+        clients.cloudformation,
+        name=order.stack,
+        may_delete=lambda failed: not order.dry_run and operator.agrees_to_delete(failed),
+    )
     operator.told("building the bundle")
     bundle = bundle or build_bundle(runtime=wanted.runtime)
     change_set = _change_set(order, clients, operator, stack=stack, template=wanted, bundle=bundle)
@@ -182,6 +128,7 @@ def _carried_out(
         return False
     before = newest_event(clients.cloudformation, stack_id=change_set.stack_id)
     execute(clients.cloudformation, change_set)
+    operator.began(change_set)
     for event in follow(clients.cloudformation, stack_id=change_set.stack_id, after=before, poll_seconds=poll_seconds):
         operator.happened(event)
     return True

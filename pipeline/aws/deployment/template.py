@@ -41,7 +41,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
         parameters: What each parameter may be, by name, as the template writes it.
         runtime: What runs its functions.
         handlers: The modules of its functions' handlers.
-        stateful: Logical ids of the resources that hold data.
+        stateful: The types of resources that hold data, or protect it.
     """
 
     text: str
@@ -71,7 +71,7 @@ def template() -> Template:
         parameters=document["Parameters"],
         runtime=_runtime(functions),
         handlers=tuple(sorted({one["Handler"].rpartition(".")[0] for one in functions})),
-        stateful=frozenset(name for name, one in document["Resources"].items() if one.get("DeletionPolicy") in KEPT),
+        stateful=frozenset(one["Type"] for one in document["Resources"].values() if one.get("DeletionPolicy") in KEPT),
     )
 
 

@@ -1,0 +1,132 @@
+"""`mailfold deploy`: Mailfold into an AWS account of one's own."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.aws.clients import client
+from pipeline.aws.deployment.bundle import build_bundle
+from pipeline.aws.deployment.deploy import deploy
+from pipeline.aws.deployment.order import Clients, Order
+from pipeline.aws.deployment.parameter import check_name, check_parameters
+from pipeline.aws.deployment.template import template
+from pipeline.aws.stack import Stack
+from pipeline.cli.terminal import Terminal
+from pipeline.cli.words import results, say, size, to_people, write_json
+from pipeline.errors import Misuse, Outage
+
+StackName = Annotated[str | None, typer.Option("--stack", metavar="NAME", help="The stack to make or to update.")]
+Region = Annotated[str | None, typer.Option("--region", help="Where; otherwise as boto3 is set up.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the template; what is not given stays."),
+]
+CodeBucketName = Annotated[
+    str | None, typer.Option("--code-bucket", metavar="BUCKET", help="Where code goes; made if it is not there.")
+]
+
+
+def deploy_command(
+    *,
+    stack: StackName = None,
+    region: Region = None,
+    param: Parameters = None,
+    code_bucket: CodeBucketName = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    views: Annotated[bool, typer.Option(help="Bring Athena's views and saved queries up to date.")] = True,
+    template_only: Annotated[bool, typer.Option("--template-only", help="Print the template. Needs no AWS.")] = False,
+    bundle_only: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the Lambdas' code to a file. Needs no AWS.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Changes or outputs as JSON.")] = False,
+) -> None:
+    """Make a stack of Mailfold in AWS, or bring one up to date; what would change is shown first.
+
+    Safe to repeat. A dry run uploads the code too, since CloudFormation compares with what is uploaded.
+
+    Example: mailfold deploy --template-only
+    """
+    if template_only:
+        sys.stdout.write(template().text)
+    if bundle_only:
+        _write_bundle(bundle_only)
+    if template_only or bundle_only:
+        return
+    order = _order(stack, param or [], code_bucket=code_bucket, dry_run=dry_run, views=views)
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise Misuse("nobody can be asked here: say --yes to apply what changes, or --dry-run to see it")
+    operator = Terminal(order, asks=not yes, console=to_people() if json else results(), json=json)
+    with operator.status:
+        try:
+            deployed = deploy(order, _clients(region), operator)
+        except (KeyboardInterrupt, Outage):
+            operator.left()
+            raise
+    if deployed:
+        tell(deployed, json=json)
+
+
+def tell(stack: Stack, *, json: bool) -> None:
+    """Give the outputs, and what is left to do."""
+    if json:
+        write_json({"stack": stack.name, "status": stack.status, "outputs": stack.outputs})
+        return
+    width = max(map(len, stack.outputs))
+    say((f"{name:<{width}}  {value}" for name, value in sorted(stack.outputs.items())), to=results())
+    say(_next(stack), to=to_people())
+
+
+def _next(stack: Stack) -> Iterator[str]:
+    place = f"--stack {stack.name} --region {stack.region}"
+    yield ""
+    yield f"The stack {stack.name} is {stack.status}. What is left to do:"
+    yield f"  - name the configuration set {stack.output('ConfigurationSet')} when sending (ConfigurationSetName)"
+    yield f"  - let senders look up: attach the policy {stack.output('SenderPolicyArn')} to their role"
+    yield f"  - check every link: mailfold doctor {place}"
+
+
+def _write_bundle(file: Path) -> None:
+    bundle = build_bundle(runtime=template().runtime)
+    file.write_bytes(bundle.data)
+    say([f"{file}: {size(len(bundle.data))}, SHA-256 {bundle.sha256}"], to=to_people())
+
+
+def _order(
+    stack: str | None, parameters: Sequence[str], *, code_bucket: str | None, dry_run: bool, views: bool
+) -> Order:
+    """Return what is wanted, checked: what is wrong is said before anything is asked of AWS."""
+    if stack is None:
+        raise Misuse("which stack? Name it with --stack; a new name makes a new one")
+    given: dict[str, str] = {}
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        if not equals or name in given:
+            raise Misuse(f"--param takes NAME=VALUE, each name once, and not {name!r}")
+        given[name] = value
+    check_name(stack)
+    check_parameters(given, template=template())
+    return Order(stack=stack, parameters=given, code_bucket=code_bucket, dry_run=dry_run, views=views)
+
+
+def _clients(region: str | None) -> Clients:
+    from boto3.session import Session  # noqa: PLC0415 - boto3 takes a third of a second
+    from botocore.exceptions import BotoCoreError, NoCredentialsError  # noqa: PLC0415
+
+    try:
+        if Session().get_credentials() is None:  # or else every call would try again and again
+            raise NoCredentialsError
+        return Clients(
+            athena=client("athena", region=region),
+            cloudformation=client("cloudformation", region=region),
+            s3=client("s3", region=region),
+            ssm=client("ssm", region=region),
+            sts=client("sts", region=region),
+        )
+    except BotoCoreError as error:
+        raise Misuse(
+            f"boto3 is not set up: {str(error).rstrip('.')}. Set AWS_PROFILE, or keys and a --region"
+        ) from error

@@ -1,0 +1,82 @@
+"""Whoever deploys, at a terminal or in a script: what they see, and what they are asked."""
+
+import typer
+from rich.console import Console
+
+from pipeline.aws.deployment.change_set import ChangeSet
+from pipeline.aws.deployment.order import Order
+from pipeline.aws.deployment.stack_event import StackEvent
+from pipeline.aws.deployment.template import template
+from pipeline.aws.stack import Stack
+from pipeline.cli.change import write_changes, write_event
+from pipeline.cli.words import say, to_people, write_json
+
+
+class Terminal:
+    """Whoever deploys, at a terminal or in a script.
+
+    Args:
+        order: What is deployed.
+        asks: Whether anybody is to be asked.
+        console: Where changes are shown.
+        json: Whether the changes of a dry run are the result, as JSON.
+    """
+
+    def __init__(self, order: Order, *, asks: bool, console: Console, json: bool) -> None:
+        self._order, self._asks, self._console, self._json = order, asks, console, json
+        self._people = to_people()
+        self._goes_on = False
+        self.status = self._people.status("connecting")
+
+    def told(self, step: str) -> None:
+        """Show what is being done."""
+        if self._people.is_terminal:
+            self.status.update(step)
+        else:
+            say([step], to=self._people)
+
+    def changes(self, found: ChangeSet | None) -> None:
+        """Show what would change."""
+        if self._json and self._order.dry_run:
+            write_json({"stack": self._order.stack, "changes": found.changes if found else ()})
+        elif found is None:
+            say([f"nothing of the stack {self._order.stack} would change"], to=self._console)
+        else:
+            write_changes(found, stateful=template().stateful, to=self._console)
+
+    def agrees(self) -> bool:
+        """Ask whether to apply it."""
+        return self._asked(f"Apply this to the stack {self._order.stack}?")
+
+    def agrees_to_delete(self, stack: Stack) -> bool:
+        """Ask whether to delete what is left of an attempt."""
+        return self._asked(
+            f"Making the stack {stack.name} failed ({stack.status}). Delete what is left of it, and make it anew? "
+            "The log's bucket and the suppression table are kept."
+        )
+
+    def began(self, found: ChangeSet) -> None:
+        """Remember that AWS goes on by itself."""
+        self._goes_on = True
+        self.told(f"changing {len(found.changes)} resources")
+
+    def happened(self, event: StackEvent) -> None:
+        """Show what CloudFormation did."""
+        write_event(event, to=self._people)
+        self._goes_on = not event.is_end
+
+    def left(self) -> None:
+        """Say what becomes of a stack that nobody looks at any more."""
+        if self._goes_on:
+            look = f"aws cloudformation describe-stack-events --stack-name {self._order.stack}"
+            say([f"AWS goes on with the stack {self._order.stack}. Look with: {look}"], to=self._people)
+            say(["When it is done, deploy again: what stands beside the stack is still to be made."], to=self._people)
+
+    def _asked(self, question: str) -> bool:
+        if not self._asks:
+            return True
+        self.status.stop()
+        try:
+            return typer.confirm(question, err=True)
+        finally:
+            self.status.start()
