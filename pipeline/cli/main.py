@@ -14,7 +14,6 @@ from pipeline.cli.deploy import deploy_command
 from pipeline.cli.ingest import ingest_command
 from pipeline.cli.lookup import lookup_command
 from pipeline.cli.option import GroupRegionOption, GroupStackOption, check_use
-from pipeline.cli.option import GroupRegionOption, GroupStackOption, check_use
 from pipeline.cli.query import query_command
 from pipeline.cli.replay import replay_command
 from pipeline.cli.send import send_command
