@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.aws.settings import Settings, read_settings, service_name
+from pipeline.aws.settings import ConsumerSettings, Settings, read_consumer_settings, read_settings, service_name
 from pipeline.errors import Misuse
 from pipeline.policy import DEFAULT_POLICY, Policy
 
@@ -74,3 +74,40 @@ def test_every_problem_is_reported_at_once() -> None:
 def test_a_value_that_cannot_be_is_named_with_its_variable(variable: str, value: str) -> None:
     with pytest.raises(Misuse, match=variable):
         read_settings({**ENVIRONMENT, variable: value})
+
+
+def test_a_consumer_needs_the_stream_besides_and_has_time() -> None:
+    settings, consumer = read_consumer_settings({**ENVIRONMENT, "MAILFOLD_STREAM": "mail-feedback"})
+    assert settings == read_settings(ENVIRONMENT)
+    assert consumer == ConsumerSettings(stream="mail-feedback", checkpoint_seconds=60, patience_seconds=600)
+
+
+def test_a_consumer_s_times_may_be_set() -> None:
+    times = {"MAILFOLD_CHECKPOINT_SECONDS": "0", "MAILFOLD_PATIENCE_SECONDS": "1.5"}
+    _, consumer = read_consumer_settings({**ENVIRONMENT, "MAILFOLD_STREAM": "mail-feedback", **times})
+    assert (consumer.checkpoint_seconds, consumer.patience_seconds) == (0, 1.5)
+
+
+def test_every_problem_of_a_consumer_is_reported_at_once() -> None:
+    with pytest.raises(Misuse) as raised:
+        read_consumer_settings({"MAILFOLD_TABLE": "suppression", "MAILFOLD_CHECKPOINT_SECONDS": "1e3"})
+    assert str(raised.value).split("; ") == [
+        "MAILFOLD_BUCKET is not set: it names the bucket of log and quarantine",
+        "MAILFOLD_STREAM is not set: it names the feedback stream",
+        "MAILFOLD_CHECKPOINT_SECONDS is no number of seconds: '1e3'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MAILFOLD_STREAM", "arn:aws:kinesis:eu-west-1:123456789012:stream/mail-feedback"),
+        ("MAILFOLD_STREAM", "a" * 129),
+        ("MAILFOLD_CHECKPOINT_SECONDS", "-1"),
+        ("MAILFOLD_PATIENCE_SECONDS", "nan"),
+        ("MAILFOLD_PATIENCE_SECONDS", "10 minutes"),
+    ],
+)
+def test_a_consumer_s_value_that_cannot_be_is_named_with_its_variable(variable: str, value: str) -> None:
+    with pytest.raises(Misuse, match=variable):
+        read_consumer_settings({**ENVIRONMENT, "MAILFOLD_STREAM": "mail-feedback", variable: value})
