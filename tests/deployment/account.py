@@ -16,6 +16,7 @@ Credentials = Mapping[str, str]
 Statement = Mapping[str, Any]
 """One of a policy."""
 
+NOTHING = {"Effect": "Deny", "Action": "*", "Resource": "*"}  # a policy has one statement at least
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
@@ -56,10 +57,14 @@ class Account:
         """Make a user who may do what these statements say, and return the credentials."""
         iam = self.client("iam", ROOT_KEY)
         iam.create_user(UserName=name)
-        document = {"Version": "2012-10-17", "Statement": list(statements)}
-        iam.put_user_policy(UserName=name, PolicyName="what-is-allowed", PolicyDocument=json.dumps(document))
+        self.allow(name, statements)
         made = iam.create_access_key(UserName=name)["AccessKey"]
         return {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+
+    def allow(self, name: str, statements: Iterable[Statement]) -> None:
+        """Let a user do what these statements say, and nothing else."""
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements) or [NOTHING]})
+        self.client("iam", ROOT_KEY).put_user_policy(UserName=name, PolicyName="allowed", PolicyDocument=document)
 
     def close(self) -> None:
         """Close all connections."""

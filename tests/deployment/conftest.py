@@ -1,33 +1,26 @@
 """A deployment that the tests of this folder share, and how commands find it."""
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 
-from tests.cli.command import ROOT
+from pipeline.aws.deployment.bundle import build_bundle
 from tests.cli.conftest import clean
 from tests.deployment.account import Account
 from tests.deployment.deployment import Deployment, deploy
-from tests.emulator.ministack import COMMAND, running
+from tests.emulator.ministack import running
 
 STACK = "mailfold"
 
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bundle")
-    parts = ["msgspec", "idna", "aws-lambda-powertools", "pybase64"]
-    python = str(COMMAND.with_name("python"))
-    subprocess.run(  # noqa: S603 - our own command
-        [str(ROOT / ".venv/bin/uv"), "pip", "install", "-q", "--python", python, "--target", f"{folder}/code", *parts],
-        check=True,
-    )
-    shutil.copytree(ROOT / "pipeline", folder / "code" / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    return Path(shutil.make_archive(str(folder / "bundle"), "zip", folder / "code"))
+    """The Lambdas' code, as it is built for AWS, with compiled parts for this machine."""
+    file = tmp_path_factory.mktemp("bundle") / "bundle.zip"
+    file.write_bytes(build_bundle(runtime=None).data)
+    return file
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +36,13 @@ def account() -> Iterator[Account]:
 def deployment(account: Account, bundle: Path) -> Deployment:
     """The template as it is, deployed once for all tests, which leave it as they found it."""
     return deploy(account, name=STACK, bundle=bundle)
+
+
+@pytest.fixture(scope="session")
+def topic(account: Account) -> str:
+    """The ARN of a topic that SES may send notifications to."""
+    arn: str = account.client("sns").create_topic(Name="ses")["TopicArn"]
+    return arn
 
 
 @pytest.fixture

@@ -1,0 +1,93 @@
+"""The deployed roles: each can do all that is done in its name, and has no permission that nothing needs.
+
+The emulator asks what a role may do wherever somebody calls with the role's credentials, as the Lambdas do. Its
+services do not ask for what they do themselves: Firehose's delivery, Lambda's reading of stream and queue, its writing
+of logs. So those calls are made here, one by one, by a user who may do what the role may.
+"""
+
+import json
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.aws.lambda_events import a_kinesis_event, sequence_number
+from tests.builders import a_bounce
+from tests.deployment.account import Account
+from tests.deployment.deployment import Deployment, deploy
+from tests.deployment.permission import Permission, granted, is_denied, without
+from tests.deployment.use import USES, Clients, use
+
+# AWS asks for a table of Glue at its catalogue, its database and itself; the emulator at its database alone.
+# docs.aws.amazon.com/glue/latest/dg/glue-specifying-resource-arns.html
+NOT_ASKED_FOR = (":catalog", ":table/roles/events")
+
+
+@pytest.fixture(scope="module")
+def roles(account: Account, bundle: Path, topic: str) -> Deployment:
+    """A deployment of everything that the template has roles for."""
+    everything = {"NotificationTopic": topic, "SourceBackup": "true"}
+    return deploy(account, name="roles", bundle=bundle, parameters=everything)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("output", USES)
+def test_what_is_done_in_its_name_is_allowed_and_it_needs_all_that_is(roles: Deployment, output: str) -> None:
+    account, allowed = roles.account, granted(roles.account, roles[output])
+    client = partial(account.client, credentials=account.user(output, []))
+
+    def refused(permissions: Iterable[Permission], actions: Iterable[str]) -> set[str]:
+        account.allow(output, [as_it_reads(each).statement() for each in permissions])
+        return denied(roles, output, actions, client)
+
+    assert {each.action for each in allowed} == USES[output].keys()
+    assert refused(allowed, USES[output]) == set()
+    needless = {one for one in allowed if not refused((each for each in allowed if each != one), [one.action])}
+    assert needless == {one for one in allowed if one.resource.endswith(NOT_ASKED_FOR)}
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("dynamodb:BatchGetItem", a_bounce(recipients=["ann@loading.example"])),
+        ("dynamodb:PutItem", a_bounce(recipients=["ann@putting.example"])),
+        ("s3:PutObject", b"poison of the projector's role"),
+    ],
+)
+def test_the_projector_acts_as_its_role_and_what_that_is_denied_is_not_done(
+    roles: Deployment, action: str, payload: bytes
+) -> None:
+    event = a_kinesis_event(payload)
+    with without(roles.account, roles["ProjectorRoleArn"], action):
+        assert projected(roles, event) == {"batchItemFailures": [{"itemIdentifier": sequence_number(0)}]}
+    assert projected(roles, event) == {"batchItemFailures": []}
+
+
+def denied(deployment: Deployment, output: str, actions: Iterable[str], client: Clients) -> set[str]:
+    """Return those of the actions that are denied where a role does them."""
+    found = set()
+    for action in actions:
+        for arguments in USES[output][action]:
+            try:
+                use(deployment, action, arguments, client=client)
+            except ClientError as error:
+                if is_denied(error):
+                    found.add(action)
+    return found
+
+
+def as_it_reads(permission: Permission) -> Permission:
+    """Return a permission as the emulator reads it: a log group's ARN ends in `:*` at AWS, and not there."""
+    if permission.action.startswith("logs:"):
+        return msgspec.structs.replace(permission, resource=permission.resource.removesuffix(":*"))
+    return permission
+
+
+def projected(deployment: Deployment, event: Any) -> Any:
+    """Call the deployed projector, and return its answer."""
+    answer = deployment.client("lambda").invoke(FunctionName=deployment["Projector"], Payload=json.dumps(event))
+    return json.loads(answer["Payload"].read())
