@@ -6,7 +6,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from pipeline.aws.deployment.bundle import build_bundle
+from pipeline.aws.deployment.bundle import Bundle, build_bundle
 from tests.cli.conftest import clean
 from tests.deployment.account import Account
 from tests.deployment.deployment import Deployment, deploy
@@ -16,11 +16,9 @@ STACK = "mailfold"
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bundle() -> Bundle:
     """The Lambdas' code, as it is built for AWS, with compiled parts for this machine."""
-    file = tmp_path_factory.mktemp("bundle") / "bundle.zip"
-    file.write_bytes(build_bundle(runtime=None).data)
-    return file
+    return build_bundle(runtime=None)
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +31,7 @@ def account() -> Iterator[Account]:
 
 
 @pytest.fixture(scope="session")
-def deployment(account: Account, bundle: Path) -> Deployment:
+def deployment(account: Account, bundle: Bundle) -> Deployment:
     """The template as it is, deployed once for all tests, which leave it as they found it."""
     return deploy(account, name=STACK, bundle=bundle)
 

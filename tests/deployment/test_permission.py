@@ -8,13 +8,13 @@ of logs. So those calls are made here, one by one, by a user who may do what the
 import json
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
+from pipeline.aws.deployment.bundle import Bundle
 from tests.aws.lambda_events import a_kinesis_event, sequence_number
 from tests.builders import a_bounce
 from tests.deployment.account import Account
@@ -28,7 +28,7 @@ NOT_ASKED_FOR = (":catalog", ":table/roles/events")
 
 
 @pytest.fixture(scope="module")
-def roles(account: Account, bundle: Path, topic: str) -> Deployment:
+def roles(account: Account, bundle: Bundle, topic: str) -> Deployment:
     """A deployment of everything that the template has roles for."""
     everything = {"NotificationTopic": topic, "SourceBackup": "true"}
     return deploy(account, name="roles", bundle=bundle, parameters=everything)
