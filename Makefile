@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MINISTACK := $(VENV)/ministack
+WHEELS := $(VENV)/wheels
 ARGS ?=
 
-.PHONY: setup emulator demo test quick lint bench lock clean
+.PHONY: setup emulator wheels demo test quick lint bench lock clean
 
 setup: $(VENV)/ready
 
@@ -24,10 +25,18 @@ $(MINISTACK)/ready: tests/emulator/ministack.lock
 	$(MINISTACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
+# The libraries of the Lambdas' bundle, for Lambda and for this machine: tests build it without an index.
+wheels: $(WHEELS)/ready
+
+$(WHEELS)/ready: infra/lambda.lock infra/mailfold.yaml $(VENV)/ready
+	mkdir -p $(WHEELS)
+	$(BIN)/python -c 'from pathlib import Path; from pipeline.aws.deployment import template, wheel; [wheel.fetch_wheels(Path("$(WHEELS)"), runtime=each) for each in (template.template().runtime, None)]'
+	touch $@
+
 demo: setup
 	$(BIN)/mailfold demo $(ARGS)
 
-test: setup emulator lint
+test: setup emulator wheels lint
 	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --include='pipeline/*.py' --omit='pipeline/*/*' --fail-under=100 --show-missing
 	$(BIN)/coverage report --omit='pipeline/*.py' --skip-covered

@@ -1,5 +1,8 @@
 """Whoever deploys, at a terminal or in a script: what they see, and what they are asked."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import typer
 from rich.console import Console
 
@@ -37,12 +40,13 @@ class Terminal:
 
     def changes(self, found: ChangeSet | None) -> None:
         """Show what would change."""
-        if self._json and self._order.dry_run:
-            write_json({"stack": self._order.stack, "changes": found.changes if found else ()})
-        elif found is None:
-            say([f"nothing of the stack {self._order.stack} would change"], to=self._console)
-        else:
-            write_changes(found, stateful=template().stateful, to=self._console)
+        with self._aside():
+            if self._json and self._order.dry_run:
+                write_json({"stack": self._order.stack, "changes": found.changes if found else ()})
+            elif found is None:
+                say([f"nothing of the stack {self._order.stack} would change"], to=self._console)
+            else:
+                write_changes(found, stateful=template().stateful, to=self._console)
 
     def agrees(self) -> bool:
         """Ask whether to apply it."""
@@ -75,8 +79,14 @@ class Terminal:
     def _asked(self, question: str) -> bool:
         if not self._asks:
             return True
+        with self._aside():
+            return typer.confirm(question, err=True)
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Take the status away; as long as it stands there, rich sends standard output where standard error goes."""
         self.status.stop()
         try:
-            return typer.confirm(question, err=True)
+            yield
         finally:
             self.status.start()
