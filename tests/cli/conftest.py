@@ -2,13 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
-from boto3.session import Session
 
-from pipeline.local import client
 from tests.cli.cloud_process import CloudProcess
 
 OF_THE_USER = ("AWS_", "MAILFOLD_", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "HTTP_PROXY", "http_proxy")
@@ -19,14 +16,6 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No cloud, and nothing of the user's AWS."""
     clean(monkeypatch)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _models() -> Iterator[None]:
-    """boto3 reads its models once, and not a tenth of a second long for each command."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client, "Session", cache(Session))
-        yield
 
 
 @pytest.fixture(scope="session")

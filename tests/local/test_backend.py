@@ -1,6 +1,7 @@
 """What the front does not answer itself reaches the emulator behind it, and its answer comes back."""
 
 import http.client
+import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from boto3.session import Session
+from botocore.exceptions import ProfileNotFound
 from werkzeug.wrappers import Request, Response
 
 from pipeline.errors import Misuse
@@ -145,6 +148,17 @@ def test_moto_begins_empty_and_forgets_everything_at_the_end() -> None:
             s3.create_bucket(Bucket="forgotten")
             s3.close()
         moto.close()
+
+
+def test_while_moto_runs_boto3_finds_no_profile_and_afterwards_it_does_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.delenv("AWS_CONFIG_FILE", raising=False)
+    moto = Moto()
+    assert "us-east-1" in Session().get_available_regions("ses")
+    moto.close()
+    assert (os.environ["AWS_PROFILE"], os.environ.get("AWS_CONFIG_FILE")) == ("nobody", None)
+    with pytest.raises(ProfileNotFound):
+        Session().get_available_regions("ses")
 
 
 def test_what_moto_does_not_know_is_said_to_be_so(moto: Moto) -> None:

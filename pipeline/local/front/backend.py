@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,9 @@ HOP_BY_HOP = frozenset(
     {"connection", "expect", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 
+# What tells boto3 where the user's own AWS is, and what it is while moto runs. None: unset.
+OF_THE_USER = {"AWS_PROFILE": None, "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+
 _moto_is_free = Lock()
 
 _log = logging.getLogger(__name__)
@@ -37,6 +42,9 @@ _log = logging.getLogger(__name__)
 class Moto:
     """moto in this process, empty. There is only one moto in a process, and so one of these at a time.
 
+    While it runs, boto3 finds none of the user's profiles in this process: moto's own code makes sessions, and would
+    fail at a profile that is not there.
+
     Raises:
         Misuse: There is one already.
     """
@@ -44,6 +52,9 @@ class Moto:
     def __init__(self) -> None:
         if not _moto_is_free.acquire(blocking=False):
             raise Misuse("a local cloud runs in this process already: stop it, or give another backend's endpoint URL")
+        self._resources = ExitStack()
+        self._resources.callback(_moto_is_free.release)
+        self._resources.enter_context(_nothing_of_the_user())
         self._application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._reset()
 
@@ -57,7 +68,7 @@ class Moto:
     def close(self) -> None:
         """Forget everything."""
         self._reset()
-        _moto_is_free.release()
+        self._resources.close()
 
     def _reset(self) -> None:
         Response.from_app(self._application, EnvironBuilder(path="/moto-api/reset", method="POST").get_environ())
@@ -105,6 +116,24 @@ class Forwarder:
     def close(self) -> None:
         """Close its connections."""
         self._pool.clear()
+
+
+@contextmanager
+def _nothing_of_the_user() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in OF_THE_USER}
+    _export(OF_THE_USER)
+    try:
+        yield
+    finally:
+        _export(before)
+
+
+def _export(environment: Mapping[str, str | None]) -> None:
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _body(request: Request) -> Any:

@@ -1,0 +1,51 @@
+"""The local cloud's clients need nothing of the user's AWS, and use nothing of it."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.local.client import ACCESS_KEY_ID, local_client
+from tests.cli.command import ended
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def _broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A profile that is not there, and files that no parser takes."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    (tmp_path / ".aws").mkdir()
+    for name in ("config", "credentials"):
+        (tmp_path / ".aws" / name).write_text("[[no profile\n= nothing")
+
+
+@pytest.mark.usefixtures("_broken")
+def test_a_profile_that_is_not_there_and_broken_files_do_not_matter() -> None:
+    client: DynamoDBClient = local_client("dynamodb", endpoint_url=NOWHERE, region="eu-north-1")  # used nowhere else
+    assert (client.meta.endpoint_url, client.meta.region_name) == (NOWHERE, "eu-north-1")
+    assert client.meta.config.proxies == {}  # type: ignore[attr-defined]
+    client.close()
+
+
+def test_the_users_keys_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-user")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-user")
+    client = local_client("s3", endpoint_url=NOWHERE, region="eu-south-1")
+    assert client._request_signer._credentials.access_key == ACCESS_KEY_ID
+    client.close()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_broken")
+def test_so_the_demonstration_runs_beside_them() -> None:
+    """In a process of its own, to which the environment says the same."""
+    ran = ended("demo", "--emails", "20")
+    assert (ran.returncode, ran.stderr) == (0, "")
