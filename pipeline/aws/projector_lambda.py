@@ -26,7 +26,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.aws.event_source import Batch, EventSource, read_batch
 from pipeline.aws.log_firehose import FirehoseLog
-from pipeline.aws.metric import NAMESPACE, count, count_events
+from pipeline.aws.metric import NAMESPACE, count_projected
 from pipeline.aws.settings import DELIVERY_STREAM, read_settings, service_name
 from pipeline.aws.wiring import Wiring
 from pipeline.errors import BatchUnfinished, Outage
@@ -81,8 +81,10 @@ def project_event(
 
 @cache
 def _wiring() -> Wiring:
-    """Read the settings, once in a container."""
-    return Wiring(read_settings(), warn=_warn_of_old_tables)
+    """Read the settings and make the clients, once in a container."""
+    wiring = Wiring(read_settings(), warn=_warn_of_old_tables)
+    wiring.start()
+    return wiring
 
 
 def _done(batch: Batch, wiring: Wiring) -> Projected:
@@ -121,11 +123,7 @@ def _answer(batch: Batch, done: Projected) -> dict[str, Any]:
 
 
 def _report(done: Projected) -> None:
-    for tally in done.tallies:
-        count_events(metrics, tally.events)
-        count(metrics, {"Ignored": tally.ignored, "Quarantined": tally.quarantined, "Facts": tally.facts})
-        count(metrics, {"Written": tally.written, "Unchanged": tally.unchanged})
-    count(metrics, {"Faults": done.faults.total(), "Unfinished": int(done.outage is not None)})
+    count_projected(metrics, done)
     if done.outage:
         logger.warning("a batch is unfinished; Lambda tries again", outage=str(done.outage))
     if done.faults:

@@ -83,6 +83,17 @@ def test_each_client_is_made_once_and_none_that_is_not_needed(world: World) -> N
     assert world.clients == {"dynamodb": 1, "ssm": 1, "firehose": 1}
 
 
+@pytest.mark.parametrize(("parameter", "clients"), [(PARAMETER, {"dynamodb": 1, "ssm": 1}), (None, {"dynamodb": 1})])
+def test_what_every_batch_needs_can_be_made_before_the_first(
+    world: World, parameter: str | None, clients: dict[str, int]
+) -> None:
+    wiring = world.wiring(Settings(table="suppression-0", bucket="mail-log", tables_parameter=parameter))
+    wiring.start()
+    assert world.clients == clients
+    bounce(wiring, ADA)
+    assert world.clients == clients
+
+
 def test_poison_is_what_makes_the_client_of_the_quarantine(world: World) -> None:
     client("s3", region="us-east-1").create_bucket(Bucket=SETTINGS.bucket)
     wiring = world.wiring()

@@ -7,6 +7,7 @@ what counts, and the lowest and the highest say how far to trust it. Absolute ti
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from statistics import median
 
 import msgspec
@@ -78,20 +79,33 @@ def against(
     at_most: bool = True,
 ) -> list[Ratio]:
     """Compare several ways, by name, with one peer that runs once a round. See `alternate`."""
-    for work in (*ways.values(), peer):
-        work()
-    costs = [_round([*ways.values(), peer], first=number) for number in range(rounds)]
+    costs = _rounds([partial(_cost_us, work) for work in (*ways.values(), peer)], rounds)
     return [
         _ratio(name, [(cost[number], cost[-1]) for cost in costs], goal=goal, at_most=at_most)
         for number, name in enumerate(ways)
     ]
 
 
-def _round(works: Sequence[Callable[[], int]], *, first: int) -> list[float]:
+def alternate_costs(
+    name: str, ours: Callable[[], float], peer: Callable[[], float], *, goal: float, rounds: int = 15, note: str = ""
+) -> Ratio:
+    """Compare two that measure their own cost, in microseconds, for they run elsewhere. See `alternate`."""
+    ratio = _ratio(name, [(our, their) for our, their in _rounds([ours, peer], rounds)], goal=goal, at_most=True)
+    return msgspec.structs.replace(ratio, note=note)
+
+
+def _rounds(costs: Sequence[Callable[[], float]], rounds: int) -> list[list[float]]:
+    """Return what each costs in each round, after one round that is not counted."""
+    for cost in costs:
+        cost()
+    return [_round(costs, first=number) for number in range(rounds)]
+
+
+def _round(costs: Sequence[Callable[[], float]], *, first: int) -> list[float]:
     """Return what each costs, in order, having begun with another one than the round before."""
-    order = [(first + number) % len(works) for number in range(len(works))]
-    costs = {number: _cost_us(works[number]) for number in order}
-    return [costs[number] for number in range(len(works))]
+    order = [(first + number) % len(costs) for number in range(len(costs))]
+    measured = {number: costs[number]() for number in order}
+    return [measured[number] for number in range(len(costs))]
 
 
 def _ratio(name: str, costs: Sequence[tuple[float, float]], *, goal: float, at_most: bool) -> Ratio:
