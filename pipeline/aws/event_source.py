@@ -13,8 +13,8 @@ from aws_lambda_powertools.utilities.data_classes import KinesisStreamEvent, SNS
 from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
 from aws_lambda_powertools.utilities.data_classes.sns_event import SNSEventRecord
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from pybase64 import b64decode
 
+from pipeline.aws.kinesis_data import payload
 from pipeline.errors import Misuse
 from pipeline.gathering import StreamRecord
 
@@ -92,12 +92,7 @@ def _batch(source: EventSource, records: Iterable[StreamRecord], ids: Sequence[s
 def _of_stream(record: KinesisStreamRecord) -> StreamRecord:
     stream = record.event_source_arn.rpartition("/")[2]
     shard, _, sequence_number = record.event_id.partition(":")
-    data = record.kinesis.data
-    try:
-        payload = b64decode(data, validate=True)
-    except ValueError:
-        payload = msgspec.json.encode({"Data": data})  # in its carrier, so that decoding says what is wrong with it
-    return StreamRecord(payload=payload, position=f"{stream} {shard} {sequence_number}")
+    return StreamRecord(payload=payload(record.kinesis.data), position=f"{stream} {shard} {sequence_number}")
 
 
 def _of_queue(message: SQSRecord) -> StreamRecord:

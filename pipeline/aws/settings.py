@@ -62,10 +62,10 @@ class ConsumerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         stream: `MAILFOLD_STREAM`: the stream's name.
-        checkpoint_seconds: `MAILFOLD_CHECKPOINT_SECONDS`: how long what is stored may wait for its checkpoint. Each
-            checkpoint is a write to the lease table; what is read again for want of one changes nothing. 0: every batch.
-        patience_seconds: `MAILFOLD_PATIENCE_SECONDS`: how long an outage may hold up a batch before the process ends, so
-            that whatever runs it sees that something is wrong. The shard goes on at its last checkpoint in any case.
+        checkpoint_seconds: `MAILFOLD_CHECKPOINT_SECONDS`: how long lies between two checkpoints, at least. Each is a
+            write to the lease table, and what is read again for want of one changes nothing. 0: after every batch.
+        patience_seconds: `MAILFOLD_PATIENCE_SECONDS`: how long an outage may hold up a batch before the process ends,
+            so that whatever runs it sees that something is wrong. The shard goes on from its last checkpoint.
     """
 
     stream: str

@@ -1,0 +1,48 @@
+"""How long to go on trying: ever longer waits, and an end."""
+
+import random
+import time
+from collections.abc import Callable
+
+Wait = Callable[[float], bool]
+"""Waits so many seconds, and returns whether there is still somebody to do it for."""
+
+
+class Patience:
+    """Waits between attempts, twice as long each time, less a random part, so that shards spread."""
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        first_wait_seconds: float,
+        longest_wait_seconds: float,
+        wait: Wait,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin now.
+
+        Args:
+            seconds: After which there is no further attempt.
+            first_wait_seconds: The first wait, at most.
+            longest_wait_seconds: What no wait exceeds.
+            wait: Waits.
+            clock: Seconds that only go up.
+        """
+        self._seconds, self._first, self._longest = seconds, first_wait_seconds, longest_wait_seconds
+        self._wait, self._clock = wait, clock
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin again: there was progress."""
+        self._next = self._first
+        self._end_s = self._clock() + self._seconds
+
+    def wait(self) -> bool:
+        """Wait, and return whether to try again: False if that was long enough, or for nobody any more."""
+        left_s = self._end_s - self._clock()
+        if left_s <= 0:
+            return False
+        wait_s = min(self._next, self._longest) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        self._next *= 2
+        return self._wait(min(wait_s, left_s))

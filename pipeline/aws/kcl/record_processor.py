@@ -1,0 +1,158 @@
+"""What becomes of a shard's records: saved, then checkpointed.
+
+kclpy prints what a handler raises, and acknowledges the batch all the same (awslabs/amazon-kinesis-client, issue 10).
+So nothing is raised to it but the end of the process: a daemon whose child ends stops, and whatever has the shard next
+goes on from the last checkpoint. A batch is never acknowledged unless all of it is stored or quarantined.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from amazon_kclpy.messages import (
+    InitializeInput,
+    LeaseLostInput,
+    ProcessRecordsInput,
+    Record,
+    ShardEndedInput,
+    ShutdownRequestedInput,
+)
+from amazon_kclpy.v3.processor import RecordProcessorBase
+
+from pipeline.aws.kcl.checkpoint import Checkpointer, Checkpoints, Result
+from pipeline.aws.kcl.health import State
+from pipeline.aws.kcl.patience import Patience, Wait
+from pipeline.aws.kcl.report import Report
+from pipeline.aws.kinesis_data import payload
+from pipeline.aws.settings import ConsumerSettings
+from pipeline.errors import CloudUnavailable, MailfoldError, Outage
+from pipeline.fault import fault
+from pipeline.gathering import StreamRecord
+from pipeline.projector import Projected, Projector
+
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 60.0
+
+GIVEN_UP = 1  # exit
+
+
+class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has no types
+    """Projects one shard, as kclpy calls it. A daemon may hand the same process its shard more than once."""
+
+    def __init__(
+        self,
+        projector: Callable[[], Projector],
+        *,
+        settings: ConsumerSettings,
+        report: Report,
+        wait: Wait,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Have no shard yet.
+
+        Args:
+            projector: Gives the projection into the tables of the moment, or raises an `Outage`.
+            settings: The stream, and how long to wait for what.
+            report: Tells how the shard fares.
+            wait: Waits before something is tried again.
+            clock: Seconds that only go up.
+        """
+        self._projector, self._settings, self._report = projector, settings, report
+        self._wait, self._clock = wait, clock
+        self._checkpoints = Checkpoints(
+            every_seconds=settings.checkpoint_seconds, wait=wait, refused=report.checkpoint_refused, clock=clock
+        )
+        self._place = ""
+
+    def initialize(self, initialize_input: InitializeInput) -> None:
+        """Have a shard, from where the last checkpoint was."""
+        with self._or_end():
+            self._place = f"{self._settings.stream} {initialize_input.shard_id}"
+            self._checkpoints.begin()
+            self._report.initialized(initialize_input.shard_id, at=initialize_input.sequence_number)
+
+    def process_records(self, process_records_input: ProcessRecordsInput) -> None:
+        """Store a batch, and write down that it is."""
+        with self._or_end():
+            batch = [self._stream_record(record) for record in process_records_input.records]
+            if batch:
+                self._store(batch)
+                self._checkpoints.note_done()
+            if self._checkpoints.write_when_due(process_records_input.checkpointer) is Result.WRITTEN:
+                self._report.checkpointed()
+            self._report.finished(
+                records=len(batch),
+                millis_behind_latest=process_records_input.millis_behind_latest,
+                checkpoint_age_seconds=self._checkpoints.age_seconds,
+            )
+
+    def lease_lost(self, lease_lost_input: LeaseLostInput) -> None:  # noqa: ARG002 - kclpy's signature
+        """Write nothing down: another worker has the shard, and may be further."""
+        with self._or_end():
+            self._report.ended(State.LEASE_LOST)
+
+    def shard_ended(self, shard_ended_input: ShardEndedInput) -> None:
+        """Write down that all of the shard is done, so that its children are begun with; or else end the process."""
+        with self._or_end():
+            if self._checkpoint(shard_ended_input.checkpointer) is Result.REFUSED:
+                raise CloudUnavailable("the end of the shard could not be checkpointed")
+            self._report.ended(State.SHARD_ENDED)
+
+    def shutdown_requested(self, shutdown_requested_input: ShutdownRequestedInput) -> None:
+        """Write down what is done, so that whoever has the shard next has nothing to read again."""
+        with self._or_end():
+            self._checkpoint(shutdown_requested_input.checkpointer)
+            self._report.ended(State.SHUTDOWN_REQUESTED)
+
+    def _store(self, batch: Sequence[StreamRecord]) -> None:
+        """Store or quarantine all of a batch, going on after an outage with the first record that is not done.
+
+        Raises:
+            Outage: There was no progress for too long.
+        """
+        patience = Patience(
+            self._settings.patience_seconds,
+            first_wait_seconds=FIRST_WAIT_SECONDS,
+            longest_wait_seconds=LONGEST_WAIT_SECONDS,
+            wait=self._wait,
+            clock=self._clock,
+        )
+        while batch:
+            done = self._project(batch)
+            self._report.projected(done, records=len(batch))
+            if done.outage is None:
+                return
+            batch = batch[done.undone :]
+            self._report.waits(done.outage, undone=len(batch))
+            if done.undone:
+                patience.renew()
+            if not patience.wait():
+                raise done.outage
+
+    def _project(self, batch: Sequence[StreamRecord]) -> Projected:
+        try:
+            return self._projector().project(batch)
+        except Outage as outage:
+            return Projected(outage=outage, undone=0)
+
+    def _checkpoint(self, checkpointer: Checkpointer) -> Result:
+        result = self._checkpoints.write(checkpointer)
+        if result is Result.WRITTEN:
+            self._report.checkpointed()
+        return result
+
+    def _stream_record(self, record: Record) -> StreamRecord:
+        """Name a record by its place, as the Lambda does; of an aggregate, by its number in there too."""
+        part = f" {record.sub_sequence_number}" if record.sub_sequence_number else ""
+        position = f"{self._place} {record.sequence_number}{part}"
+        return StreamRecord(payload=payload(record.data or ""), position=position)
+
+    @contextmanager
+    def _or_end(self) -> Iterator[None]:
+        """End the process with whatever goes wrong."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - the entry point is the daemon's, in kclpy
+            why = str(error) if isinstance(error, MailfoldError) else fault(error)
+            self._report.failed(why)
+            raise SystemExit(GIVEN_UP) from None  # what it came from may quote a payload
