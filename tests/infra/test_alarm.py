@@ -11,7 +11,11 @@ from pipeline.aws.metric import NAMESPACE
 from tests.infra.cloudformation import REGION, TOPIC, stack, template
 from tests.infra.conftest import Metric
 
-EVERY = stack(NotificationTopic=TOPIC, NotificationRoute="direct").of_type("AWS::CloudWatch::Alarm")
+EVERY = {
+    name: alarm
+    for route in ("direct", "queue")
+    for name, alarm in stack(NotificationTopic=TOPIC, NotificationRoute=route).of_type("AWS::CloudWatch::Alarm").items()
+}
 LONGEST_DESCRIPTION = 1_024  # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 KEY = f"arn:aws:kms:{REGION}:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
@@ -28,6 +32,7 @@ WATCHED = {
     ("AWS/Firehose", "ThrottledRecords"),
     ("AWS/Events", "InvocationsFailedToBeSentToDlq"),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),  # dead letters
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage"),  # what the queue holds is late
     ("AWS/SES", "Reputation.BounceRate"),
     ("AWS/SES", "Reputation.ComplaintRate"),
     ("AWS/SES", "Send"),  # silence
@@ -125,6 +130,12 @@ def test_the_table_is_called_late_long_before_anything_is_given_up() -> None:
     tried_seconds = [each["TriedSeconds"] for each in template()["Mappings"]["StreamRetention"].values()]
     assert late_ms == 15 * 60 * 1_000
     assert late_ms / 1_000 < min(tried_seconds) / 10
+
+
+def test_a_queue_is_called_late_when_a_second_try_has_failed_and_long_before_anything_is_given_up() -> None:
+    queue = stack(NotificationTopic=TOPIC).properties("NotificationQueue")
+    tried_seconds = queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"]
+    assert 2 * queue["VisibilityTimeout"] < EVERY["NotificationsLateAlarm"]["Threshold"] < tried_seconds / 10
 
 
 def test_the_log_is_called_late_when_its_longest_buffer_is_long_over() -> None:
