@@ -66,7 +66,7 @@ def _problem(name: str, value: str, template: Template) -> str | None:
         return f"{name} is set by deploy itself: see --code-bucket"
     if name not in template.parameters:
         names = ", ".join(sorted(template.parameters.keys() - CODE))
-        return f"the template has no parameter {name}; it has {names}"
+        return f"the template has no parameter {name}, but {names}"
     wrong = next(_wrong(value, template.parameters[name]), None)
     if wrong is None and name == POLICY and value:
         wrong = _no_policy(value)
@@ -79,8 +79,9 @@ def _wrong(value: str, declared: Mapping[str, Any]) -> Iterator[str]:
     if allowed and value not in allowed:
         yield f"must be one of {', '.join(allowed)}"
     pattern = declared.get("AllowedPattern")
-    parts = value.split(",") if declared["Type"] == "CommaDelimitedList" else [value]
-    if pattern and not all(re.fullmatch(pattern, part.strip()) for part in parts):
+    is_list = declared["Type"] == "CommaDelimitedList"
+    parts = [part.strip() for part in value.split(",")] if is_list else [value]
+    if pattern and not all(re.fullmatch(pattern, part) for part in parts):
         yield f"must match {pattern}"
     if len(value) > declared.get("MaxLength", len(value)):
         yield f"must have at most {declared['MaxLength']} characters"
