@@ -1,4 +1,4 @@
-"""The command's entry point: commands are put together, and errors become one clear sentence and an exit code.
+"""The commands put together, and errors become one clear sentence and an exit code. `entry` runs them.
 
 Exit codes: 0 good, 1 failed, 2 misused, 130 interrupted.
 """
@@ -11,6 +11,7 @@ import typer
 from pipeline.cli.decode import decode_command
 from pipeline.cli.demo import demo_command
 from pipeline.cli.deploy import deploy_command
+from pipeline.cli.doctor import doctor_command
 from pipeline.cli.ingest import ingest_command
 from pipeline.cli.lookup import lookup_command
 from pipeline.cli.option import GroupRegionOption, GroupStackOption, check_use
@@ -66,14 +67,10 @@ app.command("replay")(replay_command)
 app.command("ingest")(ingest_command)
 app.command("decode")(decode_command)
 app.command("deploy")(deploy_command)
+app.command("doctor")(doctor_command)
 
 
 @app.callback()
 def _mailfold(context: typer.Context, *, stack: GroupStackOption = None, region: GroupRegionOption = None) -> None:
     """Every Amazon SES event kept for ever, and folded into a suppression list you can trust."""
     check_use(context, stack=stack, region=region)
-
-
-def main() -> None:
-    """Run the command line and exit."""
-    app(prog_name="mailfold")

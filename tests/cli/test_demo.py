@@ -101,13 +101,14 @@ def test_a_bounce_lost_on_the_way_to_the_table_is_healed_from_the_log(monkeypatc
     assert demonstrated("--chaos", "--seed", "2")["healed"]["written"] >= 1
 
 
-def test_an_interrupt_ends_it_with_130_and_nothing_is_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_ends_it_with_130_and_nothing_is_left(tmp_path: Path, number: signal.Signals) -> None:
     with started("demo", "--emails", "100000") as process:
         while not list(tmp_path.glob("mailfold-athena-*")):  # until the cloud is there
             assert process.poll() is None
             time.sleep(0.05)
         time.sleep(2)  # in the middle of sending
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         output, words = process.communicate(timeout=WAIT_SECONDS)
     assert (process.returncode, output, words) == (130, "", "")
     assert list(tmp_path.iterdir()) == []

@@ -75,6 +75,34 @@ def test_an_interrupt_of_decode_ends_it_with_130_and_without_a_traceback() -> No
         assert (process.returncode, words) == (130, "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_it_is_still_loading_ends_it_as_quietly(tmp_path: Path, number: signal.Signals) -> None:
+    """What it imports first is held up here, so that the signal comes in the middle of that."""
+    (tmp_path / "typer.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
+    with started("decode", env={**os.environ, "PYTHONPATH": str(tmp_path)}) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(number)
+        _, words = process.communicate(timeout=WAIT_SECONDS)
+        assert (process.returncode, words) == (130, "")
+
+
+def test_a_signal_that_was_ignored_when_it_was_started_is_ignored() -> None:
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does: a process inherits it
+    try:
+        with started("decode", stdin=subprocess.PIPE) as process:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(lines_of(size_bytes=MEBIBYTE // 8).decode())
+            process.stdin.flush()
+            assert process.stdout.readline()
+            process.send_signal(signal.SIGHUP)
+            _, words = process.communicate(timeout=WAIT_SECONDS)
+            assert (process.returncode, words) == (0, "")
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+
+
 @pytest.mark.slow
 def test_an_ingest_that_was_interrupted_is_completed_by_running_it_again(cloud: CloudProcess, tmp_path: Path) -> None:
     file, lines = tmp_path / "events.ndjson", 60_000
