@@ -5,7 +5,7 @@ come from content, so the table stays the same, and SQL counts distinct ids.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -55,13 +55,29 @@ class Ingested(msgspec.Struct, kw_only=True):
 
 
 class Ingestion:
-    """Takes payloads into log, table and quarantine."""
+    """Takes payloads into log, table and quarantine.
+
+    Args:
+        archive: The log.
+        store: The suppression table that senders ask; what is counted is what was done there.
+        also: Further ones that are to have the same facts: those that are being rebuilt.
+        quarantine: Where poison is set aside.
+        policy: What gives the verdicts.
+        arrived_at: The moment, aware.
+    """
 
     def __init__(
-        self, *, archive: Archive, store: SuppressionStore, quarantine: Quarantine, policy: Policy, arrived_at: datetime
+        self,
+        *,
+        archive: Archive,
+        store: SuppressionStore,
+        also: Sequence[SuppressionStore] = (),
+        quarantine: Quarantine,
+        policy: Policy,
+        arrived_at: datetime,
     ) -> None:
         self.done = Ingested()
-        self._archive, self._store, self._quarantine = archive, store, quarantine
+        self._archive, self._store, self._also, self._quarantine = archive, store, also, quarantine
         self._policy, self._arrived_at = policy, arrived_at
         self._rows: list[Row] = []
         self._held_bytes = 0
@@ -99,7 +115,10 @@ class Ingestion:
             return
         self._archive.append(self._rows)
         found = [finding for row_ in self._rows for finding in findings_of(row_)]
-        merged = merge_fully(gather(found), store=self._store, policy=self._policy)
+        changes = gather(found)
+        for other in self._also:
+            merge_fully(changes, store=other, policy=self._policy)
+        merged = merge_fully(changes, store=self._store, policy=self._policy)
         self.done.facts += len(found)
         self.done.written += merged.written
         self.done.unchanged += merged.unchanged

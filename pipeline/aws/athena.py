@@ -6,11 +6,12 @@ docs.aws.amazon.com/athena/latest/APIReference/API_GetQueryExecution.html
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -28,6 +29,10 @@ ROWS_PER_PAGE = 1_000  # the limit of GetQueryResults
 WRONG_REQUESTS = frozenset(
     {"InvalidRequestException", "MetadataException", "ResourceNotFoundException", "ValidationException"}
 )
+
+# Where a workgroup's own limit ended a query, only Athena's words say so: it has no code for it.
+# docs.aws.amazon.com/athena/latest/ug/workgroups-setting-control-limits-cloudwatch.html
+CUT_OFF = "Bytes scanned limit was exceeded"
 
 _ADDRESS = re.compile(r"[^\s'\"<>()]+@[^\s'\"<>()]+")
 
@@ -72,6 +77,13 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_seconds: float
 
 
+class Patience(NamedTuple):
+    """How long a query may take, and how much it may read."""
+
+    seconds: float
+    scan_bytes: float
+
+
 def query(
     client: AthenaClient,
     sql: str,
@@ -80,6 +92,7 @@ def query(
     workgroup: str = "primary",
     output_location: str | None = None,
     timeout_seconds: float = 300.0,
+    scan_limit_bytes: float = math.inf,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Result:
     """Run one statement and return its whole answer.
@@ -91,10 +104,13 @@ def query(
         workgroup: Athena's workgroup.
         output_location: `s3://…/` for the answer's file; None where the workgroup has one, or keeps answers itself.
         timeout_seconds: How long it may take; then, and when interrupted, the query is stopped.
+        scan_limit_bytes: How much it may read; once Athena says that it read more, it is stopped. Athena says so late,
+            by seconds; what it never passes is the limit of the workgroup.
         progress: Called whenever the state was looked at.
 
     Raises:
-        Misuse: Athena refuses the statement, it failed, or somebody stopped it; with Athena's reason.
+        Misuse: Athena refuses the statement, it failed, or somebody stopped it, with Athena's reason; or it read too
+            much.
         ArchiveUnavailable: Athena is throttled, unreachable, failed by no fault of ours, or took too long.
     """
     request: StartQueryExecutionInputTypeDef = {
@@ -106,7 +122,7 @@ def query(
         request["ResultConfiguration"] = {"OutputLocation": output_location}
     with _translated("StartQueryExecution"):
         execution_id = client.start_query_execution(**request)["QueryExecutionId"]
-    execution = _finished(client, execution_id, timeout_seconds, progress)
+    execution = _finished(client, execution_id, Patience(timeout_seconds, scan_limit_bytes), progress)
     columns, rows = _answer(client, execution_id, has_header=execution.get("StatementType") == "DML")
     return Result(columns=columns, rows=rows, scanned_bytes=_scanned_bytes(execution))
 
@@ -117,11 +133,11 @@ def without_addresses(text: str) -> str:
 
 
 def _finished(
-    client: AthenaClient, execution_id: str, timeout_seconds: float, progress: Callable[[Progress], None]
+    client: AthenaClient, execution_id: str, patience: Patience, progress: Callable[[Progress], None]
 ) -> QueryExecutionTypeDef:
     """Wait until it succeeded; stop it if it will not be waited for."""
     try:
-        execution = _awaited(client, execution_id, timeout_seconds, progress)
+        execution = _awaited(client, execution_id, patience, progress)
     except BaseException:  # an interrupt too: nobody will read the answer, and it may cost
         with suppress(MailfoldError), _translated("StopQueryExecution"):
             client.stop_query_execution(QueryExecutionId=execution_id)
@@ -131,27 +147,39 @@ def _finished(
 
 
 def _awaited(
-    client: AthenaClient, execution_id: str, timeout_seconds: float, progress: Callable[[Progress], None]
+    client: AthenaClient, execution_id: str, patience: Patience, progress: Callable[[Progress], None]
 ) -> QueryExecutionTypeDef:
     began, wait_seconds = time.monotonic(), FIRST_WAIT_SECONDS
     while True:
         with _translated("GetQueryExecution"):
             execution = client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]
         state, elapsed_seconds = execution["Status"]["State"], time.monotonic() - began
-        progress(Progress(state=state, scanned_bytes=_scanned_bytes(execution), elapsed_seconds=elapsed_seconds))
+        scanned_bytes = _scanned_bytes(execution)
+        progress(Progress(state=state, scanned_bytes=scanned_bytes, elapsed_seconds=elapsed_seconds))
         if state not in {"QUEUED", "RUNNING"}:
             return execution
-        if elapsed_seconds >= timeout_seconds:
-            raise ArchiveUnavailable(
-                f"the query took more than {timeout_seconds:g} s and was stopped: read fewer days (dt), or wait longer"
+        if scanned_bytes > patience.scan_bytes:
+            raise Misuse(
+                f"the query was stopped when it had read {scanned_bytes:,} bytes, more than the limit of "
+                f"{patience.scan_bytes:,}: filter on dt, name the columns that you want, or let it read more"
             )
-        time.sleep(max(0.0, min(wait_seconds, timeout_seconds - elapsed_seconds)))
+        if elapsed_seconds >= patience.seconds:
+            raise ArchiveUnavailable(
+                f"the query took more than {patience.seconds:g} s and was stopped: read fewer days (dt), or wait longer"
+            )
+        time.sleep(max(0.0, min(wait_seconds, patience.seconds - elapsed_seconds)))
         wait_seconds = min(wait_seconds * 1.5, LONGEST_WAIT_SECONDS)
 
 
 def _check(execution: QueryExecutionTypeDef) -> None:
     status = execution["Status"]
     reason = without_addresses(status.get("StateChangeReason", "Athena gives no reason"))
+    if CUT_OFF in reason and status["State"] in {"CANCELLED", "FAILED"}:
+        raise Misuse(
+            f"Athena stopped the query at the limit of its workgroup, {execution.get('WorkGroup', 'primary')}, when it "
+            f"had read {_scanned_bytes(execution):,} bytes: filter on dt, name the columns that you want, or raise the "
+            "limit (of a stack, with `mailfold deploy --param QueryScanLimitBytes=…`)"
+        )
     if status["State"] == "CANCELLED":
         raise Misuse(f"the query was stopped: {reason}")
     if status["State"] == "FAILED" and status.get("AthenaError", {}).get("Retryable"):

@@ -116,8 +116,14 @@ def table_definition(name: str) -> CreateTableInputTypeDef:
     }
 
 
-def ensure_table(client: DynamoDBClient, name: str) -> None:
+def ensure_table(client: DynamoDBClient, name: str, *, protected: bool = False) -> None:
     """Make the table if it is not there, and wait until it can be used.
+
+    Args:
+        client: From `clients.client("dynamodb")`.
+        name: The table's name.
+        protected: Whether it is as the template makes one: it cannot be deleted until that is allowed, and can be
+            brought back to any moment of the last 35 days. One that is there gets the latter too.
 
     Raises:
         Misuse: A table cannot have that name.
@@ -126,7 +132,7 @@ def ensure_table(client: DynamoDBClient, name: str) -> None:
     if not TABLE_NAME.fullmatch(name):  # emulators take any
         raise Misuse(f"{name!r} is no name for a table: 3 to 255 of a-z A-Z 0-9 _ . -")
     try:
-        client.create_table(**table_definition(name))
+        client.create_table(**table_definition(name) | ({"DeletionProtectionEnabled": True} if protected else {}))
     except (ClientError, BotoCoreError) as error:
         if _code(error) != "ResourceInUseException":  # that one is there already
             raise _translated("CreateTable", error) from error
@@ -134,6 +140,28 @@ def ensure_table(client: DynamoDBClient, name: str) -> None:
         client.get_waiter("table_exists").wait(TableName=name, WaiterConfig=TABLE_WAIT)
     except BotoCoreError as error:
         raise _translated("DescribeTable", error) from error
+    if protected:
+        _keep_backups(client, name)
+
+
+def _keep_backups(client: DynamoDBClient, name: str) -> None:
+    """Turn point-in-time recovery on. A new table refuses that for some seconds, until its backups are set up.
+
+    docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateContinuousBackups.html
+    """
+    for attempt in range(READ_ATTEMPTS):
+        if attempt:
+            time.sleep(FIRST_WAIT_SECONDS * 2**attempt)
+        try:
+            client.update_continuous_backups(
+                TableName=name,
+                PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 35},
+            )
+        except (ClientError, BotoCoreError) as error:
+            if _code(error) != "ContinuousBackupsUnavailableException" or attempt == READ_ATTEMPTS - 1:
+                raise _translated("UpdateContinuousBackups", error) from error
+        else:
+            return
 
 
 def _item(attributes: Mapping[str, Any]) -> tuple[Key, Item]:

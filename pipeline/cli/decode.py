@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.option import RegionOption, StackOption
 from pipeline.cli.source import STANDARD_INPUT, payloads
 from pipeline.cli.target import target
 from pipeline.cli.words import json_line
@@ -22,14 +23,17 @@ def decode_command(
     files: Annotated[
         list[str] | None, typer.Argument(metavar="FILE", help="Files to read; none, or -: standard input.")
     ] = None,
+    *,
+    stack: StackOption = None,
+    region: RegionOption = None,
 ) -> None:
     """Tell what SES payloads say, in whatever carrier: one line of JSON for each record, in order.
 
-    A file holds one JSON document or one on each line (NDJSON), plain or gzip.
+    A file holds one JSON document or one on each line (NDJSON), plain or gzip..
 
     Example: mailfold decode schemas/wire/examples/v1.sns-envelope.pass.json
     """
-    s3 = cache(lambda: target().client("s3"))
+    s3 = cache(lambda: target(stack, region).client("s3"))
     unread = []
     for name in files or [STANDARD_INPUT]:
         try:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, TimeElapsedColumn
 
+from pipeline.cli.option import RegionOption, StackOption
 from pipeline.cli.source import S3, payloads, sources
 from pipeline.cli.target import target
 from pipeline.cli.words import counted, encodable, progress, results, say, write_json
@@ -23,12 +24,17 @@ def ingest_command(
     names: Annotated[
         list[str], typer.Argument(metavar="FILE", help="Files, folders, s3://bucket/prefix; -: standard input.")
     ],
+    *,
     json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    stack: StackOption = None,
+    region: RegionOption = None,
 ) -> None:
     """Take existing SES events into the log and the suppression table.
 
     Files hold one JSON document or one on each line (NDJSON), plain or gzip, in any carrier. What cannot be read is
     named by file and line, kept in the quarantine, and makes the exit code 1; the rest is taken in. Safe to repeat.
+
+    With --stack, it all goes into that deployment's log and live table, and into one that is being rebuilt.
 
     Example: mailfold ingest events-2026-03.ndjson.gz s3://old-archive/2025/
     """
@@ -36,11 +42,12 @@ def ingest_command(
     from pipeline.aws.quarantine_s3 import S3Quarantine  # noqa: PLC0415
     from pipeline.aws.store_dynamodb import DynamoSuppressionStore  # noqa: PLC0415
 
-    cloud = target()
-    where, s3 = cloud.settings, cloud.client("s3")
+    cloud = target(stack, region)
+    where, s3, dynamodb = cloud.settings, cloud.client("s3"), cloud.client("dynamodb")
     ingestion = Ingestion(
         archive=S3Archive(s3, bucket=where.bucket),
-        store=DynamoSuppressionStore(cloud.client("dynamodb"), table=where.table),
+        store=DynamoSuppressionStore(dynamodb, table=where.table),
+        also=[DynamoSuppressionStore(dynamodb, table=table) for table in cloud.also],
         quarantine=S3Quarantine(s3, bucket=where.bucket),
         policy=where.policy,
         arrived_at=datetime.now(UTC),

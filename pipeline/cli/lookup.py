@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from pipeline.cli.option import RegionOption, StackOption
 from pipeline.cli.source import STANDARD_INPUT
 from pipeline.cli.target import target
 from pipeline.cli.words import encodable, results, say, write_json
@@ -25,7 +26,10 @@ def lookup_command(
     addresses: Annotated[
         list[str], typer.Argument(metavar="ADDRESS", help="Addresses; -: one on each line of standard input.")
     ],
+    *,
     json: Annotated[bool, typer.Option("--json", help="One line of JSON for each address.")] = False,
+    stack: StackOption = None,
+    region: RegionOption = None,
 ) -> None:
     """Ask whether to send: verdict, reason, since when, and the evidence.
 
@@ -33,7 +37,7 @@ def lookup_command(
     """
     from pipeline.aws.store_dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - boto3 takes a third of a second
 
-    cloud = target()
+    cloud = target(stack, region)
     store = DynamoSuppressionStore(cloud.client("dynamodb"), table=cloud.settings.table)
     asked, wrong, console = _asked(addresses), 0, results()
     while lot := list(islice(asked, ADDRESSES_PER_CALL)):

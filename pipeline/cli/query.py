@@ -1,6 +1,7 @@
 """`mailfold query`: SQL over the log."""
 
 import csv
+import re
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -9,12 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.aws.athena import Progress, Result, query
+from pipeline.cli.option import RegionOption, StackOption
+from pipeline.cli.quantity import quantity
 from pipeline.cli.table import write_table
-from pipeline.cli.target import target
-from pipeline.cli.words import counted, printable, results, size, to_people, write_json
+from pipeline.cli.target import Target, target
+from pipeline.cli.words import counted, printable, results, say, size, to_people, write_json
 from pipeline.errors import Misuse
 
-DATABASE = "mailfold"
+SCAN_LIMIT = "10GB"  # five cents at Athena's list price
+LEAST_SCAN_BYTES = 10_000_000  # what Athena bills at least, and the least limit that a workgroup can have
 
 # How Athena's text for a value becomes JSON; a value of any other type stays a text.
 _VALUES: dict[str, Callable[[str], Any]] = {
@@ -38,30 +42,61 @@ def query_command(
     form: Annotated[Form, typer.Option("--format", help="How to write the answer.")] = Form.TABLE,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json: one object on each line.")] = False,
     timeout_seconds: Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait at most.")] = 300.0,
+    max_scan: Annotated[
+        str, typer.Option("--max-scan", metavar="SIZE", help="Stop it once it has read more than this: 500MB, 2TiB.")
+    ] = SCAN_LIMIT,
+    stack: StackOption = None,
+    region: RegionOption = None,
 ) -> None:
     """Ask the log: every event is a row of the table `events`; views for common questions are beside it.
+
+    What is read is billed, 10 MB at least. A query is stopped once Athena says that it has read more than --max-scan,
+    which it says some seconds late; a stack's workgroup has a limit of its own, which no query passes. Filter on `dt`,
+    the day of arrival, and name the columns that you want: `raw` is most of the bytes.
 
     Example: mailfold query "SELECT event_type, count(DISTINCT event_id) AS events FROM events GROUP BY 1"
     """
     if not sql.strip():
         raise Misuse("there is no SQL to run: write for example SELECT count(*) FROM events")
-    cloud = target()
+    limit_bytes = _limit(max_scan)
+    cloud = target(stack, region)
+    if not cloud.is_local and reads_all(sql, table=cloud.log_table):
+        say([f"nothing in it filters on dt: all days of {cloud.log_table} are read"], to=to_people())
+    result = _answer(cloud, sql, timeout_seconds=timeout_seconds, limit_bytes=limit_bytes)
+    write(result, Form.JSON if json else form)
+    to_people().print(f"{counted(len(result.rows), 'row')}, {size(result.scanned_bytes)} read", style="dim")
+
+
+def reads_all(sql: str, *, table: str) -> bool:
+    """Guess from its words whether a statement reads every day of the log."""
+    words = {word.lower() for word in re.findall(r"\w+", sql)}
+    return table in words and "dt" not in words and words.isdisjoint({"describe", "explain", "show"})
+
+
+def _limit(text: str) -> int:
+    limit_bytes = quantity(text)
+    if limit_bytes < LEAST_SCAN_BYTES:
+        raise Misuse(f"--max-scan is {LEAST_SCAN_BYTES // 1_000_000}MB at least, which is what Athena bills at least")
+    return limit_bytes
+
+
+def _answer(cloud: Target, sql: str, *, timeout_seconds: float, limit_bytes: int) -> Result:
     with to_people().status("asking Athena") as status:
 
         def show(progress: Progress) -> None:
             read = size(progress.scanned_bytes)
             status.update(f"{progress.state.lower()}, {read} read, {progress.elapsed_seconds:.1f} s")
 
-        result = query(
+        return query(
             cloud.client("athena"),
             sql,
-            database=DATABASE,
-            output_location=f"s3://{cloud.settings.bucket}/athena-results/",
+            database=cloud.database,
+            workgroup=cloud.workgroup,
+            output_location=cloud.output_location,
             timeout_seconds=timeout_seconds,
+            scan_limit_bytes=limit_bytes,
             progress=show,
         )
-    write(result, Form.JSON if json else form)
-    to_people().print(f"{counted(len(result.rows), 'row')}, {size(result.scanned_bytes)} read", style="dim")
 
 
 def write(result: Result, form: Form) -> None:

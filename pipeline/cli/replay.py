@@ -6,8 +6,10 @@ import msgspec
 import typer
 from rich.progress import SpinnerColumn, TimeElapsedColumn
 
-from pipeline.cli.target import moment, target
-from pipeline.cli.words import counted, progress, results, say, write_json
+from pipeline.cli.moment import moment
+from pipeline.cli.option import RegionOption, StackOption
+from pipeline.cli.target import Target, target
+from pipeline.cli.words import counted, progress, results, say, to_people, write_json
 from pipeline.errors import Misuse
 from pipeline.replay import Replayed, replay, store_digest
 
@@ -18,23 +20,30 @@ def replay_command(
     into: Annotated[
         str | None, typer.Option(metavar="TABLE", help="Another table; it is made if it is not there.")
     ] = None,
+    *,
     json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    stack: StackOption = None,
+    region: RegionOption = None,
 ) -> None:
     """Fold the log into a table: to heal the live one, or to rebuild into an empty one. Safe to repeat and to stop.
+
+    With --stack, the log and the live table are that deployment's. Another table has to be named as the roles there
+    expect it, NAME-suppression-…, and is made with the same protections.
 
     Example: mailfold replay --into suppression-rebuilt
     """
     from pipeline.aws.archive_s3 import S3Archive  # noqa: PLC0415 - heavy: pyarrow and boto3
-    from pipeline.aws.store_dynamodb import DynamoSuppressionStore, ensure_table  # noqa: PLC0415
+    from pipeline.aws.store_dynamodb import DynamoSuppressionStore  # noqa: PLC0415
 
     begin, end = moment(since), moment(until)
     if begin and end and begin >= end:
         raise Misuse("nothing arrives from --since on and before --until: give the earlier one to --since")
-    cloud = target()
-    dynamodb = cloud.client("dynamodb")
-    if into is not None:
-        ensure_table(dynamodb, into)
-    store = DynamoSuppressionStore(dynamodb, table=cloud.settings.table if into is None else into)
+    cloud = target(stack, region)
+    table = cloud.settings.table if into is None else _other_table(into, cloud)
+    if cloud.stack:
+        state = "live" if table == cloud.settings.table else "not the live one"
+        say([f"folding the log of the stack {cloud.stack.name} into {table}, {state}"], to=to_people())
+    store = DynamoSuppressionStore(cloud.client("dynamodb"), table=table)
     archive = S3Archive(cloud.client("s3"), bucket=cloud.settings.bucket)
     with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as shown:
         task = shown.add_task("reading the log")
@@ -52,6 +61,17 @@ def replay_command(
         write_json(msgspec.to_builtins(done) | {"digest": digest})
     else:
         say((in_words(done), f"digest {digest}"), to=results())
+
+
+def _other_table(name: str, cloud: Target) -> str:
+    """Return a table's name once the table is there."""
+    from pipeline.aws.store_dynamodb import ensure_table  # noqa: PLC0415 - boto3 takes a third of a second
+
+    prefix = f"{cloud.stack.name}-suppression-" if cloud.stack else ""
+    if cloud.stack and (not name.startswith(prefix) or name == prefix):
+        raise Misuse(f"the roles of that stack may write to no table {name!r}: name it {prefix}…")
+    ensure_table(cloud.client("dynamodb"), name, protected=cloud.stack is not None)
+    return name
 
 
 def in_words(done: Replayed) -> str:

@@ -1,15 +1,20 @@
-"""`mailfold send`: one e-mail through the local SES, to see what becomes of it."""
+"""`mailfold send`: one e-mail, to see what becomes of it."""
 
+import sys
 from typing import Annotated
 
 import typer
 
-from pipeline.address import canonical
-from pipeline.cli.target import local_target
-from pipeline.cli.words import results, say, to_people, write_json
+from pipeline.address import SIMULATOR_DOMAIN, canonical, is_simulator
+from pipeline.aws.sending import Email, send_email
+from pipeline.aws.settings import BUCKET, TABLE
+from pipeline.aws.stack import Stack
+from pipeline.cli.option import RegionOption, StackOption
+from pipeline.cli.target import Target, target
+from pipeline.cli.words import counted, results, say, to_people, write_json
 from pipeline.errors import Misuse
 
-CONFIGURATION_SET = "mailfold"
+LOCAL_SENDER = "Mailfold <news@example.com>"
 BODY = "Sent by mailfold send."
 
 
@@ -18,41 +23,81 @@ def send_command(
     to: Annotated[str, typer.Option(metavar="A[,B…]", help="Recipients.")],
     cc: Annotated[str, typer.Option(metavar="A[,B…]", help="More recipients.")] = "",
     bcc: Annotated[str, typer.Option(metavar="A[,B…]", help="Hidden recipients.")] = "",
-    sender: Annotated[str, typer.Option("--from", help="The sender.")] = "Mailfold <news@example.com>",
+    sender: Annotated[
+        str | None, typer.Option("--from", metavar="A", help="The sender; with --stack, a verified identity.")
+    ] = None,
     subject: Annotated[str, typer.Option(help="The subject.")] = "Hello from Mailfold",
     tag: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A message tag; may be repeated.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before people get mail.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The message id as JSON.")] = False,
+    stack: StackOption = None,
+    region: RegionOption = None,
 ) -> None:
-    """Send an e-mail through the local SES. Its fate is in the address.
+    """Send an e-mail through the local SES, or, with --stack, a real one. Here, its fate is in the address.
 
     The names of SES's mailbox simulator work at any domain, with labels: success, bounce, complaint, ooto,
     suppressionlist. At simulator.amazonses.com, as in SES, they never suppress.
 
+    With --stack, SES sends it with that deployment's configuration set. Only the simulator's own addresses get it
+    without a question: mail to anybody else is mail to people, and its bounces count.
+
     Example: mailfold send --to bounce+ann@example.com,success@example.com
     """
-    to_addresses, cc_addresses, bcc_addresses = _addresses(to), _addresses(cc), _addresses(bcc)
+    recipients = [_addresses(to), _addresses(cc), _addresses(bcc)]
     tags = [_tag(text) for text in tag or ()]
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - boto3 takes a third of a second
-
-    try:
-        answer = (
-            local_target()
-            .client("sesv2")
-            .send_email(
-                FromEmailAddress=sender,
-                Destination={"ToAddresses": to_addresses, "CcAddresses": cc_addresses, "BccAddresses": bcc_addresses},
-                Content={"Simple": {"Subject": {"Data": subject}, "Body": {"Text": {"Data": BODY}}}},
-                EmailTags=[{"Name": name, "Value": value} for name, value in tags],
-                ConfigurationSetName=CONFIGURATION_SET,
-            )
-        )
-    except (BotoCoreError, ClientError) as error:
-        raise Misuse(f"SES refused the e-mail: {error}") from error
+    cloud = target(stack, region)
+    from_ = _sender(sender, cloud)
+    if not (cloud.is_local or yes):
+        _check_agreed([address for some in recipients for address in some])
+    email = Email(
+        sender=from_, to=recipients[0], cc=recipients[1], bcc=recipients[2], subject=subject, body=BODY, tags=tags
+    )
+    message_id = send_email(cloud.client("sesv2"), email, configuration_set=str(cloud.configuration_set))
     if json:
-        write_json({"message_id": answer["MessageId"]})
+        write_json({"message_id": message_id})
     else:
-        say([f"sent: message {answer['MessageId']}"], to=results())
-        say(["what becomes of it is in the table in about a second, in the log in a few"], to=to_people())
+        say([f"sent: message {message_id}"], to=results())
+        say([f"what becomes of it is in the table in {_delays(cloud.stack)}"], to=to_people())
+
+
+def _sender(given: str | None, cloud: Target) -> str:
+    """Return who sends; nothing is sent to AWS that was not meant for it.
+
+    Raises:
+        Misuse: The environment names AWS, but no stack was named; or there is no sender.
+    """
+    if not cloud.stack and not cloud.is_local:
+        raise Misuse(
+            "this works on a local cloud, or on a stack in AWS that is named with --stack: name one, or unset "
+            f"{TABLE} and {BUCKET}, and start a local cloud with `mailfold up`"
+        )
+    if cloud.stack and not given:
+        raise Misuse("who sends? Name a verified identity of SES's with --from")
+    if given and canonical(given) is None:
+        raise Misuse("the sender that --from names is no e-mail address")
+    return given or LOCAL_SENDER
+
+
+def _check_agreed(recipients: list[str]) -> None:
+    """Ask before people get mail.
+
+    Raises:
+        Misuse: Somebody would, and nobody agrees.
+    """
+    people = [text for text in recipients if (address := canonical(text)) and not is_simulator(address)]
+    if not people:
+        return
+    what = f"this sends real mail to {counted(len(people), 'recipient')} outside {SIMULATOR_DOMAIN}"
+    if not sys.stdin.isatty():
+        raise Misuse(f"{what}, and nobody can be asked here: say --yes to send it")
+    if not typer.confirm(f"{what[0].upper()}{what[1:]}. Send it?", err=True):
+        raise Misuse("nothing was sent")
+
+
+def _delays(stack: Stack | None) -> str:
+    if stack is None:
+        return "about a second, in the log in a few"
+    return f"seconds, in the log after {stack.parameters.get('LogBufferSeconds', '900')} s or so"
 
 
 def _addresses(text: str) -> list[str]:

@@ -1,108 +1,138 @@
-"""Which cloud the commands work on: the one that the environment names, or else the local one that runs.
+"""Which cloud the commands work on: a stack that was named, what the environment names, or the local one that runs.
 
-The environment is read here, at the entry point, and nowhere deeper; nothing of it is changed.
+They count in this order. The environment is read here, at the entry point, and nowhere deeper; nothing of it is
+changed.
 """
 
 import os
-from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import msgspec
 
-from pipeline.aws.clients import Service
 from pipeline.aws.settings import BUCKET, TABLE, Settings, read_settings
+from pipeline.aws.stack import Stack, deployed_stack
+from pipeline.aws.tables import Tables, read_tables
+from pipeline.cli.connection import Connection, connection, explaining
+from pipeline.cli.option import STACK
 from pipeline.errors import Misuse
+from pipeline.policy import DEFAULT_POLICY, parse_policy
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 REGION = "AWS_DEFAULT_REGION"
+STREAM = "MAILFOLD_STREAM"
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A cloud, and where the pipeline keeps things there.
 
     Attributes:
-        settings: Table, bucket and policy.
+        settings: The live table, bucket and policy; the delivery stream and the parameter of the live table, if known.
         client: Gives a boto3 client of a service there. Raises `Misuse` where boto3 misses something, such as a region.
         is_local: Whether nothing that is done there reaches AWS.
+        stack: The stack that was named; None: none was.
+        also: The tables that the projector writes to besides the live one.
+        database: The Glue database of log and views.
+        log_table: The log's table there.
+        workgroup: Athena's workgroup.
+        output_location: Where Athena puts answers; None: the workgroup keeps them itself.
+        configuration_set: What mail is sent with; None: unknown.
+        stream: The Kinesis stream of feedback and decisions; None: unknown.
     """
 
     settings: Settings
-    client: Callable[[Service], Any]
+    client: Connection
     is_local: bool
+    stack: Stack | None = None
+    also: tuple[str, ...] = ()
+    database: str = "mailfold"
+    log_table: str = "events"
+    workgroup: str = "primary"
+    output_location: str | None = None
+    configuration_set: str | None = None
+    stream: str | None = None
 
 
-def target() -> Target:
+def target(stack: str | None = None, region: str | None = None) -> Target:
     """Return what the commands work on. A local cloud that `mailfold up` runs is found by itself.
 
+    Args:
+        stack: The stack that was named; None: none was.
+        region: Where it is; None: boto3's.
+
     Raises:
-        Misuse: The environment names nothing, or names it wrongly, and no local cloud runs.
+        Misuse: There is no such stack, or the environment names nothing, or wrongly, and no local cloud runs.
+        CloudUnavailable: AWS throttles or cannot be reached, where a stack was named.
     """
+    if stack:
+        return _deployed(stack, region)
     if {TABLE, BUCKET} & os.environ.keys():
-        return Target(settings=read_settings(), client=_explaining(_connect_to_aws), is_local=ENDPOINT in os.environ)
+        return _of_environment(region)
+    if region:
+        raise Misuse("--region says where a stack is: name the stack too, with --stack")
     return _running()
 
 
-def local_target() -> Target:
-    """Return the local cloud, for what must never reach AWS by accident.
+def _deployed(name: str, region: str | None) -> Target:
+    client = connection(region)
+    stack = deployed_stack(client("cloudformation"), name=name)
+    parameter = stack.output("TablesParameter")
+    tables = read_tables(client("ssm"), parameter=parameter) or Tables(live=stack.output("SuppressionTable"))
+    policy = stack.parameters.get("Policy")
+    return Target(
+        settings=Settings(
+            table=tables.live,
+            bucket=stack.output("LogBucket"),
+            policy=parse_policy(policy.encode()) if policy else DEFAULT_POLICY,
+            tables_parameter=parameter,
+            delivery_stream=stack.output("DeliveryStream"),
+        ),
+        client=client,
+        is_local=ENDPOINT in os.environ,
+        stack=stack,
+        also=tables.also,
+        database=stack.output("Database"),
+        log_table=stack.output("LogTable"),
+        workgroup=stack.output("Workgroup"),
+        configuration_set=stack.output("ConfigurationSet"),
+        stream=stack.output("FeedbackStream"),
+    )
 
-    Raises:
-        Misuse: The environment names AWS, or nothing, and no local cloud runs.
-    """
-    found = target()
-    if not found.is_local:
-        raise Misuse(f"this works on a local cloud only: unset {TABLE} and {BUCKET}, and start one with `mailfold up`")
-    return found
 
-
-def moment(text: str | None) -> datetime | None:
-    """Return the moment that an option names, a date or a time, UTC unless it says otherwise.
-
-    Raises:
-        Misuse: It is neither.
-    """
-    if text is None:
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise Misuse(f"not a date or a time: {text!r}; write 2026-03-01 or 2026-03-01T10:00:00Z") from error
+def _of_environment(region: str | None) -> Target:
+    settings = read_settings()
+    return Target(
+        settings=settings,
+        client=connection(region),
+        is_local=ENDPOINT in os.environ,
+        output_location=_answers(settings.bucket),
+        configuration_set="mailfold" if ENDPOINT in os.environ else None,
+        stream=os.environ.get(STREAM),
+    )
 
 
 def _running() -> Target:
     from pipeline.local.client import local_client  # noqa: PLC0415 - heavy, and only where no cloud is named
     from pipeline.local.discovery import find  # noqa: PLC0415
+    from pipeline.local.resource import Names  # noqa: PLC0415
 
     found = find()
     if found is None:
-        raise Misuse(f"no local cloud is running: start one with `mailfold up`, or set {TABLE} and {BUCKET} for AWS")
-
+        raise Misuse(
+            f"no local cloud is running: start one with `mailfold up`, or name a stack in AWS with --stack or {STACK}"
+        )
+    settings, names = read_settings({**os.environ, **found}), Names()
     connect = partial(local_client, endpoint_url=found[ENDPOINT], region=found[REGION])
-    return Target(settings=read_settings({**os.environ, **found}), client=_explaining(connect), is_local=True)
+    return Target(
+        settings=settings,
+        client=explaining(connect),
+        is_local=True,
+        database=names.database,
+        log_table=names.log,
+        output_location=_answers(settings.bucket),
+        configuration_set=names.configuration_set,
+        stream=found.get(STREAM),
+    )
 
 
-def _connect_to_aws(service: Service) -> Any:
-    from boto3.session import Session  # noqa: PLC0415 - boto3 takes a third of a second
-    from botocore.exceptions import NoCredentialsError  # noqa: PLC0415
-
-    from pipeline.aws.clients import client  # noqa: PLC0415
-
-    if Session().get_credentials() is None:  # or else every call would try again and again
-        raise NoCredentialsError
-    return client(service)
-
-
-def _explaining(connect: Callable[[Service], Any]) -> Callable[[Service], Any]:
-    def client(service: Service) -> Any:
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - boto3 takes a third of a second
-
-        try:
-            return connect(service)
-        except BotoCoreError as error:
-            raise Misuse(
-                f"boto3 is not set up: {str(error).rstrip('.')}. Set AWS_PROFILE, or AWS_DEFAULT_REGION and keys"
-            ) from error
-
-    return client
+def _answers(bucket: str) -> str:
+    return f"s3://{bucket}/athena-results/"
