@@ -1,0 +1,77 @@
+"""The queries that a deployment saves in Athena: each answers its question, though the log holds everything twice."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from pipeline.aws.deployment.statement import statements
+from pipeline.local.athena import Athena
+from tests.builders import ADA, BOB, a_bounce, a_complaint, a_delivery, a_record, a_send
+from tests.local.log_in_s3 import a_bucket, keep
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MAIL = "mail-1"
+DELAY = {"timestamp": "2026-03-01T12:00:01Z", "delayType": "General", "delayedRecipients": [{"emailAddress": BOB}]}
+EVENTS = (
+    a_send(messageId=MAIL, destination=[ADA, BOB]),
+    a_bounce(recipients=(ADA,), messageId=MAIL),
+    a_record("DeliveryDelay", {"deliveryDelay": DELAY}, messageId=MAIL),
+    a_delivery(recipients=(BOB,), messageId=MAIL),
+    a_complaint(recipients=(BOB,), messageId=MAIL),
+    a_send(messageId="mail-2", destination=[BOB]),
+)
+NOW = datetime.now(UTC)
+
+# What a reader puts into a query, and what stands there until then.
+ENTRIES = {"0100018f00000000-00000000-0000-0000-0000-000000000000-000000": MAIL, "ann@example.com": ADA}
+
+EXPECTED: dict[str, list[tuple[str, ...]]] = {
+    "addresses_by_fact": [("hard", "2"), ("complaint", "1")],
+    "bounce_rate_by_day": [(f"{NOW:%Y-%m-%d}", "2", "1", "1")],
+    "bounces_by_domain": [("example.com", "hard", "1")],
+    "delays_by_domain": [("example.net", "1", "1")],
+    "history_of_a_mail": [("send",), ("bounce",), ("delivery",), ("delivery_delay",), ("complaint",)],
+    "history_of_an_address": [("hard",)],
+}
+ASKED = {
+    "addresses_by_fact": ("fact", "addresses"),
+    "bounce_rate_by_day": ("dt", "sends", "hard_bounces", "complaints"),
+    "bounces_by_domain": ("recipient_domain", "fact", "bounces"),
+    "delays_by_domain": ("recipient_domain", "delays", "mails"),
+    "history_of_a_mail": ("event_type",),
+    "history_of_an_address": ("fact",),
+}
+QUERIES = {one.name: one.sql for one in statements("queries")}
+
+
+@pytest.fixture(scope="module")
+def athena() -> Iterator[Athena]:
+    with mock_aws():
+        s3: S3Client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+        bucket = a_bucket(s3)
+        keep(s3, bucket, *EVENTS, arrived_at=NOW)
+        keep(s3, bucket, *EVENTS[::-1], arrived_at=NOW)
+        keep(s3, bucket, a_bounce(recipients=(BOB,), messageId="old"), arrived_at=NOW - timedelta(days=40))
+        with Athena(s3, bucket=bucket) as athena:
+            yield athena
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_answers_its_question(athena: Athena, name: str) -> None:
+    sql = QUERIES[name]
+    for written, meant in ENTRIES.items():
+        sql = sql.replace(written, meant)
+    result = athena.run(sql)
+    places = [[column.name for column in result.columns].index(asked) for asked in ASKED[name]]
+    found = [tuple(row[place] for place in places) for row in result.rows]
+    assert sorted(map(str, found)) == sorted(map(str, EXPECTED[name]))
+
+
+def test_every_query_is_tested() -> None:
+    assert QUERIES.keys() == EXPECTED.keys() == ASKED.keys()
