@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MINISTACK := $(VENV)/ministack
+KINESIS := $(VENV)/kinesis-local
 WHEELS := $(VENV)/wheels
 ARGS ?=
 
@@ -17,8 +18,8 @@ $(VENV)/ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# What acceptance tests deploy to; it pins what we do not, so it has an environment of its own.
-emulator: $(MINISTACK)/ready
+# What acceptance tests deploy to, and read from; each pins what we do not, so it has an environment of its own.
+emulator: $(MINISTACK)/ready $(KINESIS)/ready
 
 $(MINISTACK)/ready: tests/emulator/ministack.lock
 	$(PYTHON) -m venv $(MINISTACK)
@@ -32,6 +33,12 @@ $(WHEELS)/ready: infra/lambda.lock infra/mailfold.yaml $(VENV)/ready
 	mkdir -p $(WHEELS)
 	$(BIN)/python -c 'from pathlib import Path; from pipeline.aws.deployment import template, wheel; [wheel.fetch_wheels(Path("$(WHEELS)"), runtime=each) for each in (template.template().runtime, None)]'
 	touch $@
+
+# Without npm nothing is installed, and the tests that need it say so.
+$(KINESIS)/ready: tests/emulator/package-lock.json tests/emulator/package.json
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund --loglevel error --prefix $(@D) && touch $@; fi
 
 demo: setup
 	$(BIN)/mailfold demo $(ARGS)
