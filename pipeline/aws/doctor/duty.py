@@ -1,0 +1,124 @@
+"""What each role is for: who takes it on, and what it has to be allowed. The template grants the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from pipeline.aws.doctor.deployment import Deployment
+
+ANY_NAME = "0"  # a key below a prefix, to ask whether one may be written there
+
+
+class Duty(msgspec.Struct, frozen=True, kw_only=True):
+    """What a role is for.
+
+    Attributes:
+        role: Its ARN.
+        logical_id: What it is called in the template.
+        service: The service that takes it on.
+        contexts: What AWS says of the service when it takes the role on; once for each case.
+        needs: The actions that it has to be allowed, by the resource that they are on.
+        loses: What comes of it if it is not.
+    """
+
+    role: str
+    logical_id: str
+    service: str
+    contexts: tuple[Mapping[str, str], ...] = ({},)
+    needs: Mapping[str, tuple[str, ...]]
+    loses: str
+
+
+def ses(deployment: Deployment) -> Duty:
+    """Return what SES's role is for."""
+    account = deployment.stack.account_id
+    return Duty(
+        role=deployment.output("SesRoleArn"),
+        logical_id="SesRole",
+        service="ses.amazonaws.com",
+        contexts=tuple(
+            {"aws:SourceAccount": account, "aws:SourceArn": deployment.arn("ses", f"configuration-set/{name}")}
+            for name in deployment.sets
+        ),
+        needs={deployment.output("DeliveryStreamArn"): ("firehose:PutRecordBatch",)},
+        loses="SES cannot write the log",
+    )
+
+
+def delivery(deployment: Deployment) -> Duty:
+    """Return what Firehose's role is for."""
+    bucket, database = deployment.bucket_arn, deployment.output("Database")
+    glue = ("catalog", f"database/{database}", f"table/{database}/{deployment.output('LogTable')}")
+    write = ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject")
+    return Duty(
+        role=deployment.output("DeliveryRoleArn"),
+        logical_id="DeliveryRole",
+        service="firehose.amazonaws.com",
+        contexts=({"sts:ExternalId": deployment.stack.account_id},),
+        needs={
+            bucket: ("s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"),
+            f"{bucket}/events/{ANY_NAME}": write,
+            f"{bucket}/errors/{ANY_NAME}": write,
+            **{deployment.arn("glue", one): ("glue:GetTable", "glue:GetTableVersions") for one in glue},
+            deployment.arn("lambda", f"function:{deployment.output('Transform')}:$LATEST"): (
+                "lambda:InvokeFunction",
+                "lambda:GetFunctionConfiguration",
+            ),
+        },
+        loses="Firehose cannot write the log, and after a day loses what it holds",
+    )
+
+
+def feedback_rule(deployment: Deployment) -> Duty:
+    """Return what the rule's role is for."""
+    rule = deployment.arn("events", f"rule/{deployment.output('FeedbackRule')}")
+    return Duty(
+        role=deployment.output("FeedbackRuleRoleArn"),
+        logical_id="FeedbackRuleRole",
+        service="events.amazonaws.com",
+        contexts=({"aws:SourceAccount": deployment.stack.account_id, "aws:SourceArn": rule},),
+        needs={deployment.output("FeedbackStreamArn"): ("kinesis:PutRecord", "kinesis:PutRecords")},
+        loses="no feedback reaches the table",
+    )
+
+
+def transform(deployment: Deployment) -> Duty:
+    """Return what the transform's role is for."""
+    return Duty(
+        role=deployment.output("TransformRoleArn"),
+        logical_id="TransformRole",
+        service="lambda.amazonaws.com",
+        needs=_writes_log(deployment, "TransformLogs"),
+        loses="nobody sees why records could not be transformed",
+    )
+
+
+def projector(deployment: Deployment) -> Duty:
+    """Return what the projector's role is for."""
+    bucket, parameter = deployment.bucket_arn, deployment.output("TablesParameter")
+    return Duty(
+        role=deployment.output("ProjectorRoleArn"),
+        logical_id="ProjectorRole",
+        service="lambda.amazonaws.com",
+        needs={
+            deployment.output("FeedbackStreamArn"): (
+                "kinesis:DescribeStreamSummary",
+                "kinesis:GetRecords",
+                "kinesis:GetShardIterator",
+                "kinesis:ListShards",
+            ),
+            deployment.arn("dynamodb", f"table/{deployment.live_table}"): ("dynamodb:BatchGetItem", "dynamodb:PutItem"),
+            deployment.arn("ssm", f"parameter{parameter}"): ("ssm:GetParameter",),
+            f"{bucket}/quarantine/{ANY_NAME}": ("s3:PutObject",),
+            f"{bucket}/aws/lambda/{ANY_NAME}": ("s3:PutObject",),
+            **_writes_log(deployment, "ProjectorLogs"),
+        },
+        loses="feedback does not reach the table, or what cannot be read is not kept",
+    )
+
+
+def _writes_log(deployment: Deployment, output: str) -> dict[str, tuple[str, ...]]:
+    stream = deployment.arn("logs", f"log-group:{deployment.output(output)}:log-stream:{ANY_NAME}")
+    return {stream: ("logs:PutLogEvents",)}
