@@ -42,7 +42,7 @@ def _processor(pipes: Pipes, service: str, logger: Logger) -> RecordProcessor:
     """Make what is made once in a process, the client of the table with it: without a region there is none."""
     settings, consumer = read_consumer_settings()
     wiring = Wiring(settings, warn=lambda why: logger.warning("the live table's parameter cannot be read", why=why))
-    with asking("making the clients"), suppress(Outage):
+    with suppress(Outage), asking("making the clients"):
         wiring.projector()
     report = Report(service=service, logger=logger)
     return RecordProcessor(wiring.projector, settings=consumer, report=report, wait=pipes.wait)
