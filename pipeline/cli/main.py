@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from pipeline.cli.consume import consume_command
 from pipeline.cli.decode import decode_command
 from pipeline.cli.demo import demo_command
 from pipeline.cli.deploy import deploy_command
@@ -66,6 +67,7 @@ app.command("query")(query_command)
 app.command("replay")(replay_command)
 app.command("ingest")(ingest_command)
 app.command("decode")(decode_command)
+app.command("consume")(consume_command)
 app.command("deploy")(deploy_command)
 app.command("doctor")(doctor_command)
 

@@ -1,0 +1,129 @@
+"""What the daemon is told: its properties, its logging, and the switches of its Java.
+
+None of it holds a secret: credentials are found by AWS's SDK, in the environment or in the role of the machine.
+docs.aws.amazon.com/streams/latest/dev/kcl-configuration.html and, for the daemon's own,
+github.com/awslabs/amazon-kinesis-client-python/blob/master/samples/sample.properties
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+MAX_RECORDS = 1_000  # of a call; a shard takes as many in a second, and an outage repeats no more than these
+IDLE_MILLIS = 1_000  # between two reads of a shard, which all of its readers may read five times a second
+FAILOVER_MILLIS = 10_000  # the KCL's own: how long a worker may be silent before others take its shards
+GRACE_SECONDS = 20.0  # with some slack, inside the 30 s that ECS and Docker give a container to stop
+HEAP_MEBIBYTES = 256
+
+
+class Position(StrEnum):
+    """Where a shard that was never read begins, if not at a moment."""
+
+    OLDEST = "TRIM_HORIZON"
+    NEWEST = "LATEST"
+
+
+class Consumer(msgspec.Struct, frozen=True, kw_only=True):
+    """What is consumed, and how.
+
+    Attributes:
+        stream: The stream's name.
+        application: The name of the lease table; whoever reads by the same name shares the shards.
+        region: Where both are.
+        start: Where a shard begins that has no checkpoint yet.
+        fan_out: Whether each shard has a throughput of its own, which costs money; otherwise it is polled.
+        grace_seconds: How long the daemon may take to stop.
+        heap_mebibytes: The most memory that its Java takes for objects.
+        log_level: The least severe of the KCL's words that are logged: `INFO`, `WARN`, …
+        properties: Further properties of the daemon by name, which take precedence.
+    """
+
+    stream: str
+    application: str
+    region: str
+    start: Position | datetime = Position.OLDEST
+    fan_out: bool = False
+    grace_seconds: float = GRACE_SECONDS
+    heap_mebibytes: int = HEAP_MEBIBYTES
+    log_level: str = "WARN"
+    properties: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+def properties_text(consumer: Consumer, *, command: str, worker: str) -> str:
+    """Return the daemon's properties file.
+
+    Args:
+        consumer: What is consumed.
+        command: What to run for each shard. The daemon splits it at spaces, and knows no way to quote one.
+        worker: A name that no other worker has, or had.
+    """
+    properties = {
+        "executableName": command,
+        "streamName": consumer.stream,
+        "applicationName": consumer.application,
+        "regionName": consumer.region,
+        "workerId": worker,
+        "AwsCredentialsProvider": "DefaultCredentialsProvider",
+        **_start(consumer.start),
+        "retrievalMode": "FANOUT" if consumer.fan_out else "POLLING",  # the daemon's own default is the dear one
+        "maxRecords": MAX_RECORDS,
+        "idleTimeBetweenReadsInMillis": IDLE_MILLIS,
+        # An idle shard then says how far behind it is, and a record processor that died is missed at once.
+        "callProcessRecordsEvenForEmptyRecordList": "true",
+        "failoverTimeMillis": FAILOVER_MILLIS,
+        "shutdownGraceMillis": int(consumer.grace_seconds * 1_000),  # the daemon's own is 0: no time for a checkpoint
+        # CloudWatch bills each metric, and the worker's name is one of its dimensions. Kinesis's own are free.
+        "metricsLevel": "NONE",
+        **consumer.properties,
+    }
+    return "".join(f"{_escaped(name)}={_escaped(str(value))}\n" for name, value in properties.items())
+
+
+def logging_text(consumer: Consumer) -> str:
+    """Return the daemon's logback file: lines of JSON on standard error, which it shares with the record processors.
+
+    What those write there is passed on by the daemon as it is, and logged by it a second time, as an error.
+    """
+    return f"""\
+<configuration>
+  <appender name="STDERR" class="ch.qos.logback.core.ConsoleAppender">
+    <target>System.err</target>
+    <encoder class="ch.qos.logback.classic.encoder.JsonEncoder"/>
+  </appender>
+  <logger name="software.amazon.kinesis" level="{consumer.log_level}"/>
+  <logger name="software.amazon.kinesis.multilang.DrainChildSTDERRTask" level="OFF"/>
+  <root level="WARN"><appender-ref ref="STDERR"/></root>
+</configuration>
+"""
+
+
+def java_switches(consumer: Consumer) -> list[str]:
+    """Return what Java itself is told. `JDK_JAVA_OPTIONS` in its environment may say more."""
+    return [
+        "-Dfile.encoding=UTF-8",  # or else older ones turn a partition key into question marks under LC_ALL=C
+        "-Dstderr.encoding=UTF-8",
+        f"-Xmx{consumer.heap_mebibytes}m",
+        "-XX:+ExitOnOutOfMemoryError",  # half a daemon would keep its leases and do no work
+    ]
+
+
+def _start(start: Position | datetime) -> dict[str, object]:
+    if isinstance(start, datetime):
+        return {"initialPositionInStreamExtended": int(start.timestamp())}  # whole seconds since 1970
+    return {"initialPositionInStream": start}
+
+
+def _escaped(text: str) -> str:
+    """Return a name or a value as java.util.Properties reads it."""
+    return "".join(map(_escape, text))
+
+
+def _escape(character: str) -> str:
+    if character in "\\=:#! ":
+        return "\\" + character
+    if " " < character < "\x7f":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
