@@ -7,19 +7,18 @@ from typing import Annotated
 
 import typer
 
-from pipeline.aws.clients import client
 from pipeline.aws.deployment.bundle import build_bundle
 from pipeline.aws.deployment.deploy import deploy
 from pipeline.aws.deployment.order import Clients, Order
 from pipeline.aws.deployment.parameter import check_name, check_parameters
 from pipeline.aws.deployment.template import template
 from pipeline.aws.stack import Stack
+from pipeline.cli.connection import connection
+from pipeline.cli.option import RegionOption, StackOption, required
 from pipeline.cli.terminal import Terminal
 from pipeline.cli.words import results, say, size, to_people, write_json
 from pipeline.errors import Misuse, Outage
 
-StackName = Annotated[str | None, typer.Option("--stack", metavar="NAME", help="The stack to make or to update.")]
-Region = Annotated[str | None, typer.Option("--region", help="Where; otherwise as boto3 is set up.")]
 Parameters = Annotated[
     list[str] | None,
     typer.Option("--param", metavar="NAME=VALUE", help="A parameter of the template; what is not given stays."),
@@ -31,8 +30,8 @@ CodeBucketName = Annotated[
 
 def deploy_command(
     *,
-    stack: StackName = None,
-    region: Region = None,
+    stack: StackOption = None,
+    region: RegionOption = None,
     param: Parameters = None,
     code_bucket: CodeBucketName = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -57,7 +56,7 @@ def deploy_command(
     if template_only or bundle_only:
         return
     order = _order(stack, param or [], code_bucket=code_bucket, dry_run=dry_run, views=views)
-    if not (yes or dry_run or sys.stdin.isatty()):
+    if not (yes or dry_run or _can_ask()):
         raise Misuse("nobody can be asked here: say --yes to apply what changes, or --dry-run to see it")
     operator = Terminal(order, asks=not yes, console=to_people() if json else results(), json=json)
     with operator.status:
@@ -89,6 +88,10 @@ def _next(stack: Stack) -> Iterator[str]:
     yield f"  - check every link: mailfold doctor {place}"
 
 
+def _can_ask() -> bool:
+    return sys.stdin.isatty()
+
+
 def _write_bundle(file: Path) -> None:
     bundle = build_bundle(runtime=template().runtime)
     file.write_bytes(bundle.data)
@@ -99,34 +102,24 @@ def _order(
     stack: str | None, parameters: Sequence[str], *, code_bucket: str | None, dry_run: bool, views: bool
 ) -> Order:
     """Return what is wanted, checked: what is wrong is said before anything is asked of AWS."""
-    if stack is None:
-        raise Misuse("which stack? Name it with --stack; a new name makes a new one")
+    name = required(stack)
     given: dict[str, str] = {}
     for parameter in parameters:
-        name, equals, value = parameter.partition("=")
-        if not equals or name in given:
-            raise Misuse(f"--param takes NAME=VALUE, each name once, and not {name!r}")
-        given[name] = value
-    check_name(stack)
+        key, equals, value = parameter.partition("=")
+        if not equals or key in given:
+            raise Misuse(f"--param takes NAME=VALUE, each name once, and not {key!r}")
+        given[key] = value
+    check_name(name)
     check_parameters(given, template=template())
-    return Order(stack=stack, parameters=given, code_bucket=code_bucket, dry_run=dry_run, views=views)
+    return Order(stack=name, parameters=given, code_bucket=code_bucket, dry_run=dry_run, views=views)
 
 
 def _clients(region: str | None) -> Clients:
-    from boto3.session import Session  # noqa: PLC0415 - boto3 takes a third of a second
-    from botocore.exceptions import BotoCoreError, NoCredentialsError  # noqa: PLC0415
-
-    try:
-        if Session().get_credentials() is None:  # or else every call would try again and again
-            raise NoCredentialsError
-        return Clients(
-            athena=client("athena", region=region),
-            cloudformation=client("cloudformation", region=region),
-            s3=client("s3", region=region),
-            ssm=client("ssm", region=region),
-            sts=client("sts", region=region),
-        )
-    except BotoCoreError as error:
-        raise Misuse(
-            f"boto3 is not set up: {str(error).rstrip('.')}. Set AWS_PROFILE, or keys and a --region"
-        ) from error
+    connect = connection(region)
+    return Clients(
+        athena=connect("athena"),
+        cloudformation=connect("cloudformation"),
+        s3=connect("s3"),
+        ssm=connect("ssm"),
+        sts=connect("sts"),
+    )

@@ -50,7 +50,10 @@ class Terminal:
 
     def agrees(self) -> bool:
         """Ask whether to apply it."""
-        return self._asked(f"Apply this to the stack {self._order.stack}?")
+        agreed = self._asked(f"Apply this to the stack {self._order.stack}?")
+        if not agreed:
+            say(["nothing was changed"], to=self._people)
+        return agreed
 
     def agrees_to_delete(self, stack: Stack) -> bool:
         """Ask whether to delete what is left of an attempt."""
