@@ -5,11 +5,18 @@ The emulator's services cannot act for somebody else's: so whoever acts is a use
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from werkzeug.wrappers import Response
+
+from pipeline.local.athena import Athena
 from pipeline.local.eventbridge import Relay, envelope
+from pipeline.local.front.application import Front
+from pipeline.local.front.athena_api import AthenaApi
+from pipeline.local.front.server import Server
 from pipeline.local.ses.email import Email
 from pipeline.local.ses.publisher import Publisher
 from tests.deployment.deployment import Deployment
@@ -75,6 +82,16 @@ class Ses:
         pattern = rules.describe_rule(Name=self._deployment["FeedbackRule"])["EventPattern"]
         enveloped = envelope(event, account_id=ACCOUNT_ID, region=REGION).decode()
         return bool(rules.test_event_pattern(EventPattern=pattern, Event=enveloped)["Result"])
+
+
+@contextmanager
+def athena_of(deployment: Deployment) -> Iterator[str]:
+    """Run an Athena over the deployed log, and give its address."""
+    s3, database = deployment.client("s3"), deployment["Database"]
+    with Athena(s3, bucket=deployment["LogBucket"], database=database) as athena:
+        api = AthenaApi(athena, s3, database=database)
+        with closing(api), Server(Front(Response(status=501), answers=(api.answer,))) as server:
+            yield server.url
 
 
 def _type(event: bytes) -> str:
