@@ -21,6 +21,9 @@ from tests.builders import a_bounce, a_send
 from tests.doctor.answer import answering
 from tests.doctor.patient import IDENTITY, Patient
 
+pytestmark = pytest.mark.slow
+
+NOWHERE = '{"live": "mail-suppression-nowhere"}'
 STARTED_AT = datetime.now(UTC)
 
 
@@ -161,6 +164,19 @@ def test_an_older_bounce_of_another_mail_is_not_the_canary(patient: Patient) -> 
 
     _, table, _ = Sky(patient, {1.0: another, 2.0: to_log}).hops()
     assert table.seconds is None
+
+
+def test_a_table_that_is_away_is_waited_for_and_named_at_last(patient: Patient) -> None:
+    def away(sky: Sky) -> None:
+        patient.client("ssm").put_parameter(Name=patient["TablesParameter"], Value=NOWHERE, Overwrite=True)
+
+    parameter = patient.client("ssm").get_parameter(Name=patient["TablesParameter"])["Parameter"]["Value"]
+    try:
+        _, table, _ = Sky(patient, {1.0: away, 2.0: to_log}).hops()
+    finally:
+        patient.client("ssm").put_parameter(Name=patient["TablesParameter"], Value=parameter, Overwrite=True)
+    assert table.seconds is None
+    assert "ResourceNotFoundException" in table.words
 
 
 def test_without_an_identity_there_is_nobody_to_send_it(patient: Patient) -> None:

@@ -10,12 +10,14 @@ import pytest
 from pipeline.aws.doctor import deployment, flight
 from pipeline.aws.doctor.examination import LINKS
 from pipeline.aws.doctor.permission import document
-from pipeline.cli.doctor import LINK_WIDTH
+from pipeline.cli.diagnosis import LINK_WIDTH
 from tests.cli.command import good, refused, run, told
 from tests.cli.conftest import clean
 from tests.doctor.patient import STACK, Patient
 from tests.doctor.planted_feedback import PLANTS
 from tests.doctor.test_doctor_on_a_deployment import EMULATOR_CANNOT_KNOW
+
+pytestmark = pytest.mark.slow
 
 [RULE_DISABLED] = [plant for plant in PLANTS if plant.finding == "rule_disabled"]
 
@@ -92,6 +94,10 @@ def test_a_stack_that_is_not_there() -> None:
 
 def test_which_stack_has_to_be_said() -> None:
     assert refused("doctor").startswith("which stack? ")
+
+
+def test_a_sender_without_a_canary() -> None:
+    assert "--canary" in refused("doctor", "--stack", STACK, "--from", "ann@example.com")
 
 
 def test_without_a_region(monkeypatch: pytest.MonkeyPatch) -> None:

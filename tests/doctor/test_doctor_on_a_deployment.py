@@ -7,6 +7,8 @@ from tests.doctor import planted_feedback, planted_log, planted_ses, planted_tab
 from tests.doctor.patient import Patient, found, names
 from tests.doctor.plant import Plant, mended
 
+pytestmark = pytest.mark.slow
+
 PLANTS = (
     *planted_ses.PLANTS,
     *planted_log.PLANTS,

@@ -9,6 +9,8 @@ from tests.deployment.account import Account
 from tests.doctor.conftest import a_patient
 from tests.doctor.patient import Patient, found, names
 
+pytestmark = pytest.mark.slow
+
 NOTIFICATIONS = tuple(link for link in LINKS if link.name == "notifications")
 
 

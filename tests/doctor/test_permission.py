@@ -13,6 +13,8 @@ from tests.doctor.answer import HEALTHY, answering
 from tests.doctor.patient import Patient, names
 from tests.doctor.test_doctor_on_a_deployment import EMULATOR_CANNOT_KNOW
 
+pytestmark = pytest.mark.slow
+
 READS = ("BatchGet", "Describe", "Get", "List", "Scan", "Simulate", "Test")
 NOTHING_ALLOWED = [{"Effect": "Deny", "Action": "*", "Resource": "*"}]
 # The emulator takes two of Lambda's reads for other actions than AWS does.

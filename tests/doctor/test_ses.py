@@ -17,6 +17,8 @@ from tests.builders import a_bounce
 from tests.doctor.answer import answering
 from tests.doctor.patient import IDENTITY, Patient, found, names
 
+pytestmark = pytest.mark.slow
+
 ADDRESSES = ("ann@example.com", "Bob@example.com")
 SES_LINKS = tuple(link for link in LINKS if link.name in {"SES account", "identities", "SES's own list"})
 

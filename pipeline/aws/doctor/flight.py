@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from pipeline.aws.athena import query
 from pipeline.aws.doctor.canary import Canary, Clock, first_sender, send
 from pipeline.aws.doctor.deployment import Deployment
+from pipeline.errors import Outage
 from pipeline.standing import Key
 from pipeline.timestamp import from_ms, parse
 
@@ -48,9 +50,8 @@ def fly(deployment: Deployment, *, sender: str | None = None, clock: Clock | Non
         clock: This machine's, unless said otherwise.
 
     Raises:
-        Misuse: There is nobody to send from, or AWS refuses.
-        CloudUnavailable: AWS cannot be reached.
-        StoreUnavailable, ArchiveUnavailable: The table, or Athena, cannot be asked.
+        Misuse: There is nobody to send from, or AWS refuses to send, or Athena to be asked.
+        CloudUnavailable: SES throttles or cannot be reached.
     """
     clock = clock or Clock()
     canary = send(deployment, sender=sender or first_sender(deployment), clock=clock)
@@ -89,15 +90,23 @@ def _awaited(
     timeout_seconds: float,
     poll_seconds: float,
 ) -> Hop:
-    """Return the hop as soon as looking gives words; or `lost` when the canary has been away for too long."""
+    """Return the hop as soon as looking gives words; or `lost`, with the last outage, when it takes too long."""
     while True:
-        words = look()
+        words, why = _looked(look)
         seconds = clock.seconds() - canary.started
         if words is not None:
             return Hop(name=lost.name, seconds=seconds, words=words)
         if seconds >= timeout_seconds:
-            return lost
+            return replace(lost, words=f"{lost.words}: {why}") if why else lost
         clock.wait(min(poll_seconds, timeout_seconds - seconds))
+
+
+def _looked(look: Callable[[], str | None]) -> tuple[str | None, str]:
+    """Return what was seen, or else why nothing could be: what is away now may be there in time."""
+    try:
+        return look(), ""
+    except Outage as error:
+        return None, str(error)
 
 
 def _in_table(deployment: Deployment, canary: Canary) -> str | None:

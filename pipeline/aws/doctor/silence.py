@@ -16,7 +16,7 @@ from pipeline.aws.doctor.finding import Finding, fault, warning
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
 
-LOOKED_BACK = timedelta(hours=24)
+LOOKED_BACK = timedelta(hours=3)
 ON_ITS_WAY = timedelta(minutes=15)  # what was sent since then may not have come yet, nor be counted
 PERIOD_SECONDS = 300
 
@@ -29,7 +29,7 @@ def check_mail(deployment: Deployment) -> Iterator[Finding]:
     if sent and not came:
         yield fault(
             "mail_silent",
-            f"{sent:,.0f} mails were sent in the last day, and no event of any came",
+            f"{sent:,.0f} mails were sent in the last three hours, and no event of any came",
             mending="see above of identities, sets and destinations; most often mail is sent without a set",
         )
 
@@ -42,7 +42,7 @@ def check_feedback(deployment: Deployment) -> Iterator[Finding]:
     if bounced and not came:
         yield warning(
             "feedback_silent",
-            f"{bounced:,.0f} mails bounced or were complained of in the last day, and the stream got nothing",
+            f"{bounced:,.0f} mails bounced or were complained of in the last three hours, and the stream got nothing",
             mending="see what is said above of destinations, rule and target; SES also counts mail of other sets",
         )
 
