@@ -12,6 +12,8 @@ from tests.cli.command import good
 from tests.deployment.account import Account
 from tests.deployment.deployment import SILENCE, deploy
 
+pytestmark = pytest.mark.slow
+
 
 def deployed(stack: str, **parameters: str) -> Any:
     """Run the command, and return what it tells programs at the end."""
@@ -20,7 +22,6 @@ def deployed(stack: str, **parameters: str) -> Any:
     return json.loads(lines[-1])
 
 
-@pytest.mark.slow
 def test_the_command_makes_a_stack_and_the_second_time_changes_nothing(account: Account, operator: None) -> None:
     """With the bundle for AWS's processors: nothing of it runs here."""
     made = deployed("by-command", **SILENCE)

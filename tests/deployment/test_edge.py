@@ -23,6 +23,8 @@ from tests.deployment.permission import without
 from tests.deployment.use import Clients
 from tests.emulator.ministack import ACCOUNT_ID, REGION
 
+pytestmark = pytest.mark.slow
+
 WAIT_SECONDS = 20.0
 ADDRESSES = [f"{name}@edge.example" for name in ("ann", "bob", "cid")]
 

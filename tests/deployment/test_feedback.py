@@ -3,6 +3,7 @@
 from functools import partial
 
 import msgspec
+import pytest
 
 from pipeline.aws.quarantine_s3 import Document
 from pipeline.decode import decode
@@ -12,6 +13,8 @@ from pipeline.gathering import gather
 from tests.builders import a_bounce, a_complaint, a_decision, in_eventbridge
 from tests.deployment.deployment import Deployment
 from tests.deployment.waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 
 def test_an_event_becomes_the_item_that_the_fold_makes_of_it(deployment: Deployment) -> None:

@@ -12,6 +12,8 @@ from tests.builders import a_bounce, a_delivery
 from tests.deployment.deployment import Deployment
 from tests.deployment.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("record", [a_delivery(subject="log"), a_bounce(feedback_id="log")], ids=["delivery", "bounce"])
 def test_a_record_becomes_a_row(deployment: Deployment, record: bytes) -> None:

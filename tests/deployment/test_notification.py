@@ -10,6 +10,8 @@ from tests.deployment.account import Account
 from tests.deployment.deployment import Deployment, deploy
 from tests.deployment.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["queue", "direct"])
 def notified(request: pytest.FixtureRequest, account: Account, bundle: Bundle) -> Deployment:

@@ -22,6 +22,8 @@ from tests.deployment.deployment import Deployment, deploy
 from tests.deployment.permission import Permission, granted, is_denied, without
 from tests.deployment.use import USES, Clients, use
 
+pytestmark = pytest.mark.slow
+
 # AWS asks for a table of Glue at its catalogue, its database and itself; the emulator at its database alone.
 # docs.aws.amazon.com/glue/latest/dg/glue-specifying-resource-arns.html
 NOT_ASKED_FOR = (":catalog", ":table/roles/events")
@@ -43,7 +45,6 @@ def roles(account: Account, bundle: Bundle, topic: str) -> Deployment:
     return deploy(account, name="roles", bundle=bundle, parameters=everything)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("output", USES)
 def test_what_is_done_in_its_name_is_allowed_and_it_needs_all_that_is(roles: Deployment, output: str) -> None:
     account, allowed = roles.account, granted(roles.account, roles[output])
