@@ -1,0 +1,67 @@
+"""What is installed from a wheel, without the checkout, deploys the same."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.aws.deployment.bundle import build_bundle
+from pipeline.aws.deployment.template import template
+from tests.aws.wheels import from_folder
+from tests.cli.command import ROOT, WAIT_SECONDS
+
+MAIN = "import sys; from pipeline.cli.main import app; app(sys.argv[1:], prog_name='mailfold')"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the wheel holds."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(  # noqa: S603 - the project's own build
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        timeout=WAIT_SECONDS,
+    )
+    [wheel] = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def mailfold(installed: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", MAIN, *arguments],
+        cwd=installed.parent,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=WAIT_SECONDS,
+    )
+
+
+def test_it_holds_the_template_the_lock_file_and_the_sql(installed: Path) -> None:
+    held = {file.relative_to(installed).as_posix() for file in installed.rglob("*") if file.is_file()}
+    assert held >= {
+        *("pipeline/infra/mailfold.yaml", "pipeline/infra/lambda.lock", "pipeline/schemas/log.json"),
+        *("pipeline/schemas/views/mails.sql", "pipeline/schemas/queries/history_of_a_mail.sql"),
+    }
+    assert {name.partition("/")[0].partition("-")[0] for name in held} == {"pipeline", "mailfold"}
+
+
+def test_it_prints_the_same_template_which_is_its_own(installed: Path) -> None:
+    assert mailfold(installed, "deploy", "--template-only").stdout == template().text
+    own = installed / "pipeline" / "infra" / "mailfold.yaml"
+    own.write_text("# changed\n" + own.read_text())
+    assert mailfold(installed, "deploy", "--template-only").stdout == "# changed\n" + template().text
+
+
+def test_it_builds_the_same_bundle(installed: Path, tmp_path: Path) -> None:
+    with from_folder():
+        mailfold(installed, "deploy", "--bundle-only", str(tmp_path / "bundle.zip"))
+        assert (tmp_path / "bundle.zip").read_bytes() == build_bundle(runtime=template().runtime).data
