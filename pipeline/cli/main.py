@@ -8,10 +8,12 @@ from typing import Any
 
 import typer
 
+from pipeline.cli.attach import attach_command
 from pipeline.cli.consume import consume_command
 from pipeline.cli.decode import decode_command
 from pipeline.cli.demo import demo_command
 from pipeline.cli.deploy import deploy_command
+from pipeline.cli.destroy import destroy_command
 from pipeline.cli.doctor import doctor_command
 from pipeline.cli.ingest import ingest_command
 from pipeline.cli.lookup import lookup_command
@@ -69,7 +71,9 @@ app.command("ingest")(ingest_command)
 app.command("decode")(decode_command)
 app.command("consume")(consume_command)
 app.command("deploy")(deploy_command)
+app.command("attach")(attach_command)
 app.command("doctor")(doctor_command)
+app.command("destroy")(destroy_command)
 
 
 @app.callback()

@@ -74,10 +74,11 @@ def follow(
     *,
     stack_id: str,
     after: str | None,
+    good_ends: frozenset[str] = GOOD_ENDS,
     poll_seconds: float = POLL_SECONDS,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Iterator[StackEvent]:
-    """Give the events after that one, in order, until the stack is at rest and as the change set wanted it.
+    """Give the events after that one, in order, until the stack is at rest and as it was wanted: at a good end.
 
     Raises:
         DeploymentFailed: It is at rest and not so, with what failed first; or it takes too long.
@@ -91,15 +92,15 @@ def follow(
             failed = failed or (event if event.is_failure else None)
             yield event
             if event.is_end:
-                _check(event, failed)
+                _check(event, failed, good_ends)
                 return
         if time.monotonic() - began > timeout_seconds:
             raise DeploymentFailed(f"the stack is not at rest after {timeout_seconds:g} s; AWS goes on with it")
         time.sleep(poll_seconds)
 
 
-def _check(end: StackEvent, failed: StackEvent | None) -> None:
-    if end.status in GOOD_ENDS:
+def _check(end: StackEvent, failed: StackEvent | None, good_ends: frozenset[str]) -> None:
+    if end.status in good_ends:
         return
     what = failed or end
     reason = what.reason.rstrip(".") or "AWS gives no reason"

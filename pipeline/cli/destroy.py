@@ -1,0 +1,196 @@
+"""`mailfold destroy`: a deployment is taken down; what holds data goes only where its own name was typed."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import msgspec
+import typer
+
+from pipeline.aws.deployment.destruction import check_deletable, delete
+from pipeline.aws.deployment.detachment import Attached, attached_sets, detach
+from pipeline.aws.deployment.erasure import erase
+from pipeline.aws.deployment.remains import Kind, Remain, remains
+from pipeline.aws.stack import Stack, find_stack
+from pipeline.cli.change import write_event
+from pipeline.cli.connection import Connection, connection
+from pipeline.cli.option import RegionOption, StackOption, required
+from pipeline.cli.words import results, say, to_people, write_json
+from pipeline.errors import Misuse
+
+HOLDS = {
+    Kind.BUCKET: "the log, and what was set aside: every event there ever was",
+    Kind.TABLE: "suppressions, and what they rest on",
+    Kind.STREAM: "feedback of the last days; a shard costs about $11 a month, and $15 more beyond a day's retention",
+    Kind.QUEUE: "what could not be delivered",
+    Kind.LOG_GROUP: "what the functions or Firehose wrote about themselves",
+    Kind.PARAMETER: "which table is live",
+}
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done, once everything was asked.
+
+    Attributes:
+        stack: The stack to delete; None: it is gone already.
+        detached: The sets whose destinations are taken away first.
+        erased: What is deleted with all that it holds.
+        kept: What stays.
+    """
+
+    stack: Stack | None
+    detached: Sequence[Attached]
+    erased: Sequence[Remain]
+    kept: Sequence[Remain]
+
+
+def destroy_command(
+    *,
+    data: Annotated[bool, typer.Option("--data", help="Ask for what holds data, too; each by its own name.")] = False,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option("--confirm", metavar="NAME", help="A name, instead of typing it when asked; may be repeated."),
+    ] = None,
+    detach_sets: Annotated[
+        bool | None,
+        typer.Option(
+            "--detach/--no-detach",
+            help="Whether to take away the destinations of sets that were attached.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="What was deleted and what stays, as JSON.")] = False,
+    stack: StackOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Take a deployment down. What holds data stays, but for what --data asks for and whose own name is typed.
+
+    What goes and what stays is said first, and the stack's name has to be typed. Safe to repeat, and to stop: what is
+    left is found again, for 90 days.
+
+    Example: mailfold destroy --stack mail
+    """
+    name, client = required(stack), connection(region)
+    found = find_stack(client("cloudformation"), name=name)
+    if found:
+        check_deletable(client("cloudformation"), found)
+    with to_people().status("looking at what there is"):
+        left = remains(client, stack=name)
+        attached = attached_sets(client("sesv2"), found) if found else ()
+    if not (found or left):
+        raise Misuse(
+            f"there is no stack {name} in {client('cloudformation').meta.region_name}, and nothing left of one"
+        )
+    say(_plan(name, found, left, attached), to=to_people())
+    intent = _asked(name, found, left, attached, data=data, confirmed=confirm or [], detach_sets=detach_sets)
+    _carry_out(client, intent)
+    if json:
+        write_json({"stack": name, "deleted": _told(intent.erased), "left": _told(intent.kept)})
+    else:
+        say(_result(name, intent), to=results())
+
+
+def _plan(name: str, found: Stack | None, left: Sequence[Remain], attached: Sequence[Attached]) -> Iterator[str]:
+    """Say what would go and what would stay."""
+    if found:
+        yield f"The stack {name} ({found.status}, in {found.region}) would be deleted: functions, rule, roles, alarms,"
+        yield "Firehose stream, Athena's tables, views and workgroup, and the SES configuration set."
+        if own := found.outputs.get("ConfigurationSet"):
+            yield f"From then on SES refuses mail that names the configuration set {own}: change senders first."
+    else:
+        yield f"The stack {name} is gone already."
+    for one in attached:
+        yield f"The configuration set {one.configuration_set} still leads here, by: {', '.join(one.destinations)}."
+    if left:
+        yield "What holds data stays, and goes only with --data, each by its own name:"
+    for remain in left:
+        yield f"  {remain.kind} {remain.name}: {HOLDS[remain.kind]}"
+
+
+def _asked(
+    name: str,
+    found: Stack | None,
+    left: Sequence[Remain],
+    attached: Sequence[Attached],
+    *,
+    data: bool,
+    confirmed: Sequence[str],
+    detach_sets: bool | None,
+) -> Intent:
+    """Ask everything before anything is done.
+
+    Raises:
+        Misuse: A name is none of those, nobody can be asked, or the stack's name was not typed.
+    """
+    asks = sys.stdin.isatty()
+    names = {remain.name for remain in left} if data else set()
+    if wrong := [one for one in confirmed if one not in names | {name}]:
+        raise Misuse(f"--confirm {wrong[0]} names nothing of this{'' if data else '; what holds data needs --data'}")
+    if found and not _typed(f"Type the stack's name, {name}, to delete it", name, confirmed, asks=asks):
+        raise Misuse(
+            "that is not the stack's name: nothing was deleted"
+            if asks
+            else f"nobody can be asked here: say --confirm {name} to delete the stack"
+        )
+    detached = attached if attached and _detaches(detach_sets, asks=asks) else ()
+    erased = [
+        one
+        for one in left
+        if data
+        and _typed(f"Type {one.name} to delete this {one.kind} for good, or nothing", one.name, confirmed, asks=asks)
+    ]
+    return Intent(stack=found, detached=detached, erased=erased, kept=[one for one in left if one not in erased])
+
+
+def _typed(question: str, name: str, confirmed: Sequence[str], *, asks: bool) -> bool:
+    if name in confirmed:
+        return True
+    return asks and typer.prompt(question, default="", show_default=False, err=True).strip() == name
+
+
+def _detaches(detach_sets: bool | None, *, asks: bool) -> bool:
+    if detach_sets is not None:
+        return detach_sets
+    if not asks:
+        raise Misuse("say --detach to take their destinations away from the sets that were attached, or --no-detach")
+    return typer.confirm("Take these destinations away first?", default=True, err=True)
+
+
+def _carry_out(client: Connection, intent: Intent) -> None:
+    """Do it: the sets first, so that nothing is sent to what is gone; data last, when nothing writes it any more."""
+    people = to_people()
+    with people.status("deleting") as status, _told_how_to_go_on():
+        for one in intent.detached:
+            status.update(f"detaching the configuration set {one.configuration_set}")
+            detach(client("sesv2"), one)
+        if intent.stack:
+            status.update(f"deleting the stack {intent.stack.name}")
+            delete(client("cloudformation"), intent.stack, happened=lambda event: write_event(event, to=people))
+        for remain in intent.erased:
+            what = f"deleting the {remain.kind} {remain.name}"
+            status.update(what)
+            erase(
+                client,
+                remain,
+                progress=lambda number, what=what: status.update(f"{what}: {number:,} objects"),  # type: ignore[misc]
+            )
+
+
+@contextmanager
+def _told_how_to_go_on() -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        say(["Not everything that was asked for is deleted: run the same again to go on."], to=to_people())
+        raise
+
+
+def _result(name: str, intent: Intent) -> Iterator[str]:
+    yield f"the stack {name} is deleted" if intent.stack else f"the stack {name} was deleted before"
+    yield from (f"deleted: {one.kind} {one.name}" for one in intent.erased)
+    yield from (f"left: {one.kind} {one.name}" for one in intent.kept)
+
+
+def _told(some: Sequence[Remain]) -> list[dict[str, str]]:
+    return [{"kind": one.kind, "name": one.name} for one in some]
