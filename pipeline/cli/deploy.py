@@ -17,7 +17,7 @@ from pipeline.cli.connection import connection
 from pipeline.cli.option import RegionOption, StackOption, required
 from pipeline.cli.terminal import Terminal
 from pipeline.cli.words import results, say, size, to_people, write_json
-from pipeline.errors import Misuse, Outage
+from pipeline.errors import MailfoldError, Misuse
 
 Parameters = Annotated[
     list[str] | None,
@@ -62,7 +62,7 @@ def deploy_command(
     with operator.status:
         try:
             deployed = deploy(order, _clients(region), operator)
-        except (KeyboardInterrupt, Outage):
+        except (KeyboardInterrupt, MailfoldError):
             operator.left()
             raise
     if deployed:

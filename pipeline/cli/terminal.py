@@ -28,7 +28,8 @@ class Terminal:
     def __init__(self, order: Order, *, asks: bool, console: Console, json: bool) -> None:
         self._order, self._asks, self._console, self._json = order, asks, console, json
         self._people = to_people()
-        self._goes_on = False
+        self._goes_on, self._total = False, 0
+        self._done: set[str] = set()
         self.status = self._people.status("connecting")
 
     def told(self, step: str) -> None:
@@ -64,13 +65,15 @@ class Terminal:
 
     def began(self, found: ChangeSet) -> None:
         """Remember that AWS goes on by itself."""
-        self._goes_on = True
-        self.told(f"changing {len(found.changes)} resources")
+        self._goes_on, self._total = True, len(found.changes)
 
     def happened(self, event: StackEvent) -> None:
         """Show what CloudFormation did."""
         write_event(event, to=self._people)
         self._goes_on = not event.is_end
+        if event.status.endswith("_COMPLETE") and not event.is_of_stack:
+            self._done.add(event.logical_id)
+        self.status.update(f"{len(self._done):,} of {self._total:,} resources changed")
 
     def left(self) -> None:
         """Say what becomes of a stack that nobody looks at any more."""

@@ -14,6 +14,7 @@ class FakeAthena(FakeService):
     Attributes:
         statements: The statements that were run, in order.
         queries: The saved queries, by id.
+        refuses: Why it takes no statement, if so.
     """
 
     SERVICE = "athena"
@@ -22,9 +23,12 @@ class FakeAthena(FakeService):
         super().__init__()
         self.statements: list[str] = []
         self.queries: dict[str, dict[str, Any]] = {}
+        self.refuses = ""
         self._page = page
 
     def _start_query_execution(self, *, QueryString: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        if self.refuses:
+            return {"Error": {"Code": "InvalidRequestException", "Message": self.refuses}, "ResponseMetadata": {}}
         self.statements.append(QueryString)
         return {"QueryExecutionId": str(len(self.statements))}
 

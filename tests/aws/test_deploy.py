@@ -279,3 +279,11 @@ def test_athena_is_brought_up_to_date_unless_it_is_to_be_left() -> None:
     assert {"Athena has the view daily_rates", "Athena has the query history_of_a_mail"} <= set(operator.steps)
     deployed(FakeCloudFormation(status="CREATE_COMPLETE"), athena=(left := FakeAthena()), views=False)
     assert (bool(athena.calls), left.calls) == (True, [])
+
+
+def test_what_goes_wrong_beside_a_stack_that_is_there_is_no_misuse() -> None:
+    athena = FakeAthena()
+    athena.refuses = "There is no output location"
+    with pytest.raises(DeploymentFailed, match=r"the stack mail is CREATE_COMPLETE, but .*There is no output location"):
+        deployed(FakeCloudFormation(changes=CHANGES, steps=MADE), athena=athena)
+    assert live_tables() is not None

@@ -18,6 +18,7 @@ from pipeline.aws.deployment.template import Template, template
 from pipeline.aws.refusal import asking
 from pipeline.aws.stack import Stack, deployed_stack
 from pipeline.aws.tables import create_tables
+from pipeline.errors import DeploymentFailed, MailfoldError
 
 
 def deploy(
@@ -58,10 +59,21 @@ def deploy(
     if not _carried_out(order, clients, operator, change_set, poll_seconds=poll_seconds):
         return None
     deployed = deployed_stack(clients.cloudformation, name=order.stack)
-    _protect(deployed, clients, operator)
-    if order.views:
-        _show_in_athena(deployed, clients, operator)
+    _complete(deployed, clients, operator, views=order.views)
     return deployed
+
+
+def _complete(stack: Stack, clients: Clients, operator: Operator, *, views: bool) -> None:
+    """Make what stands beside the stack. It is there by now, so whatever goes wrong is no misuse that did nothing."""
+    try:
+        _protect(stack, clients, operator)
+        if views:
+            _show_in_athena(stack, clients, operator)
+    except MailfoldError as error:
+        raise DeploymentFailed(
+            f"the stack {stack.name} is {stack.status}, but what stands beside it is not complete: {error}. "
+            "Deploy again once that is mended"
+        ) from error
 
 
 def _protect(stack: Stack, clients: Clients, operator: Operator) -> None:
