@@ -1,16 +1,14 @@
 """`mailfold doctor`: what is wrong with a live deployment, and how to mend it."""
 
 from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated
 
 import typer
 
-from pipeline.aws.clients import client
 from pipeline.aws.doctor.deployment import IDENTITIES, Deployment, connected
 from pipeline.aws.doctor.permission import document
-from pipeline.aws.refusal import asking
 from pipeline.aws.stack import deployed_stack
+from pipeline.cli.connection import connection
 from pipeline.cli.option import RegionOption, StackOption, required
 from pipeline.cli.words import write_json
 from pipeline.errors import Misuse
@@ -35,7 +33,7 @@ def doctor_command(
     The canary goes to SES's mailbox simulator, which bounces it, and is followed to the table and to the log; it
     suppresses nobody.
 
-    Example: mailfold doctor --stack mail --canary
+    Example: mailfold doctor --stack mail
     """
     if permissions:
         write_json(document())
@@ -54,8 +52,6 @@ def doctor_command(
 
 
 def _deployment(stack: str, region: str | None, *, identities: int) -> Deployment:
-    connect = connected(partial(client, region=region))
-    with asking("looking for the stack"):
-        cloudformation = connect("cloudformation")
-    found = deployed_stack(cloudformation, name=stack)
+    connect = connected(connection(region))
+    found = deployed_stack(connect("cloudformation"), name=stack)
     return Deployment(stack=found, client=connect, now=datetime.now(UTC), identities=identities)

@@ -143,11 +143,11 @@ def test_every_command_has_help_of_one_sentence_and_an_example() -> None:
         assert "Example: mailfold" in shown
 
 
-@pytest.mark.parametrize("name", [name for name in examples() if name not in {"up", "demo"}])
+@pytest.mark.parametrize("name", [name for name in examples() if name not in {"up", "demo", "doctor"}])
 def test_every_example_of_the_help_runs(
     name: str, cloud: CloudProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of `up` and `demo` do so in tests of their own."""
+    """Those of `up`, `demo` and `doctor` do so in tests of their own."""
     _prepare(tmp_path)
     monkeypatch.chdir(tmp_path)
     result = run(*shlex.split(examples()[name])[1:])

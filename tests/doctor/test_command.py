@@ -1,6 +1,7 @@
 """`mailfold doctor`, as people and programs see it."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pipeline.aws.doctor.permission import document
 from pipeline.cli.diagnosis import LINK_WIDTH
 from tests.cli.command import good, refused, run, told
 from tests.cli.conftest import clean
+from tests.cli.test_readme import examples
 from tests.doctor.patient import STACK, Patient
 from tests.doctor.planted_feedback import PLANTS
 from tests.doctor.test_doctor_on_a_deployment import EMULATOR_CANNOT_KNOW
@@ -43,6 +45,10 @@ def test_a_deployment_that_is_well(patient: Patient) -> None:
     assert {line[0] for line in shown} == {"✓", "!"}
     assert len(lines) - len(shown) == len(EMULATOR_CANNOT_KNOW)
     assert result.stderr.splitlines()[-1] == "0 faults, 2 warnings"
+
+
+def test_the_example_of_its_help_runs() -> None:
+    assert good(*shlex.split(examples()["doctor"])[1:])
 
 
 def test_a_fault(patient: Patient) -> None:
