@@ -10,6 +10,7 @@ import typer
 
 from pipeline.cli.attach import attach_command
 from pipeline.cli.consume import consume_command
+from pipeline.cli.cost import cost_command
 from pipeline.cli.decode import decode_command
 from pipeline.cli.demo import demo_command
 from pipeline.cli.deploy import deploy_command
@@ -73,6 +74,7 @@ app.command("consume")(consume_command)
 app.command("deploy")(deploy_command)
 app.command("attach")(attach_command)
 app.command("doctor")(doctor_command)
+app.command("cost")(cost_command)
 app.command("destroy")(destroy_command)
 
 

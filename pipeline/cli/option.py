@@ -16,7 +16,7 @@ _STACK_HELP = "The CloudFormation stack to work on."
 _REGION_HELP = "Its region; otherwise as boto3 is set up."
 
 
-def _agreed(context: typer.Context, parameter: typer.CallbackParam, value: str | None) -> str | None:
+def agreed(context: typer.Context, parameter: typer.CallbackParam, value: str | None) -> str | None:
     """Return what an option says, after the command or, if not there, before it.
 
     Raises:
@@ -61,9 +61,9 @@ def _is_of_environment(context: Any, name: str) -> bool:
     return source is not None and source.name == _ENVIRONMENT
 
 
-StackOption = Annotated[str | None, typer.Option("--stack", metavar="NAME", help=_STACK_HELP, callback=_agreed)]
+StackOption = Annotated[str | None, typer.Option("--stack", metavar="NAME", help=_STACK_HELP, callback=agreed)]
 """The stack, after a command; None where none is named."""
-RegionOption = Annotated[str | None, typer.Option("--region", help=_REGION_HELP, callback=_agreed)]
+RegionOption = Annotated[str | None, typer.Option("--region", help=_REGION_HELP, callback=agreed)]
 """Its region, after a command; None: boto3's."""
 GroupStackOption = Annotated[str | None, typer.Option("--stack", metavar="NAME", envvar=STACK, help=_STACK_HELP)]
 """The stack, before a command."""

@@ -45,10 +45,11 @@ def mailfold(installed: Path, *arguments: str) -> "subprocess.CompletedProcess[s
     )
 
 
-def test_it_holds_the_template_the_lock_file_and_the_sql(installed: Path) -> None:
+def test_it_holds_the_template_the_lock_file_the_prices_and_the_sql(installed: Path) -> None:
     held = {file.relative_to(installed).as_posix() for file in installed.rglob("*") if file.is_file()}
     assert held >= {
         *("pipeline/infra/mailfold.yaml", "pipeline/infra/lambda.lock", "pipeline/schemas/log.json"),
+        "pipeline/aws/cost/prices.json",
         *("pipeline/schemas/views/mails.sql", "pipeline/schemas/queries/history_of_a_mail.sql"),
     }
     assert {name.partition("/")[0].partition("-")[0] for name in held} == {"pipeline", "mailfold"}

@@ -1,0 +1,1 @@
+"""What Mailfold costs in AWS, worked out from what is sent, without asking AWS."""

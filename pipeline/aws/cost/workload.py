@@ -1,0 +1,68 @@
+"""How much is sent, and how: what a month's usage is worked out from."""
+
+from enum import StrEnum
+
+import msgspec
+
+HOURS_PER_MONTH = 730  # as AWS's own calculator has it: a twelfth of 8,760
+DAYS_PER_MONTH = HOURS_PER_MONTH / 24
+SECONDS_PER_MONTH = HOURS_PER_MONTH * 3_600
+
+# Sent, then delivered or bounced; and with engagement three opens or clicks of ten e-mails.
+EVENTS_PER_EMAIL, EVENTS_PER_TRACKED_EMAIL = 2.0, 2.3
+EVENT_BYTES = 2_200  # SES's JSON with a dozen headers; up to 5 KB the price is the same
+
+RECORDS_PER_SHARD_SECOND = 1_000  # docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+PEAK = 3.0  # the busiest hour, of the mean
+
+
+class StreamMode(StrEnum):
+    """Who sees to the feedback stream's capacity; the template's `StreamMode`."""
+
+    PROVISIONED = "PROVISIONED"
+    ON_DEMAND = "ON_DEMAND"
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent, what becomes of it, and the parameters of the template that cost.
+
+    Attributes:
+        emails_per_day: E-mails, each to one recipient.
+        events_per_email: SES's events of each, feedback included.
+        feedback_percent: Of a hundred e-mails, those that bounce or are complained of.
+        lookups_per_email: How often senders ask the table.
+        event_bytes: One event, as SES sends it.
+        stream_mode: The template's `StreamMode`.
+        stream_shards: The template's `StreamShards`; None: as many as the busiest hour needs.
+        stream_retention_days: The template's `StreamRetentionDays`.
+    """
+
+    emails_per_day: int
+    events_per_email: float = EVENTS_PER_TRACKED_EMAIL
+    feedback_percent: float = 2.0
+    lookups_per_email: float = 1.0
+    event_bytes: int = EVENT_BYTES
+    stream_mode: StreamMode = StreamMode.PROVISIONED
+    stream_shards: int | None = None
+    stream_retention_days: int = 7
+
+    @property
+    def emails(self) -> float:
+        """E-mails in a month."""
+        return self.emails_per_day * DAYS_PER_MONTH
+
+    @property
+    def events(self) -> float:
+        """Events in a month."""
+        return self.emails * self.events_per_email
+
+    @property
+    def feedback(self) -> float:
+        """Bounces and complaints in a month."""
+        return self.emails * self.feedback_percent / 100
+
+    @property
+    def shards(self) -> int:
+        """Shards of the feedback stream."""
+        busiest = PEAK * self.feedback / SECONDS_PER_MONTH
+        return self.stream_shards or max(1, -int(-busiest // RECORDS_PER_SHARD_SECOND))

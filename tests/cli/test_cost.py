@@ -1,0 +1,150 @@
+"""`mailfold cost` tells what it will cost a month, on what assumptions, and from where it has the prices."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.aws.cost.price import price_list
+from tests.cli.command import good, refused, run, told
+
+
+def row(shown: str, part: str) -> list[str]:
+    """Return the numbers of a row."""
+    [line] = [line for line in shown.splitlines() if line.startswith(f"│ {part} ")]
+    return line.strip("│ ").removeprefix(part).replace("│", " ").split()
+
+
+def cost(*options: str, emails: str = "500000") -> Any:
+    [answer] = told("cost", "--emails-per-day", emails, "--json", *options)
+    return answer
+
+
+def test_a_table_tells_each_part_the_sum_and_what_ses_itself_takes() -> None:
+    shown = good("cost", "--emails-per-day", "500000")
+    assert row(shown, "log: Firehose, ingestion") == ["4.84", "4.84", "0.0003"]
+    assert row(shown, "feedback: Kinesis, retention") == ["14.60", "14.60", "0.0010"]
+    assert row(shown, "SES itself, to compare") == ["1,520.83", "1,520.83", "0.1000"]
+    told_ = cost()
+    assert row(shown, "together") == [
+        f"{told_['first_usd']:,.2f}",
+        f"{told_['twelfth_usd']:,.2f}",
+        f"{told_['twelfth_usd_per_1000_emails']:.4f}",
+    ]
+
+
+def test_it_fits_a_terminal_of_80_columns() -> None:
+    shown = good("cost", "--emails-per-day", "1000000000")
+    assert max(len(line) for line in shown.splitlines() if "│" in line) <= 80
+
+
+def test_assumptions_doubts_and_sources_are_told() -> None:
+    shown = good("cost", "--emails-per-day", "1000")
+    for line in (
+        "  2.3 events of each e-mail, of 2,200 bytes",
+        "  2 % of e-mails bounce or are complained of, each at another address",
+        "  a stream of mode PROVISIONED, 1 shard, kept for 7 days",
+        "  EventBridge: AWS does not say whether it charges for SES's events, as it does for S3's",
+        "  free tiers, discounts, taxes; e-mails of alarms; what crosses regions",
+        "  https://aws.amazon.com/s3/pricing/  2026-06 to 2026-10",
+    ):
+        assert line in shown.splitlines()
+
+
+def test_options_change_what_is_assumed() -> None:
+    assert cost("--untracked")["workload"]["events_per_email"] == 2.0
+    assert cost("--untracked", "--events-per-email", "5")["workload"]["events_per_email"] == 5.0
+    options = ("--stream-mode", "ON_DEMAND", "--retention-days", "1", "--feedback-percent", "7.5", "--shards", "2")
+    assert cost(*options, "--lookups-per-email", "0")["workload"] == {
+        "emails_per_day": 500_000,
+        "events_per_email": 2.3,
+        "feedback_percent": 7.5,
+        "lookups_per_email": 0.0,
+        "event_bytes": 2_200,
+        "stream_mode": "ON_DEMAND",
+        "stream_shards": 2,
+        "stream_retention_days": 1,
+    }
+    assert "stream of mode ON_DEMAND, kept for 1 day\n" in good("cost", "--emails-per-day", "1", *options)
+
+
+def test_a_program_is_told_usage_and_prices_too() -> None:
+    told_ = cost()
+    assert told_["price_list"] == msgspec.to_builtins(price_list())
+    assert sum(part["twelfth_usd"] for part in told_["costs"]) == pytest.approx(told_["twelfth_usd"])
+    for part in told_["costs"]:
+        usd = sum(
+            used["first"] * price["usd"] / price["per"]
+            for used in part["usage"]
+            for price in [told_["price_list"]["prices"][used["price"]]]
+        )
+        assert usd == pytest.approx(part["first_usd"])
+    assert (told_["region"], told_["prices_are_of_region"]) == ("us-east-1", True)
+
+
+def test_nothing_sent_has_no_price_for_a_thousand() -> None:
+    assert cost(emails="0")["twelfth_usd_per_1000_emails"] is None
+    assert len(row(good("cost", "--emails-per-day", "0"), "together")) == 2
+
+
+def test_of_another_region_it_says_that_the_prices_are_not_its_own() -> None:
+    shown = good("cost", "--emails-per-day", "1000", "--region", "eu-central-1")
+    assert "These are prices of us-east-1. Those of eu-central-1 differ, and are not known here" in shown
+    assert "differ" not in good("cost", "--emails-per-day", "1000", "--region", "us-east-1")
+    assert cost("--region", "eu-central-1")["prices_are_of_region"] is False
+
+
+def test_the_region_may_stand_before_the_command() -> None:
+    assert "Those of eu-west-1 differ" in good("--region", "eu-west-1", "cost", "--emails-per-day", "1")
+
+
+def test_other_prices_are_taken_from_a_file_of_the_form_that_it_prints(tmp_path: Path) -> None:
+    listed = cost()["price_list"]
+    listed["region"] = "eu-central-1"
+    listed["prices"]["kinesis_shard_hour"]["usd"] = 0.018
+    file = tmp_path / "prices.json"
+    file.write_bytes(msgspec.json.encode(listed))
+    shown = good("cost", "--emails-per-day", "0", "--region", "eu-central-1", "--prices", str(file))
+    assert row(shown, "feedback: Kinesis")[0] == "13.14"
+    assert "prices of eu-central-1" in shown
+    assert "differ" not in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--emails-per-day", "-1"], "--emails-per-day"),
+        (["--emails-per-day", "many"], "--emails-per-day"),
+        (["--emails-per-day", "1.5"], "--emails-per-day"),
+        (["--emails-per-day", "10000000001"], "--emails-per-day"),
+        (["--emails-per-day", "1", "--events-per-email", "0.5"], "--events-per-email"),
+        (["--emails-per-day", "1", "--events-per-email", "nan"], "--events-per-email"),
+        (["--emails-per-day", "1", "--feedback-percent", "101"], "--feedback-percent"),
+        (["--emails-per-day", "1", "--feedback-percent", "nan"], "--feedback-percent"),
+        (["--emails-per-day", "1", "--lookups-per-email", "inf"], "--lookups-per-email"),
+        (["--emails-per-day", "1", "--shards", "0"], "--shards"),
+        (["--emails-per-day", "1", "--stream-mode", "on"], "--stream-mode"),
+        (["--emails-per-day", "1", "--retention-days", "5"], "--retention-days"),
+    ],
+)
+def test_what_cannot_be_is_refused(options: list[str], named: str) -> None:
+    result = run("cost", *options)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{named}'" in result.stderr
+
+
+def test_without_a_number_it_is_misused() -> None:
+    result = run("cost")
+    assert result.exit_code == 2
+    assert "Missing option '--emails-per-day'" in result.stderr
+
+
+def test_a_region_that_is_not_there_is_refused() -> None:
+    sentence = refused("cost", "--emails-per-day", "1", "--region", "eu-centrl-1")
+    assert sentence == "no region in which SES sends: 'eu-centrl-1'; one is eu-central-1"
+
+
+def test_no_account_and_no_profile_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert cost("--region", "eu-west-1")["first_usd"] > 0
