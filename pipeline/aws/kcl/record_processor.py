@@ -7,7 +7,7 @@ goes on from the last checkpoint. A batch is never acknowledged unless all of it
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from amazon_kclpy.messages import (
     InitializeInput,
@@ -94,9 +94,10 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
     def shard_ended(self, shard_ended_input: ShardEndedInput) -> None:
         """Write down that all of the shard is done, so that its children are begun with; or else end the process."""
         with self._or_end():
-            if self._checkpoint(shard_ended_input.checkpointer) is Result.REFUSED:
+            result = self._checkpoint(shard_ended_input.checkpointer)
+            if result is Result.REFUSED:
                 raise CloudUnavailable("the end of the shard could not be checkpointed")
-            self._report.ended(State.SHARD_ENDED)
+            self._report.ended(State.SHARD_ENDED if result is Result.WRITTEN else State.LEASE_LOST)
 
     def shutdown_requested(self, shutdown_requested_input: ShutdownRequestedInput) -> None:
         """Write down what is done, so that whoever has the shard next has nothing to read again."""
@@ -153,6 +154,6 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
         try:
             yield
         except Exception as error:  # noqa: BLE001 - the entry point is the daemon's, in kclpy
-            why = str(error) if isinstance(error, MailfoldError) else fault(error)
-            self._report.failed(why)
+            with suppress(Exception):  # whatever becomes of the report, the process ends
+                self._report.failed(str(error) if isinstance(error, MailfoldError) else fault(error))
             raise SystemExit(GIVEN_UP) from None  # what it came from may quote a payload

@@ -121,6 +121,7 @@ class Report:
     def failed(self, why: str) -> None:
         """Tell that the process ends because it cannot go on."""
         self._change(errors=self._health.errors + 1)
+        count(self._metrics, {"GivenUp": 1})
         self._logger.error("the process ends without acknowledging, so that nothing is passed", why=why)
         self._publish()
         self._become(State.FAILED)
