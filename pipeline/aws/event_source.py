@@ -1,7 +1,8 @@
 """What called the projector's Lambda, told by the records themselves: a shard of a stream, a queue, or a topic.
 
-Each record becomes its payload and its place; what else is around the payload is for `decode` to find. Shapes:
-docs.aws.amazon.com/lambda/latest/dg/ (with-kinesis, with-sqs, with-sns)
+Each record becomes its payload and its place; what else is around the payload is for `decode` to find. SNS's signature
+is not looked at: nobody calls a Lambda, nor writes into a queue, but whom its policy names.
+Shapes: docs.aws.amazon.com/lambda/latest/dg/ (with-kinesis, with-sqs, with-sns)
 """
 
 from collections.abc import Iterable, Sequence
