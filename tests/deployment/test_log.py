@@ -1,33 +1,34 @@
 """What is put into the deployed Firehose: it reaches the transform, and a row of the log stands in the bucket."""
 
 from datetime import UTC, datetime
-from functools import partial
 
 import pytest
 
 from pipeline.decode import decode
 from pipeline.event import Event
-from pipeline.row import Row
-from tests.builders import a_bounce, a_delivery
+from pipeline.row import Row, row
+from tests.builders import one_of_each
 from tests.deployment.deployment import Deployment
 from tests.deployment.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("record", [a_delivery(subject="log"), a_bounce(feedback_id="log")], ids=["delivery", "bounce"])
-def test_a_record_becomes_a_row(deployment: Deployment, record: bytes) -> None:
-    [event] = decode(record)
-    assert isinstance(event, Event)
-    began_at = datetime.now(UTC)
-    deployment.client("firehose").put_record(
-        DeliveryStreamName=deployment["DeliveryStream"], Record={"Data": record + b"\n"}
+def test_a_record_of_each_type_becomes_its_row(deployment: Deployment) -> None:
+    records = one_of_each().values()
+    events = [outcome for record in records for outcome in decode(record) if isinstance(outcome, Event)]
+    began_at = datetime.now(UTC).replace(microsecond=0)  # rows know milliseconds
+    deployment.client("firehose").put_record_batch(
+        DeliveryStreamName=deployment["DeliveryStream"], Records=[{"Data": record + b"\n"} for record in records]
     )
-    row = eventually(partial(row_of, deployment, event.id), what="the row")
-    assert row.raw == record.decode()
-    assert row.recipients == event.recipients
-    assert row.arrived_at >= began_at
 
+    def arrived() -> dict[str, Row]:
+        rows = {each.event_id: each for each in deployment.rows()}
+        return rows if {event.id for event in events} <= rows.keys() else {}
 
-def row_of(deployment: Deployment, event_id: str) -> Row | None:
-    return next((row for row in deployment.rows() if row.event_id == event_id), None)
+    rows = eventually(arrived, what="all rows")
+    assert len(events) == len(records)
+    for event in events:
+        arrived_at = rows[event.id].arrived_at
+        assert began_at <= arrived_at <= datetime.now(UTC)
+        assert rows[event.id] == row(event, arrived_at=arrived_at)
