@@ -75,30 +75,36 @@ def _bucket(s3: Any, name: str, progress: Progress) -> None:
     from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
 
     deleted = 0
-    for attempt in range(1, ATTEMPTS_AT_BUCKET + 1):
+    for _ in range(ATTEMPTS_AT_BUCKET):
         for number in _emptied(s3, name):
             deleted += number
             progress(deleted)
         try:
             s3.delete_bucket(Bucket=name)
         except ClientError as error:
-            if code_of(error) != "BucketNotEmpty" or attempt == ATTEMPTS_AT_BUCKET:
+            if code_of(error) != "BucketNotEmpty":
                 raise
         else:
             return
+    raise CloudUnavailable(f"somebody writes into the bucket {name} all the time: stop that, and try again")
 
 
 def _emptied(s3: Any, name: str) -> Iterator[int]:
-    """Delete every version, every marker and every upload that was never finished; give how many, page by page."""
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
-        found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
-        if found:
-            lot = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
-            answer = s3.delete_objects(Bucket=name, Delete={"Objects": lot, "Quiet": True})
-            if errors := answer.get("Errors"):
-                what = f"S3 did not delete {len(errors):,} objects of {name}: {errors[0].get('Code')}"
-                raise Misuse(what) if errors[0].get("Code") in DENIALS else CloudUnavailable(f"{what}: try again")
-            yield len(found)
+    """Delete every version, every marker and every upload that was never finished; give how many, lot by lot.
+
+    What is deleted is listed no more, so the first page is always the next one.
+    """
+    while found := _versions(s3.list_object_versions(Bucket=name)):
+        answer = s3.delete_objects(Bucket=name, Delete={"Objects": found, "Quiet": True})
+        if errors := answer.get("Errors"):
+            what = f"S3 did not delete {len(errors):,} objects of {name}: {errors[0].get('Code')}"
+            raise Misuse(what) if errors[0].get("Code") in DENIALS else CloudUnavailable(f"{what}: try again")
+        yield len(found)
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=name):
         for upload in page.get("Uploads", ()):
             s3.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+
+
+def _versions(page: Any) -> list[dict[str, str]]:
+    found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+    return [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]

@@ -1,0 +1,208 @@
+"""What holds data is found while the stack is there and once it is gone, and deleted with all that it holds."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from functools import cache
+from typing import Any
+
+import pytest
+from boto3.session import Session
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from pipeline.aws.deployment.erasure import erase
+from pipeline.aws.deployment.remains import KINDS, Kind, Remain, remains
+from pipeline.aws.deployment.template import template
+from pipeline.aws.store_dynamodb import ensure_table
+from pipeline.errors import CloudUnavailable, Misuse
+from tests.aws.fake_service import REGION
+from tests.infra import cloudformation
+
+POLICIES = {"AWS::S3::BucketPolicy"}  # kept with the bucket, and gone with it
+KEY = {"AttributeName": "address", "KeyType": "HASH"}
+MADE: dict[str, dict[str, Any]] = {
+    "LogBucket": {"Type": "AWS::S3::Bucket"},
+    "SuppressionTable": {
+        "Type": "AWS::DynamoDB::Table",
+        "Properties": {
+            "TableName": "mail-suppression-1",
+            "KeySchema": [KEY],
+            "AttributeDefinitions": [{"AttributeName": "address", "AttributeType": "S"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        },
+    },
+    "FeedbackStream": {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": 1}},
+    "RuleDeadLetters": {"Type": "AWS::SQS::Queue"},
+    "ProjectorLogs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "mail-logs"}},
+}
+
+
+@cache
+def client(service: Any) -> Any:
+    """Return a client of moto's; one is enough, whatever is behind it."""
+    return Session(aws_access_key_id="a", aws_secret_access_key="b", region_name=REGION).client(service)
+
+
+@pytest.fixture(autouse=True)
+def aws() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+def make_stack(name: str = "mail", made: dict[str, dict[str, Any]] = MADE) -> None:
+    kept = {logical: one | {"DeletionPolicy": "Retain"} for logical, one in made.items()}
+    client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps({"Resources": kept}))
+
+
+def make_parameter(stack: str = "mail") -> None:
+    client("ssm").put_parameter(Name=f"/mailfold/{stack}/tables", Value="{}", Type="String")
+
+
+def found() -> Sequence[Remain]:
+    return remains(client, stack="mail")
+
+
+def only(kind: Kind) -> Remain:
+    [one] = [one for one in found() if one.kind is kind]
+    return one
+
+
+def test_every_type_that_the_template_keeps_is_known() -> None:
+    assert template().stateful - POLICIES == KINDS.keys()
+    kept = {one["Type"] for one in cloudformation.template()["Resources"].values() if "DeletionPolicy" in one}
+    assert kept - POLICIES == KINDS.keys()
+
+
+def test_everything_is_found_while_the_stack_is_there_and_when_it_is_gone() -> None:
+    make_stack()
+    make_parameter()
+    while_there = found()
+    assert [one.kind for one in while_there] == [*Kind]
+    client("cloudformation").delete_stack(StackName="mail")
+    assert found() == while_there
+
+
+def test_a_queue_is_called_by_its_name_and_not_by_its_url() -> None:
+    make_stack()
+    queue = only(Kind.QUEUE)
+    assert queue.id.endswith(f"/{queue.name}")
+    assert "/" not in queue.name
+
+
+def test_what_an_older_stack_of_the_name_left_is_found_beside_the_new_ones() -> None:
+    bucket = {"LogBucket": MADE["LogBucket"]}
+    make_stack(made=bucket)
+    client("cloudformation").delete_stack(StackName="mail")
+    make_stack(made=bucket)
+    assert [one.kind for one in found()] == [Kind.BUCKET, Kind.BUCKET]
+
+
+def test_a_table_of_a_rebuild_is_found_and_nothing_of_other_stacks() -> None:
+    make_stack("mail-2", made={"LogBucket": MADE["LogBucket"]})
+    make_parameter("mail-2")
+    for name in ("mail-suppression-2", "mail-2-suppression-1", "mail-suppressions"):
+        ensure_table(client("dynamodb"), name)
+    assert found() == (Remain(kind=Kind.TABLE, id="mail-suppression-2"),)
+
+
+def test_a_log_group_that_only_begins_so_is_none() -> None:
+    make_stack(made={"ProjectorLogs": MADE["ProjectorLogs"]})
+    client("logs").create_log_group(logGroupName="mail-logs-of-somebody")
+    client("logs").delete_log_group(logGroupName="mail-logs")
+    assert found() == ()
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_it_is_gone_with_all_that_it_holds_and_nothing_else_is(kind: Kind) -> None:
+    make_stack()
+    make_parameter()
+    before, one = found(), only(kind)
+    erase(client, one)
+    assert found() == tuple(other for other in before if other != one)
+    erase(client, one)  # as after an interrupt
+
+
+def test_a_bucket_goes_with_every_version_marker_and_unfinished_upload() -> None:
+    make_stack()
+    s3, bucket = client("s3"), only(Kind.BUCKET)
+    s3.put_bucket_versioning(Bucket=bucket.id, VersioningConfiguration={"Status": "Enabled"})
+    for number in range(25):
+        s3.put_object(Bucket=bucket.id, Key=f"events/{number % 20}", Body=b"x")
+    s3.delete_object(Bucket=bucket.id, Key="events/7")
+    s3.create_multipart_upload(Bucket=bucket.id, Key="events/unfinished")
+
+    def few(params: dict[str, Any], **_: Any) -> None:
+        params["MaxKeys"] = 10
+
+    seen: list[int] = []
+    s3.meta.events.register("provide-client-params.s3.ListObjectVersions", few)
+    try:
+        erase(client, bucket, progress=seen.append)
+    finally:
+        s3.meta.events.unregister("provide-client-params.s3.ListObjectVersions", few)
+    assert seen[-1] == 26
+    assert len(seen) >= 3
+    assert bucket not in found()
+
+
+@pytest.mark.parametrize(("times", "is_gone"), [(2, True), (100, False)])
+def test_a_bucket_that_somebody_writes_into_is_emptied_again_and_given_up_in_the_end(times: int, is_gone: bool) -> None:
+    make_stack()
+    s3, bucket, writes = client("s3"), only(Kind.BUCKET), iter(range(times))
+
+    def write(**_: Any) -> None:
+        if next(writes, None) is not None:
+            s3.put_object(Bucket=bucket.id, Key="late", Body=b"x")
+
+    s3.meta.events.register("before-call.s3.DeleteBucket", write)
+    try:
+        with nullcontext() if is_gone else pytest.raises(CloudUnavailable, match="writes into the bucket"):
+            erase(client, bucket)
+    finally:
+        s3.meta.events.unregister("before-call.s3.DeleteBucket", write)
+    assert (bucket not in found()) == is_gone
+
+
+@pytest.mark.parametrize(("code", "error"), [("AccessDenied", Misuse), ("InternalError", CloudUnavailable)])
+def test_an_object_that_s3_does_not_delete_is_told(code: str, error: type[Exception]) -> None:
+    make_stack()
+    s3, bucket = client("s3"), only(Kind.BUCKET)
+    s3.put_object(Bucket=bucket.id, Key="kept", Body=b"x")
+
+    def refuse(**_: Any) -> Any:
+        return type("Answer", (), {"status_code": 200})(), {"Errors": [{"Key": "kept", "Code": code}]}
+
+    s3.meta.events.register("before-call.s3.DeleteObjects", refuse)
+    try:
+        with pytest.raises(error, match=f"1 objects of {bucket.name}: {code}"):
+            erase(client, bucket)
+    finally:
+        s3.meta.events.unregister("before-call.s3.DeleteObjects", refuse)
+    assert bucket in found()
+
+
+def test_a_table_that_is_protected_goes_once_its_name_was_typed() -> None:
+    make_stack(made={})
+    ensure_table(client("dynamodb"), "mail-suppression-2", protected=True)
+    with pytest.raises(ClientError):
+        client("dynamodb").delete_table(TableName="mail-suppression-2")
+    erase(client, only(Kind.TABLE))
+    assert found() == ()
+
+
+def test_what_may_not_be_looked_at_is_no_missing_one() -> None:
+    make_stack()
+
+    def deny(**_: Any) -> Any:
+        return type("Answer", (), {"status_code": 403})(), {
+            "Error": {"Code": "AccessDeniedException", "Message": "no"},
+            "ResponseMetadata": {"HTTPStatusCode": 403},
+        }
+
+    client("kinesis").meta.events.register("before-call.kinesis.DescribeStreamSummary", deny)
+    try:
+        with pytest.raises(Misuse, match="denies looking for the stream"):
+            found()
+    finally:
+        client("kinesis").meta.events.unregister("before-call.kinesis.DescribeStreamSummary", deny)
