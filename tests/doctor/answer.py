@@ -2,15 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 import boto3
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from pipeline.aws.clients import Service
 from tests.doctor.patient import Patient
 from tests.emulator.ministack import REGION
 
-Answers = Mapping[str, Mapping[str, Any]]
+Change = Mapping[str, Any] | Callable[[dict[str, Any]], None]
+"""Parts of an answer, or what puts them into it."""
+Answers = Mapping[str, Change]
 """What is answered, by service and operation: `{"sesv2.GetAccount": {"SendingEnabled": False}}`."""
 
 # What a healthy account answers where the emulator does not know: SES keeps its own list, the identity has its set.
@@ -53,8 +58,41 @@ def _session() -> boto3.Session:
     return boto3.Session()
 
 
-def _put(answer: Mapping[str, Any]) -> Callable[..., None]:
+def _put(change: Change) -> Callable[..., None]:
     def put(parsed: dict[str, Any], **_: Any) -> None:
-        parsed.update(answer)
+        if callable(change):
+            change(parsed)
+        else:
+            parsed.update(change)
+
+    return put
+
+
+def refusing(patient: Patient, name: str, code: str) -> Callable[[Service], Any]:
+    """Return what gives clients of the patient's of which one operation is refused with a code of AWS's."""
+    of, _, operation = name.partition(".")
+    connect = answering(patient, {})
+
+    def refuse(**_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+        error = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": HTTPStatus.BAD_REQUEST}}
+        return AWSResponse("", HTTPStatus.BAD_REQUEST, HTTPHeaders(), None), error
+
+    def client(service: Service) -> Any:
+        made = connect(service)
+        if service == of:
+            made.meta.events.register(f"before-call.{of}.{operation}", refuse)
+        return made
+
+    return client
+
+
+def at(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """Return what puts a value into an answer, at a place such as `Table.KeySchema.0.AttributeName`."""
+    *way, last = (int(part) if part.isdecimal() else part for part in path.split("."))
+
+    def put(answer: Any) -> None:
+        for part in way:
+            answer = answer[part]
+        answer[last] = value
 
     return put

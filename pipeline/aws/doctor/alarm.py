@@ -41,7 +41,8 @@ def check_listeners(deployment: Deployment) -> Iterator[Finding]:
     arn = deployment.output("AlarmTopicArn")
     topic = unless_missing(sns.get_topic_attributes, TopicArn=arn)
     if topic is None:
-        yield fault("alarm_topic_missing", f"the topic of the alarms is gone: {arn}")
+        again = "make it again as infra/mailfold.yaml has it under AlarmTopic"
+        yield fault("alarm_topic_missing", f"the topic of the alarms is gone: {arn}", mending=again)
         return
     if not int(topic["Attributes"].get("SubscriptionsConfirmed", 0)):
         pending = int(topic["Attributes"].get("SubscriptionsPending", 0))

@@ -70,7 +70,8 @@ def _environment(name: str, found: Mapping[str, Any] | None, wanted: Mapping[str
 def _function(deployment: Deployment, name: str, found: Mapping[str, Any] | None, loses: str) -> Iterator[Finding]:
     functions: LambdaClient = deployment.client("lambda")
     if found is None:
-        yield fault("function_missing", f"the function {name} is gone, so that {loses}")
+        again = "make it again as infra/mailfold.yaml has it"
+        yield fault("function_missing", f"the function {name} is gone, so that {loses}", mending=again)
         return
     yield from _state(deployment, name, found, loses)
     reserved = functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")

@@ -68,7 +68,10 @@ def _queue(deployment: Deployment, output: str, url: str, why: str) -> Iterator[
     asked = ["QueueArn", "Policy", "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     answer = unless_missing(sqs.get_queue_attributes, QueueUrl=url, AttributeNames=asked)
     if answer is None:
-        yield fault("dead_letters_missing", f"the queue {url} is gone: what goes wrong is then lost")
+        words = f"the queue {url} is gone: what goes wrong is then lost"
+        yield fault(
+            "dead_letters_missing", words, mending=f"make it again as infra/mailfold.yaml has it under {output}"
+        )
         return
     attributes = answer["Attributes"]
     number = sum(int(attributes.get(name, 0)) for name in asked[2:])

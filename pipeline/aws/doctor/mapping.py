@@ -31,7 +31,8 @@ def check_mapping(deployment: Deployment) -> Iterator[Finding]:
         return
     yield from _state(deployment, uuid, mapping)
     if mapping.get("EventSourceArn") != deployment.output("FeedbackStreamArn"):
-        yield fault("mapping_of_other_stream", "the mapping reads another stream than the feedback stream")
+        words = "the mapping reads another stream than the feedback stream"
+        yield fault("mapping_of_other_stream", words, mending="make it again as infra/mailfold.yaml has it")
     yield from _patience(deployment, uuid, mapping)
     if mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination") != deployment.bucket_arn:
         destination = f'\'{{"OnFailure":{{"Destination":"{deployment.bucket_arn}"}}}}\''
@@ -72,7 +73,9 @@ def _state(deployment: Deployment, uuid: str, mapping: Mapping[str, Any]) -> Ite
             mending=f"read the log group {deployment.output('ProjectorLogs')}, and what is said of its role",
         )
     if mapping.get("FunctionArn", "").split(":")[6:7] != [deployment.output("Projector")]:
-        yield fault("mapping_of_other_function", f"the mapping {uuid} calls another function than the projector")
+        words = f"the mapping {uuid} calls another function than the projector"
+        back = _update(deployment, uuid, f"--function-name {deployment.output('Projector')}")
+        yield fault("mapping_of_other_function", words, mending=back)
     if REPORTS not in mapping.get("FunctionResponseTypes", []):
         yield fault(
             "mapping_deaf",

@@ -28,7 +28,8 @@ def check_stream(deployment: Deployment) -> Iterator[Finding]:
         return
     stream = answer["StreamDescriptionSummary"]
     if stream["StreamStatus"] not in {"ACTIVE", "UPDATING"}:
-        yield fault("stream_not_active", f"the stream {name} is {stream['StreamStatus'].lower()}")
+        words = f"the stream {name} is {stream['StreamStatus'].lower()}: no feedback reaches the table"
+        yield fault("stream_not_active", words, mending="see in CloudTrail who changed it; look again later")
     wanted_hours = HOURS_PER_DAY * int(deployment.stack.parameters.get("StreamRetentionDays", "1"))
     if stream["RetentionPeriodHours"] < wanted_hours:
         yield fault(

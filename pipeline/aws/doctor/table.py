@@ -113,7 +113,8 @@ def _there(deployment: Deployment) -> str:
 
 def _usable(name: str, table: Mapping[str, Any]) -> Iterator[Finding]:
     if table["TableStatus"] not in {"ACTIVE", "UPDATING"}:
-        yield fault("table_not_active", f"the table {name} is {table['TableStatus'].lower()}: feedback waits for it")
+        words = f"the table {name} is {table['TableStatus'].lower()}: feedback waits for it"
+        yield fault("table_not_active", words, mending="see in CloudTrail who changed it; look again later")
     key = tuple((part["AttributeName"], part["KeyType"]) for part in table["KeySchema"])
     if key != KEY:
         words = f"the table {name} has another key than address and scope: nothing can be written to it"
