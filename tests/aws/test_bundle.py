@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -84,6 +85,11 @@ def ours(_libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def locked(file: Path) -> set[str]:
+    """Return what a lock file pins, as `name==version`."""
+    return set(re.findall(r"^[\w.-]+==[\w.]+", file.read_text(), re.MULTILINE))
+
+
 def names(bundle: Bundle) -> list[str]:
     with zipfile.ZipFile(BytesIO(bundle.data)) as archive:
         return archive.namelist()
@@ -137,7 +143,7 @@ def test_every_python_builds_the_same_bytes(python: str, bundle: Bundle, tmp_pat
     if not _runs(python):
         pytest.skip(f"{python} is not on this machine")
     wheels = wheel.fetch_wheels(tmp_path, runtime=LAMBDA)
-    assert len(wheels) == len((ROOT / "infra" / "lambda.lock").read_text().split("==")) - 1
+    assert len(wheels) == len(locked(ROOT / "infra" / "lambda.lock"))
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
     built = subprocess.run(  # noqa: S603 - a Python of this machine
         [python, "-c", PACK, str(tmp_path), *template().handlers],
@@ -181,6 +187,13 @@ def test_what_is_imported_later_or_for_types_alone_is_found_too() -> None:
         f"pipeline/{name}.py" for name in ("errors", "aws/stack", "aws/refusal")
     }
     assert "pipeline/aws/deployment/bundle.py" in sources(["pipeline.cli.deploy"])
+    assert "pipeline/aws/glue_type.py" in sources(["pipeline.aws.schema"])  # `from pipeline.aws import glue_type`
+
+
+def test_what_is_deployed_is_what_the_tests_run_with() -> None:
+    deployed, tested = (locked(ROOT / name) for name in ("infra/lambda.lock", "requirements.lock"))
+    assert deployed
+    assert deployed <= tested
 
 
 def test_a_wheels_programs_are_left_out_and_its_modules_put_where_they_are_found(tmp_path: Path) -> None:
