@@ -7,6 +7,7 @@ import boto3
 import pytest
 
 from pipeline.aws.deployment.bundle import Bundle, build_bundle
+from tests.aws.wheels import from_folder
 from tests.cli.conftest import clean
 from tests.deployment.account import Account
 from tests.deployment.deployment import Deployment, deploy
@@ -18,7 +19,8 @@ STACK = "mailfold"
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
     """The Lambdas' code, as it is built for AWS, with compiled parts for this machine."""
-    return build_bundle(runtime=None)
+    with from_folder():
+        return build_bundle(runtime=None)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import pytest
 from pipeline.aws.deployment.bundle import Bundle
 from pipeline.aws.stack import deployed_stack
 from pipeline.aws.tables import Tables, read_tables
+from tests.aws.wheels import from_folder
 from tests.cli.command import good
 from tests.deployment.account import Account
 from tests.deployment.deployment import SILENCE, deploy
@@ -24,10 +25,11 @@ def deployed(stack: str, **parameters: str) -> Any:
 
 def test_the_command_makes_a_stack_and_the_second_time_changes_nothing(account: Account, operator: None) -> None:
     """With the bundle for AWS's processors: nothing of it runs here."""
-    made = deployed("by-command", **SILENCE)
+    with from_folder():
+        made, again = deployed("by-command", **SILENCE), deployed("by-command")
     stack = deployed_stack(account.client("cloudformation"), name="by-command")
+    assert made == again
     assert (made["status"], made["outputs"]) == ("CREATE_COMPLETE", stack.outputs)
-    assert deployed("by-command") == made
 
 
 def test_what_is_not_given_stays_as_it_is(account: Account, bundle: Bundle) -> None:

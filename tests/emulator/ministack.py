@@ -55,6 +55,8 @@ class Ministack(msgspec.Struct, frozen=True, kw_only=True):
 def running(*, guarded: bool) -> Iterator[Ministack]:
     """Start an empty one, and stop it at the end; nothing is left of it then.
 
+    Where its user may, it also takes the loopback interface's port 443, if that is free and it speaks HTTPS.
+
     Args:
         guarded: Whether it speaks HTTPS, and enforces what policies say; otherwise it takes everybody for root.
     """
