@@ -1,6 +1,5 @@
 """`mailfold attach`: a configuration set that exists already sends its events here too."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from pipeline.aws.deployment.destination import destinations, existing, tracks_n
 from pipeline.aws.stack import Stack, deployed_stack
 from pipeline.cli.connection import connection
 from pipeline.cli.option import RegionOption, StackOption, required
+from pipeline.cli.question import agreed
 from pipeline.cli.words import results, say, to_people, write_json
 from pipeline.errors import Misuse
 
@@ -45,8 +45,8 @@ def attach_command(
 
     Example: mailfold attach newsletter --stack mail --no-track-engagement
     """
-    client = connection(region)
-    found = deployed_stack(client("cloudformation"), name=required(stack))
+    stack, client = required(stack), connection(region)
+    found = deployed_stack(client("cloudformation"), name=stack)
     check_set(found, name)
     ses = client("sesv2")
     there = existing(ses, name)
@@ -69,9 +69,8 @@ def _asked() -> bool:
     Raises:
         Misuse: Nobody can be asked.
     """
-    if not sys.stdin.isatty():
-        raise Misuse("say --track-engagement or --no-track-engagement: SES alters mail to report opens and clicks")
-    return typer.confirm(f"{TRACKING}. Track them?", err=True)
+    otherwise = "say --track-engagement or --no-track-engagement: SES alters mail to report opens and clicks"
+    return agreed(f"{TRACKING}. Track them?", otherwise=otherwise)
 
 
 def _in_words(steps: Sequence[Step]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """`mailfold destroy`: a deployment is taken down; what holds data goes only where its own name was typed."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
@@ -13,6 +12,7 @@ from pipeline.aws.deployment.detachment import Attached, attached_sets, detach
 from pipeline.aws.deployment.erasure import erase
 from pipeline.aws.deployment.remains import Kind, Remain, remains
 from pipeline.aws.stack import Stack, find_stack
+from pipeline.cli import question
 from pipeline.cli.change import write_event
 from pipeline.cli.connection import Connection, connection
 from pipeline.cli.option import RegionOption, StackOption, required
@@ -123,38 +123,33 @@ def _asked(
     Raises:
         Misuse: A name is none of those, nobody can be asked, or the stack's name was not typed.
     """
-    asks = sys.stdin.isatty()
     names = {remain.name for remain in left} if data else set()
     if wrong := [one for one in confirmed if one not in names | {name}]:
         raise Misuse(f"--confirm {wrong[0]} names nothing of this{'' if data else '; what holds data needs --data'}")
-    if found and not _typed(f"Type the stack's name, {name}, to delete it", name, confirmed, asks=asks):
+    if found and not _typed(f"Type the stack's name, {name}, to delete it", name, confirmed):
         raise Misuse(
             "that is not the stack's name: nothing was deleted"
-            if asks
+            if question.can_ask()
             else f"nobody can be asked here: say --confirm {name} to delete the stack"
         )
-    detached = attached if attached and _detaches(detach_sets, asks=asks) else ()
+    detached = attached if attached and _detaches(detach_sets) else ()
     erased = [
         one
         for one in left
-        if data
-        and _typed(f"Type {one.name} to delete this {one.kind} for good, or nothing", one.name, confirmed, asks=asks)
+        if data and _typed(f"Type {one.name} to delete this {one.kind} for good, or nothing", one.name, confirmed)
     ]
     return Intent(stack=found, detached=detached, erased=erased, kept=[one for one in left if one not in erased])
 
 
-def _typed(question: str, name: str, confirmed: Sequence[str], *, asks: bool) -> bool:
-    if name in confirmed:
-        return True
-    return asks and typer.prompt(question, default="", show_default=False, err=True).strip() == name
+def _typed(request: str, name: str, confirmed: Sequence[str]) -> bool:
+    return name in confirmed or question.typed(request) == name
 
 
-def _detaches(detach_sets: bool | None, *, asks: bool) -> bool:
+def _detaches(detach_sets: bool | None) -> bool:
     if detach_sets is not None:
         return detach_sets
-    if not asks:
-        raise Misuse("say --detach to take their destinations away from the sets that were attached, or --no-detach")
-    return typer.confirm("Take these destinations away first?", default=True, err=True)
+    otherwise = "say --detach to take their destinations away from the sets that were attached, or --no-detach"
+    return question.agreed("Take these destinations away first?", otherwise=otherwise, default=True)
 
 
 def _carry_out(client: Connection, intent: Intent) -> None:

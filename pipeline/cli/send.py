@@ -1,6 +1,5 @@
 """`mailfold send`: one e-mail, to see what becomes of it."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from pipeline.aws.sending import Email, send_email
 from pipeline.aws.settings import BUCKET, TABLE
 from pipeline.aws.stack import Stack
 from pipeline.cli.option import RegionOption, StackOption
+from pipeline.cli.question import agreed
 from pipeline.cli.target import Target, target
 from pipeline.cli.words import counted, results, say, to_people, write_json
 from pipeline.errors import Misuse
@@ -88,9 +88,8 @@ def _check_agreed(recipients: list[str]) -> None:
     if not people:
         return
     what = f"this sends real mail to {counted(len(people), 'recipient')} outside {SIMULATOR_DOMAIN}"
-    if not sys.stdin.isatty():
-        raise Misuse(f"{what}, and nobody can be asked here: say --yes to send it")
-    if not typer.confirm(f"{what[0].upper()}{what[1:]}. Send it?", err=True):
+    question = f"{what[0].upper()}{what[1:]}. Send it?"
+    if not agreed(question, otherwise=f"{what}, and nobody can be asked here: say --yes to send it"):
         raise Misuse("nothing was sent")
 
 

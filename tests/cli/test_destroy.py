@@ -1,0 +1,183 @@
+"""`mailfold destroy` says first what goes, deletes what was named and nothing else, and finds what is left."""
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from pipeline.cli.destroy import destroy_command
+from tests.aws.fake_ses import FakeSes
+from tests.cli.command import good, refused, run, told
+from tests.cli.deployed import NAME, OUTPUTS, PARAMETER, TABLE, bucket, deployed, put_behind
+
+COMMAND = ["destroy", "--stack", NAME]
+CONFIRMED = [*COMMAND, "--confirm", NAME]
+ATTACHED: list[dict[str, Any]] = [
+    {
+        "Name": "archive",
+        "Enabled": True,
+        "MatchingEventTypes": ["SEND"],
+        "KinesisFirehoseDestination": {
+            "IamRoleArn": OUTPUTS["SesRoleArn"],
+            "DeliveryStreamArn": OUTPUTS["DeliveryStreamArn"],
+        },
+    },
+    {"Name": "mine", "Enabled": True, "MatchingEventTypes": ["SEND"], "SnsDestination": {"TopicArn": "arn:sns"}},
+]
+
+
+@pytest.fixture
+def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSes]:
+    """A deployment with data, and SES with a set that was never attached to it."""
+    ses = FakeSes({"newsletter": []})
+    with deployed(monkeypatch):
+        put_behind(monkeypatch, sesv2=ses.client())
+        boto3.client("s3").put_object(Bucket=bucket(), Key="events/1", Body=b"x")
+        boto3.client("ssm").put_parameter(Name=PARAMETER, Value=f'{{"live":"{TABLE}"}}', Type="String")
+        yield ses
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody sits there."""
+    monkeypatch.setattr("pipeline.cli.question.can_ask", lambda: True)
+
+
+def is_there() -> bool:
+    return bool(boto3.client("cloudformation").describe_stacks()["Stacks"])
+
+
+def data() -> set[str]:
+    """Return the names of all that holds data."""
+    parameters = boto3.client("ssm").describe_parameters()["Parameters"]
+    buckets, tables = boto3.client("s3").list_buckets()["Buckets"], boto3.client("dynamodb").list_tables()["TableNames"]
+    return {one["Name"] for one in (*parameters, *buckets)} | {*tables}
+
+
+def test_without_a_name_typed_nothing_goes_but_all_is_said(ses: FakeSes) -> None:
+    before, result = data(), run(*COMMAND)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith(f"say --confirm {NAME} to delete the stack")
+    assert "SES refuses mail that names the configuration set mail" in result.stderr
+    assert all(name in result.stderr for name in before)
+    assert is_there()
+    assert data() == before
+
+
+def test_the_stack_goes_and_all_data_stays(ses: FakeSes) -> None:
+    before = data()
+    assert before == {bucket(), TABLE, PARAMETER}
+    output = good(*CONFIRMED)
+    assert output.splitlines()[0] == f"the stack {NAME} is deleted"
+    assert not is_there()
+    assert data() == before
+    assert boto3.client("s3").list_objects_v2(Bucket=bucket())["KeyCount"] == 1
+
+
+def test_with_data_each_goes_by_its_own_name_and_the_rest_stays(ses: FakeSes) -> None:
+    log = bucket()
+    [result] = told(*CONFIRMED, "--data", "--confirm", TABLE, "--json")
+    assert result["deleted"] == [{"kind": "table", "name": TABLE}]
+    assert [one["name"] for one in result["left"]] == [log, PARAMETER]
+    assert data() == {log, PARAMETER}
+
+
+def test_what_is_left_is_found_again_when_the_stack_is_gone(ses: FakeSes) -> None:
+    log = bucket()
+    good(*CONFIRMED)
+    result = run(*COMMAND)
+    assert result.stdout.splitlines() == [
+        f"the stack {NAME} was deleted before",
+        f"left: bucket {log}",
+        f"left: table {TABLE}",
+        f"left: parameter {PARAMETER}",
+    ]
+    good(*COMMAND, "--data", "--confirm", log, "--confirm", PARAMETER, "--confirm", TABLE)
+    assert data() == set()
+    assert "and nothing left of one" in refused(*COMMAND)
+
+
+def test_on_a_terminal_names_are_typed(ses: FakeSes, terminal: None) -> None:
+    """One for the stack, one for each that holds data; here, one of those is mistyped and one passed over."""
+    log = bucket()
+    result = run(*COMMAND, "--data", given=f"{NAME}\n{log}\nmail\n\n")
+    assert result.exit_code == 0
+    assert not is_there()
+    assert data() == {TABLE, PARAMETER}
+
+
+@pytest.mark.parametrize("typed", ["\n", "y\n", f"{NAME}2\n", f"{NAME.upper()}\n"])
+def test_anything_but_the_stacks_name_stops_it(ses: FakeSes, terminal: None, typed: str) -> None:
+    before, result = data(), run(*COMMAND, "--data", given=typed)
+    assert (result.exit_code, data(), is_there()) == (2, before, True)
+    assert "nothing was deleted" in result.stderr
+
+
+@pytest.mark.parametrize("confirmed", [[TABLE], ["--data", "another"]])
+def test_a_name_that_names_nothing_of_it_is_refused_before_anything_is_done(ses: FakeSes, confirmed: list[str]) -> None:
+    result = run(*CONFIRMED, *confirmed[:-1], "--confirm", confirmed[-1])
+    assert result.exit_code == 2
+    assert f"--confirm {confirmed[-1]} names nothing of this" in result.stderr
+    assert is_there()
+
+
+@pytest.mark.parametrize(("option", "left"), [("--detach", ["mine"]), ("--no-detach", ["archive", "mine"])])
+def test_sets_that_were_attached_are_named_and_detached_where_that_is_said(
+    ses: FakeSes, option: str, left: list[str]
+) -> None:
+    ses.sets["newsletter"] = {one["Name"]: one for one in ATTACHED}
+    result = run(*CONFIRMED, option)
+    assert "The configuration set newsletter still leads here, by: archive." in result.stderr
+    assert sorted(ses.sets["newsletter"]) == left
+    assert not is_there()
+
+
+def test_sets_that_were_attached_stop_a_program_that_does_not_say_what_becomes_of_them(ses: FakeSes) -> None:
+    ses.sets["newsletter"] = {one["Name"]: one for one in ATTACHED}
+    assert "--detach" in run(*CONFIRMED).stderr.splitlines()[-1]
+    assert is_there()
+
+
+def test_on_a_terminal_detaching_is_offered(ses: FakeSes, terminal: None) -> None:
+    ses.sets["newsletter"] = {one["Name"]: one for one in ATTACHED}
+    assert run(*COMMAND, given=f"{NAME}\n\n").exit_code == 0
+    assert sorted(ses.sets["newsletter"]) == ["mine"]
+
+
+def test_an_interrupt_says_how_to_go_on_and_the_same_again_ends_it(
+    ses: FakeSes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = bucket()
+    everything = [*CONFIRMED, "--data", "--confirm", log, "--confirm", TABLE, "--confirm", PARAMETER]
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.aws.deployment.erasure._table", _interrupted)
+        result = run(*everything)
+    assert result.exit_code == 130
+    assert "run the same again" in result.stderr
+    assert data() == {TABLE, PARAMETER}
+    names = ["--confirm", TABLE, "--confirm", PARAMETER]
+    good(*CONFIRMED, "--data", *names)
+    assert data() == set()
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_stack_of_somebody_elses_is_left_alone(ses: FakeSes) -> None:
+    template = '{"Resources": {"LogBucket": {"Type": "AWS::S3::Bucket"}}}'
+    boto3.client("cloudformation").create_stack(StackName="other", TemplateBody=template)
+    assert "none of Mailfold's" in refused("destroy", "--stack", "other", "--confirm", "other")
+
+
+def test_a_stack_has_to_be_named_and_to_have_been_there(ses: FakeSes) -> None:
+    assert refused("destroy").startswith("which stack?")
+    assert refused("destroy", "--stack", "another") == "there is no stack another in eu-west-1, and nothing left of one"
+
+
+def test_the_example_of_its_help_is_for_a_terminal(ses: FakeSes, terminal: None) -> None:
+    example = (destroy_command.__doc__ or "").partition("Example: ")[2].strip()
+    assert run(*shlex.split(example)[1:], given=f"{NAME}\n").exit_code == 0
+    assert not is_there()
