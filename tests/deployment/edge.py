@@ -36,14 +36,16 @@ def acting_as(deployment: Deployment, output: str) -> Clients:
 
 
 class Ses:
-    """SES, and the EventBridge behind it: mail sent with the deployed configuration set becomes events.
+    """SES, and the EventBridge behind it: mail sent with a configuration set becomes events.
 
     Args:
-        deployment: Whose destinations and rule are obeyed.
+        deployment: Whose rule is obeyed.
+        configuration_set: Whose destinations are; None: those of the deployment's own set.
     """
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, *, configuration_set: str | None = None) -> None:
         self._deployment = deployment
+        self._set = configuration_set or deployment["ConfigurationSet"]
         self._publisher = Publisher(seed=1, account_id=ACCOUNT_ID, region=REGION)
         self._firehose = acting_as(deployment, "SesRoleArn")("firehose")
         self._relay = Relay(
@@ -54,8 +56,7 @@ class Ses:
 
     def send(self, *recipients: str) -> list[bytes]:
         """Send an e-mail to each, and return all events that it leads to."""
-        name = self._deployment["ConfigurationSet"]
-        emails = [Email(sender="news@example.org", to=(one,), configuration_set=name) for one in recipients]
+        emails = [Email(sender="news@example.org", to=(one,), configuration_set=self._set) for one in recipients]
         events = [event for email in emails for event in self._publisher.publish(email, sent_at=datetime.now(UTC))]
         for destination in self._destinations():
             wanted = [event for event in events if _type(event) in _types(destination["MatchingEventTypes"])]
@@ -67,9 +68,9 @@ class Ses:
         return events
 
     def _destinations(self) -> Sequence[Mapping[str, Any]]:
-        ses, name = self._deployment.client("sesv2"), self._deployment["ConfigurationSet"]
-        found = ses.get_configuration_set_event_destinations(ConfigurationSetName=name)["EventDestinations"]
-        return [each for each in found if each["Enabled"]]
+        ses = self._deployment.client("sesv2")
+        found = ses.get_configuration_set_event_destinations(ConfigurationSetName=self._set)
+        return [each for each in found.get("EventDestinations", []) if each["Enabled"]]
 
     def _archive(self, arn: str, events: Sequence[bytes]) -> None:
         records = [{"Data": event} for event in events]
