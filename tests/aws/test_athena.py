@@ -189,3 +189,43 @@ def test_an_unreachable_athena_is_an_outage(client: "AthenaClient") -> None:
     client.meta.events.register("before-send.athena", refuse)
     with pytest.raises(ArchiveUnavailable, match="StartQueryExecution: EndpointConnectionError"):
         query(client, SQL, database="mailfold")
+
+
+def test_a_query_that_reads_too_much_is_stopped(client: "AthenaClient", athena: Stubber) -> None:
+    started(athena)
+    for state in ("QUEUED", "RUNNING"):
+        athena.add_response("get_query_execution", an_execution(state))
+    athena.add_response("stop_query_execution", {}, {"QueryExecutionId": ID})
+    bytes_read = iter([0, 1_000])
+
+    def read(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["QueryExecution"]["Statistics"]["DataScannedInBytes"] = next(bytes_read)
+
+    client.meta.events.register("after-call.athena.GetQueryExecution", read)
+    with pytest.raises(Misuse, match=r"stopped when it had read 1,000 bytes, more than the limit of 999: filter on dt"):
+        query(client, SQL, database="mailfold", scan_limit_bytes=999)
+
+
+@pytest.mark.parametrize(("state", "limit_bytes"), [("RUNNING", 1_000), ("SUCCEEDED", 10)])
+def test_a_query_within_its_limit_or_that_has_ended_gives_its_answer(
+    client: "AthenaClient", athena: Stubber, state: str, limit_bytes: int
+) -> None:
+    """What is read by then is billed all the same."""
+    started(athena)
+    if state == "RUNNING":
+        athena.add_response("get_query_execution", an_execution(state))
+    athena.add_response("get_query_execution", an_execution("SUCCEEDED"))
+    athena.add_response("get_query_results", a_page(("event_type", "n"), ("send", "2")))
+    assert query(client, SQL, database="mailfold", scan_limit_bytes=limit_bytes).rows == [("send", "2")]
+
+
+@pytest.mark.parametrize("state", ["CANCELLED", "FAILED"])
+def test_the_limit_of_the_workgroup_is_told_in_words(client: "AthenaClient", athena: Stubber, state: str) -> None:
+    started(athena)
+    execution = an_execution(state, StateChangeReason="Query cancelled! : Bytes scanned limit was exceeded")
+    execution["QueryExecution"]["WorkGroup"] = "mail"
+    athena.add_response("get_query_execution", execution)
+    with pytest.raises(
+        Misuse, match=r"limit of its workgroup, mail, when it had read 1,000 bytes.*QueryScanLimitBytes"
+    ):
+        query(client, SQL, database="mailfold")

@@ -1,5 +1,6 @@
 """The suppression table itself: how it is made, and what it takes."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -76,3 +77,26 @@ def test_an_item_that_no_table_takes_is_rejected(key: Key) -> None:
         with pytest.raises(Rejected):
             store.save(key, item_of(key, too_large, DEFAULT_POLICY), expected="")
         assert dict(store.scan()) == {}
+
+
+@pytest.mark.parametrize(("refusals", "is_made"), [(2, True), (100, False)])
+def test_a_new_table_whose_backups_are_not_set_up_yet_is_asked_again(
+    refusals: int, is_made: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.aws.store_dynamodb.time.sleep", lambda _: None)
+    refusing = iter(range(refusals))
+    with mock_aws():
+        dynamodb = client("dynamodb", region="us-east-1")
+
+        def refuse(**_: Any) -> None:
+            if next(refusing, None) is not None:
+                raise ClientError({"Error": {"Code": "ContinuousBackupsUnavailableException"}}, "any")
+
+        dynamodb.meta.events.register("before-call.dynamodb.UpdateContinuousBackups", refuse)
+        with nullcontext() if is_made else pytest.raises(StoreUnavailable, match="UpdateContinuousBackups"):
+            ensure_table(dynamodb, TABLE, protected=True)
+
+        backups = dynamodb.describe_continuous_backups(TableName=TABLE)["ContinuousBackupsDescription"]
+        recovery = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
+        assert (recovery == "ENABLED") == is_made
+        assert dynamodb.describe_table(TableName=TABLE)["Table"]["DeletionProtectionEnabled"]

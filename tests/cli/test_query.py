@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.aws.athena import Column, Result
-from pipeline.cli.query import Form, write
+from pipeline.cli.query import Form, reads_all, write
 from pipeline.cli.table import write_table
 from pipeline.errors import Misuse
 from tests.cli.cloud_process import CloudProcess
@@ -171,3 +171,24 @@ def test_two_columns_of_one_name_are_refused_before_a_line_is_written(capsys: py
     with pytest.raises(Misuse):
         write(result, Form.JSON)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("limit", ["9MB", "0", "ten", "-1"])
+def test_a_limit_that_is_none_or_below_what_is_billed_is_refused(limit: str) -> None:
+    assert "MB" in refused("query", "SELECT 1", "--max-scan", limit)
+
+
+@pytest.mark.parametrize(
+    ("sql", "all_days"),
+    [
+        ("SELECT * FROM events", True),
+        ("select count(*) from \"Events\" where event_type = 'send'", True),
+        ("SELECT * FROM events WHERE dt = '2026-03-01'", False),
+        ("SELECT * FROM mails", False),
+        ("SHOW CREATE TABLE events", False),
+        ("DESCRIBE events", False),
+        ("SELECT 1", False),
+    ],
+)
+def test_a_statement_that_names_no_day_is_noticed(sql: str, all_days: bool) -> None:
+    assert reads_all(sql, table="events") == all_days

@@ -106,3 +106,18 @@ def test_where_there_is_nothing_to_take_in_neither_log_nor_table_is_asked() -> N
     world = World()
     assert world.ingest() == Ingested()
     assert (world.rows(), list(world.store.scan())) == (0, [])
+
+
+def test_a_table_that_is_being_rebuilt_gets_the_same_facts_and_is_not_counted() -> None:
+    world, rebuilt = World(), MemoryStore()
+    ingestion = Ingestion(
+        archive=world.archive,
+        store=world.store,
+        also=[rebuilt],
+        quarantine=world.quarantine,
+        policy=DEFAULT_POLICY,
+        arrived_at=ARRIVED_AT,
+    )
+    done = ingestion.ingest([StreamRecord(payload=a_bounce(), position="f:1")], progress=lambda _: None)
+    assert store_digest(rebuilt) == store_digest(world.store) != store_digest(MemoryStore())
+    assert (done.facts, done.written) == (1, 1)

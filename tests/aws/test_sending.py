@@ -1,0 +1,62 @@
+"""An e-mail goes to SES as it is, and what SES refuses is told with what to do, and without anybody's address."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from boto3.session import Session
+from botocore.stub import Stubber
+
+from pipeline.aws.sending import Email, send_email
+from pipeline.errors import CloudUnavailable, Misuse
+from tests.aws.fake_service import REGION
+
+EMAIL = Email(
+    sender="Mail <sender@example.com>", to=["ann@example.com"], subject="Hello", body="Text", tags=[("campaign", "may")]
+)
+WORDS = "Email address is not verified. The following identities failed the check: ann@example.com, bob@example.com"
+
+
+@pytest.fixture
+def ses() -> Iterator[tuple[Any, Stubber]]:
+    client = Session(aws_access_key_id="a", aws_secret_access_key="b", region_name=REGION).client("sesv2")
+    with Stubber(client) as stubber:
+        yield client, stubber
+
+
+def test_all_of_it_is_sent_with_the_configuration_set(ses: tuple[Any, Stubber]) -> None:
+    client, stubber = ses
+    asked = {
+        "FromEmailAddress": EMAIL.sender,
+        "Destination": {"ToAddresses": ["ann@example.com"], "CcAddresses": [], "BccAddresses": []},
+        "Content": {"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "Text"}}}},
+        "EmailTags": [{"Name": "campaign", "Value": "may"}],
+        "ConfigurationSetName": "mail",
+    }
+    stubber.add_response("send_email", {"MessageId": "0100"}, asked)
+    assert send_email(client, EMAIL, configuration_set="mail") == "0100"
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error", "told"),
+    [
+        ("MessageRejected", 400, Misuse, "verified identity of this region"),
+        ("MailFromDomainNotVerifiedException", 400, Misuse, "MAIL FROM domain"),
+        ("NotFoundException", 404, Misuse, "no such configuration set"),
+        ("SendingPausedException", 400, Misuse, "switched off"),
+        ("AccountSuspendedException", 400, Misuse, "nothing any more"),
+        ("BadRequestException", 400, Misuse, "BadRequestException"),
+        ("AccessDeniedException", 403, Misuse, "may not do it"),
+        ("LimitExceededException", 400, CloudUnavailable, "quota"),
+        ("TooManyRequestsException", 429, CloudUnavailable, "quota"),
+        ("InternalFailure", 500, CloudUnavailable, "try again"),
+    ],
+)
+def test_a_refusal_is_told_with_what_to_do_and_without_an_address(
+    ses: tuple[Any, Stubber], code: str, status: int, error: type[Exception], told: str
+) -> None:
+    client, stubber = ses
+    stubber.add_client_error("send_email", code, WORDS, status)
+    with pytest.raises(error, match=told) as raised:
+        send_email(client, EMAIL, configuration_set="mail")
+    assert "@example" not in str(raised.value)
