@@ -5,7 +5,9 @@ A batch is never acknowledged unless each of its records is stored or quarantine
 `BatchUnfinished` with the first record that is not done. Pure but for the ports that it is given.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum, auto
+from functools import partial
 
 import msgspec
 
@@ -18,6 +20,20 @@ from pipeline.standing import Key, Standing, facts_hash, join
 SAVE_ATTEMPTS = 5  # contention is two writers, live and replay; more than five in a row is an outage
 
 Changes = Mapping[Key, Standing]
+
+
+class Saved(Enum):
+    """What became of one item, where nothing went wrong with it."""
+
+    WRITTEN = auto()
+    UNCHANGED = auto()
+    CONFLICT = auto()
+
+
+Loaded = tuple[Key, Item]
+Outcome = tuple[Key, Saved | Rejected | Outage]
+Each = Callable[[Callable[[Loaded], Outcome], Iterable[Loaded]], Iterable[Outcome]]
+"""Applies a function to each of many, as `map` does one after the other, and a pool of threads several at once."""
 
 
 class Merged(msgspec.Struct, kw_only=True):
@@ -45,6 +61,7 @@ def project(
     also: Sequence[SuppressionStore] = (),
     quarantine: Quarantine,
     policy: Policy,
+    each: Each = map,
 ) -> Tally:
     """Fold a batch into the store, and set aside what cannot be read.
 
@@ -54,6 +71,7 @@ def project(
         also: Further ones that are to have the same facts. A record is done once every one of them has its facts.
         quarantine: Where poison is set aside.
         policy: What gives the verdicts.
+        each: How items are saved: `map`, or a pool's, if the stores can be called from its threads.
 
     Raises:
         BatchUnfinished: A store or the quarantine is away. All before `first` is done; doing it again is harmless.
@@ -61,7 +79,7 @@ def project(
     gathering = Gathering(quarantine)
     outage = gathering.read(batch)
     tally, sources = gathering.tally, gathering.sources
-    merged = merge_each(gathering.changes(), stores=(store, *also), policy=policy)
+    merged = merge_each(gathering.changes(), stores=(store, *also), policy=policy, each=each)
     tally.written, tally.unchanged = merged.written, merged.unchanged
     end = min((sources[key][0] for key in merged.pending), default=gathering.end)
     refused = {index: why for key, why in merged.rejected.items() for index in sources[key] if index < end}
@@ -72,7 +90,7 @@ def project(
     return tally
 
 
-def merge(changes: Changes, *, store: SuppressionStore, policy: Policy) -> Merged:
+def merge(changes: Changes, *, store: SuppressionStore, policy: Policy, each: Each = map) -> Merged:
     """Join changes into the store: load, join, put what is new; on a conflict load and join again, a few times.
 
     Raises nothing that the store may raise: the answer says how far it came.
@@ -81,8 +99,9 @@ def merge(changes: Changes, *, store: SuppressionStore, policy: Policy) -> Merge
     pending = dict(changes)
     try:
         for _ in range(SAVE_ATTEMPTS if pending else 0):
-            for key, item in store.load(tuple(pending)).items():
-                if _save(key, item, pending[key], merged, store=store, policy=policy):
+            items = store.load(tuple(pending)).items()
+            for key, outcome in each(partial(_save, changes=changes, store=store, policy=policy), items):
+                if _note(key, outcome, merged):
                     del pending[key]
             if not pending:
                 return merged
@@ -96,14 +115,14 @@ def merge(changes: Changes, *, store: SuppressionStore, policy: Policy) -> Merge
     return merged
 
 
-def merge_each(changes: Changes, *, stores: Sequence[SuppressionStore], policy: Policy) -> Merged:
+def merge_each(changes: Changes, *, stores: Sequence[SuppressionStore], policy: Policy, each: Each = map) -> Merged:
     """Join changes into each of several stores, one after the other, as `merge` does into one.
 
     An outage leaves the stores that come after it alone, so that not even the keys that are done elsewhere are done.
     """
     total = Merged()
     for number, store in enumerate(stores, 1):
-        merged = merge(changes, store=store, policy=policy)
+        merged = merge(changes, store=store, policy=policy, each=each)
         total.written += merged.written
         total.unchanged += merged.unchanged
         total.rejected |= merged.rejected
@@ -129,23 +148,39 @@ def merge_fully(changes: Changes, *, store: SuppressionStore, policy: Policy) ->
     return merged
 
 
-def _save(key: Key, item: Item, change: Standing, merged: Merged, *, store: SuppressionStore, policy: Policy) -> bool:
-    """Bring one item up to date; return whether the key is done."""
-    known = join(item.standing, change)
+def _save(loaded: Loaded, *, changes: Changes, store: SuppressionStore, policy: Policy) -> Outcome:
+    """Bring one item up to date; return what became of it. May run in any thread."""
+    key, item = loaded
+    known = join(item.standing, changes[key])
     if known == item.standing and item.policy_version >= policy.version:
-        merged.unchanged += 1
-        return True
+        return key, Saved.UNCHANGED
     if item.policy_version > policy.version:
-        raise PolicyOutdated(ours=policy.version, theirs=item.policy_version)
+        return key, PolicyOutdated(ours=policy.version, theirs=item.policy_version)
     try:
         store.save(key, item_of(key, known, policy), expected=item.facts_hash)
     except Conflict:
-        return False
-    except Rejected as error:
-        merged.rejected[key] = str(error)
-    else:
-        merged.written += 1
-    return True
+        return key, Saved.CONFLICT
+    except (Rejected, Outage) as error:
+        return key, error
+    return key, Saved.WRITTEN
+
+
+def _note(key: Key, outcome: Saved | Rejected | Outage, merged: Merged) -> bool:
+    """Count an outcome; return whether the key is done.
+
+    Raises:
+        Outage: That is the outcome.
+    """
+    match outcome:
+        case Saved.WRITTEN:
+            merged.written += 1
+        case Saved.UNCHANGED:
+            merged.unchanged += 1
+        case Rejected():
+            merged.rejected[key] = str(outcome)
+        case Outage():
+            raise outcome
+    return outcome is not Saved.CONFLICT
 
 
 def item_of(key: Key, known: Standing, policy: Policy) -> Item:

@@ -15,7 +15,7 @@ from pipeline.fault import fault
 from pipeline.gathering import StreamRecord, Tally
 from pipeline.policy import Policy
 from pipeline.ports import Quarantine, Quarantined, SuppressionStore
-from pipeline.projection import project
+from pipeline.projection import Each, project
 
 
 class Projected(msgspec.Struct, kw_only=True):
@@ -42,12 +42,14 @@ class Projector(msgspec.Struct, frozen=True, kw_only=True):
         also: Further ones that get the same facts; see `projection.project`.
         quarantine: Where poison is set aside.
         policy: What gives the verdicts.
+        each: How items are saved; see `projection.project`.
     """
 
     store: SuppressionStore
     also: Sequence[SuppressionStore] = ()
     quarantine: Quarantine
     policy: Policy
+    each: Each = map
 
     def project(self, batch: Sequence[StreamRecord]) -> Projected:
         """Project a batch up to the first outage, in ever smaller parts where an error of ours stops one."""
@@ -70,7 +72,14 @@ class Projector(msgspec.Struct, frozen=True, kw_only=True):
         """Project a part, or set its only record aside; return whether it is done, or else to be halved."""
         try:
             done.tallies.append(
-                project(part, store=self.store, also=self.also, quarantine=self.quarantine, policy=self.policy)
+                project(
+                    part,
+                    store=self.store,
+                    also=self.also,
+                    quarantine=self.quarantine,
+                    policy=self.policy,
+                    each=self.each,
+                )
             )
         except Outage:
             raise

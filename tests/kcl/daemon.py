@@ -134,6 +134,13 @@ class Daemon:
                 return message
         raise Ended
 
+    def await_line(self, part: bytes) -> bytes:
+        """Return the next line of its log that holds this, while it runs."""
+        while (line := self._told.get(timeout=TIMEOUT_SECONDS)) is not None:
+            if part in line:
+                return line
+        raise Ended
+
     def await_health(self, **fields: Any) -> ShardHealth:
         """Return the next health that it tells with these fields."""
         while (line := self._told.get(timeout=TIMEOUT_SECONDS)) is not None:

@@ -47,6 +47,7 @@ def test_what_it_says_is_counted_logged_and_holds_nothing_about_anybody(cloud: C
     with Daemon({**cloud.environment, "POWERTOOLS_SERVICE_NAME": "mail-consumer"}) as daemon:
         daemon.initialize(sequence_number=sequence_number(0))
         daemon.process(records(a_bounce_of(ADA), a_delivery(), POISON), behind_ms=1_234)
+        assert daemon.await_line(b'"_aws"'), "counts are told at once, not when the process ends"
         daemon.ask("leaseLost")
         daemon.close()
     names = ("BounceEvents", "DeliveryEvents", "Quarantined", "Facts", "Written", "Unfinished", "MillisBehindLatest")

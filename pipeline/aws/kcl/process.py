@@ -1,8 +1,10 @@
 """A record processor's process: what it finds in its environment, and its end."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import msgspec
 from amazon_kclpy.kcl import KCLProcess
 from aws_lambda_powertools import Logger
 
@@ -14,8 +16,13 @@ from pipeline.aws.settings import read_consumer_settings, service_name
 from pipeline.aws.wiring import Wiring
 from pipeline.errors import Misuse, Outage
 from pipeline.fault import fault
+from pipeline.projector import Projector
 
 DONE, GIVEN_UP, MISUSED = 0, 1, 2  # exit
+
+# DynamoDB answers a put in some milliseconds, and in that time a core prepares as many others: more would only queue up
+# before Python's lock. boto3 keeps ten connections open.
+SAVES_AT_ONCE = 8
 
 
 def serve(pipes: Pipes) -> int:
@@ -44,5 +51,9 @@ def _processor(pipes: Pipes, service: str, logger: Logger) -> RecordProcessor:
     wiring = Wiring(settings, warn=lambda why: logger.warning("the live table's parameter cannot be read", why=why))
     with suppress(Outage), asking("making the clients"):
         wiring.projector()
-    report = Report(service=service, logger=logger)
-    return RecordProcessor(wiring.projector, settings=consumer, report=report, wait=pipes.wait)
+    pool = ThreadPoolExecutor(SAVES_AT_ONCE)
+
+    def projector() -> Projector:
+        return msgspec.structs.replace(wiring.projector(), each=pool.map)
+
+    return RecordProcessor(projector, settings=consumer, report=Report(service=service, logger=logger), wait=pipes.wait)
