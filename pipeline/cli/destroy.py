@@ -123,9 +123,9 @@ def _asked(
     Raises:
         Misuse: A name is none of those, nobody can be asked, or the stack's name was not typed.
     """
-    names = {remain.name for remain in left} if data else set()
-    if wrong := [one for one in confirmed if one not in names | {name}]:
-        raise Misuse(f"--confirm {wrong[0]} names nothing of this{'' if data else '; what holds data needs --data'}")
+    names = {name, *(remain.name for remain in left if data)}
+    unknown = [one for one in confirmed if one not in names]  # no mistake where a former run has deleted it
+    say((f"{one} is not there{'' if data else ', or holds data and needs --data'}" for one in unknown), to=to_people())
     if found and not _typed(f"Type the stack's name, {name}, to delete it", name, confirmed):
         raise Misuse(
             "that is not the stack's name: nothing was deleted"

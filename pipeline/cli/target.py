@@ -93,6 +93,8 @@ def _deployed(name: str, region: str | None) -> Target:
         database=stack.output("Database"),
         log_table=stack.output("LogTable"),
         workgroup=stack.output("Workgroup"),
+        # The workgroup keeps answers itself, and refuses a location; but no emulator knows of that.
+        output_location=_answers(stack.output("LogBucket")) if ENDPOINT in os.environ else None,
         configuration_set=stack.output("ConfigurationSet"),
         stream=stack.output("FeedbackStream"),
     )

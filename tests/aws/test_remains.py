@@ -16,7 +16,7 @@ from pipeline.aws.deployment.remains import KINDS, Kind, Remain, remains
 from pipeline.aws.deployment.template import template
 from pipeline.aws.store_dynamodb import ensure_table
 from pipeline.errors import CloudUnavailable, Misuse
-from tests.aws.fake_service import REGION
+from tests.aws.fake_service import REGION, FakeService
 from tests.infra import cloudformation
 
 POLICIES = {"AWS::S3::BucketPolicy"}  # kept with the bucket, and gone with it
@@ -104,6 +104,37 @@ def test_a_table_of_a_rebuild_is_found_and_nothing_of_other_stacks() -> None:
     for name in ("mail-suppression-2", "mail-2-suppression-1", "mail-suppressions"):
         ensure_table(client("dynamodb"), name)
     assert found() == (Remain(kind=Kind.TABLE, id="mail-suppression-2"),)
+
+
+class FakeHistory(FakeService):
+    """CloudFormation with a stack that an update gave another bucket."""
+
+    SERVICE = "cloudformation"
+
+    def _list_stacks(self, **_: Any) -> dict[str, Any]:
+        return {
+            "StackSummaries": [{"StackName": "mail", "StackId": "id"}, {"StackName": "mail-2", "StackId": "another"}]
+        }
+
+    def _list_stack_resources(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        assert StackName == "id"
+        return {"StackResourceSummaries": [self._bucket("new", "CREATE_COMPLETE")]}
+
+    def _describe_stack_events(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+        assert StackName == "id"
+        return {"StackEvents": [self._bucket("old", "DELETE_SKIPPED"), self._bucket("gone", "DELETE_COMPLETE")]}
+
+    @staticmethod
+    def _bucket(name: str, status: str) -> dict[str, Any]:
+        return {"ResourceType": "AWS::S3::Bucket", "ResourceStatus": status, "PhysicalResourceId": name * 3}
+
+
+def test_what_an_update_replaced_and_kept_is_found_too() -> None:
+    cloudformation = FakeHistory().client()
+    for name in ("newnewnew", "oldoldold", "gonegonegone"):
+        client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    left = remains(lambda service: cloudformation if service == "cloudformation" else client(service), stack="mail")
+    assert [one.name for one in left] == ["newnewnew", "oldoldold"]
 
 
 def test_a_log_group_that_only_begins_so_is_none() -> None:

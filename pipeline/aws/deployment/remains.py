@@ -100,11 +100,21 @@ def _of_stacks(client: Client, name: str) -> Iterator[Remain]:
     cloudformation = client("cloudformation")
     with asking(f"listing what the stack {name} is made of"):
         for stack_id in _stack_ids(cloudformation, name):
-            for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id):
-                for one in page["StackResourceSummaries"]:
-                    kind = KINDS.get(one["ResourceType"])
-                    if kind and one["ResourceStatus"] != "DELETE_COMPLETE" and one.get("PhysicalResourceId"):
-                        yield Remain(kind=kind, id=one["PhysicalResourceId"])
+            for one in (*_resources(cloudformation, stack_id), *_kept(cloudformation, stack_id)):
+                kind = KINDS.get(one["ResourceType"])
+                if kind and one["ResourceStatus"] != "DELETE_COMPLETE" and one.get("PhysicalResourceId"):
+                    yield Remain(kind=kind, id=one["PhysicalResourceId"])
+
+
+def _resources(cloudformation: Any, stack_id: str) -> Iterator[Any]:
+    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id):
+        yield from page["StackResourceSummaries"]
+
+
+def _kept(cloudformation: Any, stack_id: str) -> Iterator[Any]:
+    """Give the events by which something was kept when the stack, or an update of it, had no more use for it."""
+    for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
+        yield from (one for one in page["StackEvents"] if one.get("ResourceStatus") == "DELETE_SKIPPED")
 
 
 def _stack_ids(cloudformation: Any, name: str) -> Iterator[str]:
