@@ -4,45 +4,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
-import msgspec
 import typer
 
 from pipeline.aws.deployment.destruction import check_deletable, delete
 from pipeline.aws.deployment.detachment import Attached, attached_sets, detach
 from pipeline.aws.deployment.erasure import erase
-from pipeline.aws.deployment.remains import Kind, Remain, remains
+from pipeline.aws.deployment.remains import Remain, remains
 from pipeline.aws.stack import Stack, find_stack
 from pipeline.cli import question
 from pipeline.cli.change import write_event
 from pipeline.cli.connection import Connection, connection
+from pipeline.cli.destruction import Intent, plan, result, told
 from pipeline.cli.option import RegionOption, StackOption, required
 from pipeline.cli.words import results, say, to_people, write_json
 from pipeline.errors import Misuse
-
-HOLDS = {
-    Kind.BUCKET: "the log, and what was set aside: every event there ever was",
-    Kind.TABLE: "suppressions, and what they rest on",
-    Kind.STREAM: "feedback of the last days; a shard costs about $11 a month, and $15 more beyond a day's retention",
-    Kind.QUEUE: "what could not be delivered",
-    Kind.LOG_GROUP: "what the functions or Firehose wrote about themselves",
-    Kind.PARAMETER: "which table is live",
-}
-
-
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done, once everything was asked.
-
-    Attributes:
-        stack: The stack to delete; None: it is gone already.
-        detached: The sets whose destinations are taken away first.
-        erased: What is deleted with all that it holds.
-        kept: What stays.
-    """
-
-    stack: Stack | None
-    detached: Sequence[Attached]
-    erased: Sequence[Remain]
-    kept: Sequence[Remain]
 
 
 def destroy_command(
@@ -82,30 +57,13 @@ def destroy_command(
         raise Misuse(
             f"there is no stack {name} in {client('cloudformation').meta.region_name}, and nothing left of one"
         )
-    say(_plan(name, found, left, attached), to=to_people())
+    say(plan(name, found, left, attached), to=to_people())
     intent = _asked(name, found, left, attached, data=data, confirmed=confirm or [], detach_sets=detach_sets)
     _carry_out(client, intent)
     if json:
-        write_json({"stack": name, "deleted": _told(intent.erased), "left": _told(intent.kept)})
+        write_json({"stack": name, "deleted": told(intent.erased), "left": told(intent.kept)})
     else:
-        say(_result(name, intent), to=results())
-
-
-def _plan(name: str, found: Stack | None, left: Sequence[Remain], attached: Sequence[Attached]) -> Iterator[str]:
-    """Say what would go and what would stay."""
-    if found:
-        yield f"The stack {name} ({found.status}, in {found.region}) would be deleted: functions, rule, roles, alarms,"
-        yield "Firehose stream, Athena's tables, views and workgroup, and the SES configuration set."
-        if own := found.outputs.get("ConfigurationSet"):
-            yield f"From then on SES refuses mail that names the configuration set {own}: change senders first."
-    else:
-        yield f"The stack {name} is gone already."
-    for one in attached:
-        yield f"The configuration set {one.configuration_set} still leads here, by: {', '.join(one.destinations)}."
-    if left:
-        yield "What holds data stays, and goes only with --data, each by its own name:"
-    for remain in left:
-        yield f"  {remain.kind} {remain.name}: {HOLDS[remain.kind]}"
+        say(result(name, intent), to=results())
 
 
 def _asked(
@@ -179,13 +137,3 @@ def _told_how_to_go_on() -> Iterator[None]:
     except BaseException:
         say(["Not everything that was asked for is deleted: run the same again to go on."], to=to_people())
         raise
-
-
-def _result(name: str, intent: Intent) -> Iterator[str]:
-    yield f"the stack {name} is deleted" if intent.stack else f"the stack {name} was deleted before"
-    yield from (f"deleted: {one.kind} {one.name}" for one in intent.erased)
-    yield from (f"left: {one.kind} {one.name}" for one in intent.kept)
-
-
-def _told(some: Sequence[Remain]) -> list[dict[str, str]]:
-    return [{"kind": one.kind, "name": one.name} for one in some]
