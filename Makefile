@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 MINISTACK := $(VENV)/ministack
 KINESIS := $(VENV)/kinesis-local
 WHEELS := $(VENV)/wheels
+IMAGE := $(VENV)/image-wheels
 ARGS ?=
 
 .PHONY: setup emulator wheels demo test quick lint bench lock clean
@@ -27,11 +28,17 @@ $(MINISTACK)/ready: tests/emulator/ministack.lock
 	touch $@
 
 # The libraries of the Lambdas' bundle, for Lambda and for this machine: tests build it without an index.
-wheels: $(WHEELS)/ready
+wheels: $(WHEELS)/ready $(IMAGE)/ready
 
 $(WHEELS)/ready: infra/lambda.lock infra/mailfold.yaml $(VENV)/ready
 	mkdir -p $(WHEELS)
 	$(BIN)/python -c 'from pathlib import Path; from pipeline.aws.deployment import template, wheel; [wheel.fetch_wheels(Path("$(WHEELS)"), runtime=each) for each in (template.template().runtime, None)]'
+	touch $@
+
+# What infra/Dockerfile installs, for this machine: a test follows its steps without an index.
+$(IMAGE)/ready: infra/consumer.lock infra/build.lock $(VENV)/ready
+	mkdir -p $(IMAGE)
+	for lock in consumer build; do $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --dest $(IMAGE) -r infra/$$lock.lock || exit; done
 	touch $@
 
 # Without npm nothing is installed, and the tests that need it say so.
@@ -64,6 +71,8 @@ lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra local --extra kcl --group dev pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate tests/emulator/ministack.in -o tests/emulator/ministack.lock
 	$(BIN)/uv pip compile --quiet --python-version 3.14 --python-platform aarch64-manylinux_2_28 --constraint requirements.lock --generate-hashes --no-header --no-annotate infra/lambda.in -o infra/lambda.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes --no-header --no-annotate --extra kcl pyproject.toml -o infra/consumer.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes --no-header --no-annotate infra/build.in -o infra/build.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
