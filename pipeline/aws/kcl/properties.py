@@ -14,7 +14,7 @@ import msgspec
 MAX_RECORDS = 1_000  # of a call; a shard takes as many in a second, and an outage repeats no more than these
 IDLE_MILLIS = 1_000  # between two reads of a shard, which all of its readers may read five times a second
 FAILOVER_MILLIS = 10_000  # the KCL's own: how long a worker may be silent before others take its shards
-GRACE_SECONDS = 20.0  # with some slack, inside the 30 s that ECS and Docker give a container to stop
+GRACE_SECONDS = 20.0  # with some slack, inside the 30 s that ECS gives a container to stop
 HEAP_MEBIBYTES = 256
 
 
@@ -84,7 +84,8 @@ def properties_text(consumer: Consumer, *, command: str, worker: str) -> str:
 def logging_text(consumer: Consumer) -> str:
     """Return the daemon's logback file: lines of JSON on standard error, which it shares with the record processors.
 
-    What those write there is passed on by the daemon as it is, and logged by it a second time, as an error.
+    What those write there is passed on by the daemon as it is, and logged by it a second time, as an error. And after a
+    split, it warns for half a minute and with every batch of what concerns producers that use the KPL alone.
     """
     return f"""\
 <configuration>
@@ -94,6 +95,7 @@ def logging_text(consumer: Consumer) -> str:
   </appender>
   <logger name="software.amazon.kinesis" level="{consumer.log_level}"/>
   <logger name="software.amazon.kinesis.multilang.DrainChildSTDERRTask" level="OFF"/>
+  <logger name="software.amazon.kinesis.lifecycle.ProcessTask" level="ERROR"/>
   <root level="WARN"><appender-ref ref="STDERR"/></root>
 </configuration>
 """

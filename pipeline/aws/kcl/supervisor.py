@@ -18,10 +18,12 @@ class Supervisor:
 
         Args:
             workers: What to run.
-            grace_seconds: How long daemons may take to end in good order, before they are ended in any.
+            grace_seconds: How long daemons give themselves to end in good order. After that, and a little more, they
+                are ended by force.
             warn: Is told when that had to be done.
         """
-        self._workers, self._grace_seconds, self._warn = workers, grace_seconds, warn
+        self._workers, self._warn = workers, warn
+        self._patience_seconds = grace_seconds + SLACK_SECONDS
         # A signal's handler may put something into it at any moment; no other queue, and no event, allows that.
         self._inbox: SimpleQueue[BaseException | str | None] = SimpleQueue()
 
@@ -60,7 +62,7 @@ class Supervisor:
 
     def _ended(self, running: int) -> bool:
         """Wait until none runs any more, and return whether none had to be ended by force."""
-        clean, end_s = True, time.monotonic() + self._grace_seconds
+        clean, end_s = True, time.monotonic() + self._patience_seconds
         while running:
             try:
                 asked = self._inbox.get(timeout=max(0.0, end_s - time.monotonic()) if clean else None) == "stop"

@@ -1,0 +1,36 @@
+"""The KCL's lease table, made before any worker is there: a worker that finds it empty waits up to half a minute.
+
+The attributes are those of the KCL's DynamoDBLeaseSerializer.
+github.com/awslabs/amazon-kinesis-client/blob/master/docs/lease-lifecycle.md
+"""
+
+from typing import Any
+
+
+def seed(dynamodb: Any, kinesis: Any, *, application: str, stream: str) -> None:
+    """Make the table, with a lease that nobody has for each shard of the stream, at its beginning."""
+    dynamodb.create_table(
+        TableName=application,
+        KeySchema=[{"AttributeName": "leaseKey", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "leaseKey", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
+        dynamodb.put_item(
+            TableName=application,
+            Item={
+                "leaseKey": {"S": shard["ShardId"]},
+                "leaseCounter": {"N": "0"},
+                "checkpoint": {"S": "TRIM_HORIZON"},
+                "checkpointSubSequenceNumber": {"N": "0"},
+                "ownerSwitchesSinceCheckpoint": {"N": "0"},
+                "startingHashKey": {"S": shard["HashKeyRange"]["StartingHashKey"]},
+                "endingHashKey": {"S": shard["HashKeyRange"]["EndingHashKey"]},
+            },
+        )
+
+
+def checkpoints(dynamodb: Any, *, application: str) -> dict[str, str]:
+    """Return each shard's checkpoint."""
+    items = dynamodb.scan(TableName=application)["Items"]
+    return {item["leaseKey"]["S"]: item["checkpoint"]["S"] for item in items}

@@ -1,0 +1,33 @@
+"""Workers that share the shards of a stream, and what becomes of those of one that dies."""
+
+import os
+import signal
+from pathlib import Path
+
+from tests.kcl_daemon.consumer import Consumer, consuming
+from tests.kcl_daemon.load import under_load
+from tests.kcl_daemon.world import a_world, until
+
+SHARE_SECONDS = 120
+
+
+def test_two_workers_share_the_shards_and_one_that_dies_loses_nothing(tmp_path: Path) -> None:
+    with a_world(shards=4) as world, consuming(world, tmp_path / "log", "--workers", "2") as consumer:
+        with under_load(world):
+            until(lambda: _both_work(consumer), timeout_seconds=SHARE_SECONDS)
+            assert _both_work(consumer), consumer.health()
+            os.kill(consumer.daemons()[0], signal.SIGKILL)
+            until(lambda: _restarts(consumer) == 1, timeout_seconds=20)
+            assert _restarts(consumer) == 1
+        world.settle(timeout_seconds=90)
+        assert consumer.stop() == 0
+
+
+def _both_work(consumer: Consumer) -> bool:
+    """Tell whether each has a shard whose records it has stored."""
+    workers = consumer.health().get("workers", [])
+    return len(workers) == 2 and all(any(shard["records"] for shard in each["shards"]) for each in workers)
+
+
+def _restarts(consumer: Consumer) -> int:
+    return sum(worker["restarts"] for worker in consumer.health().get("workers", []))
