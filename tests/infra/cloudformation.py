@@ -27,6 +27,14 @@ PSEUDO_PARAMETERS = {
 }
 REQUIRED = {"CodeBucket": "code", "CodeKey": "bundle.zip"}
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:feedback"
+CONSUMERS = ("lambda", "container", "elsewhere")
+CONTAINER = {
+    "Consumer": "container",
+    "ConsumerImage": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mailfold:1",
+    "ConsumerRepository": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mailfold",
+    "ConsumerVpc": "vpc-0a1b2c3d",
+    "ConsumerSubnets": "subnet-0a1b2c3d, subnet-4e5f6a7b",
+}
 
 _NO_VALUE = object()
 _VARIABLE = re.compile(r"\$\{([^}]+)\}")
@@ -67,6 +75,23 @@ def stack(**parameters: str) -> Stack:
     )
 
 
+def consumed_by(consumer: str, **parameters: str) -> Stack:
+    """Return what the template makes where that reads the stream."""
+    return stack(**({**CONTAINER, **parameters} if consumer == "container" else {"Consumer": consumer, **parameters}))
+
+
+def refusals(**parameters: str) -> list[str]:
+    """Return what the template's rules say against these parameters."""
+    evaluation = _Evaluation({**REQUIRED, **parameters})
+    return [
+        str(one["AssertDescription"])
+        for rule in template()["Rules"].values()
+        if evaluation.value(rule["RuleCondition"])
+        for one in rule["Assertions"]
+        if not evaluation.value(one["Assert"])
+    ]
+
+
 def defaults() -> dict[str, str]:
     """Return the default of every parameter that has one."""
     return {name: str(each["Default"]) for name, each in template()["Parameters"].items() if "Default" in each}
@@ -98,6 +123,7 @@ class _Evaluation:
             "Ref": self._ref,
             "Condition": self._condition,
             "Fn::And": lambda value: all(map(self.value, value)),
+            "Fn::EachMemberEquals": lambda value: all(each == value[1] for each in self.value(value[0])),
             "Fn::Equals": lambda value: self.value(value[0]) == self.value(value[1]),
             "Fn::FindInMap": lambda value: self._find(*map(self.value, value)),
             "Fn::GetAtt": lambda value: f"{{{'.'.join(value)}}}",

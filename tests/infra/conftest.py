@@ -1,4 +1,4 @@
-"""What the functions publish, for the tests of alarms and dashboard."""
+"""What functions and consumer publish, for the tests of alarms and dashboard."""
 
 import json
 import subprocess
@@ -6,21 +6,35 @@ import sys
 
 import pytest
 
-from tests.infra.cloudformation import FILE, stack
+from tests.infra.cloudformation import FILE, consumed_by
 
 Metric = tuple[str, str, str]
-"""Namespace, name, and the function that publishes it."""
+"""Namespace, name, and the service that publishes it."""
 
 
 @pytest.fixture(scope="session")
-def published() -> set[Metric]:
-    """Return every metric that the functions publish in the template's environment, in the one dimension `service`."""
-    functions = stack().of_type("AWS::Lambda::Function")
+def published_by() -> dict[str, set[Metric]]:
+    """Return, by logical id, every metric published in the template's environment, in the one dimension `service`."""
     return {
-        metric
-        for name, properties in functions.items()
-        for line in _printed(name, properties["Environment"]["Variables"])
-        for metric in _metrics(line)
+        name: {metric for line in _printed(name, environment) for metric in _metrics(line)}
+        for name, environment in environments().items()
+    }
+
+
+@pytest.fixture(scope="session")
+def published(published_by: dict[str, set[Metric]]) -> set[Metric]:
+    """Return every metric that is published by anybody."""
+    return set().union(*published_by.values())
+
+
+def environments() -> dict[str, dict[str, str]]:
+    """Return the environment of each function, and of the container, by logical id."""
+    made = consumed_by("container")
+    (container,) = made.properties("ConsumerTask")["ContainerDefinitions"]
+    functions = made.of_type("AWS::Lambda::Function")
+    return {
+        **{name: properties["Environment"]["Variables"] for name, properties in functions.items()},
+        "ConsumerTask": {each["Name"]: each["Value"] for each in container["Environment"]},
     }
 
 

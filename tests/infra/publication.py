@@ -1,4 +1,4 @@
-"""Run one function's handler over a record of every kind, as a program: what it prints is what CloudWatch gets.
+"""Run one function's handler, or the consumer, over a record of every kind: what it prints is what CloudWatch gets.
 
 A handler learns its name when it is imported, hence a process of its own.
 Example: python -m tests.infra.publication Projector
@@ -7,6 +7,8 @@ Example: python -m tests.infra.publication Projector
 import sys
 from types import SimpleNamespace
 
+from pipeline.aws.settings import service_name
+from pipeline.gathering import StreamRecord
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projector import Projector
@@ -33,5 +35,19 @@ def project() -> None:
     projector_lambda.handler(a_kinesis_event(a_bounce(), *PAYLOADS), Context())
 
 
+def consume() -> None:
+    """Let the Kinesis Client Library's record processor have a batch, and tell how far behind it is."""
+    from aws_lambda_powertools import Logger  # noqa: PLC0415 - only the one that is asked for
+
+    from pipeline.aws.kcl.report import Report  # noqa: PLC0415
+
+    service = service_name("consumer")
+    report = Report(service=service, logger=Logger(service=service, stream=sys.stderr))
+    projector = Projector(store=MemoryStore(), quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+    batch = [StreamRecord(payload=payload, position="") for payload in (a_bounce(), *PAYLOADS)]
+    report.projected(projector.project(batch), records=len(batch))
+    report.finished(records=len(batch), millis_behind_latest=0, checkpoint_age_seconds=0)
+
+
 if __name__ == "__main__":
-    {"Transform": transform, "Projector": project}[sys.argv[1]]()
+    {"Transform": transform, "Projector": project, "ConsumerTask": consume}[sys.argv[1]]()

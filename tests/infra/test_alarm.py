@@ -8,19 +8,23 @@ import pytest
 
 import pipeline
 from pipeline.aws.metric import NAMESPACE
-from tests.infra.cloudformation import REGION, TOPIC, stack, template
+from tests.infra.cloudformation import CONSUMERS, REGION, TOPIC, consumed_by, stack, template
 from tests.infra.conftest import Metric
 
-EVERY = {
+LAMBDA = {
     name: alarm
     for route in ("direct", "queue")
     for name, alarm in stack(NotificationTopic=TOPIC, NotificationRoute=route).of_type("AWS::CloudWatch::Alarm").items()
 }
+LATE = {consumer: consumed_by(consumer).properties("FeedbackLateAlarm") for consumer in CONSUMERS}
+EVERY = LAMBDA | {f"FeedbackLateAlarm, {consumer}": alarm for consumer, alarm in LATE.items() if consumer != "lambda"}
 LONGEST_DESCRIPTION = 1_024  # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 KEY = f"arn:aws:kms:{REGION}:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 WATCHED = {
     ("AWS/Lambda", "IteratorAge"),  # the table is late
+    (NAMESPACE, "MillisBehindLatest"),
+    ("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds"),
     ("AWS/Lambda", "OnFailureDestinationDeliveredEventCount"),  # the mapping gave something up
     ("AWS/Lambda", "DestinationDeliveryFailures"),
     ("AWS/Lambda", "AsyncEventsDropped"),
@@ -76,12 +80,15 @@ def test_an_alarm_tells_the_one_topic_when_it_begins_and_when_it_ends(name: str)
 
 @pytest.mark.parametrize("name", EVERY)
 def test_an_alarm_says_how_it_takes_silence(name: str) -> None:
+    """Lambda publishes when it is called; any other consumer once a minute, so that its silence rings."""
     expected = "ignore" if "Reputation" in EVERY[name].get("MetricName", "") else "notBreaching"
+    if name.startswith("FeedbackLateAlarm,"):
+        expected = "breaching"
     assert EVERY[name]["TreatMissingData"] == expected
 
 
 def test_alarms_have_names_of_their_own_that_begin_with_the_stacks() -> None:
-    names = [alarm["AlarmName"] for alarm in EVERY.values()]
+    names = [alarm["AlarmName"] for alarm in LAMBDA.values()]
     assert len(set(names)) == len(names)
     assert all(name.startswith("mail-fold ") for name in names)
     assert stack().outputs["AlarmPrefix"]["Value"] == "mail-fold "  # with the blank, or else it is mail-folder's too
@@ -93,7 +100,7 @@ def test_every_link_has_its_alarm() -> None:
 
 @pytest.mark.parametrize("metric", ["Errors", "Throttles"])
 def test_both_functions_are_watched(metric: str) -> None:
-    functions = [alarm["Dimensions"] for alarm in EVERY.values() if alarm.get("MetricName") == metric]
+    functions = [alarm["Dimensions"] for alarm in LAMBDA.values() if alarm.get("MetricName") == metric]
     assert sorted(each["Value"] for (each,) in functions) == ["{Projector}", "{Transform}"]
 
 
@@ -116,13 +123,42 @@ def test_an_alarm_watches_something_of_this_stack(name: str) -> None:
     [("Reputation.BounceRate", [0.05, 0.10]), ("Reputation.ComplaintRate", [0.001, 0.005])],
 )
 def test_rates_are_those_that_aws_judges_by_warned_of_and_paged_for(metric: str, thresholds: list[float]) -> None:
-    alarms = [alarm for alarm in EVERY.values() if alarm.get("MetricName") == metric]
+    alarms = [alarm for alarm in LAMBDA.values() if alarm.get("MetricName") == metric]
     assert sorted(alarm["Threshold"] for alarm in alarms) == thresholds
     assert all("Dimensions" not in alarm for alarm in alarms)  # the account's, which is what AWS reviews
     assert ["URGENT" in alarm["AlarmName"] for alarm in sorted(alarms, key=lambda each: each["Threshold"])] == [
         False,
         True,
     ]
+
+
+@pytest.mark.parametrize(
+    ("consumer", "metric", "of"),
+    [
+        ("lambda", ("AWS/Lambda", "IteratorAge"), {"Name": "FunctionName", "Value": "{Projector}"}),
+        ("container", (NAMESPACE, "MillisBehindLatest"), {"Name": "service", "Value": "mail-fold-projector"}),
+        (
+            "elsewhere",
+            ("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds"),
+            {"Name": "StreamName", "Value": "{FeedbackStream}"},
+        ),
+    ],
+)
+def test_whoever_reads_the_stream_is_watched_for_lateness(
+    consumer: str, metric: tuple[str, str], of: dict[str, str]
+) -> None:
+    assert named(LATE[consumer]) == metric
+    assert LATE[consumer]["Dimensions"] == [of]
+    assert LATE[consumer]["AlarmName"] == LATE["lambda"]["AlarmName"]  # an update in place, and never two of one name
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+def test_what_lambda_gives_up_is_watched_only_where_lambda_can(consumer: str) -> None:
+    made = set(consumed_by(consumer).resources)
+    called = set(consumed_by(consumer, NotificationTopic=TOPIC, NotificationRoute="direct").resources)
+    assert ("FeedbackGivenUpAlarm" in made) == (consumer == "lambda")
+    assert ("FeedbackLostAlarm" in made) == (consumer == "lambda")
+    assert "FeedbackLostAlarm" in called  # SNS's calls have the same destination
 
 
 def test_the_table_is_called_late_long_before_anything_is_given_up() -> None:

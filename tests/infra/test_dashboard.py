@@ -9,11 +9,10 @@ import pytest
 
 from pipeline.aws.metric import NAMESPACE
 from pipeline.event import Kind
-from tests.infra.cloudformation import NAME, REGION, stack
+from tests.infra.cloudformation import CONSUMERS, NAME, REGION, consumed_by, stack
 from tests.infra.conftest import Metric
 
-BODY = json.loads(stack().properties("Dashboard")["DashboardBody"])
-WIDGETS: list[dict[str, Any]] = BODY["widgets"]
+BODIES = {each: json.loads(consumed_by(each).properties("Dashboard")["DashboardBody"]) for each in CONSUMERS}
 COLUMNS = 24  # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 
 
@@ -38,61 +37,80 @@ def series(widget: dict[str, Any]) -> Iterator[list[str]]:
         yield before
 
 
-def drawn() -> list[list[str]]:
-    return [line for widget in WIDGETS for line in series(widget)]
+@pytest.fixture(params=CONSUMERS)
+def consumer(request: pytest.FixtureRequest) -> str:
+    """Who reads the stream: the dashboard draws whoever does."""
+    return str(request.param)
 
 
-def test_widgets_fill_rows_without_lying_on_each_other() -> None:
-    assert all(not cells(one) & cells(other) for one, other in combinations(WIDGETS, 2))
-    assert {x for widget in WIDGETS for x, _ in cells(widget)} == set(range(COLUMNS))
-    assert len(set().union(*map(cells, WIDGETS))) == COLUMNS * max(widget["y"] + widget["height"] for widget in WIDGETS)
+@pytest.fixture
+def widgets(consumer: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = BODIES[consumer]["widgets"]
+    return found
 
 
-@pytest.mark.parametrize("widget", WIDGETS, ids=lambda widget: widget["properties"].get("title", "text"))
-def test_a_widget_has_a_title_and_knows_its_region(widget: dict[str, Any]) -> None:
-    if widget["type"] == "text":
-        assert "mailfold doctor" in widget["properties"]["markdown"]
-        return
-    assert widget["properties"]["title"]
-    assert widget["type"] == "alarm" or widget["properties"]["region"] == REGION
+@pytest.fixture
+def drawn(widgets: list[dict[str, Any]]) -> list[list[str]]:
+    return [line for widget in widgets for line in series(widget)]
 
 
-def test_every_alarm_of_every_stack_is_on_it() -> None:
-    (widget,) = [widget for widget in WIDGETS if widget["type"] == "alarm"]
-    alarms = stack(SilenceMails="0").of_type("AWS::CloudWatch::Alarm")  # the others are there only sometimes
-    assert sorted(widget["properties"]["alarms"]) == sorted(f"{{{name}.Arn}}" for name in alarms)
+def alarms(consumer: str) -> dict[str, Any]:
+    """Return the alarms that every stack has; the others are there only sometimes."""
+    return consumed_by(consumer, SilenceMails="0").of_type("AWS::CloudWatch::Alarm")
 
 
-def test_the_counts_on_it_are_ones_that_the_functions_publish(published: set[Metric]) -> None:
-    ours = [line for line in drawn() if line[0] == NAMESPACE]
+def test_widgets_fill_rows_without_lying_on_each_other(widgets: list[dict[str, Any]]) -> None:
+    assert all(not cells(one) & cells(other) for one, other in combinations(widgets, 2))
+    assert {x for widget in widgets for x, _ in cells(widget)} == set(range(COLUMNS))
+    assert len(set().union(*map(cells, widgets))) == COLUMNS * max(widget["y"] + widget["height"] for widget in widgets)
+
+
+def test_a_widget_has_a_title_and_knows_its_region(widgets: list[dict[str, Any]]) -> None:
+    text, *others = widgets
+    assert "mailfold doctor" in text["properties"]["markdown"]
+    for widget in others:
+        assert widget["properties"]["title"]
+        assert widget["type"] == "alarm" or widget["properties"]["region"] == REGION
+
+
+def test_every_alarm_of_every_stack_is_on_it(consumer: str, widgets: list[dict[str, Any]]) -> None:
+    (widget,) = [widget for widget in widgets if widget["type"] == "alarm"]
+    assert sorted(widget["properties"]["alarms"]) == sorted(f"{{{name}.Arn}}" for name in alarms(consumer))
+
+
+def test_the_counts_on_it_are_ones_that_are_published(drawn: list[list[str]], published: set[Metric]) -> None:
+    ours = [line for line in drawn if line[0] == NAMESPACE]
     assert {(namespace, name, service) for namespace, name, _, service in ours} <= published
     assert {dimension for _, _, dimension, _ in ours} == {"service"}
 
 
-def test_events_of_every_kind_are_on_it() -> None:
+def test_events_of_every_kind_are_on_it(drawn: list[list[str]]) -> None:
     shown = {
-        name
-        for namespace, name, *rest in drawn()
-        if namespace == NAMESPACE and rest == ["service", f"{NAME}-transform"]
+        name for namespace, name, *rest in drawn if namespace == NAMESPACE and rest == ["service", f"{NAME}-transform"]
     }
     assert shown >= {f"{kind.title().replace('_', '')}Events" for kind in Kind}
 
 
-def test_what_the_alarms_watch_is_on_it() -> None:
-    watched = {
-        (alarm["Namespace"], alarm["MetricName"])
-        for alarm in stack(SilenceMails="0").of_type("AWS::CloudWatch::Alarm").values()
-    }
+def test_what_the_alarms_watch_is_on_it(consumer: str, drawn: list[list[str]]) -> None:
+    watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms(consumer).values()}
     # What happens once in years has its alarm only.
     watched -= {("AWS/Lambda", "DestinationDeliveryFailures"), ("AWS/Events", "InvocationsFailedToBeSentToDlq")}
-    assert watched <= {(line[0], line[1]) for line in drawn()}
+    assert watched <= {(line[0], line[1]) for line in drawn}
 
 
-def test_the_lines_drawn_across_are_where_the_alarms_are() -> None:
+def test_a_containers_load_and_its_warnings_are_on_it(
+    consumer: str, widgets: list[dict[str, Any]], drawn: list[list[str]]
+) -> None:
+    (log,) = [widget for widget in widgets if widget["type"] == "log"]
+    assert ("{ConsumerLogs}" in log["properties"]["query"]) == (consumer == "container")
+    assert any(line[0] == "AWS/ECS" for line in drawn) == (consumer == "container")
+
+
+def test_the_lines_drawn_across_are_where_the_alarms_are(widgets: list[dict[str, Any]]) -> None:
     alarms = stack().of_type("AWS::CloudWatch::Alarm")
     lines = sorted(
         line["value"]
-        for widget in WIDGETS
+        for widget in widgets
         for line in widget["properties"].get("annotations", {}).get("horizontal", ())
     )
     thresholds = [

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.aws.store_dynamodb import table_definition
 from pipeline.local.eventbridge import FEEDBACK_RULE
-from tests.infra.cloudformation import stack, template
+from tests.infra.cloudformation import CONSUMERS, consumed_by, stack, template
 
 RETENTIONS = template()["Parameters"]["StreamRetentionDays"]["AllowedValues"]
 LONGEST_TRIED_SECONDS = 604_800  # Lambda's limit of MaximumRecordAgeInSeconds
@@ -127,6 +127,15 @@ def test_the_mapping_misses_nothing_of_the_stream() -> None:
     assert mapping()["StartingPosition"] == "TRIM_HORIZON"
     assert "FilterCriteria" not in mapping()
     assert mapping().get("Enabled", True) is True
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+def test_one_consumer_reads_the_stream(consumer: str) -> None:
+    """The functions stay, for what comes by SNS; what the stack stores does not depend on who reads."""
+    made = consumed_by(consumer).resources
+    assert ("StreamMapping" in made) == (consumer == "lambda")
+    assert ("ConsumerService" in made) == (consumer == "container")
+    assert {"Projector", "FeedbackStream", "SuppressionTable"} <= set(made)
 
 
 def test_the_mapping_counts_what_it_gives_up() -> None:

@@ -7,16 +7,32 @@ from typing import Any
 import pytest
 
 from pipeline.aws.quarantine_s3 import S3Quarantine
-from tests.infra.cloudformation import ACCOUNT, FILE, NAME, REGION, TOPIC, every, listed, stack, template
+from tests.infra.cloudformation import (
+    ACCOUNT,
+    CONTAINER,
+    FILE,
+    NAME,
+    REGION,
+    TOPIC,
+    Stack,
+    consumed_by,
+    every,
+    listed,
+    stack,
+    template,
+)
 
 FULL = stack(NotificationTopic=TOPIC, SourceBackup="true")
-ROLES = FULL.of_type("AWS::IAM::Role")
+CONSUMED = consumed_by("container", NotificationTopic=TOPIC)
+ROLES = {**CONSUMED.of_type("AWS::IAM::Role"), **FULL.of_type("AWS::IAM::Role")}
 LINES = FILE.read_text().splitlines()
 TABLES = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{NAME}-suppression-*"
 TABLES_PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/mailfold/{NAME}/tables"
 
 # What each role is for; anything beyond is a finding.
 SERVICES = {
+    "ConsumerRole": "ecs-tasks",
+    "ConsumerStartRole": "ecs-tasks",
     "DeliveryRole": "firehose",
     "FeedbackRuleRole": "events",
     "ProjectorRole": "lambda",
@@ -24,7 +40,20 @@ SERVICES = {
     "TransformRole": "lambda",
 }
 LOG_ACTIONS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+CONSUMER_ACTIONS = {
+    *("kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords"),
+    *("kinesis:GetShardIterator", "kinesis:ListShards"),
+    *("dynamodb:CreateTable", "dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem"),
+    *("dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:UpdateTable"),  # leases
+    *("dynamodb:BatchGetItem", "ssm:GetParameter", "s3:PutObject"),
+}
 ALLOWED = {
+    "ConsumerRole": CONSUMER_ACTIONS,
+    "ConsumerStartRole": LOG_ACTIONS
+    | {
+        *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken"),
+        "ecr:GetDownloadUrlForLayer",
+    },
     "SesRole": {"firehose:PutRecordBatch"},
     "FeedbackRuleRole": {"kinesis:PutRecord", "kinesis:PutRecords"},
     "TransformRole": LOG_ACTIONS,
@@ -54,7 +83,14 @@ def granted(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def grants(role: str) -> set[tuple[str, str]]:
+    if role == "ConsumerRole":
+        return set(granted(CONSUMED.properties("ConsumerPolicy")["PolicyDocument"]))
     return {grant for policy in ROLES[role]["Policies"] for grant in granted(policy["PolicyDocument"])}
+
+
+def actions_of_projector(made: Stack) -> set[str]:
+    (policy,) = made.properties("ProjectorRole")["Policies"]
+    return {action for action, _ in granted(policy["PolicyDocument"])}
 
 
 def resources(role: str, action: str) -> set[str]:
@@ -91,7 +127,60 @@ def test_each_function_has_a_role_of_its_own() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_role_may_do_what_it_is_for_and_nothing_else(name: str) -> None:
     assert {action for action, _ in grants(name)} == ALLOWED[name]
-    assert "ManagedPolicyArns" not in ROLES[name]
+    assert ROLES[name].get("ManagedPolicyArns", []) == (["{ConsumerPolicy}"] if name == "ConsumerRole" else [])
+    assert ("Policies" in ROLES[name]) == (name != "ConsumerRole")
+
+
+@pytest.mark.parametrize("consumer", ["container", "elsewhere"])
+def test_a_projector_that_nobody_maps_to_the_stream_may_neither_read_it_nor_give_up_to_s3(consumer: str) -> None:
+    without, queued, called = (
+        actions_of_projector(consumed_by(consumer, **topic))
+        for topic in (
+            {},
+            {"NotificationTopic": TOPIC},
+            {"NotificationTopic": TOPIC, "NotificationRoute": "direct"},
+        )
+    )
+    assert not {action for action in without | queued | called if action.startswith("kinesis:")}
+    assert "s3:ListBucket" not in without | queued
+    assert "s3:ListBucket" in called  # what Lambda gives up of SNS's calls goes there too
+    assert {"dynamodb:PutItem", "s3:PutObject"} <= without
+    quarantine = f"{{LogBucket.Arn}}/{signature(S3Quarantine).parameters['prefix'].default}*"
+    (policy,) = consumed_by(consumer).properties("ProjectorRole")["Policies"]
+    assert {to for action, to in granted(policy["PolicyDocument"]) if action == "s3:PutObject"} == {quarantine}
+
+
+def test_the_consumer_has_its_own_lease_tables_and_no_others() -> None:
+    leases = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{NAME}-consumer"
+    beside = {f"{leases}-CoordinatorState", f"{leases}-WorkerMetricStats"}
+    for action in ("CreateTable", "DeleteItem", "DescribeTable", "GetItem", "Scan", "UpdateItem"):
+        assert resources("ConsumerRole", f"dynamodb:{action}") == {leases, *beside}
+    assert resources("ConsumerRole", "dynamodb:PutItem") == {leases, *beside, TABLES}
+    assert resources("ConsumerRole", "dynamodb:UpdateTable") == {leases}
+    assert resources("ConsumerRole", "dynamodb:Query") == {f"{leases}/index/LeaseOwnerToLeaseKeyIndex"}
+    assert resources("ConsumerRole", "dynamodb:BatchGetItem") == {TABLES}
+    assert leases.endswith(f":table/{CONSUMED.outputs['ConsumerApplication']['Value']}")
+
+
+def test_the_consumer_reads_this_stream_and_sets_aside_where_the_projector_does() -> None:
+    assert {to for action, to in grants("ConsumerRole") if action.startswith("kinesis:")} == {"{FeedbackStream.Arn}"}
+    assert resources("ConsumerRole", "ssm:GetParameter") == {TABLES_PARAMETER}
+    assert resources("ConsumerRole", "s3:PutObject") == {"{LogBucket.Arn}/quarantine/*"}
+
+
+def test_ecs_fetches_from_the_one_repository_and_from_none_if_the_image_is_public() -> None:
+    public = {**CONTAINER, "ConsumerRepository": ""}
+    (policy,) = stack(**public).properties("ConsumerStartRole")["Policies"]
+    assert {action for action, _ in granted(policy["PolicyDocument"])} == LOG_ACTIONS
+    assert resources("ConsumerStartRole", "ecr:BatchGetImage") == {CONTAINER["ConsumerRepository"]}
+
+
+def test_a_consumer_elsewhere_gets_the_same_policy_and_no_role() -> None:
+    made = consumed_by("elsewhere")
+    assert set(granted(made.properties("ConsumerPolicy")["PolicyDocument"])) == grants("ConsumerRole")
+    assert made.outputs["ConsumerPolicyArn"]["Value"] == "{ConsumerPolicy}"
+    assert "ConsumerRole" not in made.resources
+    assert "ConsumerPolicy" not in stack().resources
 
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - {"TransformRole", "ProjectorRole"}))
@@ -124,7 +213,10 @@ def test_a_wildcard_has_a_comment_beside_or_above_it(text: str, line: int) -> No
 
 def test_no_resource_is_everything_but_where_an_action_knows_none() -> None:
     everything = {(name, action) for name in SERVICES for action, resource in grants(name) if resource == "*"}
-    assert everything == {("ProjectorRole", "kinesis:ListStreams")}
+    assert everything == {
+        ("ProjectorRole", "kinesis:ListStreams"),
+        ("ConsumerStartRole", "ecr:GetAuthorizationToken"),
+    }
 
 
 def test_the_projector_covers_every_suppression_table_of_the_stack() -> None:

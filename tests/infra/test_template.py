@@ -6,12 +6,12 @@ import pytest
 from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
 
-from tests.infra.cloudformation import FILE, TOPIC, defaults, stack, template
+from tests.infra.cloudformation import FILE, TOPIC, consumed_by, defaults, stack, template
 
 REGIONS = ["us-east-1", "eu-west-1", "eu-central-1", "ap-southeast-2"]
 PARAMETERS = template()["Parameters"]
 OUTPUTS = template()["Outputs"]
-UNITS = ("seconds", "days", "megabytes", "bytes", "shards", "concurrent calls", "mails", "characters")
+UNITS = ("seconds", "days", "megabytes", "bytes", "shards", "concurrent calls", "mails", "characters", "tasks")
 STATEFUL = {
     "AWS::DynamoDB::Table",
     "AWS::Kinesis::Stream",
@@ -86,7 +86,7 @@ def test_the_outputs_name_whatever_the_commands_need() -> None:
         *("ConfigurationSet", "ConfigurationSets", "SesRoleArn", "DeliveryStream", "DeliveryStreamArn"),  # attach
         *("LogBucket", "FeedbackStream", "SuppressionTable", "TablesParameter"),  # ingest, replay, lookup
         *("Database", "LogTable", "Workgroup"),  # query
-        *("FeedbackRule", "StreamMapping", "Projector", "Transform", "RuleDeadLetters"),  # doctor
+        *("FeedbackRule", "Consumer", "StreamMapping", "Projector", "Transform", "RuleDeadLetters"),  # doctor
         *("ProjectorLogs", "TransformLogs", "DeliveryLogs"),
         *("SesRoleArn", "DeliveryRoleArn", "FeedbackRuleRoleArn", "TransformRoleArn", "ProjectorRoleArn"),
         *("SenderPolicyArn", "AlarmTopicArn", "AlarmPrefix", "Dashboard", "DashboardUrl"),
@@ -94,4 +94,11 @@ def test_the_outputs_name_whatever_the_commands_need() -> None:
     assert set(stack(NotificationTopic=TOPIC).outputs) - set(stack().outputs) == {
         *("NotificationTopicArn", "NotificationSubscriptionArn", "NotificationQueue", "NotificationMapping"),
         "NotificationDeadLetters",
+    }
+    assert set(consumed_by("container").outputs) ^ set(stack().outputs) == {
+        *("StreamMapping", "ConsumerApplication", "ConsumerPolicyArn", "ConsumerCluster", "ConsumerService"),
+        *("ConsumerLogs", "ConsumerRoleArn", "ConsumerStartRoleArn"),
+    }
+    assert set(consumed_by("elsewhere").outputs) ^ set(stack().outputs) == {
+        *("StreamMapping", "ConsumerApplication", "ConsumerPolicyArn"),
     }
