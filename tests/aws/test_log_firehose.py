@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.aws.log_firehose import BYTES_PER_CALL, BYTES_PER_RECORD, PUT_ATTEMPTS, RECORDS_PER_CALL, FirehoseLog
-from pipeline.errors import BatchUnfinished, QuarantineUnavailable
+from pipeline.errors import BatchUnfinished
 from pipeline.gathering import StreamRecord
 from pipeline.memory import MemoryQuarantine
-from pipeline.ports import Quarantined
+from tests.core.unsteady import UnsteadyQuarantine, away
 
 STREAM = "mail-log"
 SECRET = b"ada@example.com"
@@ -47,13 +47,6 @@ class Firehose:
             return {"ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down."}
         self.kept.append(payload)
         return {"RecordId": f"r{len(self.kept)}"}
-
-
-class AwayQuarantine(MemoryQuarantine):
-    """A quarantine that is away."""
-
-    def put(self, quarantined: Quarantined) -> None:
-        raise QuarantineUnavailable("the quarantine is away")
 
 
 def records(*payloads: bytes) -> list[StreamRecord]:
@@ -146,8 +139,8 @@ def test_a_payload_that_firehose_never_takes_is_set_aside_and_passed() -> None:
 
 def test_such_a_payload_waits_for_a_quarantine_that_is_away() -> None:
     firehose = Firehose()
-    with pytest.raises(BatchUnfinished, match="the quarantine is away") as stopped:
-        put(firehose, b"a", b"x" * (BYTES_PER_RECORD + 1), b"c", quarantine=AwayQuarantine())
+    with pytest.raises(BatchUnfinished, match="away") as stopped:
+        put(firehose, b"a", b"x" * (BYTES_PER_RECORD + 1), b"c", quarantine=UnsteadyQuarantine(away()))
     assert stopped.value.first == 1
     assert firehose.kept == [b"a", b"c"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum, auto
+from itertools import repeat
 
 from pipeline.errors import Conflict, QuarantineUnavailable, Rejected, StoreUnavailable
 from pipeline.memory import MemoryQuarantine, MemoryStore
@@ -27,6 +28,11 @@ class Script:
     def next(self) -> Mishap:
         """Return what becomes of the next call."""
         return next(self._mishaps, Mishap.NONE)
+
+
+def away() -> Script:
+    """Return a script of outages without end."""
+    return Script(repeat(Mishap.OUTAGE_BEFORE))
 
 
 class UnsteadyStore(MemoryStore):

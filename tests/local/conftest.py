@@ -7,7 +7,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from pipeline.local.front.backend import Moto
 from tests.local.fake_kinesis import STREAM
+from tests.local.ses_cloud import SesCloud
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -26,3 +28,20 @@ def kinesis(aws: None) -> "KinesisClient":
     client = boto3.client("kinesis", region_name="eu-west-1")
     client.create_stream(StreamName=STREAM, ShardCount=1)
     return client
+
+
+@pytest.fixture(scope="module")
+def running_ses() -> Iterator[SesCloud]:
+    """A cloud that takes e-mails, for a whole file of tests."""
+    moto = Moto()
+    cloud = SesCloud(moto)
+    yield cloud
+    cloud.server.close()
+    moto.close()
+
+
+@pytest.fixture
+def cloud(running_ses: SesCloud) -> SesCloud:
+    """A cloud that takes e-mails, and has published none yet."""
+    running_ses.records.clear()
+    return running_ses

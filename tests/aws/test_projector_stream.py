@@ -1,7 +1,6 @@
-"""The projector: everything before the one record that it reports is stored or set aside, and nothing is passed."""
+"""The projector, fed by a stream: all before the one record that it reports is stored or set aside, none is passed."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,95 +10,13 @@ from hypothesis import strategies as st
 
 from pipeline import projection, projector
 from pipeline.aws.projector_lambda import project_event
-from pipeline.errors import ArchiveUnavailable, BatchUnfinished, Outage, QuarantineUnavailable, StoreUnavailable
 from pipeline.gathering import StreamRecord, Tally
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
-from pipeline.ports import Item, Quarantined
-from pipeline.standing import Key
-from tests.aws.lambda_events import (
-    FIRST_SEQUENCE_NUMBER,
-    SHARD,
-    a_kinesis_event,
-    an_sns_event,
-    an_sqs_event,
-    message_id,
-    sequence_number,
-)
-from tests.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_delivery, in_eventbridge, in_sns
-
-POISON = b"no JSON at all"
-PEOPLE = [f"user{number}@example.com" for number in range(6)]
-
-
-def a_bounce_of(number: int) -> bytes:
-    """Return a bounce as EventBridge hands it on; each number is another person's."""
-    return in_eventbridge(a_bounce(recipients=[PEOPLE[number]], feedback_id=f"f{number}"))
-
-
-class Flaky(MemoryStore):
-    """A table that is away after a number of saves."""
-
-    def __init__(self, saves: int) -> None:
-        super().__init__()
-        self.saves_left = saves
-
-    def load(self, keys: Iterable[Key]) -> Mapping[Key, Item]:
-        if self.saves_left < 0:
-            raise StoreUnavailable("the table is away")
-        return super().load(keys)
-
-    def save(self, key: Key, item: Item, *, expected: str) -> None:
-        if self.saves_left <= 0:
-            raise StoreUnavailable("the table is away")
-        self.saves_left -= 1
-        super().save(key, item, expected=expected)
-
-
-class AwayQuarantine(MemoryQuarantine):
-    """A quarantine that is away."""
-
-    def put(self, quarantined: Quarantined) -> None:
-        raise QuarantineUnavailable("the quarantine is away")
-
-
-class Log:
-    """A log that is away after a number of records."""
-
-    def __init__(self, room: int = 99) -> None:
-        self.room = room
-        self.payloads: list[bytes] = []
-
-    def put(self, records: Sequence[StreamRecord]) -> int:
-        taken = records[: self.room - len(self.payloads)]
-        self.payloads += [record.payload for record in taken]
-        if len(taken) < len(records):
-            raise BatchUnfinished(first=len(taken), cause=ArchiveUnavailable("the log is away"))
-        return 0
-
-
-def failures(
-    event: dict[str, Any],
-    *,
-    store: MemoryStore | None = None,
-    quarantine: MemoryQuarantine | None = None,
-    log: Log | None = None,
-) -> list[str]:
-    """Project, and return the sequence numbers or message ids that Lambda is told."""
-    answer = project_event(
-        event,
-        store=store or MemoryStore(),
-        quarantine=quarantine or MemoryQuarantine(),
-        policy=DEFAULT_POLICY,
-        log=log,  # type: ignore[arg-type]
-    )
-    assert list(answer) == ["batchItemFailures"]
-    assert all(list(failure) == ["itemIdentifier"] for failure in answer["batchItemFailures"])
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-
-
-def addresses(store: MemoryStore) -> list[str]:
-    return sorted(key.address for key, item in store.scan() if item.verdict.suppressed)
+from tests.aws.lambda_events import FIRST_SEQUENCE_NUMBER, SHARD, a_kinesis_event, sequence_number
+from tests.aws.projector_call import PEOPLE, POISON, Flaky, a_bounce_of, addresses, failures
+from tests.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_delivery, in_sns
+from tests.core.unsteady import UnsteadyQuarantine, away
 
 
 def test_a_batch_that_is_stored_has_no_failures() -> None:
@@ -167,7 +84,7 @@ def test_an_outage_of_the_quarantine_reports_the_poison_and_all_before_it_is_sto
     store = MemoryStore()
     event = a_kinesis_event(a_bounce_of(0), a_bounce_of(1), POISON, a_bounce_of(2))
 
-    assert failures(event, store=store, quarantine=AwayQuarantine()) == [sequence_number(2)]
+    assert failures(event, store=store, quarantine=UnsteadyQuarantine(away())) == [sequence_number(2)]
     assert addresses(store) == PEOPLE[:2]
 
 
@@ -178,81 +95,6 @@ def test_a_table_of_a_newer_policy_is_an_outage_too() -> None:
     later = a_bounce(recipients=[PEOPLE[0]], feedback_id="later", at=OCCURRED_AT + timedelta(hours=1))
 
     assert failures(a_kinesis_event(later), store=store) == [sequence_number(0)]
-
-
-# A queue: all messages from the first that is not done. What is done is in the log as well.
-
-
-@pytest.mark.parametrize("saves", range(5))
-def test_an_outage_of_the_table_leaves_every_message_from_the_first_undone_one_on_in_the_queue(saves: int) -> None:
-    store, log = Flaky(saves), Log()
-    bodies = [*map(a_bounce_of, range(5))]
-
-    assert failures(an_sqs_event(*bodies), store=store, log=log) == [message_id(n) for n in range(saves, 5)]
-    assert addresses(store) == PEOPLE[:saves]
-    assert log.payloads == bodies[:saves]
-
-
-@pytest.mark.parametrize("room", range(5))
-def test_an_outage_of_the_log_leaves_every_message_that_it_did_not_get_in_the_queue(room: int) -> None:
-    store, log = MemoryStore(), Log(room)
-    bodies = [*map(a_bounce_of, range(5))]
-
-    assert failures(an_sqs_event(*bodies), store=store, log=log) == [message_id(n) for n in range(room, 5)]
-    assert addresses(store) == PEOPLE[:5]
-    assert log.payloads == bodies[:room]
-
-
-@pytest.mark.parametrize(("saves", "room", "failed"), [(3, 1, 1), (1, 3, 1), (2, 2, 2), (0, 0, 0)])
-def test_of_two_outages_the_earlier_record_counts(saves: int, room: int, failed: int) -> None:
-    log = Log(room)
-    event = an_sqs_event(*map(a_bounce_of, range(5)))
-    assert failures(event, store=Flaky(saves), log=log) == [message_id(n) for n in range(failed, 5)]
-    assert len(log.payloads) == failed
-
-
-def test_tried_until_all_is_done_the_log_has_each_record_once_and_the_table_ends_as_in_one_go() -> None:
-    store, log, one_go = Flaky(1), Log(2), MemoryStore()
-    event = an_sqs_event(*map(a_bounce_of, (0, 1, 2, 0, 3)))
-    for _ in range(9):
-        failed = set(failures(event, store=store, log=log))
-        event = {"Records": [one for one in event["Records"] if one["messageId"] in failed]}
-        store.saves_left, log.room = 1, log.room + 1
-
-    assert event == {"Records": []}
-    assert log.payloads == [*map(a_bounce_of, (0, 1, 2, 0, 3))]
-    failures(a_kinesis_event(*log.payloads), store=one_go)
-    assert dict(store.scan()) == dict(one_go.scan())
-
-
-def test_poison_in_a_queue_is_set_aside_with_its_place_and_passed() -> None:
-    store, quarantine = MemoryStore(), MemoryQuarantine()
-    event = an_sqs_event(a_bounce_of(0), POISON, in_sns(a_bounce_of(1)))
-
-    assert failures(event, store=store, quarantine=quarantine) == []
-    assert addresses(store) == PEOPLE[:2]
-    (held,) = quarantine.held
-    assert held.position == f"mailfold-NotificationQueue-1A2B {message_id(1)}"
-
-
-# A topic: an error says that a call is not done.
-
-
-def test_a_notification_is_projected_and_put_into_the_log() -> None:
-    store, log = MemoryStore(), Log()
-    assert failures(an_sns_event(a_bounce_of(0)), store=store, log=log) == []
-    assert (addresses(store), log.payloads) == (PEOPLE[:1], [a_bounce_of(0)])
-
-
-@pytest.mark.parametrize(("saves", "room"), [(0, 1), (1, 0), (-1, 1)])
-def test_a_notification_that_is_not_done_is_an_error_for_lambda_to_try_again(saves: int, room: int) -> None:
-    store, log = Flaky(saves), Log(room)
-    with pytest.raises(Outage, match="is away"):
-        failures(an_sns_event(a_bounce_of(0)), store=store, log=log)
-
-    store.saves_left, log.room = 9, 9
-    assert failures(an_sns_event(a_bounce_of(0)), store=store, log=log) == []
-    assert (addresses(store), log.payloads) == (PEOPLE[:1], [a_bounce_of(0)])
 
 
 # Poison: set aside, and passed.
@@ -322,7 +164,7 @@ def test_such_a_record_waits_for_a_quarantine_that_is_away(broken: list[int]) ->
     store = MemoryStore()
     data = [a_bounce_of(0), b"broken", a_bounce_of(1)]
 
-    assert failures(a_kinesis_event(*data), store=store, quarantine=AwayQuarantine()) == [sequence_number(1)]
+    assert failures(a_kinesis_event(*data), store=store, quarantine=UnsteadyQuarantine(away())) == [sequence_number(1)]
     assert addresses(store) == PEOPLE[:1]
 
 

@@ -1,0 +1,93 @@
+"""What is sent by a template has its subject and its data; what a template cannot be filled in with is not sent."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pipeline.event import Kind
+from tests.local.ses_cloud import DATA, SENDER, TEMPLATE, TO_ANN, SesCloud, subject, tag
+
+
+@pytest.fixture
+def hello(cloud: SesCloud) -> Iterator[SesCloud]:
+    """A cloud with the template `hello`."""
+    cloud.ses.create_template(Template=TEMPLATE)
+    yield cloud
+    cloud.ses.delete_template(TemplateName="hello")
+
+
+def test_a_template_gives_the_subject(hello: SesCloud) -> None:
+    hello.ses.send_templated_email(Source=SENDER, Destination=TO_ANN, Template="hello", TemplateData=DATA)
+    assert subject(hello.sent()) == "Hello Ann"
+    assert tag(hello.sent(), "ses:operation") == ["SendTemplatedEmail"]
+
+
+def test_a_template_gives_the_subject_in_sesv2_too(hello: SesCloud) -> None:
+    content: Any = {"Template": {"TemplateName": "hello", "TemplateData": DATA}}
+    answer = hello.sesv2.send_email(
+        FromEmailAddress=SENDER, Destination=TO_ANN, Content=content, EmailTags=[{"Name": "a", "Value": "b"}]
+    )
+    assert hello.sent().message_id == answer["MessageId"]
+    assert subject(hello.sent()) == "Hello Ann"
+    assert tag(hello.sent(), "ses:operation") == ["SendEmail"]
+    assert tag(hello.sent(), "a") == ["b"]
+
+
+def test_a_template_can_be_kept_and_changed_by_sesv2(cloud: SesCloud) -> None:
+    cloud.sesv2.create_email_template(TemplateName="kept", TemplateContent={"Subject": "Old", "Text": "one"})
+    with pytest.raises(cloud.sesv2.exceptions.AlreadyExistsException):
+        cloud.sesv2.create_email_template(TemplateName="kept", TemplateContent={"Subject": "Old", "Text": "one"})
+    cloud.sesv2.update_email_template(TemplateName="kept", TemplateContent={"Subject": "New", "Text": "one"})
+    content: Any = {"Template": {"TemplateName": "kept", "TemplateData": "{}"}}
+    cloud.sesv2.send_email(FromEmailAddress=SENDER, Destination=TO_ANN, Content=content)
+    assert subject(cloud.sent()) == "New"
+
+
+def test_a_template_that_cannot_be_filled_in_is_a_rendering_failure_and_nothing_is_sent(hello: SesCloud) -> None:
+    hello.ses.send_templated_email(Source=SENDER, Destination=TO_ANN, Template="hello", TemplateData="{}")
+    assert [event.kind for event in hello.events()] == [Kind.RENDERING_FAILURE]
+    assert b"Attribute 'name' is not present in the rendering data." in hello.records[0]
+
+
+def test_each_of_many_has_its_own_id_subject_and_tags(hello: SesCloud) -> None:
+    answer = hello.ses.send_bulk_templated_email(
+        Source=SENDER,
+        Template="hello",
+        DefaultTemplateData=DATA,
+        DefaultTags=[{"Name": "campaign", "Value": "spring"}],
+        Destinations=[
+            {"Destination": {"ToAddresses": ["ann@example.com"]}},
+            {
+                "Destination": {"ToAddresses": ["bob@example.com"]},
+                "ReplacementTemplateData": '{"name": "Bob"}',
+                "ReplacementTags": [{"Name": "vip", "Value": "yes"}],
+            },
+        ],
+    )
+    sends = [event for event in hello.events() if event.kind is Kind.SEND]
+    assert [event.message_id for event in sends] == [status["MessageId"] for status in answer["Status"]]
+    assert [event.recipients for event in sends] == [("ann@example.com",), ("bob@example.com",)]
+    assert [subject(event) for event in sends] == ["Hello Ann", "Hello Bob"]
+    assert [tag(event, "campaign") for event in sends] == [["spring"], ["spring"]]
+    assert [tag(event, "vip") for event in sends] == [None, ["yes"]]
+
+
+def test_many_can_be_sent_by_sesv2_too(hello: SesCloud) -> None:
+    answer = hello.sesv2.send_bulk_email(
+        FromEmailAddress=SENDER,
+        DefaultContent={"Template": {"TemplateName": "hello", "TemplateData": DATA}},
+        BulkEmailEntries=[
+            {"Destination": {"ToAddresses": ["ann@example.com"]}},
+            {
+                "Destination": {"ToAddresses": ["bob@example.com"]},
+                "ReplacementEmailContent": {"ReplacementTemplate": {"ReplacementTemplateData": '{"name": "Bob"}'}},
+            },
+        ],
+    )
+    sends = [event for event in hello.events() if event.kind is Kind.SEND]
+    assert [(entry["Status"], entry["MessageId"]) for entry in answer["BulkEmailEntryResults"]] == [
+        ("SUCCESS", event.message_id) for event in sends
+    ]
+    assert [subject(event) for event in sends] == ["Hello Ann", "Hello Bob"]
+    assert [tag(event, "ses:operation") for event in sends] == [["SendBulkEmail"]] * 2
