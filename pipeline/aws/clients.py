@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_firehose import FirehoseClient
     from mypy_boto3_glue import GlueClient
@@ -37,6 +38,7 @@ Service = Literal[
     "cloudformation",
     "cloudwatch",
     "dynamodb",
+    "ecs",
     "events",
     "firehose",
     "glue",
@@ -74,6 +76,8 @@ def client(
 def client(
     service: Literal["dynamodb"], *, endpoint_url: str | None = None, region: str | None = None
 ) -> DynamoDBClient: ...
+@overload
+def client(service: Literal["ecs"], *, endpoint_url: str | None = None, region: str | None = None) -> ECSClient: ...
 @overload
 def client(
     service: Literal["events"], *, endpoint_url: str | None = None, region: str | None = None

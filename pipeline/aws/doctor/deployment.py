@@ -62,6 +62,11 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(self.output("ConfigurationSets").split(","))
 
     @property
+    def read_by_lambda(self) -> bool:
+        """Whether Lambda reads the stream, as it does unless the stack was told otherwise."""
+        return self.stack.outputs.get("Consumer", "lambda") == "lambda"
+
+    @property
     def partition(self) -> str:
         """The partition of its ARNs: `aws`, `aws-cn` or another."""
         return self.stack.id.split(":")[1]

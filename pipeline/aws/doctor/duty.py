@@ -9,6 +9,11 @@ import msgspec
 from pipeline.aws.doctor.deployment import Deployment
 
 ANY_NAME = "0"  # a key below a prefix, to ask whether one may be written there
+TASKS = "ecs-tasks.amazonaws.com"
+LEASE_ACTIONS = tuple(
+    f"dynamodb:{action}"
+    for action in ("CreateTable", "DeleteItem", "DescribeTable", "GetItem", "PutItem", "Scan", "UpdateItem")
+)
 
 
 class Duty(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,26 +102,81 @@ def transform(deployment: Deployment) -> Duty:
 
 def projector(deployment: Deployment) -> Duty:
     """Return what the projector's role is for."""
-    bucket, parameter = deployment.bucket_arn, deployment.output("TablesParameter")
+    mapped = {**_reads(deployment), f"{deployment.bucket_arn}/aws/lambda/{ANY_NAME}": ("s3:PutObject",)}
     return Duty(
         role=deployment.output("ProjectorRoleArn"),
         logical_id="ProjectorRole",
         service="lambda.amazonaws.com",
         needs={
-            deployment.output("FeedbackStreamArn"): (
-                "kinesis:DescribeStreamSummary",
-                "kinesis:GetRecords",
-                "kinesis:GetShardIterator",
-                "kinesis:ListShards",
-            ),
-            deployment.arn("dynamodb", f"table/{deployment.live_table}"): ("dynamodb:BatchGetItem", "dynamodb:PutItem"),
-            deployment.arn("ssm", f"parameter{parameter}"): ("ssm:GetParameter",),
-            f"{bucket}/quarantine/{ANY_NAME}": ("s3:PutObject",),
-            f"{bucket}/aws/lambda/{ANY_NAME}": ("s3:PutObject",),
+            **(mapped if deployment.read_by_lambda else {}),
+            **_projects(deployment),
             **_writes_log(deployment, "ProjectorLogs"),
         },
         loses="feedback does not reach the table, or what cannot be read is not kept",
     )
+
+
+def consumer(deployment: Deployment) -> Duty | None:
+    """Return what the role of the container is for; None: there is no container."""
+    role = deployment.stack.outputs.get("ConsumerRoleArn")
+    if role is None:
+        return None
+    leases = deployment.arn("dynamodb", f"table/{deployment.output('ConsumerApplication')}")
+    beside = (f"{leases}-CoordinatorState", f"{leases}-WorkerMetricStats")
+    return Duty(
+        role=role,
+        logical_id="ConsumerRole",
+        service=TASKS,
+        contexts=_of_tasks(deployment),
+        needs={
+            **_reads(deployment),
+            leases: (*LEASE_ACTIONS, "dynamodb:UpdateTable"),
+            **dict.fromkeys(beside, LEASE_ACTIONS),
+            f"{leases}/index/LeaseOwnerToLeaseKeyIndex": ("dynamodb:Query",),
+            **_projects(deployment),
+        },
+        loses="feedback does not reach the table, or what cannot be read is not kept",
+    )
+
+
+def consumer_start(deployment: Deployment) -> Duty | None:
+    """Return what the role by which ECS starts the container is for; None: there is no container."""
+    role, repository = (
+        deployment.stack.outputs.get("ConsumerStartRoleArn"),
+        deployment.stack.parameters.get("ConsumerRepository"),
+    )
+    if role is None:
+        return None
+    return Duty(
+        role=role,
+        logical_id="ConsumerStartRole",
+        service=TASKS,
+        contexts=_of_tasks(deployment),
+        needs={
+            **_writes_log(deployment, "ConsumerLogs"),
+            **({repository: ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")} if repository else {}),
+        },
+        loses="ECS cannot start the consumer",
+    )
+
+
+def _reads(deployment: Deployment) -> dict[str, tuple[str, ...]]:
+    stream = deployment.output("FeedbackStreamArn")
+    actions = ("DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")
+    return {stream: tuple(f"kinesis:{action}" for action in actions)}
+
+
+def _projects(deployment: Deployment) -> dict[str, tuple[str, ...]]:
+    return {
+        deployment.arn("dynamodb", f"table/{deployment.live_table}"): ("dynamodb:BatchGetItem", "dynamodb:PutItem"),
+        deployment.arn("ssm", f"parameter{deployment.output('TablesParameter')}"): ("ssm:GetParameter",),
+        f"{deployment.bucket_arn}/quarantine/{ANY_NAME}": ("s3:PutObject",),
+    }
+
+
+def _of_tasks(deployment: Deployment) -> tuple[Mapping[str, str], ...]:
+    task = deployment.arn("ecs", f"task/{deployment.output('ConsumerCluster')}/{ANY_NAME}")
+    return ({"aws:SourceAccount": deployment.stack.account_id, "aws:SourceArn": task},)
 
 
 def _writes_log(deployment: Deployment, output: str) -> dict[str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from pipeline.aws.doctor.account import check_account
 from pipeline.aws.doctor.alarm import check_alarms, check_listeners
 from pipeline.aws.doctor.bucket import check_public_access, check_tls, check_versioning
 from pipeline.aws.doctor.configuration_set import check_sets
+from pipeline.aws.doctor.consumer import check_consumer, check_leases
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.destination import check_destinations
 from pipeline.aws.doctor.finding import Finding, Severity, good, unknown
@@ -20,6 +21,7 @@ from pipeline.aws.doctor.mapping import check_mapping, check_notification_mappin
 from pipeline.aws.doctor.notification import check_subscription
 from pipeline.aws.doctor.own_list import check_own_list
 from pipeline.aws.doctor.role import (
+    check_consumer_roles,
     check_delivery_role,
     check_feedback_rule_role,
     check_projector_role,
@@ -80,7 +82,15 @@ LINKS = (
     Link(name="rule", promise="feedback of every set goes into the stream", checks=(check_rule, check_target)),
     Link(name="rule's role", promise="the rule may write into the stream", checks=(check_feedback_rule_role,)),
     Link(name="stream", promise="it keeps what the stack asks for, encrypted", checks=(check_stream,)),
-    Link(name="mapping", promise="the projector is called, and tried again", checks=(check_mapping,)),
+    Link(name="mapping", promise="the projector is called, and tried again, if Lambda reads", checks=(check_mapping,)),
+    Link(
+        name="consumer",
+        promise="it runs, and reads every shard, if there is one in Lambda's place",
+        checks=(check_consumer, check_leases),
+    ),
+    Link(
+        name="consumer's roles", promise="it may do all it has to, if it is a container", checks=(check_consumer_roles,)
+    ),
     Link(
         name="notifications",
         promise="they are projected, if the stack takes any",

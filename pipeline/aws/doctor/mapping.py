@@ -22,7 +22,9 @@ SECONDS_PER_HOUR = 3_600
 
 
 def check_mapping(deployment: Deployment) -> Iterator[Finding]:
-    """Look at the mapping of the stream."""
+    """Look at the mapping of the stream, if Lambda reads it."""
+    if not deployment.read_by_lambda:
+        return
     uuid = deployment.output("StreamMapping")
     mapping = _mapping(deployment, uuid)
     if mapping is None:

@@ -10,7 +10,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipeline.aws.doctor.deployment import Deployment, unless_missing
-from pipeline.aws.doctor.duty import Duty, delivery, feedback_rule, projector, ses, transform
+from pipeline.aws.doctor.duty import (
+    Duty,
+    consumer,
+    consumer_start,
+    delivery,
+    feedback_rule,
+    projector,
+    ses,
+    transform,
+)
 from pipeline.aws.doctor.finding import Finding, fault
 from pipeline.aws.doctor.grant import grants
 
@@ -41,6 +50,13 @@ def check_transform_role(deployment: Deployment) -> Iterator[Finding]:
 def check_projector_role(deployment: Deployment) -> Iterator[Finding]:
     """Look at the role of the projector."""
     yield from _check(deployment, projector(deployment))
+
+
+def check_consumer_roles(deployment: Deployment) -> Iterator[Finding]:
+    """Look at the role of the container, and at the one by which ECS starts it, if there is a container."""
+    for duty in (consumer(deployment), consumer_start(deployment)):
+        if duty:
+            yield from _check(deployment, duty)
 
 
 def _check(deployment: Deployment, duty: Duty) -> Iterator[Finding]:
