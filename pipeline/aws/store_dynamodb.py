@@ -57,7 +57,7 @@ class DynamoSuppressionStore:
         # No table holds a longer key, and asking for one would fail for all the others too.
         askable = iter([key for key in items if len(key.scope.encode()) <= SCOPE_BYTES])
         while chunk := list(islice(askable, KEYS_PER_READ)):
-            items.update(map(_item, self._read(chunk)))
+            items.update(map(self._item, self._read(chunk)))
         return items
 
     def save(self, key: Key, item: Item, *, expected: str) -> None:
@@ -72,15 +72,15 @@ class DynamoSuppressionStore:
         try:
             self._client.put_item(**put)
         except (ClientError, BotoCoreError) as error:
-            raise _translated("PutItem", error) from error
+            raise _translated("PutItem", error, table=self._table) from error
 
     def scan(self) -> Iterator[tuple[Key, Item]]:
         """See `ports.SuppressionStore`."""
         try:
             for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
-                yield from map(_item, page["Items"])
+                yield from map(self._item, page["Items"])
         except (ClientError, BotoCoreError) as error:
-            raise _translated("Scan", error) from error
+            raise _translated("Scan", error, table=self._table) from error
 
     def _read(self, keys: Iterable[Key]) -> Iterator[Mapping[str, Any]]:
         """Give the items that there are, asking again for those that a busy table left out."""
@@ -91,12 +91,22 @@ class DynamoSuppressionStore:
             try:
                 answer = self._client.batch_get_item(RequestItems=asked)
             except (ClientError, BotoCoreError) as error:
-                raise _translated("BatchGetItem", error) from error
+                raise _translated("BatchGetItem", error, table=self._table) from error
             yield from answer["Responses"].get(self._table, ())
             asked = answer["UnprocessedKeys"]
             if not asked:
                 return
-        raise StoreUnavailable(f"DynamoDB's BatchGetItem left keys out of {READ_ATTEMPTS} answers: the table is busy")
+        raise StoreUnavailable(
+            f"DynamoDB's BatchGetItem on the table {self._table} left keys out of {READ_ATTEMPTS} answers: it is busy"
+        )
+
+    def _item(self, attributes: Mapping[str, Any]) -> tuple[Key, Item]:
+        try:
+            return from_attributes(attributes)
+        except (KeyError, ValueError) as error:
+            raise StoreUnavailable(
+                f"an item in the table {self._table} is not as schemas/item.json describes it: mend it, or rebuild"
+            ) from error
 
 
 def table_definition(name: str) -> CreateTableInputTypeDef:
@@ -135,11 +145,11 @@ def ensure_table(client: DynamoDBClient, name: str, *, protected: bool = False) 
         client.create_table(**table_definition(name) | ({"DeletionProtectionEnabled": True} if protected else {}))
     except (ClientError, BotoCoreError) as error:
         if _code(error) != "ResourceInUseException":  # that one is there already
-            raise _translated("CreateTable", error) from error
+            raise _translated("CreateTable", error, table=name) from error
     try:
         client.get_waiter("table_exists").wait(TableName=name, WaiterConfig=TABLE_WAIT)
     except BotoCoreError as error:
-        raise _translated("DescribeTable", error) from error
+        raise _translated("DescribeTable", error, table=name) from error
     if protected:
         _keep_backups(client, name)
 
@@ -159,28 +169,19 @@ def _keep_backups(client: DynamoDBClient, name: str) -> None:
             )
         except (ClientError, BotoCoreError) as error:
             if _code(error) != "ContinuousBackupsUnavailableException" or attempt == READ_ATTEMPTS - 1:
-                raise _translated("UpdateContinuousBackups", error) from error
+                raise _translated("UpdateContinuousBackups", error, table=name) from error
         else:
             return
 
 
-def _item(attributes: Mapping[str, Any]) -> tuple[Key, Item]:
-    try:
-        return from_attributes(attributes)
-    except (KeyError, ValueError) as error:
-        raise StoreUnavailable(
-            "an item in the table is not as schemas/item.json describes it: mend it, or rebuild the table"
-        ) from error
-
-
-def _translated(operation: str, error: ClientError | BotoCoreError) -> MailfoldError:
+def _translated(operation: str, error: ClientError | BotoCoreError, *, table: str) -> MailfoldError:
     """Return our error for one of botocore's.
 
     Whatever is neither a conflict nor the refusal of this one item is an outage: throttling and a server's error, and
     a missing permission or table too. Trying again once that is mended loses nothing; going on would.
     """
     code = _code(error)
-    why = f"DynamoDB's {operation} ended in {code}"
+    why = f"DynamoDB's {operation} on the table {table} ended in {code}"
     match operation, code:
         case "PutItem", "ConditionalCheckFailedException":
             return Conflict()

@@ -76,7 +76,7 @@ def test_the_handler_reports_an_outage_logs_and_counts_it(
     }
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["Unfinished"] == [1.0]
     (told,) = [str(vars(record)) for record in caplog.records if record.name == "projector"]
-    assert "DynamoDB's BatchGetItem ended in ResourceNotFoundException" in told
+    assert f"DynamoDB's BatchGetItem on the table {TABLE} ended in ResourceNotFoundException" in told
     assert ADA not in told
 
 
@@ -169,7 +169,9 @@ def test_a_call_by_sns_that_is_not_in_the_table_ends_in_an_error_and_is_not_in_t
 ) -> None:
     client("dynamodb").delete_table(TableName=TABLE)
 
-    with pytest.raises(Outage, match="DynamoDB's BatchGetItem ended in ResourceNotFoundException"):
+    with pytest.raises(
+        Outage, match=f"DynamoDB's BatchGetItem on the table {TABLE} ended in ResourceNotFoundException"
+    ):
         handler(an_sns_event(a_bounce()), Context())
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["Unfinished"] == [1.0]
     assert logged() == []

@@ -118,7 +118,7 @@ def test_a_table_that_leaves_keys_out_of_every_answer_is_an_outage_in_the_end(
     for _ in range(READ_ATTEMPTS):
         stub.add_response("batch_get_item", answered([], left_out=[KEY]), {"RequestItems": asked([KEY])})
 
-    with pytest.raises(StoreUnavailable, match="busy"):
+    with pytest.raises(StoreUnavailable, match=f"the table {TABLE} left keys out .* busy"):
         store.load([KEY])
     assert sum(waits) < 15
 
@@ -216,14 +216,16 @@ def test_an_error_of_dynamodb_means(
     code: str,
     expected: type[MailfoldError],
 ) -> None:
-    """What to do about it follows from our type; its text says what happened, and nothing about anybody."""
+    """What to do about it follows from our type; its text says what happened, to which table, nothing of anybody."""
     response: Any = {"Error": {"Code": code, "Message": f"one or more values of {ADA} are invalid"}}
     failing(dynamodb, operation, ClientError(response, operation))
 
     with pytest.raises(expected) as raised:
         OPERATIONS[operation](store)
     assert ADA not in str(raised.value)
-    assert isinstance(raised.value, Conflict) or code in str(raised.value)
+    assert isinstance(raised.value, Conflict) or f"{operation} on the table {TABLE} ended in {code}" in str(
+        raised.value
+    )
 
 
 @pytest.mark.parametrize("error", CONNECTIONS, ids=lambda error: type(error).__name__)
@@ -233,7 +235,7 @@ def test_a_connection_that_fails_is_an_outage(
 ) -> None:
     failing(dynamodb, operation, error)
 
-    with pytest.raises(StoreUnavailable, match=type(error).__name__):
+    with pytest.raises(StoreUnavailable, match=f"the table {TABLE} ended in {type(error).__name__}"):
         OPERATIONS[operation](store)
 
 
@@ -246,6 +248,6 @@ def test_an_item_that_cannot_be_read_is_an_outage_and_never_overwritten(
     answer = {"Responses": {TABLE: [{**to_attributes(KEY, an_item()), **damage}]}, "UnprocessedKeys": {}}
     stub.add_response("batch_get_item", answer, {"RequestItems": asked([KEY])})
 
-    with pytest.raises(Outage, match=r"schemas/item\.json") as raised:
+    with pytest.raises(Outage, match=rf"the table {TABLE} is not as schemas/item\.json") as raised:
         store.load([KEY])
     assert ADA not in str(raised.value)
