@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from tests.doctor.aws_command import run_aws
+from tests.aws.command_line import call
 from tests.doctor.patient import Patient
+from tests.emulator.ministack import REGION
 
 Mend = Callable[[], None]
 """Mends a fault by hand, where the doctor names no command of AWS's."""
@@ -32,4 +33,6 @@ def mended(patient: Patient, mend: Mend | None, mending: str) -> None:
     if mend is not None:
         mend()
     elif mending:
-        run_aws(mending, patient.client)
+        told = call(mending)
+        assert told.region == REGION
+        told.make(patient.client(told.service))
