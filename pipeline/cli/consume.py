@@ -30,7 +30,7 @@ from pipeline.aws.settings import (
 from pipeline.cli import consume_option as option
 from pipeline.cli.moment import moment
 from pipeline.cli.option import RegionOption, StackOption
-from pipeline.cli.stop import on_stop
+from pipeline.cli.stop import ringing
 from pipeline.cli.target import target
 from pipeline.errors import Misuse
 
@@ -103,19 +103,17 @@ def _supervise(launch: Launch, condition: Condition, *, workers: int, restarts: 
     from aws_lambda_powertools import Logger  # noqa: PLC0415 - no part of a plain installation
 
     log = Logger(service=service_name("consumer"), stream=sys.stderr, utc=True, use_rfc3339=True)
-    supervisor = Supervisor(
-        [
-            Worker(number, start=launch.start, condition=condition, show=_show, warn=log.warning, restarts=restarts)
-            for number in range(workers)
-        ],
-        grace_seconds=launch.consumer.grace_seconds,
-        warn=log.warning,
-    )
-    on_stop(supervisor.stop)
-    log.info(
-        "consuming", stream=launch.consumer.stream, application=launch.consumer.application, health=f"{health}/health"
-    )
-    clean = supervisor.run()
+    consumer = launch.consumer
+    daemons = [
+        Worker(number, start=launch.start, condition=condition, show=_show, warn=log.warning, restarts=restarts)
+        for number in range(workers)
+    ]
+    with (
+        Supervisor(daemons, grace_seconds=consumer.grace_seconds, warn=log.warning) as supervisor,
+        ringing(supervisor.doorbell),
+    ):
+        log.info("consuming", stream=consumer.stream, application=consumer.application, health=f"{health}/health")
+        clean = supervisor.run()
     log.info("stopped")
     return clean
 

@@ -1,18 +1,24 @@
 """What asks a command that runs on to stop: Ctrl-C, a service's stop, the end of its terminal."""
 
 import signal
-from collections.abc import Callable
-from types import FrameType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from socket import socket
 
 from pipeline.cli.entry import INTERRUPTS
 
 
-def on_stop(call: Callable[[], None]) -> None:
-    """Call this each time the process is asked to stop, from now on, between any two steps of the main thread."""
-
-    def handle(_: int, __: FrameType | None) -> None:
-        call()
-
-    for number in INTERRUPTS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handle)
+@contextmanager
+def ringing(doorbell: socket) -> Iterator[None]:
+    """Have a byte sent to a socket, which must not block, whenever the process is asked to stop; and nothing else done."""
+    before = {number: signal.getsignal(number) for number in INTERRUPTS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    wakes = signal.set_wakeup_fd(doorbell.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakes)
+        for number, handler in before.items():
+            signal.signal(number, handler)

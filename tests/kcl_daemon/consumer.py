@@ -3,19 +3,21 @@
 import json
 import os
 import subprocess
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
 
 from tests.cli.command import COMMAND, ROOT
 from tests.emulator.server import free_port
+from tests.kcl_daemon.process import children
 from tests.kcl_daemon.world import World, until
 
 START_SECONDS = 90.0
 STOP_SECONDS = 40.0
+ANSWER_SECONDS = 5.0
 # Quicker than AWS would like: tests wait for all of these.
 QUICK = {
     "failoverTimeMillis": 3_000,
@@ -50,7 +52,7 @@ class Consumer:
         url = f"http://127.0.0.1:{self.port}/health"
         with suppress(OSError):
             try:
-                with urllib.request.urlopen(url, timeout=5) as answer:
+                with build_opener(ProxyHandler({})).open(url, timeout=ANSWER_SECONDS) as answer:
                     return {"status": answer.status, **json.load(answer)}
             except HTTPError as error:
                 with error:
@@ -94,11 +96,3 @@ def consuming(world: World, log: Path, *arguments: str) -> Iterator[Consumer]:
             except subprocess.TimeoutExpired:
                 consumer.process.kill()
                 consumer.process.wait()
-
-
-def children(process_id: int) -> list[int]:
-    """Return a process's children, whichever of its threads started them; none, if it is gone."""
-    with suppress(OSError):
-        threads = list(Path(f"/proc/{process_id}/task").iterdir())
-        return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
-    return []

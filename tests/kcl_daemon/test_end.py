@@ -3,13 +3,13 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.kcl_daemon.consumer import Consumer, children, consuming
+from tests.kcl_daemon.consumer import Consumer, consuming
 from tests.kcl_daemon.feedback import feedback
+from tests.kcl_daemon.process import children, lives
 from tests.kcl_daemon.world import World, a_world, until
 
 SETTLE_SECONDS = 60
@@ -43,8 +43,8 @@ def test_nothing_of_a_consumer_outlives_it_and_the_next_goes_on(world: World, tm
         assert len(family) == 4  # itself, the daemon, and a record processor for each shard
         consumer.process.kill()
         consumer.process.wait()
-        until(lambda: not any(map(_lives, family)), timeout_seconds=60)
-        assert not any(map(_lives, family))
+        until(lambda: not any(map(lives, family)), timeout_seconds=60)
+        assert not any(map(lives, family))
     world.put(feedback(20))
     with consuming(world, tmp_path / "log of the next") as consumer:
         world.settle(timeout_seconds=90)
@@ -76,9 +76,3 @@ def _records(consumer: Consumer) -> int:
 def _family(consumer: Consumer) -> list[int]:
     daemons = consumer.daemons()
     return [consumer.process.pid, *daemons, *(child for daemon in daemons for child in children(daemon))]
-
-
-def _lives(process_id: int) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    return False
