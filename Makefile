@@ -8,7 +8,7 @@ WHEELS := $(VENV)/wheels
 IMAGE := $(VENV)/image-wheels
 ARGS ?=
 
-.PHONY: setup emulator wheels demo test quick lint bench lock clean
+.PHONY: setup emulator wheels demo test test-full quick lint bench lock clean
 
 setup: $(VENV)/ready
 
@@ -50,8 +50,10 @@ $(KINESIS)/ready: tests/emulator/package-lock.json tests/emulator/package.json
 demo: setup
 	$(BIN)/mailfold demo $(ARGS)
 
-test: setup emulator wheels lint
-	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+# All but what takes many minutes; the full suite has that too.
+test: SUITE := -m 'not long'
+test test-full: setup emulator wheels lint
+	$(BIN)/python -m pytest --cov --cov-report= $(SUITE) $(ARGS)
 	$(BIN)/coverage report --include='pipeline/*.py' --omit='pipeline/*/*' --fail-under=100 --show-missing
 	$(BIN)/coverage report --omit='pipeline/*.py' --skip-covered
 

@@ -25,8 +25,8 @@ class Victim:
 
     def __init__(self, world: World, log: Path, resources: ExitStack) -> None:
         self._chance = random.Random(20)  # noqa: S311 - no secret
-        self._start = lambda: resources.enter_context(consuming(world, log))
-        self.consumer: Consumer = self._start()
+        self._world, self._log, self._resources = world, log, resources
+        self.consumer = self._next()
 
     def live(self) -> None:
         """Let it run for a while, from when there is a daemon."""
@@ -44,7 +44,10 @@ class Victim:
         """Kill the consumer itself."""
         self.consumer.process.kill()
         self.consumer.process.wait()
-        self.consumer = self._start()
+        self.consumer = self._next()
+
+    def _next(self) -> Consumer:
+        return self._resources.enter_context(consuming(self._world, self._log))
 
 
 @pytest.mark.long
