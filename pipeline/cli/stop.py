@@ -10,7 +10,7 @@ from pipeline.cli.entry import INTERRUPTS
 
 @contextmanager
 def ringing(doorbell: socket) -> Iterator[None]:
-    """Have a byte sent to a socket that does not block, whenever the process is asked to stop; and nothing else done."""
+    """Have a byte sent to a socket that does not block whenever the process is asked to stop, and nothing else done."""
     before = {number: signal.getsignal(number) for number in INTERRUPTS}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
