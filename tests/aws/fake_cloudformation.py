@@ -22,6 +22,9 @@ OUTPUTS = {
     "SenderPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/sender",
 }
 
+OURS = {"CodeBucket": "an-old-one", "CodeKey": "an-old-key", "LogFirstDay": "2026-01-01", "TrackEngagement": "true"}
+"""Parameters that every stack of Mailfold's has."""
+
 
 def a_change(action: str = "Add", logical_id: str = "LogBucket", kind: str = "AWS::S3::Bucket", **more: str) -> Any:
     """Return a change as DescribeChangeSet has it."""
@@ -51,7 +54,7 @@ class FakeCloudFormation(FakeService):
 
     Args:
         status: Its state; None: it is not there.
-        parameters: What it was deployed with.
+        parameters: What it was deployed with; None: what every stack of Mailfold's is.
         changes: What a change set finds; none: it fails, as it changes nothing.
         refuses: Why a change set fails, if it does.
         steps: What happens once it is executed, as much as each look at the events shows for the first time.
@@ -76,7 +79,7 @@ class FakeCloudFormation(FakeService):
         super().__init__()
         self.status, self.protected = status, False
         self.change_sets: list[str] = []
-        self._parameters = parameters or {}
+        self._parameters = OURS if parameters is None else parameters
         self._changes, self._refuses = changes, refuses or (None if changes else NO_CHANGES)
         self._steps = [list(steps_shown) for steps_shown in steps]
         self._events: list[Any] = [] if status is None else [{**a_step("UPDATE_COMPLETE"), "EventId": "long ago"}]

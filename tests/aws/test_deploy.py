@@ -18,7 +18,7 @@ from pipeline.aws.stack import Stack
 from pipeline.aws.tables import Tables, read_tables
 from pipeline.errors import DeploymentFailed, Misuse
 from tests.aws.fake_athena import FakeAthena
-from tests.aws.fake_cloudformation import NAME, OUTPUTS, FakeCloudFormation, a_change, a_step
+from tests.aws.fake_cloudformation import NAME, OURS, OUTPUTS, FakeCloudFormation, a_change, a_step
 from tests.aws.fake_service import ACCOUNT, REGION
 
 BUCKET = f"mailfold-code-{ACCOUNT}-{REGION}"
@@ -138,7 +138,7 @@ def test_a_stack_that_was_made_is_protected_and_its_table_is_live() -> None:
 
 def test_an_update_leaves_what_is_not_given_as_it_was_and_the_live_table_too() -> None:
     moto("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value='{"live":"another"}', Type="String")
-    before = {"StreamShards": "2", "CodeBucket": "an-old-one", "CodeKey": "an-old-key", "NoLongerThere": "1"}
+    before = OURS | {"StreamShards": "2", "NoLongerThere": "1"}
     cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", parameters=before, changes=CHANGES, steps=UPDATED)
     deployed(cloudformation, parameters={"AlarmEmail": "ann@example.com"})
     assert cloudformation.asked("create_change_set")["ChangeSetType"] == "UPDATE"
@@ -146,7 +146,7 @@ def test_an_update_leaves_what_is_not_given_as_it_was_and_the_live_table_too() -
         "AlarmEmail": "ann@example.com",
         "CodeBucket": BUCKET,
         "CodeKey": "bundle-0123.zip",
-        "StreamShards": True,
+        **dict.fromkeys(("LogFirstDay", "StreamShards", "TrackEngagement"), True),
     }
     assert live_tables() == Tables(live="another")
 
@@ -236,6 +236,16 @@ def test_a_failure_names_what_failed_first_and_why() -> None:
 def test_a_stack_in_no_state_for_it_is_left_alone_and_what_to_do_is_said(status: str, words: str) -> None:
     cloudformation = FakeCloudFormation(status=status, changes=CHANGES)
     with pytest.raises(Misuse, match=f"the stack mail is {status}: .*{words}"):
+        deployed(cloudformation)
+    assert cloudformation.operations() == ["describe_stacks"]
+
+
+@pytest.mark.parametrize("status", ["UPDATE_COMPLETE", "ROLLBACK_COMPLETE", "CREATE_FAILED"])
+def test_a_stack_of_somebody_elses_is_neither_updated_nor_deleted(status: str) -> None:
+    """An update by our template would take away all that is in it."""
+    another = {"CodeBucket": "theirs", "CodeKey": "theirs"}
+    cloudformation = FakeCloudFormation(status=status, parameters=another, changes=CHANGES, steps=UPDATED)
+    with pytest.raises(Misuse, match="the stack mail is none of Mailfold's"):
         deployed(cloudformation)
     assert cloudformation.operations() == ["describe_stacks"]
 

@@ -29,6 +29,9 @@ NOT_MADE = frozenset(
     {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}
 )  # making it failed: it can but be deleted
 
+MARKS = frozenset({"CodeBucket", "CodeKey", "LogFirstDay", "TrackEngagement"})
+"""Parameters by which a stack is known to be one of Mailfold's, whatever became of it: every template has had them."""
+
 REMEDIES = {
     "UPDATE_ROLLBACK_FAILED": "mend what its events name, then run `aws cloudformation continue-update-rollback "
     "--stack-name {name}`, and deploy again",
@@ -44,28 +47,39 @@ def ready(cloudformation: CloudFormationClient, *, name: str, may_delete: Callab
     failed when `may_delete` says so.
 
     Raises:
-        Misuse: It is in no state to be changed; says what to do. Or AWS denies or refuses something.
+        Misuse: It is none of Mailfold's, or in no state to be changed; says what to do. Or AWS denies or refuses
+            something.
         CloudUnavailable: AWS throttles or cannot be reached.
     """
     stack = find_stack(cloudformation, name=name)
-    if stack is None or stack.status in UPDATABLE:
+    if stack is None:
+        return None
+    _check_ours(cloudformation, stack)
+    if stack.status in UPDATABLE:
         return stack
-    if stack.status == NEVER_MADE:
-        _check_ours(cloudformation, stack)
-    elif stack.status not in NOT_MADE:
-        raise Misuse(f"the stack {name} is {stack.status}: {_remedy(stack)}")
-    elif not may_delete(stack):
-        raise Misuse(
-            f"the stack {name} is {stack.status}, its making failed: delete it with `aws cloudformation delete-stack "
-            f"--stack-name {name}`, and deploy again"
-        )
+    if stack.status != NEVER_MADE:
+        _check_deletable(stack, may_delete)
     delete_stack(cloudformation, stack_id=stack.id)
     return None
 
 
+def _check_deletable(stack: Stack, may_delete: Callable[[Stack], bool]) -> None:
+    if stack.status not in NOT_MADE:
+        raise Misuse(f"the stack {stack.name} is {stack.status}: {_remedy(stack)}")
+    if not may_delete(stack):
+        raise Misuse(
+            f"the stack {stack.name} is {stack.status}, its making failed: delete it with `aws cloudformation "
+            f"delete-stack --stack-name {stack.name}`, and deploy again"
+        )
+
+
 def _check_ours(cloudformation: CloudFormationClient, stack: Stack) -> None:
-    if not is_left_over(cloudformation, stack_id=stack.id):
-        raise Misuse(f"somebody else's change set for the stack {stack.name} waits: execute or delete it first")
+    """Check that a stack is ours: an update by our template would take all that is in another one away."""
+    if stack.status == NEVER_MADE:
+        if not is_left_over(cloudformation, stack_id=stack.id):
+            raise Misuse(f"somebody else's change set for the stack {stack.name} waits: execute or delete it first")
+    elif not stack.parameters.keys() >= MARKS:
+        raise Misuse(f"the stack {stack.name} is none of Mailfold's: deploy under another name")
 
 
 def _remedy(stack: Stack) -> str:
