@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.cli.command import WAIT_SECONDS, ended, refused, started, told
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -87,21 +88,12 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def becomes_suppressed(address: str) -> bool:
-    end_s = time.monotonic() + 20
-    while time.monotonic() < end_s:
-        if told("lookup", "--json", address)[0]["suppressed"]:
-            return True
-        time.sleep(0.2)
-    return False
+    return until(lambda: bool(told("lookup", "--json", address)[0]["suppressed"]))
 
 
 def count_in_log(address: str) -> int:
     sql = "SELECT count(*) AS n FROM events WHERE contains(recipients, 'ADDRESS')".replace("ADDRESS", address)
-    end_s, [row] = time.monotonic() + 20, told("query", sql, "--json")
-    while not row["n"] and time.monotonic() < end_s:
-        time.sleep(0.2)
-        [row] = told("query", sql, "--json")
-    return int(row["n"])
+    return until(lambda: int(told("query", sql, "--json")[0]["n"]))
 
 
 def test_it_prints_what_to_export_and_an_application_that_has_only_that_sees_its_mail_bounce(folder: Path) -> None:

@@ -12,7 +12,7 @@ from pipeline.fact import findings
 from pipeline.gathering import gather
 from tests.builders import a_bounce, a_complaint, a_decision, in_eventbridge
 from tests.deployment.deployment import Deployment
-from tests.deployment.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

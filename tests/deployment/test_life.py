@@ -9,7 +9,7 @@ from tests.cli.command import good
 from tests.deployment.account import Account
 from tests.deployment.deployment import deploy
 from tests.deployment.edge import Ses
-from tests.deployment.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

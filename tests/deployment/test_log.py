@@ -9,7 +9,7 @@ from pipeline.event import Event
 from pipeline.row import Row, row
 from tests.builders import one_of_each
 from tests.deployment.deployment import Deployment
-from tests.deployment.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

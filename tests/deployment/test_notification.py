@@ -8,7 +8,7 @@ from pipeline.event import Event
 from tests.builders import a_bounce, a_complaint
 from tests.deployment.account import Account
 from tests.deployment.deployment import Deployment, deploy
-from tests.deployment.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from tests.cli.command import good, refused, told
 from tests.deployment.account import Account
 from tests.deployment.deployment import Deployment, deploy
 from tests.deployment.edge import Ses, athena_of
-from tests.deployment.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -1,7 +1,6 @@
 """Builders for tests of the delivery stream: a stream into a made-up bucket, transforms, and what came of them."""
 
 import json
-import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -90,11 +89,3 @@ def errors_in(s3: FakeS3, kind: str) -> list[dict[str, Any]]:
     """Return all error rows of a kind."""
     bodies = [body for key, body in s3.objects.items() if key.startswith(f"errors/{kind}/")]
     return [json.loads(line) for body in bodies for line in body.splitlines()]
-
-
-def until(condition: Callable[[], bool]) -> bool:
-    """Wait for what another thread does; return whether it did."""
-    end_s = time.monotonic() + 10
-    while not condition() and time.monotonic() < end_s:
-        time.sleep(0.005)
-    return condition()

@@ -17,6 +17,7 @@ from pipeline.local.front.backend import Moto
 from pipeline.local.front.server import Server
 from tests.builders import a_bounce, a_send
 from tests.local.log_in_s3 import a_bucket, keep
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -68,12 +69,12 @@ def start(client: "AthenaClient", sql: str, **request: Any) -> str:
 
 def wait(client: "AthenaClient", execution_id: str) -> dict[str, Any]:
     """Wait until a query is over, and return what is told of it."""
-    for _ in range(200):
-        execution: Any = client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]
-        if execution["Status"]["State"] not in {"QUEUED", "RUNNING"}:
-            return dict(execution)
-        time.sleep(0.05)
-    raise AssertionError("the query does not end")
+
+    def over() -> Any:
+        execution = client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]
+        return None if execution["Status"]["State"] in {"QUEUED", "RUNNING"} else execution
+
+    return dict(eventually(over, what="the query's end"))
 
 
 def test_a_query_is_answered_as_by_athena(client: "AthenaClient") -> None:

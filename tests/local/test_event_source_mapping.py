@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from pipeline.standing import Key
 from tests.builders import a_bounce, a_complaint, a_delivery
 from tests.local.fake_kinesis import ARRIVED_AT, FIRST_SEQUENCE_NUMBER, STREAM, STREAM_ARN, FakeKinesis, an_error
 from tests.local.lambda_function import QUICKLY, AFunction, a_mapping, numbered, put
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -150,9 +150,7 @@ def test_running_feeds_the_function_until_told_to_stop() -> None:
     thread = threading.Thread(target=mapping.run, args=(stop,), kwargs={"idle_seconds": QUICKLY}, daemon=True)
     thread.start()
     kinesis.put(*numbered(5))
-    end_s = time.monotonic() + 10
-    while mapping.finished < 5 and time.monotonic() < end_s:
-        time.sleep(0.01)
+    assert until(lambda: mapping.finished >= 5)
     stop.set()
     thread.join(timeout=10)
     assert not thread.is_alive()

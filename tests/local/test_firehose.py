@@ -32,9 +32,9 @@ from tests.local.delivery_stream import (
     delivered,
     errors_in,
     raws_in,
-    until,
 )
 from tests.local.fake_s3 import FakeS3
+from tests.waiting import until
 
 
 @pytest.mark.usefixtures("aws")
