@@ -57,6 +57,12 @@ class FakeService:
 
 
 @cache
+def client(service: Any, region: str = REGION) -> Any:
+    """Return a client of made-up credentials, for moto or a stub; one is enough, whatever is behind it."""
+    return _session().client(service, region_name=region)
+
+
+@cache
 def _session() -> Session:
     """Return a session of made-up credentials; it reads boto3's models once."""
     return Session(aws_access_key_id="a", aws_secret_access_key="b", region_name=REGION)

@@ -8,13 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from boto3.session import Session
 from botocore.stub import Stubber
 from moto import mock_aws
 
 from pipeline.aws.deployment.code_bucket import CodeBucket, ensure_bucket, upload, url
 from pipeline.errors import CloudUnavailable, Misuse
-from tests.aws.fake_service import ACCOUNT, REGION
+from tests.aws.fake_service import ACCOUNT, REGION, client
 
 MINE = CodeBucket(name="my-code", account_id=ACCOUNT, partition="aws", region=REGION)
 
@@ -22,19 +21,15 @@ MINE = CodeBucket(name="my-code", account_id=ACCOUNT, partition="aws", region=RE
 @pytest.fixture
 def s3() -> Iterator[Any]:
     with mock_aws():
-        yield client()
+        yield client("s3")
 
 
 @pytest.fixture
 def stubbed() -> Iterator[tuple[Any, Stubber]]:
-    s3 = client()
+    s3 = client("s3")
     with Stubber(s3) as stubber:
         yield s3, stubber
         stubber.assert_no_pending_responses()
-
-
-def client(region: str = REGION) -> Any:
-    return Session(aws_access_key_id="a", aws_secret_access_key="b", region_name=region).client("s3")
 
 
 def test_a_bucket_that_is_not_there_is_made_and_closed(s3: Any) -> None:
@@ -57,7 +52,7 @@ def test_a_bucket_that_is_not_there_is_made_and_closed(s3: Any) -> None:
 
 
 def test_the_oldest_region_is_named_by_not_naming_it(s3: Any) -> None:
-    assert ensure_bucket(client("us-east-1"), msgspec.structs.replace(MINE, region="us-east-1"))
+    assert ensure_bucket(client("s3", "us-east-1"), msgspec.structs.replace(MINE, region="us-east-1"))
 
 
 def test_a_bucket_that_is_there_stays_as_it_is(s3: Any) -> None:

@@ -1,11 +1,9 @@
 """A deployment, step by step: what is asked of AWS, in which order, and what is left where it stops."""
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import pytest
-from boto3.session import Session
 from moto import mock_aws
 
 from pipeline.aws.deployment.bundle import Bundle
@@ -19,7 +17,7 @@ from pipeline.aws.tables import Tables, read_tables
 from pipeline.errors import DeploymentFailed, Misuse
 from tests.aws.fake_athena import FakeAthena
 from tests.aws.fake_cloudformation import NAME, OURS, OUTPUTS, FakeCloudFormation, a_change, a_step
-from tests.aws.fake_service import ACCOUNT, REGION
+from tests.aws.fake_service import ACCOUNT, REGION, client
 
 BUCKET = f"mailfold-code-{ACCOUNT}-{REGION}"
 BUNDLE = Bundle(data=b"a zip file", sha256="0123")
@@ -57,17 +55,11 @@ class AnOperator:
         return self._agrees_to_delete
 
 
-@cache
-def moto(service: Any) -> Any:
-    """Return a client of moto's; one is enough, whatever is behind it."""
-    return Session(aws_access_key_id="a", aws_secret_access_key="b", region_name=REGION).client(service)
-
-
 @pytest.fixture(autouse=True)
 def aws() -> Iterator[None]:
     """What is beside CloudFormation, by moto; with the code's bucket, whose policy moto takes for a denial of all."""
     with mock_aws():
-        moto("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         yield
 
 
@@ -81,16 +73,16 @@ def deployed(
     clients = Clients(
         athena=(athena or FakeAthena()).client(),
         cloudformation=cloudformation.client(),
-        s3=moto("s3"),
-        ssm=moto("ssm"),
-        sts=moto("sts"),
+        s3=client("s3"),
+        ssm=client("ssm"),
+        sts=client("sts"),
     )
     wanted = Order(stack=NAME, **order)
     return deploy(wanted, clients, operator or AnOperator(), bundle=BUNDLE, poll_seconds=0)
 
 
 def live_tables() -> Tables | None:
-    return read_tables(moto("ssm"), parameter=OUTPUTS["TablesParameter"])
+    return read_tables(client("ssm"), parameter=OUTPUTS["TablesParameter"])
 
 
 def parameters(cloudformation: FakeCloudFormation) -> dict[str, Any]:
@@ -110,7 +102,7 @@ def test_a_stack_that_is_not_there_is_made_from_what_was_uploaded() -> None:
     }
     key = f"template-{template().sha256}.yaml"
     assert cloudformation.asked("create_change_set")["TemplateURL"].endswith(f"/{BUCKET}/{key}")
-    s3 = moto("s3")
+    s3 = client("s3")
     assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == template().text.encode()
     assert s3.get_object(Bucket=BUCKET, Key="bundle-0123.zip")["Body"].read() == BUNDLE.data
 
@@ -137,7 +129,7 @@ def test_a_stack_that_was_made_is_protected_and_its_table_is_live() -> None:
 
 
 def test_an_update_leaves_what_is_not_given_as_it_was_and_the_live_table_too() -> None:
-    moto("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value='{"live":"another"}', Type="String")
+    client("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value='{"live":"another"}', Type="String")
     before = OURS | {"StreamShards": "2", "NoLongerThere": "1"}
     cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", parameters=before, changes=CHANGES, steps=UPDATED)
     deployed(cloudformation, parameters={"AlarmEmail": "ann@example.com"})

@@ -3,11 +3,9 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from functools import cache
 from typing import Any
 
 import pytest
-from boto3.session import Session
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
@@ -16,7 +14,7 @@ from pipeline.aws.deployment.remains import KINDS, Kind, Remain, remains
 from pipeline.aws.deployment.template import template
 from pipeline.aws.store_dynamodb import ensure_table
 from pipeline.errors import CloudUnavailable, Misuse
-from tests.aws.fake_service import REGION, FakeService
+from tests.aws.fake_service import REGION, FakeService, client
 from tests.infra import cloudformation
 
 POLICIES = {"AWS::S3::BucketPolicy"}  # kept with the bucket, and gone with it
@@ -36,12 +34,6 @@ MADE: dict[str, dict[str, Any]] = {
     "RuleDeadLetters": {"Type": "AWS::SQS::Queue"},
     "ProjectorLogs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "mail-logs"}},
 }
-
-
-@cache
-def client(service: Any) -> Any:
-    """Return a client of moto's; one is enough, whatever is behind it."""
-    return Session(aws_access_key_id="a", aws_secret_access_key="b", region_name=REGION).client(service)
 
 
 @pytest.fixture(autouse=True)

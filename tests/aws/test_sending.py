@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from boto3.session import Session
 from botocore.stub import Stubber
 
 from pipeline.aws.sending import Email, send_email
 from pipeline.errors import CloudUnavailable, Misuse
-from tests.aws.fake_service import REGION
+from tests.aws.fake_service import client
 
 EMAIL = Email(
     sender="Mail <sender@example.com>", to=["ann@example.com"], subject="Hello", body="Text", tags=[("campaign", "may")]
@@ -19,13 +18,13 @@ WORDS = "Email address is not verified. The following identities failed the chec
 
 @pytest.fixture
 def ses() -> Iterator[tuple[Any, Stubber]]:
-    client = Session(aws_access_key_id="a", aws_secret_access_key="b", region_name=REGION).client("sesv2")
-    with Stubber(client) as stubber:
-        yield client, stubber
+    sesv2 = client("sesv2")
+    with Stubber(sesv2) as stubber:
+        yield sesv2, stubber
 
 
 def test_all_of_it_is_sent_with_the_configuration_set(ses: tuple[Any, Stubber]) -> None:
-    client, stubber = ses
+    sesv2, stubber = ses
     asked = {
         "FromEmailAddress": EMAIL.sender,
         "Destination": {"ToAddresses": ["ann@example.com"], "CcAddresses": [], "BccAddresses": []},
@@ -34,7 +33,7 @@ def test_all_of_it_is_sent_with_the_configuration_set(ses: tuple[Any, Stubber]) 
         "ConfigurationSetName": "mail",
     }
     stubber.add_response("send_email", {"MessageId": "0100"}, asked)
-    assert send_email(client, EMAIL, configuration_set="mail") == "0100"
+    assert send_email(sesv2, EMAIL, configuration_set="mail") == "0100"
 
 
 @pytest.mark.parametrize(
@@ -55,8 +54,8 @@ def test_all_of_it_is_sent_with_the_configuration_set(ses: tuple[Any, Stubber]) 
 def test_a_refusal_is_told_with_what_to_do_and_without_an_address(
     ses: tuple[Any, Stubber], code: str, status: int, error: type[Exception], told: str
 ) -> None:
-    client, stubber = ses
+    sesv2, stubber = ses
     stubber.add_client_error("send_email", code, WORDS, status)
     with pytest.raises(error, match=told) as raised:
-        send_email(client, EMAIL, configuration_set="mail")
+        send_email(sesv2, EMAIL, configuration_set="mail")
     assert "@example" not in str(raised.value)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
 from pipeline.aws.tables import Tables, create_tables, parse_tables, read_tables
 from pipeline.errors import CloudUnavailable, Misuse
+from tests.aws.fake_service import client
 
 PARAMETER = "/mailfold/mail/tables"
 
@@ -17,7 +17,7 @@ PARAMETER = "/mailfold/mail/tables"
 @pytest.fixture
 def ssm() -> Iterator[Any]:
     with mock_aws():
-        yield boto3.client("ssm", "eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+        yield client("ssm")
 
 
 def test_the_parameter_is_made_once_and_then_left_alone(ssm: Any) -> None:

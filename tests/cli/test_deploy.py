@@ -3,12 +3,10 @@
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from boto3.session import Session
 from moto import mock_aws
 
 from pipeline.aws.deployment import deploy as steps
@@ -18,7 +16,7 @@ from pipeline.aws.deployment.template import template
 from pipeline.cli import deploy as command
 from tests.aws.fake_athena import FakeAthena
 from tests.aws.fake_cloudformation import OUTPUTS, FakeCloudFormation, a_change, a_step
-from tests.aws.fake_service import ACCOUNT, REGION
+from tests.aws.fake_service import ACCOUNT, REGION, client
 from tests.aws.wheels import from_folder
 from tests.cli.command import ended, good, refused, run
 
@@ -35,11 +33,6 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         name = f"mailfold-code-{ACCOUNT}-{REGION}"
         client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         yield
-
-
-@cache
-def client(service: Any) -> Any:
-    return Session(aws_access_key_id="a", aws_secret_access_key="b", region_name=REGION).client(service)
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """The emulator's one account, and those who act in it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +10,7 @@ import boto3
 from botocore.config import Config
 
 from pipeline.aws.clients import Service
-from tests.emulator.ministack import REGION, ROOT_KEY, Ministack
+from tests.emulator.ministack import REGION, ROOT_KEY, Ministack, running
 
 Credentials = Mapping[str, str]
 """Somebody's, as environment variables of boto3."""
@@ -70,6 +71,15 @@ class Account:
         """Close all connections."""
         for client in self._clients.values():
             client.close()
+
+
+@contextmanager
+def guarded_account() -> Iterator[Account]:
+    """An account in an emulator of its own that enforces what policies say."""
+    with running(guarded=True) as ministack:
+        account = Account(ministack)
+        yield account
+        account.close()
 
 
 def _client(ministack: Ministack, service: Service, credentials: Credentials) -> Any:

@@ -9,9 +9,8 @@ import pytest
 from pipeline.aws.deployment.bundle import Bundle, build_bundle
 from tests.aws.wheels import from_folder
 from tests.cli.conftest import clean
-from tests.deployment.account import Account
+from tests.deployment.account import Account, guarded_account
 from tests.deployment.deployment import Deployment, deploy
-from tests.emulator.ministack import running
 
 STACK = "mailfold"
 
@@ -26,10 +25,8 @@ def bundle() -> Bundle:
 @pytest.fixture(scope="session")
 def account() -> Iterator[Account]:
     """An account in an emulator that enforces what policies say."""
-    with running(guarded=True) as ministack:
-        account = Account(ministack)
+    with guarded_account() as account:
         yield account
-        account.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,19 +8,16 @@ from hashlib import sha256
 import pytest
 
 from pipeline.aws.deployment.bundle import Bundle
-from tests.deployment.account import Account
+from tests.deployment.account import Account, guarded_account
 from tests.deployment.deployment import deploy
 from tests.doctor.patient import STACK, Patient, finish
-from tests.emulator.ministack import running
 
 
 @pytest.fixture(scope="session")
 def doctor_account() -> Iterator[Account]:
     """An account in an emulator that enforces what policies say."""
-    with running(guarded=True) as ministack:
-        account = Account(ministack)
+    with guarded_account() as account:
         yield account
-        account.close()
 
 
 @pytest.fixture(scope="session")
