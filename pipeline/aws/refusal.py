@@ -4,14 +4,22 @@ For looking at a deployment and changing it; the store, the log and the quaranti
 docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from pipeline.errors import CloudUnavailable, Misuse
 
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+# Some services throttle by it, and others say by it that an account has as many of something as it may.
+QUOTA = "LimitExceededException"
+
 THROTTLES = frozenset(
     {
-        "LimitExceededException",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "SlowDown",
@@ -24,6 +32,7 @@ THROTTLES = frozenset(
 )
 DENIALS = frozenset(
     {
+        "403",  # S3's to a HEAD, whose answer has no body
         "AccessDenied",
         "AccessDeniedException",
         "AuthorizationError",
@@ -45,28 +54,42 @@ def asking(what: str) -> Iterator[None]:
         Misuse: AWS denies or refuses it, or boto3 is not set up for it; with AWS's code and words.
         CloudUnavailable: AWS throttles, fails, or cannot be reached.
     """
-    from botocore.exceptions import (  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-        BotoCoreError,
-        ClientError,
-        NoCredentialsError,
-        NoRegionError,
-    )
+    from botocore import exceptions  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
 
+    # A profile that is signed out, an assumed role that may not be, … are found when the first call is signed.
+    unready = (
+        exceptions.CredentialRetrievalError,
+        exceptions.LoginError,
+        exceptions.NoCredentialsError,
+        exceptions.NoRegionError,
+        exceptions.PartialCredentialsError,
+        exceptions.SSOError,
+        exceptions.TokenRetrievalError,
+    )
     try:
         yield
-    except ClientError as error:
-        code = error.response["Error"].get("Code", "")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in THROTTLES or status >= SERVER_ERROR:
-            raise CloudUnavailable(f"AWS answers {code} while {what}: try again later") from error
-        words = error.response["Error"].get("Message", "").strip().rstrip(".")
-        if code in DENIALS:
-            raise Misuse(f"AWS denies {what}, these credentials may not do it: {words}") from error
-        raise Misuse(f"AWS refuses {what}: {code}: {words}") from error
-    except (NoCredentialsError, NoRegionError) as error:
+    except exceptions.ClientError as error:
+        raise _answered(error, what) from error
+    except unready as error:
         raise Misuse(f"boto3 is not set up: {str(error).rstrip('.')}. Set AWS_PROFILE, or a region and keys") from error
-    except BotoCoreError as error:
-        raise CloudUnavailable(f"AWS cannot be reached while {what}: {type(error).__name__}") from error
+    except exceptions.ParamValidationError as error:
+        raise Misuse(f"boto3 refuses {what}: {error.kwargs['report']}") from error
+    except exceptions.BotoCoreError as error:
+        place = f" at {url}, see that the region is right" if (url := error.kwargs.get("endpoint_url")) else ""
+        raise CloudUnavailable(f"AWS cannot be reached while {what}: {type(error).__name__}{place}") from error
+
+
+def _answered(error: ClientError, what: str) -> CloudUnavailable | Misuse:
+    code = error.response["Error"].get("Code", "")
+    words = error.response["Error"].get("Message", "").strip().rstrip(".")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code == QUOTA:
+        return CloudUnavailable(f"AWS answers {code} while {what}: {words}. Try again later, or mend what it names")
+    if code in THROTTLES or status >= SERVER_ERROR:
+        return CloudUnavailable(f"AWS answers {code} while {what}: try again later")
+    if code in DENIALS:
+        return Misuse(f"AWS denies {what}, these credentials may not do it: {words}")
+    return Misuse(f"AWS refuses {what}: {code}: {words}")
 
 
 def code_of(error: Exception) -> str:

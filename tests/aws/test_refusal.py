@@ -1,0 +1,73 @@
+"""What AWS or boto3 says instead of doing what was asked is told so that whoever reads it knows what to do."""
+
+from typing import Any
+
+import pytest
+from boto3.session import Session
+from botocore.exceptions import (
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    LoginTokenLoadError,
+    ParamValidationError,
+    PartialCredentialsError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.stub import Stubber
+
+from pipeline.aws.refusal import asking
+from pipeline.errors import CloudUnavailable, Misuse
+from tests.aws.fake_service import REGION
+
+
+def a_client(service: Any) -> Any:
+    return Session(aws_access_key_id="a", aws_secret_access_key="b", region_name=REGION).client(service)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
+        CredentialRetrievalError(provider="process", error_msg="no"),
+        UnauthorizedSSOTokenError(),
+        TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"),
+        LoginTokenLoadError(error_msg="no"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_without_usable_credentials_nothing_is_away_but_boto3_is_not_set_up(error: Exception) -> None:
+    with pytest.raises(Misuse, match=r"^boto3 is not set up: "), asking("looking"):
+        raise error
+
+
+def test_a_session_that_has_ended_says_how_to_begin_another() -> None:
+    with pytest.raises(Misuse, match=r"run aws sso login"), asking("looking"):
+        raise UnauthorizedSSOTokenError
+
+
+def test_what_boto3_itself_refuses_is_a_misuse_in_its_words() -> None:
+    with pytest.raises(Misuse, match=r"^boto3 refuses looking: Invalid length for parameter Name"), asking("looking"):
+        raise ParamValidationError(report="Invalid length for parameter Name")
+
+
+def test_where_nobody_answers_is_told_since_the_region_may_be_mistyped() -> None:
+    words = r"EndpointConnectionError at https://ssm\.eu-wst-1\.amazonaws\.com, see that the region is right$"
+    with pytest.raises(CloudUnavailable, match=words), asking("looking"):
+        raise EndpointConnectionError(endpoint_url="https://ssm.eu-wst-1.amazonaws.com")
+
+
+def test_a_quota_is_told_in_words_since_waiting_may_not_help() -> None:
+    client = a_client("cloudformation")
+    with Stubber(client) as stubber:
+        stubber.add_client_error("describe_stacks", "LimitExceededException", "Limit for stacks has been exceeded")
+        with pytest.raises(CloudUnavailable, match=r"Limit for stacks has been exceeded"), asking("looking"):
+            client.describe_stacks()
+
+
+def test_a_head_that_is_forbidden_is_a_denial_though_its_answer_has_no_body() -> None:
+    """S3 answers a HEAD with the status alone, and boto3 makes that the code."""
+    s3 = a_client("s3")
+    with Stubber(s3) as stubber:
+        stubber.add_client_error("head_bucket", "403", "Forbidden", 403)
+        with pytest.raises(Misuse, match=r"^AWS denies looking, these credentials may not do it"), asking("looking"):
+            s3.head_bucket(Bucket="mail-log")
