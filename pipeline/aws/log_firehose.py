@@ -7,7 +7,6 @@ docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.aws.batch import batches
 from pipeline.aws.refusal import code_of
+from pipeline.aws.retry import attempts
 from pipeline.errors import ArchiveUnavailable, BatchUnfinished, Outage
 from pipeline.gathering import StreamRecord
 from pipeline.ports import Quarantine, Quarantined
@@ -28,7 +28,7 @@ BYTES_PER_CALL = 4 * 1_024 * 1_024
 BYTES_PER_RECORD = 1_000 * 1_024  # and for a record, before base64; a message of SNS or SQS may have 1,024 KiB
 
 PUT_ATTEMPTS = 6  # with all the waits between them, 6 s at most
-FIRST_WAIT_SECONDS = 0.2  # then twice as long each time, less a random part, so that writers spread
+FIRST_WAIT_SECONDS = 0.2
 
 Pending = dict[int, StreamRecord]
 """Records that are not done, by their index in the batch."""
@@ -87,9 +87,7 @@ class FirehoseLog:
 
     def _put(self, lot: Sequence[int], pending: Pending) -> None:
         """Put one call's worth, again and again what was left out of it: a call may succeed in part."""
-        for attempt in range(PUT_ATTEMPTS):
-            if attempt:
-                self._wait(FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1))  # noqa: S311 - no secret
+        for _ in attempts(PUT_ATTEMPTS, first_wait_seconds=FIRST_WAIT_SECONDS, wait=self._wait):
             for index, code in zip(lot, self._call([pending[index].payload for index in lot]), strict=True):
                 if code is None:
                     del pending[index]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.aws.refusal import code_of
 from pipeline.errors import QuarantineUnavailable
 from pipeline.ports import Quarantined
 
@@ -63,5 +64,6 @@ class S3Quarantine:
             )
         except (ClientError, BotoCoreError) as error:
             # Every error: what cannot be set aside must not be passed.
-            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-            raise QuarantineUnavailable(f"S3's PutObject into {self._bucket} ended in {code}: try again") from error
+            raise QuarantineUnavailable(
+                f"S3's PutObject into {self._bucket} ended in {code_of(error)}: try again"
+            ) from error

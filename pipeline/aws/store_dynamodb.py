@@ -7,7 +7,6 @@ docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.aws.item import from_attributes, key_attributes, to_attributes
+from pipeline.aws.refusal import code_of
+from pipeline.aws.retry import attempts
 from pipeline.aws.settings import TABLE_NAME
 from pipeline.errors import Conflict, MailfoldError, Misuse, Rejected, StoreUnavailable
 from pipeline.ports import NO_ITEM, Item
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 KEYS_PER_READ = 100  # DynamoDB's limit for BatchGetItem
 READ_ATTEMPTS = 8  # with all the waits between them, 13 s at most
-FIRST_WAIT_SECONDS = 0.1  # then twice as long each time, less a random part, so that readers spread
+FIRST_WAIT_SECONDS = 0.1
+BACKUP_ATTEMPTS = 9  # with all the waits between them, 25 to 51 s
+FIRST_BACKUP_WAIT_SECONDS = 0.2
 SCOPE_BYTES = 1_024  # DynamoDB's limit for a sort key
 
 TABLE_WAIT: WaiterConfigTypeDef = {"Delay": 2, "MaxAttempts": 30}  # seconds, and how often
@@ -85,9 +88,7 @@ class DynamoSuppressionStore:
     def _read(self, keys: Iterable[Key]) -> Iterator[Mapping[str, Any]]:
         """Give the items that there are, asking again for those that a busy table left out."""
         asked: Any = {self._table: {"Keys": [key_attributes(key) for key in keys], "ConsistentRead": True}}
-        for attempt in range(READ_ATTEMPTS):
-            if attempt:
-                self._wait(FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1))  # noqa: S311 - no secret
+        for _ in attempts(READ_ATTEMPTS, first_wait_seconds=FIRST_WAIT_SECONDS, wait=self._wait):
             try:
                 answer = self._client.batch_get_item(RequestItems=asked)
             except (ClientError, BotoCoreError) as error:
@@ -126,7 +127,9 @@ def table_definition(name: str) -> CreateTableInputTypeDef:
     }
 
 
-def ensure_table(client: DynamoDBClient, name: str, *, protected: bool = False) -> None:
+def ensure_table(
+    client: DynamoDBClient, name: str, *, protected: bool = False, wait: Callable[[float], None] = time.sleep
+) -> None:
     """Make the table if it is not there, and wait until it can be used.
 
     Args:
@@ -134,6 +137,7 @@ def ensure_table(client: DynamoDBClient, name: str, *, protected: bool = False) 
         name: The table's name.
         protected: Whether it is as the template makes one: it cannot be deleted until that is allowed, and can be
             brought back to any moment of the last 35 days. One that is there gets the latter too.
+        wait: Waits so many seconds before asking again for backups that are not set up yet.
 
     Raises:
         Misuse: A table cannot have that name.
@@ -144,31 +148,29 @@ def ensure_table(client: DynamoDBClient, name: str, *, protected: bool = False) 
     try:
         client.create_table(**table_definition(name) | ({"DeletionProtectionEnabled": True} if protected else {}))
     except (ClientError, BotoCoreError) as error:
-        if _code(error) != "ResourceInUseException":  # that one is there already
+        if code_of(error) != "ResourceInUseException":  # that one is there already
             raise _translated("CreateTable", error, table=name) from error
     try:
         client.get_waiter("table_exists").wait(TableName=name, WaiterConfig=TABLE_WAIT)
     except BotoCoreError as error:
         raise _translated("DescribeTable", error, table=name) from error
     if protected:
-        _keep_backups(client, name)
+        _keep_backups(client, name, wait)
 
 
-def _keep_backups(client: DynamoDBClient, name: str) -> None:
+def _keep_backups(client: DynamoDBClient, name: str, wait: Callable[[float], None]) -> None:
     """Turn point-in-time recovery on. A new table refuses that for some seconds, until its backups are set up.
 
     docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateContinuousBackups.html
     """
-    for attempt in range(READ_ATTEMPTS):
-        if attempt:
-            time.sleep(FIRST_WAIT_SECONDS * 2**attempt)
+    for attempt in attempts(BACKUP_ATTEMPTS, first_wait_seconds=FIRST_BACKUP_WAIT_SECONDS, wait=wait):
         try:
             client.update_continuous_backups(
                 TableName=name,
                 PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 35},
             )
         except (ClientError, BotoCoreError) as error:
-            if _code(error) != "ContinuousBackupsUnavailableException" or attempt == READ_ATTEMPTS - 1:
+            if code_of(error) != "ContinuousBackupsUnavailableException" or attempt == BACKUP_ATTEMPTS:
                 raise _translated("UpdateContinuousBackups", error, table=name) from error
         else:
             return
@@ -180,7 +182,7 @@ def _translated(operation: str, error: ClientError | BotoCoreError, *, table: st
     Whatever is neither a conflict nor the refusal of this one item is an outage: throttling and a server's error, and
     a missing permission or table too. Trying again once that is mended loses nothing; going on would.
     """
-    code = _code(error)
+    code = code_of(error)
     why = f"DynamoDB's {operation} on the table {table} ended in {code}"
     match operation, code:
         case "PutItem", "ConditionalCheckFailedException":
@@ -189,7 +191,3 @@ def _translated(operation: str, error: ClientError | BotoCoreError, *, table: st
             return Rejected(f"{why}: the item is too large, or its key is too long")
         case _:
             return StoreUnavailable(f"{why}: try again")
-
-
-def _code(error: ClientError | BotoCoreError) -> str:
-    return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__

@@ -7,7 +7,6 @@ docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html (limits, par
 docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html (retries, dead letters)
 """
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import msgspec
 
 from pipeline.aws.batch import batches
 from pipeline.aws.refusal import code_of
+from pipeline.aws.retry import attempts
 from pipeline.local.aws_error import ERRORS
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class KinesisTarget:
     Args:
         kinesis_client: boto3's, with its time-outs.
         stream: The stream's name.
-        retry_after_seconds: The wait before the second attempt; it doubles before every further one.
+        retry_after_seconds: The wait before the second attempt, at most; it doubles before every further one.
 
     Attributes:
         dead_letters: What could not be put, oldest first.
@@ -90,9 +90,7 @@ class KinesisTarget:
 
     def _put(self, entries: list[Entry]) -> int:
         waiting, code = entries, ""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                time.sleep(self._retry_after_seconds * 2 ** (attempt - 1))
+        for _ in attempts(ATTEMPTS, first_wait_seconds=self._retry_after_seconds):
             waiting, code = self._try(waiting)
             if not waiting:
                 break

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from pipeline.aws.clients import client
-from pipeline.aws.store_dynamodb import DynamoSuppressionStore, ensure_table, table_definition
+from pipeline.aws.store_dynamodb import BACKUP_ATTEMPTS, DynamoSuppressionStore, ensure_table, table_definition
 from pipeline.errors import Misuse, Rejected, StoreUnavailable
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import item_of
@@ -80,11 +80,8 @@ def test_an_item_that_no_table_takes_is_rejected(key: Key) -> None:
 
 
 @pytest.mark.parametrize(("refusals", "is_made"), [(2, True), (100, False)])
-def test_a_new_table_whose_backups_are_not_set_up_yet_is_asked_again(
-    refusals: int, is_made: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.aws.store_dynamodb.time.sleep", lambda _: None)
-    refusing = iter(range(refusals))
+def test_a_new_table_whose_backups_are_not_set_up_yet_is_asked_again(refusals: int, is_made: bool) -> None:
+    refusing, waits = iter(range(refusals)), list[float]()
     with mock_aws():
         dynamodb = client("dynamodb", region="us-east-1")
 
@@ -94,9 +91,10 @@ def test_a_new_table_whose_backups_are_not_set_up_yet_is_asked_again(
 
         dynamodb.meta.events.register("before-call.dynamodb.UpdateContinuousBackups", refuse)
         with nullcontext() if is_made else pytest.raises(StoreUnavailable, match="UpdateContinuousBackups"):
-            ensure_table(dynamodb, TABLE, protected=True)
+            ensure_table(dynamodb, TABLE, protected=True, wait=waits.append)
 
         backups = dynamodb.describe_continuous_backups(TableName=TABLE)["ContinuousBackupsDescription"]
         recovery = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
         assert (recovery == "ENABLED") == is_made
+        assert len(waits) == min(refusals, BACKUP_ATTEMPTS - 1)
         assert dynamodb.describe_table(TableName=TABLE)["Table"]["DeletionProtectionEnabled"]
