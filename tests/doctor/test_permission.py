@@ -24,8 +24,9 @@ EMULATOR_ASKS_FOR = {
     "Resource": "*",
 }
 # What stands in the stack, which was read before; and what is not looked at, since the stack has none.
-KNOWN_BEFORE = {"stack", "notifications"}
+KNOWN_BEFORE = {"stack", "notifications", "consumer", "consumer's roles"}
 OF_NOTIFICATIONS = {"sns.GetSubscriptionAttributes"}
+OF_CONSUMER = {"ecs.DescribeServices", "ecs.DescribeTasks", "ecs.ListTasks"}
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +56,8 @@ def test_it_only_reads(asked: set[str]) -> None:
 
 
 def test_it_calls_what_it_says_it_calls(asked: set[str]) -> None:
-    """Reading the stack comes before; and this stack takes no notifications."""
-    assert asked | OF_NOTIFICATIONS | {"cloudformation.DescribeStacks"} == set(READING)
+    """Reading the stack comes before; and this stack takes no notifications, and has no container."""
+    assert asked | OF_NOTIFICATIONS | OF_CONSUMER | {"cloudformation.DescribeStacks"} == set(READING)
 
 
 def test_its_own_policy_is_enough(patient: Patient) -> None:
