@@ -1,8 +1,9 @@
 """How long to go on trying: ever longer waits, and an end."""
 
-import random
 import time
 from collections.abc import Callable
+
+from pipeline.aws.retry import spread
 
 Wait = Callable[[float], bool]
 """Waits so many seconds, and returns whether there is still somebody to do it for."""
@@ -43,6 +44,6 @@ class Patience:
         left_s = self._end_s - self._clock()
         if left_s <= 0:
             return False
-        wait_s = min(self._next, self._longest) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        wait_s = spread(min(self._next, self._longest))
         self._next *= 2
         return self._wait(min(wait_s, left_s))

@@ -1,6 +1,5 @@
 """A daemon that is started again whenever it ends, after ever longer pauses, until it is told to stop."""
 
-import random
 import time
 from collections.abc import Callable
 from threading import Event, Lock
@@ -8,6 +7,7 @@ from threading import Event, Lock
 from pipeline.aws.kcl.condition import Condition
 from pipeline.aws.kcl.daemon import Daemon
 from pipeline.aws.kcl.health import decode_health
+from pipeline.aws.retry import spread
 from pipeline.errors import Outage
 
 FIRST_PAUSE_SECONDS = 1.0
@@ -107,5 +107,4 @@ class Worker:
 
 def pause(failures: int) -> float:
     """Return how many seconds to wait after so many failures: twice as long each time, less a random part."""
-    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 16))
-    return longest * random.uniform(0.5, 1)  # noqa: S311 - no secret
+    return spread(min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 16)))
