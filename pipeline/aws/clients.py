@@ -58,8 +58,8 @@ Service = Literal[
 CONNECT_TIMEOUT_SECONDS = 3  # inside a region a connection takes milliseconds
 READ_TIMEOUT_SECONDS = 10  # without a byte; no call made here is quiet for longer
 ATTEMPTS = 4  # with its back-off, at most about a minute: a Lambda answers before its own time is up
-# SES answers one call a second, but for sending. What asks thrice in a row then fails once in fifty times with four
-# attempts, whose waits are random, and as good as never with six. docs.aws.amazon.com/ses/latest/dg/quotas.html
+# SES answers one call a second, but for sending. Since the waits are random, a call that follows another at once fails
+# once in fifty times with four attempts, and as good as never with six. docs.aws.amazon.com/ses/latest/dg/quotas.html
 ATTEMPTS_AT_SES = 6
 
 

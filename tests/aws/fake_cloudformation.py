@@ -57,6 +57,7 @@ class FakeCloudFormation(FakeService):
         parameters: What it was deployed with; None: what every stack of Mailfold's is.
         changes: What a change set finds; none: it fails, as it changes nothing.
         refuses: Why a change set fails, if it does.
+        found_wrong: What DescribeEvents says then; None: it is denied.
         steps: What happens once it is executed, as much as each look at the events shows for the first time.
 
     Attributes:
@@ -74,6 +75,7 @@ class FakeCloudFormation(FakeService):
         parameters: dict[str, str] | None = None,
         changes: Sequence[Any] = (),
         refuses: str | None = None,
+        found_wrong: Sequence[Any] | None = (),
         steps: Sequence[Sequence[Any]] = (),
     ) -> None:
         super().__init__()
@@ -81,6 +83,7 @@ class FakeCloudFormation(FakeService):
         self.change_sets: list[str] = []
         self._parameters = OURS if parameters is None else parameters
         self._changes, self._refuses = changes, refuses or (None if changes else NO_CHANGES)
+        self._found_wrong = found_wrong
         self._steps = [list(steps_shown) for steps_shown in steps]
         self._events: list[Any] = [] if status is None else [{**a_step("UPDATE_COMPLETE"), "EventId": "long ago"}]
         self._executed = False
@@ -106,6 +109,12 @@ class FakeCloudFormation(FakeService):
         page = int(NextToken)
         following = {"NextToken": str(page + 1)} if page + 1 < len(self._changes) else {}
         return {"Status": "CREATE_COMPLETE", "Changes": self._changes[page : page + 1], **following}
+
+    def _describe_events(self, *, ChangeSetName: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        assert ChangeSetName in self.change_sets
+        if self._found_wrong is None:
+            return {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {}}
+        return {"OperationEvents": list(self._found_wrong)}
 
     def _delete_change_set(self, *, ChangeSetName: str) -> dict[str, Any]:  # noqa: N803
         self.change_sets.remove(ChangeSetName)

@@ -201,6 +201,24 @@ def test_a_change_set_that_aws_refuses_is_told_in_its_words_without_addresses_an
     assert (cloudformation.status, cloudformation.change_sets) == (None, [])
 
 
+def test_what_cloudformation_checks_beforehand_is_told_resource_by_resource() -> None:
+    """Its reason says but that there is something; and once the change set is gone, nobody can look."""
+    reason = "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]."
+    taken = {"LogicalResourceId": "ConfigurationSet", "ValidationStatusReason": "'mail' already exists."}
+    cloudformation = FakeCloudFormation(refuses=reason, found_wrong=[{"EventType": "STACK_EVENT"}, taken])
+    with pytest.raises(Misuse, match=r"ResourceExistenceCheck\]; ConfigurationSet: 'mail' already exists$"):
+        deployed(cloudformation)
+    assert cloudformation.asked("describe_events")["Filters"] == {"FailedEvents": True}
+    assert (cloudformation.status, cloudformation.change_sets) == (None, [])
+
+
+def test_who_may_not_read_what_was_checked_still_hears_the_reason() -> None:
+    cloudformation = FakeCloudFormation(refuses="it is wrong", found_wrong=None)
+    with pytest.raises(Misuse, match=r"refuses the change set for the stack mail: it is wrong$"):
+        deployed(cloudformation)
+    assert cloudformation.change_sets == []
+
+
 def test_a_failure_names_what_failed_first_and_why() -> None:
     steps = [
         [a_step("CREATE_IN_PROGRESS"), a_step("CREATE_FAILED", "Transform", "No such role.")],

@@ -103,10 +103,13 @@ def create_change_set(
         with suppress(MailfoldError):
             discard(cloudformation, change_set)
         raise
-    discard(cloudformation, change_set)
     if any(words in reason for words in NOTHING):
+        discard(cloudformation, change_set)
         return None
-    raise Misuse(f"CloudFormation refuses the change set for the stack {stack}: {without_addresses(reason)}")
+    found = _found_wrong(cloudformation, change_set)
+    discard(cloudformation, change_set)
+    words = without_addresses("; ".join([reason.rstrip("."), *found]))
+    raise Misuse(f"CloudFormation refuses the change set for the stack {stack}: {words}")
 
 
 def execute(cloudformation: CloudFormationClient, change_set: ChangeSet) -> None:
@@ -179,6 +182,26 @@ def _failure(cloudformation: CloudFormationClient, change_set: ChangeSet) -> str
                 return str(error.last_response.get("StatusReason", "it gives no reason"))
             raise CloudUnavailable(f"CloudFormation does not finish the change set: {error}") from error
     return None
+
+
+def _found_wrong(cloudformation: CloudFormationClient, change_set: ChangeSet) -> list[str]:
+    """Return what CloudFormation's own checks found, such as names that are taken: its reason only says that they did.
+
+    Nothing, where they found nothing or cannot be asked: the reason is worth telling without.
+    docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html
+    """
+    found: list[str] = []
+    with suppress(MailfoldError), asking("reading what is wrong with the change set"):
+        pages = cloudformation.get_paginator("describe_events").paginate(
+            ChangeSetName=change_set.id, Filters={"FailedEvents": True}
+        )
+        found += [
+            f"{event.get('LogicalResourceId', 'the stack')}: {why.rstrip('.')}"
+            for page in pages
+            for event in page["OperationEvents"]
+            if (why := event.get("ValidationStatusReason") or event.get("HookStatusReason"))
+        ]
+    return found
 
 
 def _changes(cloudformation: CloudFormationClient, change_set: ChangeSet) -> Iterator[Change]:
