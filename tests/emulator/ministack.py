@@ -52,24 +52,27 @@ class Ministack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def running(*, guarded: bool) -> Iterator[Ministack]:
+def running(*, guarded: bool, encrypted: bool | None = None) -> Iterator[Ministack]:
     """Start an empty one, and stop it at the end; nothing is left of it then.
 
     Where its user may, it also takes the loopback interface's port 443, if that is free and it speaks HTTPS.
 
     Args:
-        guarded: Whether it speaks HTTPS, and enforces what policies say; otherwise it takes everybody for root.
+        guarded: Whether it enforces what policies say; otherwise it takes everybody for root.
+        encrypted: Whether it speaks HTTPS; None: if it is guarded, as policies ask for that.
     """
     if not COMMAND.exists():
         pytest.skip("the emulator is not installed: `make emulator` does it")
     with TemporaryDirectory(prefix="mailfold-ministack-") as name:
         folder, port = Path(name), free_port()
-        certificate, key = write_certificate(folder) if guarded else (None, None)
-        url = f"{'https' if guarded else 'http'}://127.0.0.1:{port}"
-        guard = {"AUTH": "true", "USE_SSL": "1", "MINISTACK_SSL_CERT": str(certificate), "MINISTACK_SSL_KEY": str(key)}
+        encrypted = guarded if encrypted is None else encrypted
+        certificate, key = write_certificate(folder) if encrypted else (None, None)
+        url = f"{'https' if encrypted else 'http'}://127.0.0.1:{port}"
+        secure = {"USE_SSL": "1", "MINISTACK_SSL_CERT": str(certificate), "MINISTACK_SSL_KEY": str(key)}
         environment = {
             **_environment(folder, port),
-            **(guard if guarded else {}),
+            **({"AUTH": "true"} if guarded else {}),
+            **(secure if encrypted else {}),
             **({"AWS_CA_BUNDLE": str(certificate)} if certificate else {}),  # its Lambdas call it too
         }
         with Server(
