@@ -68,9 +68,10 @@ def consume_command(
     Example: mailfold consume --stack mail
     """
     environment = _environment(stack, region, stream)
+    application = application or environment.get(option.APPLICATION) or f"mailfold-{environment[STREAM]}"
     consumer = Consumer(
         stream=environment[STREAM],
-        application=_table_name(application or f"mailfold-{environment[STREAM]}"),
+        application=_table_name(application),
         region=environment[REGION],
         start=_start(start),
         fan_out=fan_out,
@@ -137,6 +138,7 @@ def _of_stack(name: str, region: str | None) -> dict[str, str]:
         BUCKET: found.settings.bucket,
         TABLES_PARAMETER: found.settings.tables_parameter or "",
         POLICY: policy or "",
+        option.APPLICATION: found.stack.outputs.get("ConsumerApplication", "") if found.stack else "",
     }
 
 

@@ -7,6 +7,8 @@ import typer
 
 from pipeline.aws.settings import STREAM
 
+APPLICATION = "MAILFOLD_APPLICATION"
+
 
 class Level(StrEnum):
     """What of the Kinesis Client Library's own words is logged, and whatever is worse."""
@@ -23,9 +25,10 @@ Stream = Annotated[
 Application = Annotated[
     str | None,
     typer.Option(
-        envvar="MAILFOLD_APPLICATION",
+        envvar=APPLICATION,
         metavar="NAME",
-        help="The lease table; whoever reads by the same name shares the shards. Otherwise mailfold-STREAM.",
+        help="The lease table; whoever reads by the same name shares the shards. Otherwise the stack's own, if it "
+        "leaves the stream to a consumer, or else mailfold-STREAM.",
     ),
 ]
 Workers = Annotated[int, typer.Option(envvar="MAILFOLD_WORKERS", min=1, help="How many daemons run on this host.")]

@@ -11,6 +11,7 @@ from pipeline.aws.stack import Stack
 HOLDS = {
     Kind.BUCKET: "the log, and what was set aside: every event there ever was",
     Kind.TABLE: "suppressions, and what they rest on",
+    Kind.LEASES: "how far a consumer in Lambda's place has read",
     Kind.STREAM: "feedback of the last days; a shard costs about $11 a month, and $15 more beyond a day's retention",
     Kind.QUEUE: "what could not be delivered",
     Kind.LOG_GROUP: "what the functions or Firehose wrote about themselves",

@@ -69,6 +69,7 @@ def test_every_type_that_the_template_keeps_is_known() -> None:
 def test_everything_is_found_while_the_stack_is_there_and_when_it_is_gone() -> None:
     make_stack()
     make_parameter()
+    ensure_table(client("dynamodb"), "mail-consumer")
     while_there = found()
     assert [one.kind for one in while_there] == [*Kind]
     client("cloudformation").delete_stack(StackName="mail")
@@ -121,6 +122,18 @@ class FakeHistory(FakeService):
         return {"ResourceType": "AWS::S3::Bucket", "ResourceStatus": status, "PhysicalResourceId": name * 3}
 
 
+def test_what_the_kinesis_client_library_made_is_found_and_told_from_the_suppressions() -> None:
+    leases = ["mail-consumer", "mail-consumer-CoordinatorState", "mail-consumer-WorkerMetricStats"]
+    for name in (*leases, "mail-consumer-2", "mail-2-consumer"):
+        ensure_table(client("dynamodb"), name)
+    assert found() == tuple(Remain(kind=Kind.LEASES, id=name) for name in leases)
+    for one in found():
+        erase(client, one)
+    assert found() == ()
+    application = cloudformation.consumed_by("container").outputs["ConsumerApplication"]["Value"]
+    assert application == f"{cloudformation.NAME}-consumer"
+
+
 def test_what_an_update_replaced_and_kept_is_found_too() -> None:
     cloudformation = FakeHistory().client()
     for name in ("newnewnew", "oldoldold", "gonegonegone"):
@@ -140,6 +153,7 @@ def test_a_log_group_that_only_begins_so_is_none() -> None:
 def test_it_is_gone_with_all_that_it_holds_and_nothing_else_is(kind: Kind) -> None:
     make_stack()
     make_parameter()
+    ensure_table(client("dynamodb"), "mail-consumer")
     before, one = found(), only(kind)
     erase(client, one)
     assert found() == tuple(other for other in before if other != one)

@@ -48,7 +48,7 @@ def _erase(client: Client, one: Remain, progress: Progress) -> None:
     match one.kind:
         case Kind.BUCKET:
             _bucket(client("s3"), one.id, progress)
-        case Kind.TABLE:
+        case Kind.TABLE | Kind.LEASES:
             _table(client("dynamodb"), one.id)
         case Kind.STREAM:
             client("kinesis").delete_stream(StreamName=one.id, EnforceConsumerDeletion=True)

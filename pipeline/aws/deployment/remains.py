@@ -1,8 +1,9 @@
 """What holds data and stays when a stack is deleted: found while the stack is there, and for 90 days afterwards.
 
-So long CloudFormation tells what a deleted stack was made of. Tables that a rebuild made, and the parameter of the live
-one, stand beside the stack and are found by their names.
-docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackResources.html
+So long CloudFormation tells what a deleted stack was made of. Tables that a rebuild made, the parameter of the live
+one, and what the Kinesis Client Library made for a consumer, stand beside the stack and are found by their names.
+docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackResources.html and
+docs.aws.amazon.com/streams/latest/dev/kcl-dynamoDB.html
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Kind(StrEnum):
 
     BUCKET = "bucket"
     TABLE = "table"
+    LEASES = "table of leases"
     STREAM = "stream"
     QUEUE = "queue"
     LOG_GROUP = "log group"
@@ -55,6 +57,7 @@ MISSING = frozenset(
 LOOKS: dict[Kind, Callable[[Client, str], Any]] = {
     Kind.BUCKET: lambda client, name: client("s3").head_bucket(Bucket=name),
     Kind.TABLE: lambda client, name: client("dynamodb").describe_table(TableName=name),
+    Kind.LEASES: lambda client, name: client("dynamodb").describe_table(TableName=name),
     Kind.STREAM: lambda client, name: client("kinesis").describe_stream_summary(StreamName=name),
     Kind.QUEUE: lambda client, name: client("sqs").get_queue_attributes(QueueUrl=name, AttributeNames=["QueueArn"]),
     Kind.PARAMETER: lambda client, name: client("ssm").get_parameter(Name=name),
@@ -89,7 +92,7 @@ def remains(client: Client, *, stack: str) -> tuple[Remain, ...]:
         Misuse: AWS denies looking.
         CloudUnavailable: AWS throttles or cannot be reached.
     """
-    candidates = {*_of_stacks(client, stack), *_tables(client, stack)}
+    candidates = {*_of_stacks(client, stack), *_tables(client, stack), *_leases(stack)}
     candidates.add(Remain(kind=Kind.PARAMETER, id=f"/mailfold/{stack}/tables"))
     kinds = list(Kind)
     ordered = sorted(candidates, key=lambda one: (kinds.index(one.kind), one.id))
@@ -128,6 +131,11 @@ def _tables(client: Client, stack: str) -> Iterator[Remain]:
     with asking("listing tables"):
         for page in client("dynamodb").get_paginator("list_tables").paginate():
             yield from (Remain(kind=Kind.TABLE, id=name) for name in page["TableNames"] if name.startswith(prefix))
+
+
+def _leases(stack: str) -> Iterator[Remain]:
+    for beside in ("", "-CoordinatorState", "-WorkerMetricStats"):
+        yield Remain(kind=Kind.LEASES, id=f"{stack}-consumer{beside}")
 
 
 def _is_there(client: Client, one: Remain) -> bool:
