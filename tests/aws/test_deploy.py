@@ -173,11 +173,11 @@ def test_without_consent_nothing_is_done_and_nothing_left(status: str | None) ->
     assert "execute_change_set" not in cloudformation.operations()
 
 
-@pytest.mark.parametrize("operation", ["describe_change_set", "agrees"])
+@pytest.mark.parametrize("operation", ["describe_change_set", "changes", "agrees"])
 def test_an_interrupt_before_anything_was_done_leaves_nothing(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cloudformation, operator = FakeCloudFormation(changes=CHANGES), AnOperator()
-    if operation == "agrees":
-        monkeypatch.setattr(operator, "agrees", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    if hasattr(operator, operation):
+        monkeypatch.setattr(operator, operation, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     else:
         cloudformation.interrupts[operation] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):

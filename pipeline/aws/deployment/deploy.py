@@ -55,7 +55,6 @@ def deploy(
     operator.told("building the bundle")
     bundle = bundle or build_bundle(runtime=wanted.runtime)
     change_set = _change_set(order, clients, operator, stack=stack, template=wanted, bundle=bundle)
-    operator.changes(change_set)
     if not _carried_out(order, clients, operator, change_set, poll_seconds=poll_seconds):
         return None
     deployed = deployed_stack(clients.cloudformation, name=order.stack)
@@ -134,8 +133,9 @@ def _carried_out(
 ) -> bool:
     """Do what a change set says, if it says anything and is agreed to; tell whether the stack is as it should be."""
     if change_set is None:
+        operator.changes(None)
         return not order.dry_run
-    if order.dry_run or not _agreed(clients, operator, change_set):
+    if not _agreed(order, clients, operator, change_set):
         discard(clients.cloudformation, change_set)
         return False
     before = newest_event(clients.cloudformation, stack_id=change_set.stack_id)
@@ -146,10 +146,11 @@ def _carried_out(
     return True
 
 
-def _agreed(clients: Clients, operator: Operator, change_set: ChangeSet) -> bool:
-    """Ask; nothing is left of a change set that nobody answers for."""
+def _agreed(order: Order, clients: Clients, operator: Operator, change_set: ChangeSet) -> bool:
+    """Show it and ask; nothing is left of a change set that nobody sees or answers for."""
     try:
-        return operator.agrees()
+        operator.changes(change_set)
+        return not order.dry_run and operator.agrees()
     except BaseException:
         discard(clients.cloudformation, change_set)
         raise
