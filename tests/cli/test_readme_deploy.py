@@ -14,7 +14,7 @@ from pipeline.cli.main import app
 from tests.aws.command_line import call, options
 from tests.aws.wheels import from_folder
 from tests.cli.command import COMMAND, WAIT_SECONDS
-from tests.cli.test_readme import BLOCKS
+from tests.cli.test_readme import BLOCKS, README
 
 LINES = [
     line for language, text in BLOCKS if language == "shell" for line in text.replace("\\\n", " ").splitlines() if line
@@ -52,6 +52,13 @@ def test_a_command_of_ours_has_these_options(line: str) -> None:
     parameters = typer.main.get_group(app).commands[name].params
     known = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
     assert {f"--{option}" for option, _ in options(words)} <= known
+
+
+def test_every_parameter_that_it_names_is_the_templates_and_takes_that_value() -> None:
+    named = re.findall(r"--param (\w+)=([\w@.]+)", README)
+    assert {name for name, _ in named} >= {"AlarmEmail", "NotificationTopic", "NotificationRoute", "Consumer"}
+    for name, value in named:
+        assert value in template().parameters[name].get("AllowedValues", [value])
 
 
 def test_what_is_to_be_uploaded_is_made_without_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
