@@ -12,7 +12,7 @@ from rich.table import Table
 from pipeline.aws.cost.estimate import Estimate, estimate
 from pipeline.aws.cost.price import PriceList, price_list, read_prices
 from pipeline.aws.cost.region import check_region
-from pipeline.aws.cost.workload import EVENTS_PER_EMAIL, EVENTS_PER_TRACKED_EMAIL, StreamMode, Workload
+from pipeline.aws.cost.workload import EVENTS_PER_EMAIL, EVENTS_PER_TRACKED_EMAIL, Consumer, StreamMode, Workload
 from pipeline.cli.option import agreed
 from pipeline.cli.words import counted, results, say, write_json
 
@@ -56,6 +56,12 @@ def cost_command(
     stream_retention_days: Annotated[
         RetentionDays, typer.Option("--retention-days", metavar="N", help="1, 2, 3, 7, 14, 30 or 365.")
     ] = RetentionDays.SEVEN,
+    consumer: Annotated[Consumer, typer.Option(metavar="WHO", help="lambda, container or elsewhere.")] = (
+        Consumer.LAMBDA
+    ),
+    consumer_tasks: Annotated[
+        int, typer.Option("--tasks", min=1, max=1_000, metavar="N", help="Of the container, each of the smallest size.")
+    ] = 1,
     prices: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Other prices: a `price_list` as --json prints it.")
     ] = None,
@@ -77,6 +83,8 @@ def cost_command(
         stream_mode=stream_mode,
         stream_shards=stream_shards,
         stream_retention_days=int(stream_retention_days),
+        consumer=consumer,
+        consumer_tasks=consumer_tasks,
     )
     found = estimate(load, listed)
     if json:
@@ -134,6 +142,10 @@ def _notes(found: Estimate, load: Workload, prices: PriceList, region: str | Non
     yield "  CloudWatch: nor whether for what Lambda counts of the mapping from stream to projector"
     yield from ("", "Not counted:")
     yield "  free tiers, discounts, taxes; e-mails of alarms; what crosses regions"
+    if load.consumer is Consumer.CONTAINER:
+        yield "  the container's image and network: a NAT gateway, VPC endpoints or a public address"
+    elif load.consumer is Consumer.ELSEWHERE:
+        yield "  wherever `mailfold consume` runs, and what it logs and counts there"
     yield f"  Athena: ${found.query_usd:,.4f} for one question about a month's bounces that reads no more than it needs"
     yield from ("", "Prices, by AWS's page and the month in which they were read:")
     for source, (oldest, newest) in prices.sources().items():
@@ -146,6 +158,8 @@ def _assumptions(load: Workload) -> Iterator[str]:
     yield f"{load.feedback_percent:g} % of e-mails bounce or are complained of, each at another address"
     shards = f", {counted(load.shards, 'shard')}" if load.stream_mode is StreamMode.PROVISIONED else ""
     yield f"a stream of mode {load.stream_mode}{shards}, kept for {counted(load.stream_retention_days, 'day')}"
+    if load.consumer is Consumer.CONTAINER:
+        yield f"a container reads it: {counted(load.consumer_tasks, 'task')}, a quarter of a processor and 1 GB, arm64"
     yield "the log takes a fifth of SES's bytes, is kept for ever, and is not read after 30 days"
     yield "e-mails come evenly, three times as many in the busiest hour"
     yield "everything else is as in the template"

@@ -56,7 +56,8 @@ def test_options_change_what_is_assumed() -> None:
     assert cost("--untracked")["workload"]["events_per_email"] == 2.0
     assert cost("--untracked", "--events-per-email", "5")["workload"]["events_per_email"] == 5.0
     options = ("--stream-mode", "ON_DEMAND", "--retention-days", "1", "--feedback-percent", "7.5", "--shards", "2")
-    assert cost(*options, "--lookups-per-email", "0")["workload"] == {
+    container = ("--consumer", "container", "--tasks", "2")
+    assert cost(*options, *container, "--lookups-per-email", "0")["workload"] == {
         "emails_per_day": 500_000,
         "events_per_email": 2.3,
         "feedback_percent": 7.5,
@@ -65,7 +66,18 @@ def test_options_change_what_is_assumed() -> None:
         "stream_mode": "ON_DEMAND",
         "stream_shards": 2,
         "stream_retention_days": 1,
+        "consumer": "container",
+        "consumer_tasks": 2,
     }
+
+
+def test_what_of_a_container_is_assumed_and_what_is_not_counted_is_told() -> None:
+    container = good("cost", "--emails-per-day", "1000", "--consumer", "container", "--tasks", "2").splitlines()
+    assert row("\n".join(container), "feedback: consumer")[0] == "17.02"
+    assert "  a container reads it: 2 tasks, a quarter of a processor and 1 GB, arm64" in container
+    assert "  the container's image and network: a NAT gateway, VPC endpoints or a public address" in container
+    elsewhere = good("cost", "--emails-per-day", "1000", "--consumer", "elsewhere").splitlines()
+    assert "  wherever `mailfold consume` runs, and what it logs and counts there" in elsewhere
     assert "stream of mode ON_DEMAND, kept for 1 day\n" in good("cost", "--emails-per-day", "1", *options)
 
 

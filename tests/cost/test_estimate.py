@@ -3,10 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.aws.cost.estimate import Estimate, estimate
 from pipeline.aws.cost.price import price_list
-from pipeline.aws.cost.workload import StreamMode, Workload
+from pipeline.aws.cost.workload import Consumer, StreamMode, Workload
 
 CENT = 0.01
 GIB = 2**30
@@ -113,6 +114,37 @@ def test_nothing_sent_costs_what_stands_and_has_no_price_for_a_thousand() -> Non
     }
     assert found.first_usd == found.twelfth_usd == pytest.approx(730 * (0.015 + 0.020) + 2.30 + 3.00 + 0.105, abs=CENT)
     assert (found.per_thousand(found.first_usd), found.ses_usd) == (None, 0)
+
+
+def test_a_container_stands_and_has_its_leases() -> None:
+    """A quarter of a processor and a gigabyte for 730 hours; a lease is renewed three times in ten seconds."""
+    by_lambda = a_workload(500_000)
+    by_container = replace(by_lambda, consumer=Consumer.CONTAINER)
+    lambda_, container = first_usd(by_lambda), first_usd(by_container)
+    assert container["feedback: consumer"] == pytest.approx(730 * (0.25 * 0.03238 + 0.00356))  # 8.51
+    writes = 2_628_000 * (3 / 10 + 1 / 30)
+    assert container["feedback: leases"] == pytest.approx(writes * 0.75e-6)  # 0.66
+    assert container["watch: alarms"] == pytest.approx(21 * 0.10)
+    assert container["watch: counts"] == pytest.approx((12 + 9 + 2) * 0.30)
+    minutes = 43_800 * 1_200 / GIB * (0.50 + 0.03 / 2)
+    assert container["watch: logs"] == pytest.approx(lambda_["watch: logs"] + minutes)
+    assert "feedback: projector" not in container
+    same = lambda_.keys() - {"feedback: projector", "watch: alarms", "watch: counts", "watch: logs"}
+    assert {part: container[part] for part in same} == {part: lambda_[part] for part in same}
+
+
+def test_each_task_costs_and_each_shard_has_a_lease() -> None:
+    one, three = (Workload(emails_per_day=0, consumer=Consumer.CONTAINER, consumer_tasks=tasks) for tasks in (1, 3))
+    assert first_usd(three)["feedback: consumer"] == pytest.approx(3 * first_usd(one)["feedback: consumer"])
+    wide = replace(one, stream_shards=10)
+    assert first_usd(wide)["feedback: leases"] > 9 * first_usd(one)["feedback: leases"]
+
+
+def test_of_a_consumer_elsewhere_its_leases_are_counted() -> None:
+    elsewhere = first_usd(replace(a_workload(500_000), consumer=Consumer.ELSEWHERE))
+    assert elsewhere["feedback: leases"] > 0
+    assert not {"feedback: projector", "feedback: consumer"} & elsewhere.keys()
+    assert elsewhere["watch: counts"] == pytest.approx(12 * 0.30)
 
 
 def test_a_thousand_emails_cost_a_dime_at_ses() -> None:

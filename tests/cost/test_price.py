@@ -9,7 +9,7 @@ import pytest
 from pipeline.aws.cost.price import price_list, read_prices
 from pipeline.aws.cost.region import check_region
 from pipeline.aws.cost.usage import usages
-from pipeline.aws.cost.workload import StreamMode, Workload
+from pipeline.aws.cost.workload import Consumer, StreamMode, Workload
 from pipeline.errors import Misuse
 
 
@@ -30,7 +30,9 @@ def test_every_price_says_on_which_page_of_aws_it_stands_and_when_it_was_read() 
 
 
 def test_every_price_is_used_and_every_use_has_a_price() -> None:
-    loads = [Workload(emails_per_day=1, stream_mode=mode) for mode in StreamMode]
+    loads = [
+        Workload(emails_per_day=1, stream_mode=mode, consumer=consumer) for mode in StreamMode for consumer in Consumer
+    ]
     used = {usage.price for load in loads for usage in usages(load)}
     assert used | {"ses_email", "athena_scan"} == price_list().prices.keys()
 

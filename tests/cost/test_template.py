@@ -5,13 +5,14 @@ from collections import Counter
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from pipeline.aws.cost import usage
-from pipeline.aws.cost.workload import StreamMode, Workload
+from pipeline.aws.cost.workload import Consumer, StreamMode, Workload
+from pipeline.aws.kcl.properties import FAILOVER_MILLIS
 from pipeline.aws.metric import NAMESPACE, count, count_events, count_projected
 from pipeline.cli.cost import RetentionDays
 from pipeline.event import Kind
 from pipeline.gathering import Tally
 from pipeline.projector import Projected
-from tests.infra.cloudformation import Stack, defaults, stack, template
+from tests.infra.cloudformation import Stack, consumed_by, defaults, stack, template
 
 # What AWS charges for, and is counted; what it charges nothing for.
 COUNTED = {
@@ -24,6 +25,10 @@ FREE = {
     *("AWS::S3::BucketPolicy", "AWS::SES::ConfigurationSet", "AWS::SES::ConfigurationSetEventDestination"),
     *("AWS::SNS::Topic", "AWS::SQS::QueuePolicy"),
     "AWS::SQS::Queue",  # of dead letters, which is empty
+}
+IN_PLACE_OF_THE_MAPPING = {
+    "AWS::ECS::TaskDefinition",  # counted
+    *("AWS::EC2::SecurityGroup", "AWS::ECS::Cluster", "AWS::ECS::Service"),  # free
 }
 SES_TYPES = {kind.value: 1 for kind in Kind if kind not in {Kind.DECISION, Kind.UNKNOWN}}
 
@@ -40,6 +45,8 @@ def processors() -> dict[str, str]:
 
 def test_every_kind_of_resource_is_counted_or_known_to_be_free() -> None:
     assert {each["Type"] for each in made().resources.values()} == COUNTED | FREE
+    kinds = {each["Type"] for each in consumed_by("container").resources.values()}
+    assert kinds == (COUNTED | FREE | IN_PLACE_OF_THE_MAPPING) - {"AWS::Lambda::EventSourceMapping"}
 
 
 def test_there_is_one_stream_of_each_kind_one_table_one_dashboard_and_two_functions() -> None:
@@ -50,10 +57,24 @@ def test_there_is_one_stream_of_each_kind_one_table_one_dashboard_and_two_functi
 
 
 def test_alarms_are_counted_by_the_metrics_that_they_look_at() -> None:
+    assert alarm_metrics(made()) == usage.ALARM_METRICS
+    for consumer in ("container", "elsewhere"):
+        assert alarm_metrics(consumed_by(consumer)) == usage.ALARM_METRICS - usage.MAPPING_ALARMS
     alarms = made().of_type("AWS::CloudWatch::Alarm").values()
-    metrics = [sum("MetricStat" in one for one in alarm.get("Metrics", ())) or 1 for alarm in alarms]
-    assert sum(metrics) == usage.ALARM_METRICS
     assert all(alarm.get("Period", 300) >= 60 for alarm in alarms)  # no alarm of high resolution, which costs more
+
+
+def alarm_metrics(stack: Stack) -> int:
+    alarms = stack.of_type("AWS::CloudWatch::Alarm").values()
+    return sum(sum("MetricStat" in one for one in alarm.get("Metrics", ())) or 1 for alarm in alarms)
+
+
+def test_a_task_is_as_large_as_is_counted_on_the_processor_that_is_priced() -> None:
+    task = consumed_by("container").properties("ConsumerTask")
+    assert int(task["Cpu"]) / 1024 == usage.CONSUMER_VCPUS
+    assert int(task["Memory"]) / 1024 == usage.CONSUMER_GB
+    assert task["RuntimePlatform"]["CpuArchitecture"] == "ARM64"
+    assert FAILOVER_MILLIS / 3_000 == usage.LEASE_SECONDS
 
 
 def test_functions_have_the_memory_that_is_counted_on_the_processor_that_is_priced() -> None:
@@ -97,6 +118,8 @@ def test_the_options_and_their_defaults_are_the_parameters() -> None:
     assert str(load.stream_retention_days) == defaults()["StreamRetentionDays"]
     assert load.stream_mode == defaults()["StreamMode"]
     assert load.shards == int(defaults()["StreamShards"])
+    assert [consumer.value for consumer in Consumer] == parameters["Consumer"]["AllowedValues"]
+    assert (load.consumer, str(load.consumer_tasks)) == (defaults()["Consumer"], defaults()["ConsumerTasks"])
 
 
 def test_counts_are_as_many_as_the_functions_publish() -> None:

@@ -9,7 +9,14 @@ from math import ceil, inf
 
 import msgspec
 
-from pipeline.aws.cost.workload import DAYS_PER_MONTH, HOURS_PER_MONTH, SECONDS_PER_MONTH, StreamMode, Workload
+from pipeline.aws.cost.workload import (
+    DAYS_PER_MONTH,
+    HOURS_PER_MONTH,
+    SECONDS_PER_MONTH,
+    Consumer,
+    StreamMode,
+    Workload,
+)
 
 KB, MB, GB = 2**10, 2**20, 2**30
 MONTHS = (0.5, 11.5)  # the middle of the first, and of the twelfth
@@ -37,11 +44,18 @@ EVENTBRIDGE_STEP_BYTES, KINESIS_PUT_BYTES, KINESIS_STEP_BYTES = 64 * KB, 25 * KB
 RECORDS_PER_CALL, CALL_WINDOW_SECONDS = 100, 1
 LONG_RETENTION_DAYS = 7
 
+CONSUMER_VCPUS, CONSUMER_GB = 0.25, 1.0  # the template's smallest task
+# The Kinesis Client Library renews each lease three times in `failoverTimeMillis`, tells of each worker twice a minute,
+# and reads about as often as it writes. docs.aws.amazon.com/streams/latest/dev/kcl-dynamoDB.html
+LEASE_SECONDS, WORKER_SECONDS = 10 / 3, 30
+
 WRITES_PER_RECORD = 2  # an item with its history is one to two kilobytes
 ITEM_BYTES = 1_500
 
 ALARM_METRICS = 23  # of the template's alarms, without a notification topic
+MAPPING_ALARMS = 2  # of them only where Lambda reads the stream
 TRANSFORM_METRICS, PROJECTOR_METRICS = 12, 9  # ten types, Dropped, Failed; bounces, complaints and seven counts
+CONSUMER_METRICS = 2  # how late each shard is, and its checkpoint, once a minute
 MAPPING_METRICS = 6  # EventCount: docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 LOG_BYTES_PER_CALL = 1_200  # counts as JSON, and Lambda's own three lines
 
@@ -103,7 +117,21 @@ def _feedback(load: Workload) -> Iterator[Usage]:
     yield _steady("feedback: EventBridge", "eventbridge_event", events)
     stream = _provisioned if load.stream_mode is StreamMode.PROVISIONED else _on_demand
     yield from stream(load, size_bytes)
+    yield from (_projector if load.consumer is Consumer.LAMBDA else _consumer)(load)
+
+
+def _projector(load: Workload) -> Iterator[Usage]:
     yield from _function("feedback: projector", _projector_calls(load), load.feedback * PROJECTOR_SECONDS_PER_RECORD)
+
+
+def _consumer(load: Workload) -> Iterator[Usage]:
+    if load.consumer is Consumer.CONTAINER:
+        hours = load.consumer_tasks * HOURS_PER_MONTH
+        yield _steady("feedback: consumer", "fargate_arm_vcpu_hour", hours * CONSUMER_VCPUS)
+        yield _steady("feedback: consumer", "fargate_arm_gb_hour", hours * CONSUMER_GB)
+    writes = (load.shards / LEASE_SECONDS + load.consumer_tasks / WORKER_SECONDS) * SECONDS_PER_MONTH
+    for price in ("dynamodb_write", "dynamodb_read"):
+        yield _steady("feedback: leases", price, writes)
 
 
 def _provisioned(load: Workload, size_bytes: int) -> Iterator[Usage]:
@@ -140,17 +168,38 @@ def _table(load: Workload) -> Iterator[Usage]:
 
 
 def _watch(load: Workload) -> Iterator[Usage]:
-    transform_calls, projector_calls = _transform_calls(load), _projector_calls(load)
-    yield _steady("watch: alarms", "cloudwatch_alarm", ALARM_METRICS)
-    # A metric is charged for the hours in which it is heard of.
-    metrics = TRANSFORM_METRICS * _hours_share(transform_calls)
-    metrics += (PROJECTOR_METRICS + MAPPING_METRICS) * _hours_share(projector_calls)
-    yield _steady("watch: counts", "cloudwatch_metric", metrics)
+    mapped = load.consumer is Consumer.LAMBDA
+    yield _steady("watch: alarms", "cloudwatch_alarm", ALARM_METRICS if mapped else ALARM_METRICS - MAPPING_ALARMS)
+    yield _steady("watch: counts", "cloudwatch_metric", _metrics(load))
     yield _steady("watch: dashboard", "cloudwatch_dashboard", 1)
-    gigabytes = (transform_calls + projector_calls) * LOG_BYTES_PER_CALL / GB
+    gigabytes = (_transform_calls(load) + _projector_lines(load)) * LOG_BYTES_PER_CALL / GB
     yield _steady("watch: logs", "cloudwatch_ingestion", gigabytes)
     yield Usage(part="watch: logs", price="cloudwatch_archive", first=gigabytes / 2, twelfth=gigabytes)
     yield _steady("keys: KMS", "kms_request", KEY_REQUESTS)
+
+
+def _metrics(load: Workload) -> float:
+    """Return how many metrics are heard of; each is charged for the hours in which it is."""
+    metrics = TRANSFORM_METRICS * _hours_share(_transform_calls(load))
+    projected = _hours_share(_projector_calls(load))
+    match load.consumer:
+        case Consumer.LAMBDA:
+            return metrics + (PROJECTOR_METRICS + MAPPING_METRICS) * projected
+        case Consumer.CONTAINER:
+            return metrics + PROJECTOR_METRICS * projected + CONSUMER_METRICS
+        case Consumer.ELSEWHERE:
+            return metrics
+
+
+def _projector_lines(load: Workload) -> float:
+    """Return how often something is logged of a batch; a container tells of each shard once a minute besides."""
+    match load.consumer:
+        case Consumer.LAMBDA:
+            return _projector_calls(load)
+        case Consumer.CONTAINER:
+            return _projector_calls(load) + load.shards * SECONDS_PER_MONTH / 60
+        case Consumer.ELSEWHERE:
+            return 0
 
 
 def _transform_calls(load: Workload) -> float:

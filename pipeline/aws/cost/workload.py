@@ -23,6 +23,14 @@ class StreamMode(StrEnum):
     ON_DEMAND = "ON_DEMAND"
 
 
+class Consumer(StrEnum):
+    """Who reads the feedback stream; the template's `Consumer`."""
+
+    LAMBDA = "lambda"
+    CONTAINER = "container"
+    ELSEWHERE = "elsewhere"
+
+
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent, what becomes of it, and the parameters of the template that cost.
 
@@ -35,6 +43,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         stream_mode: The template's `StreamMode`.
         stream_shards: The template's `StreamShards`; None: as many as the busiest hour needs.
         stream_retention_days: The template's `StreamRetentionDays`.
+        consumer: The template's `Consumer`.
+        consumer_tasks: The template's `ConsumerTasks`.
     """
 
     emails_per_day: int
@@ -45,6 +55,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     stream_mode: StreamMode = StreamMode.PROVISIONED
     stream_shards: int | None = None
     stream_retention_days: int = 7
+    consumer: Consumer = Consumer.LAMBDA
+    consumer_tasks: int = 1
 
     @property
     def emails(self) -> float:
