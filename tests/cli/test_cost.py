@@ -69,6 +69,7 @@ def test_options_change_what_is_assumed() -> None:
         "consumer": "container",
         "consumer_tasks": 2,
     }
+    assert "stream of mode ON_DEMAND, kept for 1 day\n" in good("cost", "--emails-per-day", "1", *options)
 
 
 def test_what_of_a_container_is_assumed_and_what_is_not_counted_is_told() -> None:
@@ -78,7 +79,6 @@ def test_what_of_a_container_is_assumed_and_what_is_not_counted_is_told() -> Non
     assert "  the container's image and network: a NAT gateway, VPC endpoints or a public address" in container
     elsewhere = good("cost", "--emails-per-day", "1000", "--consumer", "elsewhere").splitlines()
     assert "  wherever `mailfold consume` runs, and what it logs and counts there" in elsewhere
-    assert "stream of mode ON_DEMAND, kept for 1 day\n" in good("cost", "--emails-per-day", "1", *options)
 
 
 def test_a_program_is_told_usage_and_prices_too() -> None:
