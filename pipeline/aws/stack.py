@@ -46,6 +46,11 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
         """Its account, as its ARN says."""
         return self.id.split(":")[4]
 
+    @property
+    def options(self) -> str:
+        """The options that name it to a command of ours: the region too, or a copied one may make another elsewhere."""
+        return f"--stack {self.name} --region {self.region}"
+
     def output(self, name: str) -> str:
         """Return an output.
 
@@ -55,7 +60,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
         if name not in self.outputs:
             raise Misuse(
                 f"the stack {self.name} ({self.status}) has no output {name}: if it is one of Mailfold's, bring it up "
-                f"to date with `mailfold deploy --stack {self.name}`"
+                f"to date with `mailfold deploy {self.options}`"
             )
         return self.outputs[name]
 

@@ -80,4 +80,4 @@ def _in_words(steps: Sequence[Step]) -> Iterator[str]:
 
 
 def _next(stack: Stack, name: str) -> str:
-    return f"mail that is sent with {name} is kept from now on; check it with `mailfold doctor --stack {stack.name}`"
+    return f"mail that is sent with {name} is kept from now on; check it with `mailfold doctor {stack.options}`"

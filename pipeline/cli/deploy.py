@@ -13,6 +13,7 @@ from pipeline.aws.deployment.order import Clients, Order
 from pipeline.aws.deployment.parameter import check_name, check_parameters
 from pipeline.aws.deployment.template import template
 from pipeline.aws.stack import Stack
+from pipeline.cli import question
 from pipeline.cli.connection import connection
 from pipeline.cli.option import RegionOption, StackOption, required
 from pipeline.cli.terminal import Terminal
@@ -56,7 +57,7 @@ def deploy_command(
     if template_only or bundle_only:
         return
     order = _order(stack, param or [], code_bucket=code_bucket, dry_run=dry_run, views=views)
-    if not (yes or dry_run or _can_ask()):
+    if not (yes or dry_run or question.can_ask()):
         raise Misuse("nobody can be asked here: say --yes to apply what changes, or --dry-run to see it")
     operator = Terminal(order, asks=not yes, console=to_people() if json else results(), json=json)
     with operator.status:
@@ -80,16 +81,11 @@ def tell(stack: Stack, *, json: bool) -> None:
 
 
 def _next(stack: Stack) -> Iterator[str]:
-    place = f"--stack {stack.name} --region {stack.region}"
     yield ""
     yield f"The stack {stack.name} is {stack.status}. What is left to do:"
     yield f"  - name the configuration set {stack.output('ConfigurationSet')} when sending (ConfigurationSetName)"
     yield f"  - let senders look up: attach the policy {stack.output('SenderPolicyArn')} to their role"
-    yield f"  - check every link: mailfold doctor {place}"
-
-
-def _can_ask() -> bool:
-    return sys.stdin.isatty()
+    yield f"  - check every link: mailfold doctor {stack.options}"
 
 
 def _write_bundle(file: Path) -> None:

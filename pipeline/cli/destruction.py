@@ -38,8 +38,9 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 def plan(name: str, found: Stack | None, left: Sequence[Remain], attached: Sequence[Attached]) -> Iterator[str]:
     """Say what would go and what would stay."""
     if found:
-        yield f"The stack {name} ({found.status}, in {found.region}) would be deleted: functions, rule, roles, alarms,"
-        yield "Firehose stream, Athena's tables, views and workgroup, and the SES configuration set."
+        yield f"The stack {name} ({found.status}, in {found.region}, account {found.account_id}) would be deleted:"
+        yield "functions, rule, roles, alarms, Firehose stream, Athena's tables, views and workgroup, and the SES"
+        yield "configuration set."
         if own := found.outputs.get("ConfigurationSet"):
             yield f"From then on SES refuses mail that names the configuration set {own}: change senders first."
     else:

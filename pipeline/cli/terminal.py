@@ -29,6 +29,7 @@ class Terminal:
         self._order, self._asks, self._console, self._json = order, asks, console, json
         self._people = to_people()
         self._goes_on, self._total = False, 0
+        self._place = ""
         self._done: set[str] = set()
         self.status = self._people.status("connecting")
 
@@ -40,7 +41,8 @@ class Terminal:
             say([step], to=self._people)
 
     def changes(self, found: ChangeSet | None) -> None:
-        """Show what would change."""
+        """Show what would change, and remember where."""
+        self._place = f" ({_place_of(found)})" if found else ""
         with self._aside():
             if self._json and self._order.dry_run:
                 write_json({"stack": self._order.stack, "changes": found.changes if found else ()})
@@ -51,7 +53,7 @@ class Terminal:
 
     def agrees(self) -> bool:
         """Ask whether to apply it."""
-        agreed = self._asked(f"Apply this to the stack {self._order.stack}?")
+        agreed = self._asked(f"Apply this to the stack {self._order.stack}{self._place}?")
         if not agreed:
             say(["nothing was changed"], to=self._people)
         return agreed
@@ -96,3 +98,9 @@ class Terminal:
             yield
         finally:
             self.status.start()
+
+
+def _place_of(found: ChangeSet) -> str:
+    """Return where a change set's stack is: whoever has several accounts sees which one is meant."""
+    region, account_id = found.stack_id.split(":")[3:5]
+    return f"in {region}, account {account_id}"

@@ -178,7 +178,9 @@ def test_what_has_nothing_to_do_with_the_role_is_told_at_once(code: str, error: 
 
 
 def test_a_set_that_the_stack_does_not_let_in_is_refused_with_all_that_it_would() -> None:
-    with pytest.raises(Misuse, match=rf"deploy --stack mail --param ConfigurationSets={SET},receipts,another`"):
+    with pytest.raises(
+        Misuse, match=rf"deploy --stack mail --region eu-west-1 --param ConfigurationSets={SET},receipts,another`"
+    ):
         check_set(STACK, "another")
     check_set(STACK, SET)
 

@@ -69,7 +69,9 @@ def test_what_was_said_once_stays_until_something_else_is_said(ses: FakeSes) -> 
 
 def test_a_set_that_the_stack_does_not_let_in_says_what_to_run_first(ses: FakeSes) -> None:
     sentence = refused("attach", "receipts", QUIET, "--stack", NAME)
-    assert f"`mailfold deploy --stack {NAME} --param ConfigurationSets=newsletter,receipts`" in sentence
+    assert (
+        f"`mailfold deploy --stack {NAME} --region eu-west-1 --param ConfigurationSets=newsletter,receipts`" in sentence
+    )
     assert ses.changes() == []
 
 

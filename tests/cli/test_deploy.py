@@ -14,6 +14,7 @@ from pipeline.aws.deployment.bundle import Bundle, build_bundle
 from pipeline.aws.deployment.order import Clients
 from pipeline.aws.deployment.template import template
 from pipeline.cli import deploy as command
+from pipeline.cli import question
 from tests.aws.fake_athena import FakeAthena
 from tests.aws.fake_cloudformation import OUTPUTS, FakeCloudFormation, a_change, a_step
 from tests.aws.fake_service import ACCOUNT, REGION, client
@@ -57,7 +58,7 @@ def stack(beside: None, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody can be asked."""
-    monkeypatch.setattr(command, "_can_ask", lambda: True)
+    monkeypatch.setattr(question, "can_ask", lambda: True)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +200,7 @@ def test_who_says_no_has_changed_nothing(stack: Any, somebody: None) -> None:
     cloudformation = stack(status="UPDATE_COMPLETE", changes=ADDED)
     told = run("deploy", "--stack", "mail", given="n\n")
     assert told.exit_code == 0
-    assert "Apply this to the stack mail? [y/N]:" in told.stderr
+    assert f"Apply this to the stack mail (in {REGION}, account {ACCOUNT})? [y/N]:" in told.stderr
     assert "nothing was changed" in told.stderr
     assert "execute_change_set" not in cloudformation.operations()
 

@@ -60,6 +60,7 @@ def test_without_a_name_typed_nothing_goes_but_all_is_said(ses: FakeSes) -> None
     before, result = data(), run(*COMMAND)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1].endswith(f"say --confirm {NAME} to delete the stack")
+    assert "in eu-west-1, account 123456789012) would be deleted" in result.stderr
     assert "SES refuses mail that names the configuration set mail" in result.stderr
     assert all(name in result.stderr for name in before)
     assert is_there()

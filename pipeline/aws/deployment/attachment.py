@@ -59,13 +59,13 @@ def check_set(stack: Stack, name: str) -> None:
     if name == stack.output("ConfigurationSet"):
         raise Misuse(
             f"{name} is the stack's own configuration set, and has its destinations from the template. Whether it "
-            f"tracks opens and clicks: `mailfold deploy --stack {stack.name} --param TrackEngagement=…`"
+            f"tracks opens and clicks: `mailfold deploy {stack.options} --param TrackEngagement=…`"
         )
     if name not in stack.output("ConfigurationSets").split(","):
         present = [one for one in stack.parameters.get("ConfigurationSets", "").split(",") if one]
         raise Misuse(
             f"the stack {stack.name} does not let in events of the configuration set {name}. First run "
-            f"`mailfold deploy --stack {stack.name} --param ConfigurationSets={','.join([*present, name])}`"
+            f"`mailfold deploy {stack.options} --param ConfigurationSets={','.join([*present, name])}`"
         )
 
 
@@ -118,7 +118,7 @@ def attach(
                 client.delete_configuration_set_event_destination(
                     ConfigurationSetName=name, EventDestinationName=step.name
                 )
-            _patiently(lambda step=step: _carry_out(client, name, step), told=told, wait=wait)  # type: ignore[misc]
+            _patiently(lambda step=step: _carry_out(client, name, step), told=told, wait=wait)  # type: ignore[misc]  # mypy infers no lambda with a default
 
 
 def _step(destination: Destination, there: Sequence[EventDestinationTypeDef], *, replace: bool) -> Step:
