@@ -66,7 +66,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup
+bench: setup emulator
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lock: setup

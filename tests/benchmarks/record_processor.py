@@ -54,7 +54,7 @@ class Empty(RecordProcessorBase):  # type: ignore[misc]  # kclpy has no types
 
     def process_records(self, process_records_input: object) -> None:
         """Pass the records."""
-        process_records_input.checkpointer.checkpoint()  # type: ignore[attr-defined]
+        process_records_input.checkpointer.checkpoint()  # type: ignore[attr-defined]  # kclpy has no types
 
 
 def compare() -> list[Ratio]:
@@ -157,13 +157,18 @@ def wall_us(work: Callable[[], int]) -> float:
 
 @contextmanager
 def dynamodb() -> Iterator[SuppressionStore]:
-    """Run a DynamoDB that answers as fast as AWS's, and keeps nothing."""
+    """Give a table in a DynamoDB that answers as fast as AWS's, and keeps nothing."""
+    with quiet_dynamodb() as url:
+        client = local_client("dynamodb", endpoint_url=url, region="us-east-1")
+        yield DynamoSuppressionStore(client, table="suppression")
+
+
+@contextmanager
+def quiet_dynamodb() -> Iterator[str]:
+    """Run that DynamoDB, and give its address."""
     program = [sys.executable, str(Path(__file__).with_name("quiet_dynamodb.py")), str(LATENCY_SECONDS)]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
         assert process.stdin
         assert process.stdout
-        url = f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        yield DynamoSuppressionStore(
-            local_client("dynamodb", endpoint_url=url, region="us-east-1"), table="suppression"
-        )
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
         process.stdin.close()

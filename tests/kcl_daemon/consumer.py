@@ -13,9 +13,9 @@ from urllib.request import ProxyHandler, build_opener
 from tests.cli.command import COMMAND, ROOT
 from tests.emulator.server import free_port
 from tests.kcl_daemon.process import children
-from tests.kcl_daemon.world import World, until
+from tests.kcl_daemon.world import until
 
-START_SECONDS = 90.0
+START_SECONDS = 150.0
 STOP_SECONDS = 40.0
 ANSWER_SECONDS = 5.0
 # Quicker than AWS would like: tests wait for all of these.
@@ -33,15 +33,15 @@ OF_TESTS = {"MAILFOLD_CHECKPOINT_SECONDS": "1", "MAILFOLD_GRACE": "10"}
 class Consumer:
     """Runs from when it is made."""
 
-    def __init__(self, world: World, log: Path, *arguments: str) -> None:
+    def __init__(self, environment: Mapping[str, str], log: Path, *arguments: str) -> None:
         self.port, self._log = free_port(), log
         properties = [word for name, value in QUICK.items() for word in ("--property", f"{name}={value}")]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAILFOLD_"))}
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAILFOLD_"))}
         with log.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
                 [COMMAND, "consume", "--health-port", str(self.port), *properties, *arguments],
                 cwd=ROOT,
-                env={**environment, **world.environment(), **OF_TESTS},
+                env={**ours, **OF_TESTS, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -83,9 +83,9 @@ class Consumer:
 
 
 @contextmanager
-def consuming(world: World, log: Path, *arguments: str) -> Iterator[Consumer]:
-    """Run a consumer, and end it in any case; its daemons end with it."""
-    consumer = Consumer(world, log, *arguments)
+def consuming(environment: Mapping[str, str], log: Path, *arguments: str) -> Iterator[Consumer]:
+    """Run a consumer with that in its environment, and end it in any case; its daemons end with it."""
+    consumer = Consumer(environment, log, *arguments)
     try:
         yield consumer
     finally:

@@ -23,12 +23,12 @@ def world() -> Iterator[World]:
 
 def test_a_consumer_that_is_asked_to_end_does_so_and_the_next_reads_nothing_twice(world: World, tmp_path: Path) -> None:
     world.put(feedback(20))
-    with consuming(world, tmp_path / "log") as consumer:
+    with consuming(world.environment(), tmp_path / "log") as consumer:
         consumer.await_shards(2)
         world.settle(timeout_seconds=SETTLE_SECONDS)
         assert consumer.stop() == 0, consumer.log()
     world.put(feedback(20))
-    with consuming(world, tmp_path / "log of the next") as consumer:
+    with consuming(world.environment(), tmp_path / "log of the next") as consumer:
         consumer.await_shards(2)
         world.settle(timeout_seconds=SETTLE_SECONDS)
         until(lambda: _records(consumer) >= 40, timeout_seconds=20)
@@ -36,7 +36,7 @@ def test_a_consumer_that_is_asked_to_end_does_so_and_the_next_reads_nothing_twic
 
 
 def test_nothing_of_a_consumer_outlives_it_and_the_next_goes_on(world: World, tmp_path: Path) -> None:
-    with consuming(world, tmp_path / "log") as consumer:
+    with consuming(world.environment(), tmp_path / "log") as consumer:
         consumer.await_shards(2)
         world.put(feedback(20))
         family = _family(consumer)
@@ -46,12 +46,12 @@ def test_nothing_of_a_consumer_outlives_it_and_the_next_goes_on(world: World, tm
         until(lambda: not any(map(lives, family)), timeout_seconds=60)
         assert not any(map(lives, family))
     world.put(feedback(20))
-    with consuming(world, tmp_path / "log of the next") as consumer:
+    with consuming(world.environment(), tmp_path / "log of the next") as consumer:
         world.settle(timeout_seconds=90)
 
 
 def test_whatever_dies_below_a_consumer_is_started_again(world: World, tmp_path: Path) -> None:
-    with consuming(world, tmp_path / "log") as consumer:
+    with consuming(world.environment(), tmp_path / "log") as consumer:
         consumer.await_shards(2)
         world.put(feedback(20))
         [daemon] = consumer.daemons()

@@ -23,7 +23,7 @@ def world() -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def consumer(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consumer]:
-    with consuming(world, tmp_path_factory.mktemp("consumer") / "log") as consumer:
+    with consuming(world.environment(), tmp_path_factory.mktemp("consumer") / "log") as consumer:
         consumer.await_shards(2)
         yield consumer
 

@@ -47,7 +47,7 @@ class Victim:
         self.consumer = self._next()
 
     def _next(self) -> Consumer:
-        return self._resources.enter_context(consuming(self._world, self._log))
+        return self._resources.enter_context(consuming(self._world.environment(), self._log))
 
 
 @pytest.mark.long

@@ -12,7 +12,7 @@ SHARE_SECONDS = 120
 
 
 def test_two_workers_share_the_shards_and_one_that_dies_loses_nothing(tmp_path: Path) -> None:
-    with a_world(shards=4) as world, consuming(world, tmp_path / "log", "--workers", "2") as consumer:
+    with a_world(shards=4) as world, consuming(world.environment(), tmp_path / "log", "--workers", "2") as consumer:
         with under_load(world):
             until(lambda: _both_work(consumer), timeout_seconds=SHARE_SECONDS)
             assert _both_work(consumer), consumer.health()

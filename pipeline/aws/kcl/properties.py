@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-MAX_RECORDS = 1_000  # of a call; a shard takes as many in a second, and an outage repeats no more than these
+MAX_RECORDS = 5_000  # of a call: what a shard takes in five seconds, so that a backlog is caught up with
 IDLE_MILLIS = 1_000  # between two reads of a shard, which all of its readers may read five times a second
 FAILOVER_MILLIS = 10_000  # the KCL's own: how long a worker may be silent before others take its shards
 GRACE_SECONDS = 20.0  # with some slack, inside the 30 s that ECS gives a container to stop

@@ -1,0 +1,107 @@
+"""Records through the KCL's daemon and the record processor to the table, against a full shard.
+
+Kinesis and the lease table are ministack's; the suppression table is one that answers as fast as AWS's and keeps
+nothing. Every record is another person's, and so a write. What is measured is from one word of the record processor to
+its last, so that the daemon's start, which takes it ten seconds, does not count.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pipeline.aws.batch import batches
+from pipeline.aws.clients import Service
+from pipeline.aws.settings import BUCKET, STREAM, TABLE
+from pipeline.local.client import ACCESS_KEY_ID, SECRET_ACCESS_KEY, local_client
+from tests.benchmarks.measure import Ratio
+from tests.benchmarks.record_processor import SHARD_BYTES_PER_SECOND, feedback, quiet_dynamodb
+from tests.emulator import ministack
+from tests.emulator.ministack import REGION
+from tests.kcl_daemon import lease_table
+from tests.kcl_daemon.consumer import Consumer, consuming
+
+RECORDS = 20_000
+STREAM_NAME = "feedback"
+CALL_BYTES, CALL_RECORDS = 4_000_000, 500
+POLL_SECONDS = 0.1
+END_SECONDS = 120.0
+SERVICES: tuple[Service, ...] = ("kinesis", "dynamodb")
+
+
+def compare() -> list[Ratio]:
+    """Return the ratio."""
+    with ExitStack() as resources:
+        kinesis_url = resources.enter_context(ministack.running(guarded=False)).endpoint_url
+        found = environment(kinesis_url, resources.enter_context(quiet_dynamodb()))
+        log = Path(resources.enter_context(TemporaryDirectory())) / "log"
+        payloads = feedback(RECORDS)
+        fill(kinesis_url, payloads)
+        leases = ("--property", f"dynamoDBEndpoint={kinesis_url}")
+        first, last = follow(resources.enter_context(consuming(found, log, *leases)))
+    records = last["records"] - first["records"]
+    record_us = (said_at(last) - said_at(first)).total_seconds() / records * 1e6
+    size_bytes = sum(map(len, payloads)) // len(payloads)
+    shard_us = 1e6 * size_bytes / SHARD_BYTES_PER_SECOND  # sooner reached than its 1,000 records
+    return [
+        Ratio(
+            name="daemon and record processor, by a shard's 1 MB a second",
+            ours_us=record_us,
+            peer_us=shard_us,
+            ratio=record_us / shard_us,
+            low=record_us / shard_us,
+            high=record_us / shard_us,
+            goal=1,
+            note=f"wall time per record of {size_bytes} bytes, each a write; {1e6 / record_us:,.0f} records a second",
+        )
+    ]
+
+
+def environment(kinesis_url: str, dynamodb_url: str) -> dict[str, str]:
+    """Return what a consumer finds in its environment."""
+    return {
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": kinesis_url,
+        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_url,
+        TABLE: "suppression",
+        BUCKET: "mailfold-log",
+        STREAM: STREAM_NAME,
+        "MAILFOLD_APPLICATION": STREAM_NAME,
+    }
+
+
+def fill(url: str, payloads: Sequence[bytes]) -> None:
+    """Put the records into a stream of one shard, and make its lease."""
+    kinesis, dynamodb = (local_client(service, endpoint_url=url, region=REGION) for service in SERVICES)
+    kinesis.create_stream(StreamName=STREAM_NAME, ShardCount=1)
+    kinesis.get_waiter("stream_exists").wait(StreamName=STREAM_NAME, WaiterConfig={"Delay": 1})
+    for lot in batches(payloads, size_bytes=len, max_bytes=CALL_BYTES, max_items=CALL_RECORDS):
+        records = [{"Data": payload, "PartitionKey": str(number)} for number, payload in enumerate(lot)]
+        assert kinesis.put_records(StreamName=STREAM_NAME, Records=records)["FailedRecordCount"] == 0
+    lease_table.seed(dynamodb, kinesis, application=STREAM_NAME, stream=STREAM_NAME)
+    kinesis.close()
+    dynamodb.close()
+
+
+def follow(consumer: Consumer) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return how the shard fared when its first records were done, and when its last were."""
+    first: Mapping[str, Any] | None = None
+    end_s = time.monotonic() + END_SECONDS
+    while time.monotonic() < end_s:
+        for shard in consumer.shards().values():
+            first = first or (shard if shard["records"] else None)
+            if first and shard["records"] == RECORDS:
+                return first, shard
+        time.sleep(POLL_SECONDS)
+    raise AssertionError(f"the consumer did not get to the end of the stream:\n{consumer.log()}")
+
+
+def said_at(shard: Mapping[str, Any]) -> datetime:
+    """Return when the record processor said how the shard fared."""
+    return datetime.fromisoformat(shard["said_at"])
