@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
 from rich.console import Console
 
 from pipeline.aws.deployment.change_set import ChangeSet
@@ -12,6 +11,7 @@ from pipeline.aws.deployment.stack_event import StackEvent
 from pipeline.aws.deployment.template import template
 from pipeline.aws.stack import Stack
 from pipeline.cli.change import write_changes, write_event
+from pipeline.cli.question import confirmed
 from pipeline.cli.words import say, to_people, write_json
 
 
@@ -88,7 +88,7 @@ class Terminal:
         if not self._asks:
             return True
         with self._aside():
-            return typer.confirm(question, err=True)
+            return confirmed(question)
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
