@@ -131,7 +131,7 @@ def client(service: Service, *, endpoint_url: str | None = None, region: str | N
     """
     with uncollected():
         import boto3  # noqa: PLC0415 - heavy: see above
-        from botocore.config import Config  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415 - the same
 
         config = Config(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,

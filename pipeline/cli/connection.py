@@ -22,9 +22,9 @@ def connection(region: str | None = None) -> Connection:
 
     def connect(service: Service) -> Any:
         from boto3.session import Session  # noqa: PLC0415 - boto3 takes a third of a second
-        from botocore.exceptions import NoCredentialsError  # noqa: PLC0415
+        from botocore.exceptions import NoCredentialsError  # noqa: PLC0415 - the same
 
-        from pipeline.aws.clients import client  # noqa: PLC0415
+        from pipeline.aws.clients import client  # noqa: PLC0415 - the same
 
         if Session().get_credentials() is None:  # or else every call would try again and again
             raise NoCredentialsError

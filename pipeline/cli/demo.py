@@ -48,10 +48,10 @@ def demo_command(
 
     Example: mailfold demo --emails 500 --chaos
     """
-    from pipeline.local.cloud import LocalCloud  # noqa: PLC0415
-    from pipeline.local.demonstration import Demonstration  # noqa: PLC0415
-    from pipeline.local.expectation import Expectation  # noqa: PLC0415
-    from pipeline.local.resource import fresh_names  # noqa: PLC0415
+    from pipeline.local.cloud import LocalCloud  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
+    from pipeline.local.demonstration import Demonstration  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
+    from pipeline.local.expectation import Expectation  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
+    from pipeline.local.resource import fresh_names  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
     from pipeline.local.traffic.chaos import Chaos  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
 
     began = time.monotonic()

@@ -126,7 +126,7 @@ def _carry_out(client: Connection, intent: Intent) -> None:
             erase(
                 client,
                 remain,
-                progress=lambda number, what=what: status.update(f"{what}: {number:,} objects"),  # type: ignore[misc]
+                progress=lambda number, what=what: status.update(f"{what}: {number:,} objects"),  # type: ignore[misc]  # mypy infers no lambda with a default
             )
 
 

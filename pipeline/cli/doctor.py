@@ -39,7 +39,7 @@ def doctor_command(
         write_json(document())
         return
     from pipeline.aws.doctor.flight import fly  # noqa: PLC0415 - two dozen small modules
-    from pipeline.cli.diagnosis import show_examination, show_flight  # noqa: PLC0415
+    from pipeline.cli.diagnosis import show_examination, show_flight  # noqa: PLC0415 - the same
 
     if sender and not canary:
         raise Misuse("--from says who sends the canary: say --canary too")

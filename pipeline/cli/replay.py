@@ -33,7 +33,7 @@ def replay_command(
     Example: mailfold replay --into suppression-rebuilt
     """
     from pipeline.aws.archive_s3 import S3Archive  # noqa: PLC0415 - heavy: pyarrow and boto3
-    from pipeline.aws.store_dynamodb import DynamoSuppressionStore  # noqa: PLC0415
+    from pipeline.aws.store_dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - the same
 
     begin, end = moment(since), moment(until)
     if begin and end and begin >= end:

@@ -101,7 +101,7 @@ def _from_s3(uri: str, s3: S3) -> IO[bytes]:
 
 def unzipped(stream: IO[bytes]) -> IO[bytes]:
     """Return a stream without its gzip, if it has one."""
-    buffered = stream if isinstance(stream, BufferedReader) else BufferedReader(stream)  # type: ignore[type-var]
+    buffered = stream if isinstance(stream, BufferedReader) else BufferedReader(stream)  # type: ignore[type-var]  # IO has all that is read of a raw stream
     if buffered.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
-        return gzip.open(buffered)  # type: ignore[return-value]
+        return gzip.open(buffered)  # type: ignore[return-value]  # a GzipFile is read as IO is
     return buffered

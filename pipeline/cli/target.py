@@ -114,8 +114,8 @@ def _of_environment(region: str | None) -> Target:
 
 def _running() -> Target:
     from pipeline.local.client import local_client  # noqa: PLC0415 - heavy, and only where no cloud is named
-    from pipeline.local.discovery import find  # noqa: PLC0415
-    from pipeline.local.resource import Names  # noqa: PLC0415
+    from pipeline.local.discovery import find  # noqa: PLC0415 - the same
+    from pipeline.local.resource import Names  # noqa: PLC0415 - the same
 
     found = find()
     if found is None:

@@ -30,7 +30,7 @@ def up_command(
     Example: mailfold up
     """
     from pipeline.local.cloud import LocalCloud  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
-    from pipeline.local.discovery import ENDPOINT, announce, find  # noqa: PLC0415
+    from pipeline.local.discovery import ENDPOINT, announce, find  # noqa: PLC0415 - the same
 
     if running := find():
         raise Misuse(f"a local cloud runs already, at {running[ENDPOINT]}: use it, or stop it first")

@@ -38,13 +38,13 @@ class FakeAthena(FakeService):
     def _get_query_results(self, **_: Any) -> dict[str, Any]:
         return {"ResultSet": {"Rows": []}}
 
-    def _list_named_queries(self, *, NextToken: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N803
+    def _list_named_queries(self, *, NextToken: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         begin = int(NextToken)
         end = begin + self._page
         following = {"NextToken": str(end)} if end < len(self.queries) else {}
         return {"NamedQueryIds": list(self.queries)[begin:end], **following}
 
-    def _batch_get_named_query(self, *, NamedQueryIds: list[str]) -> dict[str, Any]:  # noqa: N803
+    def _batch_get_named_query(self, *, NamedQueryIds: list[str]) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         return {"NamedQueries": [{"NamedQueryId": one, **self.queries[one]} for one in NamedQueryIds]}
 
     def _create_named_query(self, **query: Any) -> dict[str, Any]:
@@ -52,6 +52,6 @@ class FakeAthena(FakeService):
         self.queries[name] = {key: value for key, value in query.items() if key != "ClientRequestToken"}
         return {"NamedQueryId": name}
 
-    def _update_named_query(self, *, NamedQueryId: str, **query: Any) -> dict[str, Any]:  # noqa: N803
+    def _update_named_query(self, *, NamedQueryId: str, **query: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         self.queries[NamedQueryId] |= query
         return {}

@@ -96,13 +96,13 @@ class FakeCloudFormation(FakeService):
         stack = {"StackName": NAME, "StackId": STACK_ID, "StackStatus": self.status}
         return {"Stacks": [{**stack, "Parameters": parameters, "Outputs": outputs}]}
 
-    def _create_change_set(self, *, ChangeSetName: str, ChangeSetType: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+    def _create_change_set(self, *, ChangeSetName: str, ChangeSetType: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         assert (ChangeSetType == "CREATE") == (self.status is None)
         self.status = self.status or "REVIEW_IN_PROGRESS"
         self.change_sets.append(ChangeSetName)
         return {"Id": ChangeSetName, "StackId": STACK_ID}
 
-    def _describe_change_set(self, *, ChangeSetName: str, NextToken: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N803
+    def _describe_change_set(self, *, ChangeSetName: str, NextToken: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         assert ChangeSetName in self.change_sets
         if self._refuses:
             return {"Status": "FAILED", "StatusReason": self._refuses, "Changes": []}
@@ -110,13 +110,13 @@ class FakeCloudFormation(FakeService):
         following = {"NextToken": str(page + 1)} if page + 1 < len(self._changes) else {}
         return {"Status": "CREATE_COMPLETE", "Changes": self._changes[page : page + 1], **following}
 
-    def _describe_events(self, *, ChangeSetName: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+    def _describe_events(self, *, ChangeSetName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         assert ChangeSetName in self.change_sets
         if self._found_wrong is None:
             return {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {}}
         return {"OperationEvents": list(self._found_wrong)}
 
-    def _delete_change_set(self, *, ChangeSetName: str) -> dict[str, Any]:  # noqa: N803
+    def _delete_change_set(self, *, ChangeSetName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         self.change_sets.remove(ChangeSetName)
         return {}
 
@@ -127,12 +127,12 @@ class FakeCloudFormation(FakeService):
         self.status = None
         return {}
 
-    def _execute_change_set(self, *, ChangeSetName: str) -> dict[str, Any]:  # noqa: N803
+    def _execute_change_set(self, *, ChangeSetName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         self.change_sets.remove(ChangeSetName)
         self._executed = True
         return {}
 
-    def _describe_stack_events(self, *, NextToken: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N803
+    def _describe_stack_events(self, *, NextToken: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         page = int(NextToken)
         if self._executed and not page and self._steps:
             for step in self._steps.pop(0):
@@ -141,6 +141,6 @@ class FakeCloudFormation(FakeService):
         following = {"NextToken": str(page + 1)} if page + 1 < len(self._events) else {}
         return {"StackEvents": self._events[page : page + 1], **following}
 
-    def _update_termination_protection(self, *, EnableTerminationProtection: bool, **_: Any) -> dict[str, Any]:  # noqa: N803
+    def _update_termination_protection(self, *, EnableTerminationProtection: bool, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         self.protected = EnableTerminationProtection
         return {"StackId": STACK_ID}

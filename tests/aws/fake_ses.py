@@ -28,7 +28,7 @@ class FakeSes(FakeService):
         """Return the operations that changed something, in order."""
         return [name for name in self.operations() if not name.startswith("get_")]
 
-    def _get_configuration_set_event_destinations(self, *, ConfigurationSetName: str) -> dict[str, Any]:  # noqa: N803
+    def _get_configuration_set_event_destinations(self, *, ConfigurationSetName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         if ConfigurationSetName not in self.sets:
             return _error("NotFoundException")
         return {"EventDestinations": list(self.sets[ConfigurationSetName].values())}

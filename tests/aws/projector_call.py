@@ -68,7 +68,7 @@ def failures(
         store=store or MemoryStore(),
         quarantine=quarantine or MemoryQuarantine(),
         policy=DEFAULT_POLICY,
-        log=log,  # type: ignore[arg-type]
+        log=log,  # type: ignore[arg-type]  # what of the log is called
     )
     assert list(answer) == ["batchItemFailures"]
     assert all(list(failure) == ["itemIdentifier"] for failure in answer["batchItemFailures"])

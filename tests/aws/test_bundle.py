@@ -232,4 +232,4 @@ def _runs(python: str) -> bool:
     """Tell whether there is such a Python; a version manager's stand-in for one that is not there ends badly."""
     if which(python) is None:
         return False
-    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603 - a Python of this machine

@@ -20,7 +20,7 @@ ENVIRONMENT = {
 def loaded(program: str, *names: str) -> str:
     """Return which of these modules a program loads, in a process of its own."""
     asked = f"import sys; {program}; print(*[name for name in {names!r} if name in sys.modules])"
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - this very interpreter
         [sys.executable, "-c", asked], env=ENVIRONMENT, capture_output=True, check=True, text=True, timeout=60
     )
     return done.stdout.strip()

@@ -25,8 +25,12 @@ class Parameter:
         return self.says
 
     def tables(self) -> LiveTables:
-        clock = lambda: self.now_seconds  # noqa: E731
-        return LiveTables(self.read, otherwise="mail-suppression-0", warn=self.warnings.append, clock=clock)
+        return LiveTables(
+            self.read,
+            otherwise="mail-suppression-0",
+            warn=self.warnings.append,
+            clock=lambda: self.now_seconds,
+        )
 
 
 def test_what_the_parameter_says_is_used_and_asked_for_once_a_minute() -> None:

@@ -29,7 +29,7 @@ class Firehose:
         self.kept: list[bytes] = []
         self._answer = answer
 
-    def put_record_batch(self, *, DeliveryStreamName: str, Records: list[dict[str, bytes]]) -> dict[str, Any]:  # noqa: N803
+    def put_record_batch(self, *, DeliveryStreamName: str, Records: list[dict[str, bytes]]) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         assert DeliveryStreamName == STREAM
         payloads = [record["Data"] for record in Records]
         assert 1 <= len(payloads) <= RECORDS_PER_CALL
@@ -57,7 +57,7 @@ def put(firehose: Firehose, *payloads: bytes, quarantine: MemoryQuarantine | Non
     """Put, and return how many were set aside, and the waits between."""
     waits: list[float] = []
     log = FirehoseLog(
-        firehose,  # type: ignore[arg-type]
+        firehose,  # type: ignore[arg-type]  # what of Firehose is called
         delivery_stream=STREAM,
         quarantine=quarantine or MemoryQuarantine(),
         wait=waits.append,

@@ -113,7 +113,7 @@ class FakeHistory(FakeService):
         assert StackName == "id"
         return {"StackResourceSummaries": [self._bucket("new", "CREATE_COMPLETE")]}
 
-    def _describe_stack_events(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+    def _describe_stack_events(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         assert StackName == "id"
         return {"StackEvents": [self._bucket("old", "DELETE_SKIPPED"), self._bucket("gone", "DELETE_COMPLETE")]}
 

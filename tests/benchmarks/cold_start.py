@@ -45,7 +45,7 @@ def _peer() -> float:
 def _cost_us(program: str) -> float:
     """Return the CPU time that a program takes in a process of its own."""
     timed = f"import time\nstart = time.process_time()\n{program}\nprint(time.process_time() - start)"
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - this very interpreter
         [sys.executable, "-c", timed], env=ENVIRONMENT, cwd=ROOT, capture_output=True, check=True, text=True, timeout=60
     )
     return float(done.stdout) * 1e6

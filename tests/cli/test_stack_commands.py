@@ -124,7 +124,7 @@ def test_what_is_taken_in_is_in_log_and_table_and_looked_up(stack: None) -> None
 def test_a_look_up_reads_and_nothing_more(stack: None) -> None:
     seen: list[str] = []
     boto3.setup_default_session()
-    events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]
+    events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]  # set up above
     events.register("before-call.*", lambda model, **_: seen.append(model.name))
     good("lookup", "ann@example.com", *STACK)
     assert seen == ["DescribeStacks", "GetParameter", "BatchGetItem"]
@@ -188,7 +188,7 @@ def test_a_query_runs_in_the_stacks_database_and_workgroup_which_keeps_the_answe
 ) -> None:
     asked: list[dict[str, Any]] = []
     boto3.setup_default_session()
-    events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]
+    events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]  # set up above
     events.register("provide-client-params.athena.StartQueryExecution", lambda params, **_: asked.append(params))
     good("query", "SELECT 1", *STACK)
     [query] = asked

@@ -44,7 +44,7 @@ class Running:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
         assert process.stdout
-        self.lines = list(iter(lambda: process.stdout.readline().rstrip("\n"), LAST_LINE))  # type: ignore[union-attr]
+        self.lines = list(iter(lambda: process.stdout.readline().rstrip("\n"), LAST_LINE))  # type: ignore[union-attr]  # asserted above
         exports = [line.removeprefix("export ") for line in self.lines if line.startswith("export ")]
         self.environment = dict(shlex.split(export)[0].split("=", 1) for export in exports)
 

@@ -72,7 +72,7 @@ def test_a_signal_from_the_terminal_does_not_reach_it() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel ends it")
 def test_it_ends_with_whoever_started_it_however_that_ends() -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:  # noqa: S603
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:  # noqa: S603 - made above
         assert parent.stdout
         word, daemon = parent.stdout.readline().split()
         assert word == b"runs"

@@ -1,6 +1,7 @@
 """The core stays pure and light: this is what it may lean on. And no file, of whatever part or test, is long."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,12 @@ def test_a_core_module_asks_no_clock_and_reads_no_file(path: Path) -> None:
 def test_no_file_is_too_long_to_read_at_once() -> None:
     lines = {str(path): len(path.read_text().splitlines()) for path in SOURCES}
     assert {path: number for path, number in lines.items() if number > MAX_LINES} == {}
+
+
+def test_what_a_linter_is_told_to_pass_over_has_its_reason() -> None:
+    """`noqa: CODE - reason`, and `type: ignore[code]  # reason`."""
+    bare = re.compile(r"# (noqa(: [A-Z0-9, ]+)?|type: ignore(\[[a-z, -]+\])?)$", re.MULTILINE)
+    assert {str(path): found[0] for path in SOURCES if (found := bare.search(path.read_text()))} == {}
 
 
 def test_importing_the_whole_core_loads_nothing_heavy() -> None:

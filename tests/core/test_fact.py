@@ -79,10 +79,10 @@ def test_no_other_event_of_ses_is_a_fact(kind: str) -> None:
 def test_a_bounce_is_evidence_with_all_that_was_said() -> None:
     spoken = a_bounce(recipients=["Ada <Ada@Example.com>"])
     [finding] = found(spoken)
-    assert (Key(decode(spoken)[0].recipients[0]), Fact.HARD) == (finding.key, finding.fact)  # type: ignore[union-attr]
+    assert (Key(decode(spoken)[0].recipients[0]), Fact.HARD) == (finding.key, finding.fact)  # type: ignore[union-attr]  # it is an event
     assert finding.evidence == Evidence(
         at_ms=to_ms(OCCURRED_AT),
-        event_id=decode(spoken)[0].id,  # type: ignore[union-attr]
+        event_id=decode(spoken)[0].id,  # type: ignore[union-attr]  # it is an event
         message_id=MESSAGE_ID,
         sub_type="General",
         status="5.1.1",

@@ -101,7 +101,7 @@ def test_a_release_lifts_what_its_author_had_read_even_if_it_is_later(fact: Fact
 
 def test_evidence_after_a_release_suppresses_from_then_on() -> None:
     both = join(known((Fact.HARD, 3, "old"), (Fact.HARD, 8, "new")), a_release(5))
-    assert (judged(both).since and judged(both).since.timestamp() * 1_000, judged(both).evidence) == ((8, ("new",)))  # type: ignore[union-attr]
+    assert (judged(both).since and judged(both).since.timestamp() * 1_000, judged(both).evidence) == ((8, ("new",)))  # type: ignore[union-attr]  # it is suppressed
 
 
 def test_since_is_the_oldest_evidence_that_was_not_lifted() -> None:
@@ -139,7 +139,7 @@ def test_two_copies_of_one_event_are_named_once() -> None:
     ],
 )
 def test_a_policy_can_leave_a_reason_out(switch: dict[str, bool], fact: Fact) -> None:
-    assert judged(known((fact, 5)), Policy(**switch)) == CLEAR  # type: ignore[arg-type]
+    assert judged(known((fact, 5)), Policy(**switch)) == CLEAR  # type: ignore[arg-type]  # these fields are flags
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def use(deployment: Deployment, action: str, arguments: Arguments, *, client: Cl
         ClientError: As boto3.
     """
     service, _, operation = action.partition(":")
-    call = getattr(client(service), OPERATIONS.get(action, xform_name(operation)))  # type: ignore[arg-type]
+    call = getattr(client(service), OPERATIONS.get(action, xform_name(operation)))  # type: ignore[arg-type]  # any service of IAM's is one of boto3's here
     call(**_filled(arguments, deployment))
 
 

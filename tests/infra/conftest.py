@@ -41,14 +41,14 @@ def environments() -> dict[str, dict[str, str]]:
 def _printed(name: str, environment: dict[str, str]) -> list[dict[str, object]]:
     """Return what a function prints in the embedded metric format."""
     command = [sys.executable, "-m", "tests.infra.publication", name]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - this very interpreter
         command, env=environment, cwd=FILE.parents[1], capture_output=True, check=True, text=True, timeout=60
     )
     return [json.loads(line) for line in done.stdout.splitlines() if '"_aws"' in line]
 
 
 def _metrics(line: dict[str, object]) -> set[Metric]:
-    directives = line["_aws"]["CloudWatchMetrics"]  # type: ignore[index]
+    directives = line["_aws"]["CloudWatchMetrics"]  # type: ignore[index]  # a line as CloudWatch reads it
     assert all(directive["Dimensions"] == [["service"]] for directive in directives)
     return {
         (directive["Namespace"], metric["Name"], str(line["service"]))

@@ -31,7 +31,7 @@ def project() -> None:
 
     projector = Projector(store=MemoryStore(), quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
     wiring = SimpleNamespace(projector=lambda: projector, log=None)
-    projector_lambda._wiring = lambda: wiring  # type: ignore[assignment]
+    projector_lambda._wiring = lambda: wiring  # type: ignore[assignment]  # what of the wiring is used
     projector_lambda.handler(a_kinesis_event(a_bounce(), *PAYLOADS), Context())
 
 
@@ -39,7 +39,7 @@ def consume() -> None:
     """Let the Kinesis Client Library's record processor have a batch, and tell how far behind it is."""
     from aws_lambda_powertools import Logger  # noqa: PLC0415 - only the one that is asked for
 
-    from pipeline.aws.kcl.report import Report  # noqa: PLC0415
+    from pipeline.aws.kcl.report import Report  # noqa: PLC0415 - the same
 
     service = service_name("consumer")
     report = Report(service=service, logger=Logger(service=service, stream=sys.stderr))

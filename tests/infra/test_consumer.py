@@ -40,7 +40,7 @@ def probe(port: int) -> subprocess.CompletedProcess[bytes]:
     word, program, *arguments = container()["HealthCheck"]["Command"]
     assert (word, program) == ("CMD", "python")  # no shell: the image's own may go
     command = [sys.executable, *(argument.replace(f":{PORT}/", f":{port}/") for argument in arguments)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603
+    return subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603 - what the template says
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_it_can_change_nothing_of_its_image_and_has_no_privileges() -> None:
     assert container()["ReadonlyRootFilesystem"] is True
     assert container()["User"].split(":") == ["10001", "10001"]
     assert container()["LinuxParameters"] == {"InitProcessEnabled": True, "Capabilities": {"Drop": ["ALL"]}}
-    assert container()["MountPoints"] == [{"SourceVolume": "scratch", "ContainerPath": "/tmp"}]  # noqa: S108
+    assert container()["MountPoints"] == [{"SourceVolume": "scratch", "ContainerPath": "/tmp"}]  # noqa: S108 - in the container
     assert task()["Volumes"] == [{"Name": "scratch"}]
     assert not {"Privileged", "Secrets", "PortMappings"} & set(container())
     assert MADE.properties("ConsumerService").get("EnableExecuteCommand", False) is False

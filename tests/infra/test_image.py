@@ -151,7 +151,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "PIP_FIND_LINKS": str(WHEELS),
     }
     builder = tmp_path_factory.mktemp("builder")
-    subprocess.run([sys.executable, "-m", "venv", str(builder)], check=True, timeout=120)  # noqa: S603
+    subprocess.run([sys.executable, "-m", "venv", str(builder)], check=True, timeout=120)  # noqa: S603 - what the Dockerfile says
     for step in BUILD.instructions:
         if step.name == "COPY":
             copy(*step.words, into=sent)
@@ -160,7 +160,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         elif step.name == "RUN":
             program, *arguments = (word.replace(PREFIX, str(prefix)) for word in step.words)
             command = [str(builder / "bin" / program), *arguments]
-            subprocess.run(command, cwd=sent, env=environment, check=True, timeout=300)  # noqa: S603
+            subprocess.run(command, cwd=sent, env=environment, check=True, timeout=300)  # noqa: S603 - what the Dockerfile says
     return prefix
 
 
@@ -178,7 +178,7 @@ def copy(*words: str, into: Path) -> None:
 
 def run(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": f"{installed}/bin", "PYTHONDONTWRITEBYTECODE": "1", "TERM": "dumb"}
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(  # noqa: S603 - what the Dockerfile says
         [str(installed / "bin" / command[0]), *command[1:]],
         env=environment,
         cwd=installed,

@@ -71,7 +71,7 @@ class Cloud:
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    process = subprocess.Popen([sys.executable, str(MOTO)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    process = subprocess.Popen([sys.executable, str(MOTO)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
     assert process.stdout
     yield process.stdout.readline().strip()
     process.communicate(timeout=60)  # the end of its input ends it

@@ -71,7 +71,7 @@ class FakeKinesis:
         """Let five minutes pass."""
         self._iterators.clear()
 
-    def put_records(self, *, StreamName: str, Records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803
+    def put_records(self, *, StreamName: str, Records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         """As AWS: the call succeeds, each record has its own result."""
         self._called("put_records")
         assert StreamName == STREAM
@@ -79,7 +79,7 @@ class FakeKinesis:
         results = [self._result(record["PartitionKey"], record["Data"]) for record in Records]
         return {"FailedRecordCount": sum("ErrorCode" in result for result in results), "Records": results}
 
-    def describe_stream_summary(self, *, StreamName: str) -> dict[str, Any]:  # noqa: N803
+    def describe_stream_summary(self, *, StreamName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         """As AWS."""
         self._called("describe_stream_summary")
         assert StreamName == STREAM
@@ -90,7 +90,7 @@ class FakeKinesis:
         assert operation == "list_shards"
         return self
 
-    def paginate(self, *, StreamName: str) -> Iterator[dict[str, Any]]:  # noqa: N803
+    def paginate(self, *, StreamName: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - as in AWS's API
         """Give a page for each shard, as boto3's paginator of ListShards."""
         self._called("list_shards")
         assert StreamName == STREAM
@@ -101,10 +101,10 @@ class FakeKinesis:
     def get_shard_iterator(
         self,
         *,
-        StreamName: str,  # noqa: N803
-        ShardId: str,  # noqa: N803
-        ShardIteratorType: str,  # noqa: N803
-        StartingSequenceNumber: str = "0",  # noqa: N803
+        StreamName: str,  # noqa: N803 - as in AWS's API
+        ShardId: str,  # noqa: N803 - as in AWS's API
+        ShardIteratorType: str,  # noqa: N803 - as in AWS's API
+        StartingSequenceNumber: str = "0",  # noqa: N803 - as in AWS's API
     ) -> dict[str, str]:
         """As AWS, for TRIM_HORIZON and AFTER_SEQUENCE_NUMBER."""
         self._called("get_shard_iterator")
@@ -114,7 +114,7 @@ class FakeKinesis:
         passed = [stored for stored in self._shards[ShardId] if int(stored["SequenceNumber"]) <= start]
         return {"ShardIterator": self._iterator(ShardId, len(passed))}
 
-    def get_records(self, *, ShardIterator: str, Limit: int) -> dict[str, Any]:  # noqa: N803
+    def get_records(self, *, ShardIterator: str, Limit: int) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         """As AWS: at the end of a closed shard there is no next iterator."""
         self._called("get_records")
         if ShardIterator not in self._iterators:

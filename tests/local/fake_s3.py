@@ -28,7 +28,7 @@ class FakeS3:
         """Return it as what it stands for."""
         return cast("S3Client", self)
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803 - as in AWS's API
         """As AWS."""
         assert Bucket == "log"
         self.puts.append(Key)

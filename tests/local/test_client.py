@@ -31,7 +31,7 @@ def _broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_profile_that_is_not_there_and_broken_files_do_not_matter() -> None:
     client: DynamoDBClient = local_client("dynamodb", endpoint_url=NOWHERE, region="eu-north-1")  # used nowhere else
     assert (client.meta.endpoint_url, client.meta.region_name) == (NOWHERE, "eu-north-1")
-    assert client.meta.config.proxies == {}  # type: ignore[attr-defined]
+    assert client.meta.config.proxies == {}  # type: ignore[attr-defined]  # the stubs lack it
     client.close()
 
 

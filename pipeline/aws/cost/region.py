@@ -13,7 +13,7 @@ def check_region(name: str) -> None:
         Misuse: It does not, or there is no such region.
     """
     from botocore.loaders import Loader  # noqa: PLC0415 - boto3 takes a third of a second
-    from botocore.regions import EndpointResolver  # noqa: PLC0415
+    from botocore.regions import EndpointResolver  # noqa: PLC0415 - the same
 
     resolver = EndpointResolver(Loader().load_data("endpoints"))  # no session: it would read the user's profile
     known = {region for partition in PARTITIONS for region in resolver.get_available_endpoints(SERVICE, partition)}

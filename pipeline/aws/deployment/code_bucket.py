@@ -54,7 +54,7 @@ def ensure_bucket(s3: S3Client, bucket: CodeBucket) -> bool:
     with asking(f"making the bucket {bucket.name}"):
         request: CreateBucketRequestTypeDef = {"Bucket": bucket.name, "ObjectOwnership": "BucketOwnerEnforced"}
         if bucket.region != NO_CONSTRAINT:
-            request["CreateBucketConfiguration"] = {"LocationConstraint": bucket.region}  # type: ignore[typeddict-item]
+            request["CreateBucketConfiguration"] = {"LocationConstraint": bucket.region}  # type: ignore[typeddict-item]  # the stubs list the regions of their day
         s3.create_bucket(**request)
         _close(s3, bucket)
     return True

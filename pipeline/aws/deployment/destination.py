@@ -107,5 +107,5 @@ def tracks_now(stack: Stack, there: Sequence[EventDestinationTypeDef]) -> bool |
 
 
 def _target(one: EventDestinationTypeDef, kind: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = one.get(kind, {})  # type: ignore[assignment]
+    found: Mapping[str, Any] = one.get(kind, {})  # type: ignore[assignment]  # a TypedDict, asked for a key that is no literal
     return found

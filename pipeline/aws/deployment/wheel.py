@@ -36,7 +36,7 @@ def fetch_wheels(into: Path, *, runtime: Runtime | None) -> list[Path]:
         )
     command = [*_pip(), "--dest", str(into), *_platform(runtime), "--requirement", str(folder() / "lambda.lock")]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)  # noqa: S603 - pip, and a file of ours
     except subprocess.TimeoutExpired as error:
         raise CloudUnavailable(f"pip did not fetch the Lambdas' libraries within {TIMEOUT_SECONDS:g} s") from error
     if done.returncode:

@@ -40,7 +40,7 @@ def serve(pipes: Pipes) -> int:
         logger.error("the process cannot begin", why=str(error))  # noqa: TRY400 - it says all there is
         return MISUSED
     except Exception as error:  # noqa: BLE001 - what kclpy raises for a line that is no message quotes the line
-        logger.error("the daemon has gone, or cannot be understood", why=fault(error))  # noqa: TRY400
+        logger.error("the daemon has gone, or cannot be understood", why=fault(error))  # noqa: TRY400 - a traceback may quote the line
         return GIVEN_UP
     return DONE
 

@@ -29,7 +29,7 @@ def templated_form(request: Fields) -> dict[str, str]:
     return action_form(
         "SendTemplatedEmail",
         {
-            **_common(request),
+            **_sender(request),
             "Destination": request.get("Destination") or {},
             "Tags": request.get("EmailTags") or (),
             "Template": _name(request["Content"]["Template"]),
@@ -48,7 +48,7 @@ def bulk_form(request: Fields) -> dict[str, str]:
     return action_form(
         "SendBulkTemplatedEmail",
         {
-            **_common(request),
+            **_sender(request),
             "Template": _name(template),
             "DefaultTemplateData": template.get("TemplateData") or "{}",
             "DefaultTags": request.get("DefaultEmailTags") or (),
@@ -68,7 +68,7 @@ def template_form(action: str, name: str, content: Fields) -> dict[str, str]:
     return action_form(action, {"Template": parts})
 
 
-def _common(request: Fields) -> dict[str, Any]:
+def _sender(request: Fields) -> dict[str, Any]:
     return {
         "Source": request.get("FromEmailAddress"),
         "ReplyToAddresses": request.get("ReplyToAddresses") or (),
