@@ -15,6 +15,7 @@ from pipeline.aws.refusal import asking, code_of
 from pipeline.errors import Misuse
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ssm import SSMClient
 
 
@@ -87,6 +88,29 @@ def create_tables(ssm: SSMClient, *, parameter: str, live: str) -> bool:
             )
         except ClientError as error:
             if code_of(error) == "ParameterAlreadyExists":
+                return False
+            raise
+    return True
+
+
+def missing_tables(dynamodb: DynamoDBClient, tables: Tables) -> tuple[str, ...]:
+    """Return the tables that are not there: feedback waits for each of them, and is lost if it waits for too long.
+
+    Raises:
+        Misuse: AWS denies looking.
+        CloudUnavailable: AWS throttles or cannot be reached.
+    """
+    return tuple(name for name in (tables.live, *tables.also) if not _is_there(dynamodb, name))
+
+
+def _is_there(dynamodb: DynamoDBClient, name: str) -> bool:
+    with asking(f"looking for the table {name}"):
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
+
+        try:
+            dynamodb.describe_table(TableName=name)
+        except ClientError as error:
+            if code_of(error) == "ResourceNotFoundException":
                 return False
             raise
     return True

@@ -115,6 +115,7 @@ def _clients(region: str | None) -> Clients:
     return Clients(
         athena=connect("athena"),
         cloudformation=connect("cloudformation"),
+        dynamodb=connect("dynamodb"),
         s3=connect("s3"),
         ssm=connect("ssm"),
         sts=connect("sts"),

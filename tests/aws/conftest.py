@@ -5,13 +5,19 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
+from pipeline.aws.store_dynamodb import table_definition
+from tests.aws.fake_cloudformation import OUTPUTS
 from tests.aws.fake_service import REGION, client
 from tests.aws.one_deployment import BUCKET
 
 
 @pytest.fixture
 def beside_cloudformation() -> Iterator[None]:
-    """What is beside CloudFormation, by moto; with the code's bucket, whose policy moto takes for a denial of all."""
+    """What is beside CloudFormation, by moto; with the code's bucket, whose policy moto takes for a denial of all.
+
+    The stack's table is there too, which CloudFormation would make.
+    """
     with mock_aws():
         client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        client("dynamodb").create_table(**table_definition(OUTPUTS["SuppressionTable"]))
         yield

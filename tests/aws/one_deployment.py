@@ -60,6 +60,7 @@ def deployed(
     clients = Clients(
         athena=(athena or FakeAthena()).client(),
         cloudformation=cloudformation.client(),
+        dynamodb=client("dynamodb"),
         s3=client("s3"),
         ssm=client("ssm"),
         sts=client("sts"),

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from pipeline.aws.deployment.template import template
+from pipeline.aws.store_dynamodb import table_definition
 from pipeline.aws.tables import Tables
+from pipeline.errors import DeploymentFailed
 from tests.aws.fake_athena import FakeAthena
 from tests.aws.fake_cloudformation import NAME, OURS, OUTPUTS, FakeCloudFormation, a_step
 from tests.aws.fake_service import client
@@ -59,6 +61,7 @@ def test_a_stack_that_was_made_is_protected_and_its_table_is_live() -> None:
 
 def test_an_update_leaves_what_is_not_given_as_it_was_and_the_live_table_too() -> None:
     client("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value='{"live":"another"}', Type="String")
+    client("dynamodb").create_table(**table_definition("another"))
     before = OURS | {"StreamShards": "2", "NoLongerThere": "1"}
     cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", parameters=before, changes=CHANGES, steps=UPDATED)
     deployed(cloudformation, parameters={"AlarmEmail": "ann@example.com"})
@@ -70,6 +73,16 @@ def test_an_update_leaves_what_is_not_given_as_it_was_and_the_live_table_too() -
         **dict.fromkeys(("LogFirstDay", "StreamShards", "TrackEngagement"), True),
     }
     assert live_tables() == Tables(live="another")
+
+
+@pytest.mark.parametrize("tables", ['{"live":"gone"}', '{"live":"mail-suppression-5af3dc00","also":["gone"]}'])
+def test_a_parameter_that_names_a_table_which_is_gone_is_no_deployment_that_works(tables: str) -> None:
+    """A stack of the same name left it, and its table was deleted: feedback would wait until it is lost."""
+    client("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value=tables, Type="String")
+    with pytest.raises(DeploymentFailed, match=r"not there, .*: gone; delete it with `aws ssm delete-parameter "):
+        deployed(FakeCloudFormation(changes=CHANGES, steps=MADE))
+    client("ssm").delete_parameter(Name=OUTPUTS["TablesParameter"])
+    assert deployed(FakeCloudFormation(status="CREATE_COMPLETE")) is not None
 
 
 def test_the_end_is_the_new_one_and_not_that_of_an_older_change() -> None:

@@ -13,6 +13,7 @@ from pipeline.aws.deployment import deploy as steps
 from pipeline.aws.deployment.bundle import Bundle, build_bundle
 from pipeline.aws.deployment.order import Clients
 from pipeline.aws.deployment.template import template
+from pipeline.aws.store_dynamodb import table_definition
 from pipeline.cli import deploy as command
 from pipeline.cli import question
 from tests.aws.fake_athena import FakeAthena
@@ -33,6 +34,7 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
         name = f"mailfold-code-{ACCOUNT}-{REGION}"
         client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        client("dynamodb").create_table(**table_definition(OUTPUTS["SuppressionTable"]))
         yield
 
 
@@ -45,6 +47,7 @@ def stack(beside: None, monkeypatch: pytest.MonkeyPatch) -> Any:
         clients = Clients(
             athena=FakeAthena().client(),
             cloudformation=cloudformation.client(),
+            dynamodb=client("dynamodb"),
             s3=client("s3"),
             ssm=client("ssm"),
             sts=client("sts"),

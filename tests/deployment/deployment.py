@@ -94,7 +94,7 @@ def deploy(account: Account, *, name: str, bundle: Bundle, parameters: Mapping[s
     Athena's views are left out: the emulator's Athena keeps no answers of its own, as the template's workgroup asks.
     """
     order = Order(stack=name, parameters=SILENCE | dict(parameters or {}), views=False)
-    services: tuple[Service, ...] = ("athena", "cloudformation", "s3", "ssm", "sts")
+    services: tuple[Service, ...] = ("athena", "cloudformation", "dynamodb", "s3", "ssm", "sts")
     clients = Clients(**{service: account.client(service) for service in services})
     stack = deployment.deploy(order, clients, Willing(), bundle=bundle, poll_seconds=POLL_SECONDS)
     assert stack

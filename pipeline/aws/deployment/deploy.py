@@ -17,8 +17,8 @@ from pipeline.aws.deployment.stack_event import POLL_SECONDS, follow, newest_eve
 from pipeline.aws.deployment.template import Template, template
 from pipeline.aws.refusal import asking
 from pipeline.aws.stack import Stack, deployed_stack
-from pipeline.aws.tables import create_tables
-from pipeline.errors import DeploymentFailed, MailfoldError
+from pipeline.aws.tables import create_tables, missing_tables, read_tables
+from pipeline.errors import DeploymentFailed, MailfoldError, Misuse
 
 
 def deploy(
@@ -81,7 +81,20 @@ def _protect(stack: Stack, clients: Clients, operator: Operator) -> None:
     with asking("protecting the stack from deletion"):
         clients.cloudformation.update_termination_protection(StackName=stack.id, EnableTerminationProtection=True)
     operator.told("saying which table is live")
-    create_tables(clients.ssm, parameter=stack.output("TablesParameter"), live=stack.output("SuppressionTable"))
+    parameter = stack.output("TablesParameter")
+    if not create_tables(clients.ssm, parameter=parameter, live=stack.output("SuppressionTable")):
+        _check_tables(stack, clients, parameter)
+
+
+def _check_tables(stack: Stack, clients: Clients, parameter: str) -> None:
+    """Check that there is every table which the parameter names: a stack that was deleted may have left it."""
+    tables = read_tables(clients.ssm, parameter=parameter)
+    if tables and (missing := missing_tables(clients.dynamodb, tables)):
+        raise Misuse(
+            f"the parameter {parameter} names tables that are not there, so that feedback waits for them: "
+            f"{', '.join(missing)}; delete it with `aws ssm delete-parameter --name {parameter} --region "
+            f"{stack.region}`, and the stack's own table is the live one"
+        )
 
 
 def _show_in_athena(stack: Stack, clients: Clients, operator: Operator) -> None:

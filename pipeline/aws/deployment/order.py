@@ -14,6 +14,7 @@ from pipeline.aws.stack import Stack
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
@@ -24,6 +25,7 @@ class Clients(msgspec.Struct, frozen=True, kw_only=True):
 
     athena: AthenaClient
     cloudformation: CloudFormationClient
+    dynamodb: DynamoDBClient
     s3: S3Client
     ssm: SSMClient
     sts: STSClient
