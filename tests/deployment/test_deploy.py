@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.aws.deployment.bundle import Bundle
 from pipeline.aws.stack import deployed_stack
+from pipeline.aws.store_dynamodb import ensure_table
 from pipeline.aws.tables import Tables, read_tables
 from tests.aws.wheels import from_folder
 from tests.cli.command import good
@@ -46,6 +47,7 @@ def test_an_update_leaves_the_live_table_as_a_rebuild_made_it(account: Account, 
     ssm, parameter = account.client("ssm"), made["TablesParameter"]
     assert read_tables(ssm, parameter=parameter) == Tables(live=made["SuppressionTable"])
     live = Tables(live="rebuilt-suppression-2")
+    ensure_table(account.client("dynamodb"), live.live)
     ssm.put_parameter(Name=parameter, Value=json.dumps({"live": live.live}), Overwrite=True)
     deploy(account, name="rebuilt", bundle=bundle, parameters={"LogBufferSeconds": "60"})
     assert read_tables(ssm, parameter=parameter) == live
