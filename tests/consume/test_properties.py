@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.aws.kcl.properties import Consumer, Position, java_switches, logging_text, properties_text
 
+_PAIR = re.compile(r"((?:\\.|[^\\=])*)=(.*)")
 _ESCAPE = re.compile(r"\\(u[0-9a-f]{4}|.)")
 
 
@@ -22,8 +23,9 @@ def told(consumer: Consumer) -> dict[str, str]:
     """Return the properties as java.util.Properties reads them."""
     text = properties_text(consumer, command="python -m processor", worker="host:1:a")
     assert text.isascii()
-    pairs = (re.split(r"(?<!\\)=", line, maxsplit=1) for line in text.splitlines())
-    return {_unescaped(name): _unescaped(value) for name, value in pairs}
+    pairs = [found for line in text.splitlines() if (found := _PAIR.fullmatch(line))]
+    assert len(pairs) == text.count("\n")
+    return {_unescaped(found[1]): _unescaped(found[2]) for found in pairs}
 
 
 def _unescaped(text: str) -> str:
