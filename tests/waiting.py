@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 WAIT_SECONDS = 20.0
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05
 
 T = TypeVar("T")
 

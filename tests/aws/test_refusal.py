@@ -1,9 +1,6 @@
 """What AWS or boto3 says instead of doing what was asked is told so that whoever reads it knows what to do."""
 
-from typing import Any
-
 import pytest
-from boto3.session import Session
 from botocore.exceptions import (
     CredentialRetrievalError,
     EndpointConnectionError,
@@ -17,11 +14,7 @@ from botocore.stub import Stubber
 
 from pipeline.aws.refusal import asking
 from pipeline.errors import CloudUnavailable, Misuse
-from tests.aws.fake_service import REGION
-
-
-def a_client(service: Any) -> Any:
-    return Session(aws_access_key_id="a", aws_secret_access_key="b", region_name=REGION).client(service)
+from tests.aws.fake_service import client
 
 
 @pytest.mark.parametrize(
@@ -57,16 +50,16 @@ def test_where_nobody_answers_is_told_since_the_region_may_be_mistyped() -> None
 
 
 def test_a_quota_is_told_in_words_since_waiting_may_not_help() -> None:
-    client = a_client("cloudformation")
-    with Stubber(client) as stubber:
+    cloudformation = client("cloudformation")
+    with Stubber(cloudformation) as stubber:
         stubber.add_client_error("describe_stacks", "LimitExceededException", "Limit for stacks has been exceeded")
         with pytest.raises(CloudUnavailable, match=r"Limit for stacks has been exceeded"), asking("looking"):
-            client.describe_stacks()
+            cloudformation.describe_stacks()
 
 
 def test_a_head_that_is_forbidden_is_a_denial_though_its_answer_has_no_body() -> None:
     """S3 answers a HEAD with the status alone, and boto3 makes that the code."""
-    s3 = a_client("s3")
+    s3 = client("s3")
     with Stubber(s3) as stubber:
         stubber.add_client_error("head_bucket", "403", "Forbidden", 403)
         with pytest.raises(Misuse, match=r"^AWS denies looking, these credentials may not do it"), asking("looking"):

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError
 from botocore.stub import Stubber
@@ -11,15 +10,16 @@ from botocore.stub import Stubber
 from pipeline.aws.refusal import asking, code_of
 from pipeline.aws.stack import Stack, deployed_stack, find_stack
 from pipeline.errors import CloudUnavailable, Misuse
+from tests.aws.fake_service import client
 
 STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/mail/6b2d"
 
 
 @pytest.fixture
 def stubbed() -> Iterator[tuple[Any, Stubber]]:
-    client = boto3.client("cloudformation", "eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-    with Stubber(client) as stubber:
-        yield client, stubber
+    cloudformation = client("cloudformation")
+    with Stubber(cloudformation) as stubber:
+        yield cloudformation, stubber
 
 
 def described(**changes: Any) -> dict[str, Any]:
@@ -28,11 +28,11 @@ def described(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_stack_is_what_cloudformation_says_of_it(stubbed: tuple[Any, Stubber]) -> None:
-    client, stubber = stubbed
+    cloudformation, stubber = stubbed
     outputs = [{"OutputKey": "LogBucket", "OutputValue": "mail-log"}]
     parameters = [{"ParameterKey": "StreamMode", "ParameterValue": "PROVISIONED"}]
     stubber.add_response("describe_stacks", described(Outputs=outputs, Parameters=parameters), {"StackName": "mail"})
-    found = find_stack(client, name="mail")
+    found = find_stack(cloudformation, name="mail")
     assert found is not None
     assert (found.region, found.account_id) == ("eu-west-1", "123456789012")
     assert (found.output("LogBucket"), found.parameters) == ("mail-log", {"StreamMode": "PROVISIONED"})
@@ -40,23 +40,23 @@ def test_a_stack_is_what_cloudformation_says_of_it(stubbed: tuple[Any, Stubber])
 
 def test_a_missing_output_says_how_to_get_it() -> None:
     stack = Stack(name="mail", id=STACK_ID, status="CREATE_COMPLETE", parameters={}, outputs={})
-    with pytest.raises(Misuse, match="mailfold deploy --stack mail"):
+    with pytest.raises(Misuse, match="mailfold deploy --stack mail --region eu-west-1`"):
         stack.output("LogBucket")
 
 
 def test_no_stack_is_none_and_its_command_says_where_it_looked(stubbed: tuple[Any, Stubber]) -> None:
-    client, stubber = stubbed
+    cloudformation, stubber = stubbed
     for _ in range(2):
         stubber.add_client_error("describe_stacks", "ValidationError", "Stack with id mail does not exist", 400)
-    assert find_stack(client, name="mail") is None
+    assert find_stack(cloudformation, name="mail") is None
     with pytest.raises(Misuse, match="no stack mail in eu-west-1"):
-        deployed_stack(client, name="mail")
+        deployed_stack(cloudformation, name="mail")
 
 
 def test_a_deleted_stack_is_none(stubbed: tuple[Any, Stubber]) -> None:
-    client, stubber = stubbed
+    cloudformation, stubber = stubbed
     stubber.add_response("describe_stacks", described(StackStatus="DELETE_COMPLETE"))
-    assert find_stack(client, name="mail") is None
+    assert find_stack(cloudformation, name="mail") is None
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ def test_a_deleted_stack_is_none(stubbed: tuple[Any, Stubber]) -> None:
 def test_what_aws_answers_decides_whether_to_try_again(
     stubbed: tuple[Any, Stubber], code: str, status: int, kind: type[Exception]
 ) -> None:
-    client, stubber = stubbed
+    cloudformation, stubber = stubbed
     stubber.add_client_error("describe_stacks", code, "no", status)
     with pytest.raises(kind, match="reading the stack mail"):
-        find_stack(client, name="mail")
+        find_stack(cloudformation, name="mail")
 
 
 @pytest.mark.parametrize(

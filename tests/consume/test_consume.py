@@ -16,7 +16,7 @@ from pipeline.aws.kcl import java as java_module
 from tests.cli.command import refused, started
 from tests.cli.conftest import clean
 from tests.consume.test_endpoint import asked
-from tests.kcl_daemon.world import until
+from tests.waiting import until
 
 WAIT_SECONDS = 30.0
 # Says how a shard fares, shows what it was told, and ends as the real one does.

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.aws.kcl.daemon import Daemon
 from tests.kcl_daemon.process import lives
-from tests.kcl_daemon.world import until
+from tests.waiting import until
 
 WAIT_SECONDS = 20.0
 # Stands for a daemon with a record processor that does not notice that it is gone.

@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 from tests.cli.command import COMMAND, ROOT
 from tests.emulator.server import free_port
 from tests.kcl_daemon.process import children
-from tests.kcl_daemon.world import until
+from tests.waiting import until
 
 START_SECONDS = 150.0
 STOP_SECONDS = 40.0

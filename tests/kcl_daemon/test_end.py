@@ -10,7 +10,8 @@ import pytest
 from tests.kcl_daemon.consumer import Consumer, consuming
 from tests.kcl_daemon.feedback import feedback
 from tests.kcl_daemon.process import children, lives
-from tests.kcl_daemon.world import World, a_world, until
+from tests.kcl_daemon.world import World, a_world
+from tests.waiting import until
 
 SETTLE_SECONDS = 60
 

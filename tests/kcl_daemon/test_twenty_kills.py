@@ -12,7 +12,8 @@ import pytest
 from tests.kcl_daemon.consumer import Consumer, consuming
 from tests.kcl_daemon.load import under_load
 from tests.kcl_daemon.process import children
-from tests.kcl_daemon.world import World, a_world, until
+from tests.kcl_daemon.world import World, a_world
+from tests.waiting import until
 
 KILLS = 20
 LONGEST_LIFE_SECONDS = 14.0  # from a daemon's start to the middle of its work

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tests.kcl_daemon.consumer import Consumer, consuming
 from tests.kcl_daemon.load import under_load
-from tests.kcl_daemon.world import a_world, until
+from tests.kcl_daemon.world import a_world
+from tests.waiting import until
 
 SHARE_SECONDS = 120
 

@@ -1,8 +1,7 @@
 """A stream, the tables and the bucket, each on this machine, and what was put into the stream."""
 
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from threading import Lock
 from typing import Any
@@ -23,10 +22,10 @@ from pipeline.projection import project
 from tests.emulator import kinesis_local
 from tests.kcl_daemon import lease_table
 from tests.kcl_daemon.outage import Outage
+from tests.waiting import until
 
 REGION = "us-east-1"
 TABLE_NAME, BUCKET_NAME = "suppression", "mailfold-log"
-POLL_SECONDS = 0.1
 RECORDS_PER_CALL = 500
 
 
@@ -149,10 +148,3 @@ def a_world(*, shards: int, seeded: bool = True) -> Iterator[World]:
         world = World(kinesis_url=kinesis_url, backend_url=backend_url, outage=outage, shards=shards, seeded=seeded)
         resources.callback(world.close)
         yield world
-
-
-def until(true: Callable[[], bool], *, timeout_seconds: float) -> None:
-    """Return once something is true, or when it was not for so long: what is asserted next says what is wrong."""
-    end_s = time.monotonic() + timeout_seconds
-    while not true() and time.monotonic() < end_s:
-        time.sleep(POLL_SECONDS)
