@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ from rich.progress import BarColumn, TimeElapsedColumn
 
 from pipeline.cli.option import RegionOption, StackOption
 from pipeline.cli.source import S3, payloads, sources
-from pipeline.cli.target import target
+from pipeline.cli.target import Target, target
 from pipeline.cli.words import counted, encodable, progress, results, say, write_json
 from pipeline.errors import MailfoldError, Misuse
 from pipeline.gathering import StreamRecord
@@ -38,13 +39,25 @@ def ingest_command(
 
     Example: mailfold ingest events-2026-03.ndjson.gz s3://old-archive/2025/
     """
-    from pipeline.aws.archive_s3 import S3Archive  # noqa: PLC0415 - heavy: pyarrow and boto3
-    from pipeline.aws.quarantine_s3 import S3Quarantine  # noqa: PLC0415
-    from pipeline.aws.store_dynamodb import DynamoSuppressionStore  # noqa: PLC0415
-
     cloud = target(stack, region)
+    s3 = partial(cloud.client, "s3")
+    done = _ingest(ingestion(cloud), sources(names, s3=s3), s3=s3)
+    if json:
+        write_json(done)
+    else:
+        say(in_words(done), to=results())
+    if done.rejects:
+        raise Rejects(f"{counted(len(done.rejects), 'reject')} set aside; all else was taken in")
+
+
+def ingestion(cloud: Target) -> Ingestion:
+    """Return what takes payloads into a cloud's log, live table, tables that are being rebuilt, and quarantine."""
+    from pipeline.aws.archive_s3 import S3Archive  # noqa: PLC0415 - heavy: pyarrow and boto3
+    from pipeline.aws.quarantine_s3 import S3Quarantine  # noqa: PLC0415 - the same
+    from pipeline.aws.store_dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - the same
+
     where, s3, dynamodb = cloud.settings, cloud.client("s3"), cloud.client("dynamodb")
-    ingestion = Ingestion(
+    return Ingestion(
         archive=S3Archive(s3, bucket=where.bucket),
         store=DynamoSuppressionStore(dynamodb, table=where.table),
         also=[DynamoSuppressionStore(dynamodb, table=table) for table in cloud.also],
@@ -52,13 +65,6 @@ def ingest_command(
         policy=where.policy,
         arrived_at=datetime.now(UTC),
     )
-    done = _ingest(ingestion, sources(names, s3=lambda: s3), s3=lambda: s3)
-    if json:
-        write_json(done)
-    else:
-        say(in_words(done), to=results())
-    if done.rejects:
-        raise Rejects(f"{counted(len(done.rejects), 'reject')} set aside; all else was taken in")
 
 
 def in_words(done: Ingested) -> Iterator[str]:
@@ -73,7 +79,7 @@ def in_words(done: Ingested) -> Iterator[str]:
         yield f"  {reject.position}: {reject.why}"
 
 
-def _ingest(ingestion: Ingestion, names: Sequence[str], *, s3: S3) -> Ingested:
+def _ingest(into: Ingestion, names: Sequence[str], *, s3: S3) -> Ingested:
     files = "{task.completed:,}/{task.total:,} files"
     with progress("{task.description}", BarColumn(), files, TimeElapsedColumn()) as shown:
         task = shown.add_task("0 records", total=len(names))
@@ -85,7 +91,7 @@ def _ingest(ingestion: Ingestion, names: Sequence[str], *, s3: S3) -> Ingested:
                     for payload in payloads(name, s3=s3):
                         yield StreamRecord(payload=payload.data, position=f"{encodable(name)}:{payload.line}")
                 except Misuse as error:  # this file is broken; what stands in the others is not
-                    ingestion.done.rejects.append(Reject(position=encodable(name), why=str(error)))
+                    into.done.rejects.append(Reject(position=encodable(name), why=str(error)))
                 shown.advance(task)
 
         def count(_: StreamRecord) -> None:
@@ -94,4 +100,4 @@ def _ingest(ingestion: Ingestion, names: Sequence[str], *, s3: S3) -> Ingested:
             if taken % 1_000 == 0:
                 shown.update(task, description=f"{taken:,} records")
 
-        return ingestion.ingest(records(), progress=count)
+        return into.ingest(records(), progress=count)

@@ -19,6 +19,7 @@ from pipeline.cli.doctor import doctor_command
 from pipeline.cli.ingest import ingest_command
 from pipeline.cli.lookup import lookup_command
 from pipeline.cli.option import GroupRegionOption, GroupStackOption, check_use
+from pipeline.cli.own_list import import_command
 from pipeline.cli.query import query_command
 from pipeline.cli.replay import replay_command
 from pipeline.cli.send import send_command
@@ -69,6 +70,7 @@ app.command("lookup")(lookup_command)
 app.command("query")(query_command)
 app.command("replay")(replay_command)
 app.command("ingest")(ingest_command)
+app.command("import")(import_command)
 app.command("decode")(decode_command)
 app.command("consume")(consume_command)
 app.command("deploy")(deploy_command)

@@ -36,6 +36,7 @@ from pipeline.local.front.outbox import Outbox
 from pipeline.local.front.server import Server
 from pipeline.local.front.ses_api import SesApi
 from pipeline.local.front.ses_backend import SesBackend
+from pipeline.local.front.suppression_api import SuppressionApi
 from pipeline.local.mapping.event_source_mapping import EventSourceMapping
 from pipeline.local.mapping.failure_destination import FailureBucket
 from pipeline.local.resource import LOG_PREFIX, Names, create_all
@@ -175,7 +176,9 @@ class LocalCloud:
         resources.callback(athena_api.close)
         ses_api = SesApi(SesBackend(backend), outbox=Outbox(self._publisher, self.destinations))
         firehose_api = FirehoseApi({self.names.delivery_stream: self.delivery_stream.put})
-        front = Front(backend, answers=(ses_api.answer, firehose_api.answer, athena_api.answer))
+        suppression_api = SuppressionApi(self._publisher.account_list)
+        apis = (suppression_api, ses_api, firehose_api, athena_api)
+        front = Front(backend, answers=[api.answer for api in apis])
         self.endpoint_url = resources.enter_context(Server(front)).url
 
     def _start_backend(self, resources: ExitStack) -> tuple[Moto | Forwarder, str]:

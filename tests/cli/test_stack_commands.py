@@ -22,6 +22,7 @@ COMMANDS = {
     "query": ["query", "SELECT 1"],
     "replay": ["replay"],
     "ingest": ["ingest", BOUNCE],
+    "import": ["import"],
     "send": ["send", "--to", SIMULATOR, "--from", SENDER],
     "decode": ["decode", "s3://bucket/key"],
     "attach": ["attach", "newsletter"],

@@ -8,7 +8,8 @@ from typing import Any
 import boto3
 import pytest
 
-from pipeline.aws.doctor import deployment, flight
+from pipeline.aws import pace
+from pipeline.aws.doctor import flight
 from pipeline.aws.doctor.examination import LINKS
 from pipeline.aws.doctor.permission import document
 from pipeline.cli.diagnosis import LINK_WIDTH
@@ -30,7 +31,7 @@ def _operator(patient: Patient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     clean(monkeypatch)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it would keep the credentials of whoever came before
-    monkeypatch.setattr(deployment, "SES_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "SES_SECONDS", 0.0)
     for name, value in patient.account.environment().items():
         monkeypatch.setenv(name, value)
 

@@ -9,6 +9,7 @@ from pipeline.aws.clients import Service
 from pipeline.aws.doctor.examination import examine
 from pipeline.aws.doctor.finding import Severity
 from pipeline.aws.doctor.permission import READING, document
+from tests.builders import OCCURRED_AT
 from tests.doctor.answer import HEALTHY, answering
 from tests.doctor.patient import Patient, names
 from tests.doctor.test_doctor_on_a_deployment import EMULATOR_CANNOT_KNOW
@@ -37,8 +38,9 @@ def asked(patient: Patient) -> set[str]:
     def note(model: Any, **_: Any) -> None:
         operations.add(f"{model.service_model.service_name}.{model.name}")
 
-    entry = {"SuppressedDestinationSummaries": [{"EmailAddress": "ann@example.com"}]}
-    connect = answering(patient, {"sesv2.ListSuppressedDestinations": entry})
+    entry = {"EmailAddress": "ann@example.com", "Reason": "BOUNCE", "LastUpdateTime": OCCURRED_AT}
+    entries = {"SuppressedDestinationSummaries": [entry]}
+    connect = answering(patient, {"sesv2.ListSuppressedDestinations": entries})
 
     def watched(service: Service) -> Any:
         client = connect(service)

@@ -13,9 +13,10 @@ from pipeline.memory import MemoryQuarantine
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import project
 from pipeline.standing import Key
-from tests.builders import a_bounce
+from tests.builders import OCCURRED_AT, a_bounce
 from tests.doctor.answer import answering
-from tests.doctor.patient import IDENTITY, Patient, found, names
+from tests.doctor.patient import IDENTITY, STACK, Patient, found, names
+from tests.emulator.ministack import REGION
 
 pytestmark = pytest.mark.slow
 
@@ -69,24 +70,31 @@ def test_identities_that_are_too_many_are_said_to_be(patient: Patient) -> None:
     assert "--identities 33" in finding.mending
 
 
-def test_what_stands_on_sess_own_list_and_not_in_the_table(patient: Patient) -> None:
-    """It is counted, no address is named, and once the table knows them all is well."""
-    entries = [{"EmailAddress": address, "Reason": "BOUNCE"} for address in ADDRESSES]
+def test_what_stands_on_sess_own_list_and_is_not_suppressed(patient: Patient) -> None:
+    """It is counted, no address is named, an echo is not enough, and once the table suppresses them all is well."""
+    entries = [{"EmailAddress": address, "Reason": "BOUNCE", "LastUpdateTime": OCCURRED_AT} for address in ADDRESSES]
     deployment = patient.deployment(
         answering(patient, {"sesv2.ListSuppressedDestinations": {"SuppressedDestinationSummaries": entries}})
     )
     [(link, finding)] = found(deployment, SES_LINKS)
     assert (link, finding.name) == ("SES's own list", "own_list_not_imported")
     assert "of the 2 entries" in finding.words
-    assert "does not know 2" in finding.words
+    assert "does not suppress 2" in finding.words
+    assert finding.mending == f"mailfold import --stack {STACK} --region {REGION}"
     assert "@" not in finding.words + finding.mending
 
     dynamodb, table = patient.client("dynamodb"), patient["SuppressionTable"]
     store = DynamoSuppressionStore(dynamodb, table=table)
     keys = [Key(Address(address.lower())) for address in ADDRESSES]
-    bounce = StreamRecord(payload=a_bounce(recipients=ADDRESSES), position="")
-    project([bounce], store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+
+    def put(payload: bytes) -> None:
+        records = [StreamRecord(payload=payload, position="")]
+        project(records, store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+
     try:
+        put(a_bounce(recipients=ADDRESSES, sub_type="OnAccountSuppressionList"))
+        assert names(deployment, SES_LINKS) == {"own_list_not_imported"}
+        put(a_bounce(recipients=ADDRESSES))
         assert names(deployment, SES_LINKS) == set()
     finally:
         for key in keys:

@@ -11,6 +11,7 @@ from pipeline.local.front.outbox import Outbox
 from pipeline.local.front.server import Server
 from pipeline.local.front.ses_api import SesApi
 from pipeline.local.front.ses_backend import SesBackend
+from pipeline.local.front.suppression_api import SuppressionApi
 from pipeline.local.ses.publisher import Publisher
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ class SesCloud:
 
     def __init__(self, moto: Moto) -> None:
         self.records: list[bytes] = []
-        outbox = Outbox(Publisher(seed=1, region=REGION), self.records.extend)
-        self.server = Server(Front(moto, answers=(SesApi(SesBackend(moto), outbox=outbox).answer,)))
+        publisher = Publisher(seed=1, region=REGION)
+        outbox = Outbox(publisher, self.records.extend)
+        apis = (SuppressionApi(publisher.account_list), SesApi(SesBackend(moto), outbox=outbox))
+        self.server = Server(Front(moto, answers=[api.answer for api in apis]))
         self.ses: SESClient = local_client("ses", endpoint_url=self.server.url, region=REGION)
         self.sesv2: SESV2Client = local_client("sesv2", endpoint_url=self.server.url, region=REGION)
 

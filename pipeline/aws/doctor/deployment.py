@@ -11,13 +11,12 @@ from typing import Any
 import msgspec
 
 from pipeline.aws.clients import Service
+from pipeline.aws.pace import keep_pace
 from pipeline.aws.refusal import code_of
 from pipeline.aws.stack import Stack
 from pipeline.aws.tables import read_tables
 
 IDENTITIES = 30  # to look at, unless said otherwise
-# SES answers no more than one call a second, but for sending: docs.aws.amazon.com/ses/latest/dg/quotas.html
-SES_SECONDS = 1.0
 
 # What AWS's services call a thing that is not there.
 MISSING = frozenset(
@@ -108,19 +107,12 @@ def connected(
         clock: Seconds from some moment on.
         wait: Waits so many seconds.
     """
-    asked_at = [-SES_SECONDS]
-
-    def pace(**_: Any) -> None:
-        wait_seconds = asked_at[0] + SES_SECONDS - clock()
-        if wait_seconds > 0:
-            wait(wait_seconds)
-        asked_at[0] = clock()
 
     @cache
     def client(service: Service) -> Any:
         made = connect(service)
         if service == "sesv2":
-            made.meta.events.register("before-call.sesv2", pace)
+            keep_pace(made, clock=clock, wait=wait)
         return made
 
     return client

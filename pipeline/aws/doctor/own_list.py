@@ -1,44 +1,30 @@
-"""SES's own suppression list: what stands there, and the table does not know.
+"""SES's own suppression list: what stands there, and the table does not suppress.
 
 Only counts are told, never an address.
 docs.aws.amazon.com/ses/latest/APIReference-V2/API_ListSuppressedDestinations.html
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from pipeline.address import canonical
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, warning
-from pipeline.ports import NO_ITEM
-from pipeline.standing import Key
-
-if TYPE_CHECKING:
-    from mypy_boto3_sesv2 import SESV2Client
-
-SAMPLED_ENTRIES = 1_000  # one page at most, one call
+from pipeline.aws.own_list_ses import read_own_list
+from pipeline.own_list import Stand, compare
 
 
 def check_own_list(deployment: Deployment) -> Iterator[Finding]:
-    """Look for the newest entries of SES's own list in the live table."""
+    """Look for the first page of SES's own list in the live table: one call, a thousand entries at most."""
     from pipeline.aws.store_dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
 
-    ses: SESV2Client = deployment.client("sesv2")
-    page = ses.list_suppressed_destinations(PageSize=SAMPLED_ENTRIES)
-    entries = [one["EmailAddress"] for one in page.get("SuppressedDestinationSummaries", [])]
-    if not entries:
-        return
-    keys = [Key(address) for entry in entries if (address := canonical(entry))]
+    page = next(read_own_list(deployment.client("sesv2")))
     store = DynamoSuppressionStore(deployment.client("dynamodb"), table=deployment.live_table)
-    missing = sum(item == NO_ITEM for item in store.load(keys).values())
+    missing = sum(one.stand is Stand.MISSING for one in compare(page.entries, store=store))
     if missing:
-        looked = f"the {len(entries):,} entries" if not page.get("NextToken") else f"{len(entries):,} entries, of more,"
+        number = len(page.entries)
+        looked = f"the {number:,} entries" if page.is_last else f"{number:,} entries, of more,"
         yield warning(
             "own_list_not_imported",
-            f"of {looked} of SES's own suppression list, the table does not know {missing:,}: "
+            f"of {looked} of SES's own suppression list, the table does not suppress {missing:,}: "
             "senders who ask it are told to send, and SES then does not",
-            mending="no command imports it; write a decision for each, one on each line, as in "
-            f"schemas/wire/examples/v1.decision-suppress.pass.json, then {deployment.mailfold('ingest FILE')}",
+            mending=deployment.mailfold("import"),
         )

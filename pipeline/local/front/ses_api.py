@@ -27,7 +27,8 @@ FORM_SENDS = frozenset({"SendEmail", "SendRawEmail", "SendTemplatedEmail", "Send
 ROOT = "/v2/email"
 TEMPLATES = f"{ROOT}/templates"
 
-_SCOPE = re.compile(r"/(?:ses|email)/aws4_request")
+SCOPE = re.compile(r"/(?:ses|email)/aws4_request")
+"""What stands in the signature of every request to SES."""
 
 
 class SesApi:
@@ -44,7 +45,7 @@ class SesApi:
 
     def answer(self, request: Request) -> Response | None:
         """Return the answer to a request; None if it is for the backend alone."""
-        if _SCOPE.search(request.headers.get("Authorization", "")) is None:
+        if SCOPE.search(request.headers.get("Authorization", "")) is None:
             return None
         if request.path.startswith(ROOT):
             return self._answer_json(request)

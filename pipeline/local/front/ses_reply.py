@@ -77,16 +77,17 @@ def xml_refusal(message: str) -> Response:
 def json_refusal(why: Failure) -> Response:
     """Return the second API's answer for what went wrong, in the first API's words."""
     code = _CODES.get(why.code, "BadRequestException")
-    return _json({"message": why.message}, status=HTTPStatus.BAD_REQUEST, headers={"x-amzn-ErrorType": code})
+    return json_answer({"message": why.message}, status=HTTPStatus.BAD_REQUEST, headers={"x-amzn-ErrorType": code})
 
 
 def as_json(reply: Response, content: Callable[[], Any]) -> Response:
     """Return an answer of the first API as one of the second; `content` gives what it says if nothing went wrong."""
     why = failure(reply)
-    return json_refusal(why) if why else _json(content())
+    return json_refusal(why) if why else json_answer(content())
 
 
-def _json(content: Any, **options: Any) -> Response:
+def json_answer(content: Any, **options: Any) -> Response:
+    """Return an answer of the second API; `options` are werkzeug's."""
     return Response(msgspec.json.encode(content), mimetype="application/json", **options)
 
 

@@ -29,6 +29,9 @@ class Publisher:
 
     All the events of a mail are made when it is sent, whenever they happen; so the account's own suppression list knows
     of a bounce or a complaint at once, and the next mail to that address is not delivered.
+
+    Attributes:
+        account_list: That list.
     """
 
     def __init__(
@@ -49,7 +52,8 @@ class Publisher:
         """
         self._random = Random(seed)  # noqa: S311 - a simulation
         self._account = Account(id=account_id, region=region)
-        self._account_list = AccountList() if account_list else None
+        self.account_list = AccountList()
+        self._is_list_on = account_list
 
     def publish(
         self, email: Email, *, sent_at: datetime, message_id: str | None = None, fate: Fate | None = None
@@ -76,18 +80,19 @@ class Publisher:
             account=self._account,
         )
         occurrences = sorted((fate or self._fate(email)).occurrences, key=_after_ms)
-        if self._account_list:
-            self._account_list.note(occurrences)
+        if self._is_list_on:
+            self.account_list.note(occurrences, sent_ms=sent_ms)
         return self._events(message, occurrences)
 
     def keeps_back(self, address: str) -> bool:
         """Tell whether the account's own suppression list keeps mail to `address` back."""
-        return bool(self._account_list and self._account_list.why(address))
+        return self._is_list_on and self.account_list.why(address) is not None
 
     def _fate(self, email: Email) -> Fate:
         if any(map(is_infected, email.content)):
             return INFECTED
-        return fate_of(email.destination, account_list=self._account_list, random=self._random)
+        account_list = self.account_list if self._is_list_on else None
+        return fate_of(email.destination, account_list=account_list, random=self._random)
 
     def _events(self, message: Message, occurrences: list[Occurrence]) -> list[bytes]:
         mail = MailObject(message)
