@@ -1,5 +1,6 @@
 """The consumer in a container: what runs, on what, and that it works with what the stack made."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,6 +92,7 @@ def test_its_log_goes_where_counts_become_metrics_and_forgets() -> None:
     log = container()["LogConfiguration"]
     assert log["LogDriver"] == "awslogs"
     assert log["Options"]["awslogs-group"] == "{ConsumerLogs}"
+    assert log["Options"]["mode"] == "non-blocking"  # CloudWatch's outage is not the stream's
     assert not {"awslogs-multiline-pattern", "awslogs-datetime-format"} & set(log["Options"])  # a line is an event
     assert MADE.properties("ConsumerLogs") == {"RetentionInDays": "30"}
 
@@ -110,6 +112,9 @@ def test_it_speaks_by_https_and_nobody_speaks_to_it() -> None:
     (egress,) = group["SecurityGroupEgress"]
     assert (egress["IpProtocol"], egress["FromPort"], egress["ToPort"]) == ("tcp", 443, 443)
     assert "SecurityGroupIngress" not in group
+    # docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html: no apostrophe, for one
+    for said in (group["GroupDescription"], egress["Description"]):
+        assert re.fullmatch(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}", said)
     network = MADE.properties("ConsumerService")["NetworkConfiguration"]["AwsvpcConfiguration"]
     assert network == {
         "Subnets": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"],
