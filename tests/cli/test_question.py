@@ -23,7 +23,7 @@ def asked(expression: str) -> Iterator["subprocess.Popen[str]"]:
     terminal, end = os.openpty()
     command = [sys.executable, "-c", f"from pipeline.cli.question import *; {expression}"]
     try:
-        with subprocess.Popen(command, stdin=end, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+        with subprocess.Popen(command, stdin=end, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
             try:
                 assert process.stderr
                 assert process.stderr.read(1) in {"N", "A"}
