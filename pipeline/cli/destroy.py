@@ -9,6 +9,7 @@ import typer
 from pipeline.aws.deployment.destruction import check_deletable, delete
 from pipeline.aws.deployment.detachment import Attached, attached_sets, detach
 from pipeline.aws.deployment.erasure import erase
+from pipeline.aws.deployment.holder import check_unheld
 from pipeline.aws.deployment.remains import Remain, remains
 from pipeline.aws.stack import Stack, find_stack
 from pipeline.cli import question
@@ -50,6 +51,7 @@ def destroy_command(
     found = find_stack(client("cloudformation"), name=name)
     if found:
         check_deletable(client("cloudformation"), found)
+        check_unheld(client("iam"), found)
     with to_people().status("looking at what there is"):
         left = remains(client, stack=name)
         attached = attached_sets(client("sesv2"), found) if found else ()

@@ -24,6 +24,7 @@ OUTPUTS = {
     "FeedbackStream": f"{NAME}-feedback",
     "LogBucket": {"Ref": "LogBucket"},
     "LogTable": "events",
+    "SenderPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/{NAME}-sender",
     "SesRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{NAME}-ses",
     "SuppressionTable": {"Ref": "SuppressionTable"},
     "TablesParameter": PARAMETER,

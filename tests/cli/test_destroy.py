@@ -14,6 +14,11 @@ from tests.cli.deployed import NAME, OUTPUTS, PARAMETER, TABLE, bucket, deployed
 
 COMMAND = ["destroy", "--stack", NAME]
 CONFIRMED = [*COMMAND, "--confirm", NAME]
+LOOK_UP = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"dynamodb:GetItem","Resource":"*"}]}'
+TRUST = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole",'
+    '"Principal":{"Service":"lambda.amazonaws.com"}}]}'
+)
 ATTACHED: list[dict[str, Any]] = [
     {
         "Name": "archive",
@@ -75,6 +80,36 @@ def test_the_stack_goes_and_all_data_stays(ses: FakeSes) -> None:
     assert not is_there()
     assert data() == before
     assert boto3.client("s3").list_objects_v2(Bucket=bucket())["KeyCount"] == 1
+
+
+@pytest.mark.parametrize("kind", ["group", "role", "user"])
+def test_a_policy_that_somebody_holds_is_told_before_the_deletion_stops_at_it(ses: FakeSes, kind: str) -> None:
+    """IAM deletes none, and senders are told to hold it."""
+    iam = boto3.client("iam")
+    arn = iam.create_policy(PolicyName=f"{NAME}-sender", PolicyDocument=LOOK_UP)["Policy"]["Arn"]
+    assert arn == OUTPUTS["SenderPolicyArn"]
+    name = {f"{kind.title()}Name": "sender"}
+    make, hold = getattr(iam, f"create_{kind}"), getattr(iam, f"attach_{kind}_policy")
+    make(**name, **({"AssumeRolePolicyDocument": TRUST} if kind == "role" else {}))
+    hold(**name, PolicyArn=arn)
+    sentence = refused(*CONFIRMED)
+    release = f"aws iam detach-{kind}-policy --{kind}-name sender --policy-arn {arn}"
+    assert sentence.endswith(f"First run `{release}`")
+    assert is_there()
+    getattr(iam, f"detach_{kind}_policy")(**name, PolicyArn=arn)
+    good(*CONFIRMED)
+    assert not is_there()
+
+
+def test_a_role_of_the_stacks_own_may_hold_its_policy(ses: FakeSes) -> None:
+    """CloudFormation deletes it first."""
+    iam = boto3.client("iam")
+    arn = iam.create_policy(PolicyName=f"{NAME}-sender", PolicyDocument=LOOK_UP)["Policy"]["Arn"]
+    own = f"{NAME}-ses"  # as the output SesRoleArn has it
+    iam.create_role(RoleName=own, AssumeRolePolicyDocument=TRUST)
+    iam.attach_role_policy(RoleName=own, PolicyArn=arn)
+    good(*CONFIRMED)
+    assert not is_there()
 
 
 def test_with_data_each_goes_by_its_own_name_and_the_rest_stays(ses: FakeSes) -> None:
