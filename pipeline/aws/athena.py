@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from pipeline.aws.refusal import DENIALS
 from pipeline.errors import ArchiveUnavailable, MailfoldError, Misuse
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ ROWS_PER_PAGE = 1_000  # the limit of GetQueryResults
 WRONG_REQUESTS = frozenset(
     {"InvalidRequestException", "MetadataException", "ResourceNotFoundException", "ValidationException"}
 )
+
+# What only whoever gives leave, or signs in again, can put right: waiting does not.
+DENIED = DENIALS | {"ExpiredTokenException", "UnrecognizedClientException"}
 
 # Where a workgroup's own limit ended a query, only Athena's words say so: it has no code for it.
 # docs.aws.amazon.com/athena/latest/ug/workgroups-setting-control-limits-cloudwatch.html
@@ -109,7 +113,7 @@ def query(
         progress: Called whenever the state was looked at.
 
     Raises:
-        Misuse: Athena refuses the statement, it failed, or somebody stopped it, with Athena's reason; or it read too
+        Misuse: Athena refuses the statement, AWS denies it, it failed, or somebody stopped it, with Athena's reason; or it read too
             much.
         ArchiveUnavailable: Athena is throttled, unreachable, failed by no fault of ours, or took too long.
     """
@@ -221,9 +225,11 @@ def _translated(operation: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
+        message = without_addresses(error.response["Error"].get("Message", code))
         if code in WRONG_REQUESTS:
-            message = without_addresses(error.response["Error"].get("Message", code))
             raise Misuse(f"Athena refuses {operation}: {message}") from error
+        if code in DENIED:
+            raise Misuse(f"AWS denies Athena's {operation}, these credentials may not do it: {message}") from error
         raise ArchiveUnavailable(f"Athena {operation}: {code}") from error
     except BotoCoreError as error:
         raise ArchiveUnavailable(f"Athena {operation}: {type(error).__name__}") from error

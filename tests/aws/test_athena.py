@@ -170,8 +170,8 @@ def test_what_went_wrong_shows_although_stopping_fails_too(client: "AthenaClient
         ("TooManyRequestsException", ArchiveUnavailable),
         ("ThrottlingException", ArchiveUnavailable),
         ("InternalServerException", ArchiveUnavailable),
-        ("AccessDeniedException", ArchiveUnavailable),
-        ("ExpiredTokenException", ArchiveUnavailable),
+        ("AccessDeniedException", Misuse),
+        ("ExpiredTokenException", Misuse),
     ],
 )
 def test_each_of_athenas_errors_is_one_of_ours(
