@@ -113,8 +113,8 @@ def query(
         progress: Called whenever the state was looked at.
 
     Raises:
-        Misuse: Athena refuses the statement, AWS denies it, it failed, or somebody stopped it, with Athena's reason; or it read too
-            much.
+        Misuse: Athena refuses the statement, AWS denies it, it failed, or somebody stopped it, with Athena's reason; or
+            it read too much.
         ArchiveUnavailable: Athena is throttled, unreachable, failed by no fault of ours, or took too long.
     """
     request: StartQueryExecutionInputTypeDef = {
