@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.aws.deployment.bundle import build_bundle
+from pipeline.aws.deployment.code_bucket import check_bucket_name
 from pipeline.aws.deployment.deploy import deploy
 from pipeline.aws.deployment.order import Clients, Order
 from pipeline.aws.deployment.parameter import check_name, check_parameters
@@ -106,6 +107,8 @@ def _order(
             raise Misuse(f"--param takes NAME=VALUE, each name once, and not {key!r}")
         given[key] = value
     check_name(name)
+    if code_bucket is not None:
+        check_bucket_name(code_bucket)
     check_parameters(given, template=template())
     return Order(stack=name, parameters=given, code_bucket=code_bucket, dry_run=dry_run, views=views)
 

@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from pipeline.aws.deployment.code_bucket import CodeBucket, ensure_bucket, upload, url
+from pipeline.aws.deployment.code_bucket import CodeBucket, check_bucket_name, ensure_bucket, upload, url
 from pipeline.errors import CloudUnavailable, Misuse
 from tests.aws.fake_service import ACCOUNT, REGION, client
 
@@ -30,6 +30,19 @@ def stubbed() -> Iterator[tuple[Any, Stubber]]:
     with Stubber(s3) as stubber:
         yield s3, stubber
         stubber.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("name", ["abc", "my-code.of-2026", "a" * 63])
+def test_what_s3_takes_as_a_name_is_taken(name: str) -> None:
+    check_bucket_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "ab", "a" * 64, "My-code", "my code", "-code", "code.", "a..b", "s3://x", "1.2.3.4"]
+)
+def test_what_s3_never_takes_as_a_name_is_told_at_once(name: str) -> None:
+    with pytest.raises(Misuse, match=r"no name for a bucket"):
+        check_bucket_name(name)
 
 
 def test_a_bucket_that_is_not_there_is_made_and_closed(s3: Any) -> None:

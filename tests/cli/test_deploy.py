@@ -75,6 +75,7 @@ def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--stack", "mail", "--param", "Colour=red"], "the template has no parameter Colour, but AlarmEmail"),
         (["--stack", "mail", "--param", "CodeKey=mine"], "CodeKey is set by deploy itself"),
         (["--stack", "mail", "--param", 'Policy={"version":'], "Policy is not a policy"),
+        (["--stack", "mail", "--code-bucket", "my bucket"], "no name for a bucket: 'my bucket'; take 3 to 63"),
         (["--stack", "mail"], "say --yes to apply what changes, or --dry-run to see it"),
     ],
 )

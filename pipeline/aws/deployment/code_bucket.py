@@ -6,6 +6,7 @@ docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from hashlib import sha256
 from http import HTTPStatus
@@ -19,6 +20,9 @@ from pipeline.errors import Misuse
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CreateBucketRequestTypeDef
+
+# docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]", re.ASCII)
 
 NO_CONSTRAINT = "us-east-1"  # the region that CreateBucket wants unsaid
 
@@ -37,6 +41,16 @@ class CodeBucket(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     partition: str
     region: str
+
+
+def check_bucket_name(name: str) -> None:
+    """Check a bucket's name.
+
+    Raises:
+        Misuse: No bucket can have it.
+    """
+    if not _NAME.fullmatch(name):
+        raise Misuse(f"no name for a bucket: {name!r}; take 3 to 63 lower-case letters, digits, hyphens and dots")
 
 
 def ensure_bucket(s3: S3Client, bucket: CodeBucket) -> bool:
