@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 from collections.abc import Iterator
 from typing import Any
 from urllib.error import HTTPError
@@ -16,6 +17,7 @@ from pipeline.errors import Misuse
 from tests.consume.shard import a_shard
 
 ANSWER_SECONDS = 10.0
+AT_ONCE = struct.pack("ii", 1, 0)  # a connection that is closed is reset, whatever is under way
 
 
 @pytest.fixture
@@ -70,8 +72,9 @@ def test_it_listens_on_this_machine_alone(endpoint: Endpoint) -> None:
 
 def test_a_probe_that_hangs_up_disturbs_nobody(endpoint: Endpoint, capfd: pytest.CaptureFixture[str]) -> None:
     address = urlsplit(endpoint.url)
-    for said in (b"", b"GET /health", b"\0\n\n"):
+    for said in (b"", b"GET /health", b"\0\n\n", *[b"GET /health HTTP/1.0\n\n"] * 20):
         with socket.create_connection((address.hostname, address.port or 0)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
             probe.sendall(said)
     assert asked(f"{endpoint.url}/health")[0] == 200
     assert capfd.readouterr() == ("", "")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.aws.kcl.properties import Consumer, Position, java_switches, logging_text, properties_text
 
-_PAIR = re.compile(r"((?:\\.|[^\\=])*)=(.*)")
+# A name ends at the first of these, spaces before a value are passed over, and some lines are comments.
+_PAIR = re.compile(r"(?![#!])((?:\\.|[^\\=: \t\f])*)=(?![ \t\f])(.*)")
 _ESCAPE = re.compile(r"\\(u[0-9a-f]{4}|.)")
 
 
