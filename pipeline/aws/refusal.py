@@ -54,7 +54,7 @@ def asking(what: str) -> Iterator[None]:
         Misuse: AWS denies or refuses it, or boto3 is not set up for it; with AWS's code and words.
         CloudUnavailable: AWS throttles, fails, or cannot be reached.
     """
-    from botocore import exceptions  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
+    from botocore import exceptions, parsers  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
 
     # A profile that is signed out, an assumed role that may not be, … are found when the first call is signed.
     unready = (
@@ -74,6 +74,8 @@ def asking(what: str) -> Iterator[None]:
         raise Misuse(f"boto3 is not set up: {str(error).rstrip('.')}. Set AWS_PROFILE, or a region and keys") from error
     except exceptions.ParamValidationError as error:
         raise Misuse(f"boto3 refuses {what}: {error.kwargs['report']}") from error
+    except parsers.ResponseParserError as error:
+        raise CloudUnavailable(f"what answers while {what} is not AWS: is there a proxy between?") from error
     except exceptions.BotoCoreError as error:
         place = f" at {url}, see that the region is right" if (url := error.kwargs.get("endpoint_url")) else ""
         raise CloudUnavailable(f"AWS cannot be reached while {what}: {type(error).__name__}{place}") from error

@@ -10,6 +10,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
 from pipeline.aws.refusal import asking
@@ -64,3 +65,9 @@ def test_a_head_that_is_forbidden_is_a_denial_though_its_answer_has_no_body() ->
         stubber.add_client_error("head_bucket", "403", "Forbidden", 403)
         with pytest.raises(Misuse, match=r"^AWS denies looking, these credentials may not do it"), asking("looking"):
             s3.head_bucket(Bucket="mail-log")
+
+
+def test_an_answer_that_is_none_of_awss_is_told_as_such() -> None:
+    """Proxies and sign-in pages of networks give such answers, and boto3's error for them is none of its own kind."""
+    with pytest.raises(CloudUnavailable, match=r"^what answers while looking is not AWS"), asking("looking"):
+        raise ResponseParserError
