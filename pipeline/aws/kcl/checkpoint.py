@@ -15,7 +15,7 @@ from amazon_kclpy.checkpoint_error import CheckpointError
 from pipeline.aws.kcl.patience import Patience, Wait
 from pipeline.errors import CloudUnavailable
 
-RETRY_SECONDS = 8.0  # a worker that ends waits for a last checkpoint no longer than its grace, which is 15 s here
+RETRY_SECONDS = 8.0  # a worker that ends waits for a last checkpoint no longer than its grace, 20 s by default
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 4.0
 
