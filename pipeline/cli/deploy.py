@@ -85,6 +85,12 @@ def _next(stack: Stack) -> Iterator[str]:
     yield ""
     yield f"The stack {stack.name} is {stack.status}. What is left to do:"
     yield f"  - name the configuration set {stack.output('ConfigurationSet')} when sending (ConfigurationSetName)"
+    for name in filter(None, stack.parameters.get("ConfigurationSets", "").split(",")):
+        yield f"  - let {name} send its events here, unless it does: mailfold attach {name} {stack.options}"
+    if stack.parameters.get("AlarmEmail"):
+        yield "  - confirm the alarms, unless that is done: AWS sent a mail about them to the address of AlarmEmail"
+    else:
+        yield f"  - say who hears the alarms: mailfold deploy {stack.options} --param AlarmEmail=ADDRESS"
     yield f"  - let senders look up: attach the policy {stack.output('SenderPolicyArn')} to their role"
     yield f"  - check every link: mailfold doctor {stack.options}"
 

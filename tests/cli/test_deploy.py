@@ -17,7 +17,7 @@ from pipeline.aws.store_dynamodb import table_definition
 from pipeline.cli import deploy as command
 from pipeline.cli import question
 from tests.aws.fake_athena import FakeAthena
-from tests.aws.fake_cloudformation import OUTPUTS, FakeCloudFormation, a_change, a_step
+from tests.aws.fake_cloudformation import OURS, OUTPUTS, FakeCloudFormation, a_change, a_step
 from tests.aws.fake_service import ACCOUNT, REGION, client
 from tests.aws.wheels import from_folder
 from tests.cli.command import ended, good, refused, run
@@ -133,6 +133,32 @@ def test_a_deployment_shows_changes_and_what_happened_then_its_outputs_and_what_
     assert "The stack mail is CREATE_COMPLETE. What is left to do:" in steps_told
     assert f"  - check every link: mailfold doctor --stack mail --region {REGION}" in steps_told
     assert cloudformation.asked("create_change_set")["Parameters"][0]["ParameterValue"] == "ann@example.com"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        (
+            {},
+            "  - say who hears the alarms: mailfold deploy --stack mail --region eu-west-1 --param AlarmEmail=ADDRESS",
+        ),
+        (
+            {"AlarmEmail": "ann@example.com"},
+            "  - confirm the alarms, unless that is done: AWS sent a mail about them to",
+        ),
+        (
+            {"ConfigurationSets": "news,receipts"},
+            "  - let receipts send its events here, unless it does: mailfold attach receipts --stack mail",
+        ),
+    ],
+)
+def test_what_is_left_to_do_goes_by_what_was_asked_for_and_tells_no_address(
+    stack: Any, parameters: dict[str, str], words: str
+) -> None:
+    stack(status="UPDATE_COMPLETE", parameters=OURS | parameters)
+    told = run("deploy", "--stack", "mail", "--yes")
+    assert words in told.stderr
+    assert "ann@" not in told.output
 
 
 def test_outputs_as_json_are_all_that_is_written_to_standard_output(stack: Any) -> None:
