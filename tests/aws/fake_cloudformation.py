@@ -127,7 +127,7 @@ class FakeCloudFormation(FakeService):
         self.status = None
         return {}
 
-    def _execute_change_set(self, *, ChangeSetName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+    def _execute_change_set(self, *, ChangeSetName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         self.change_sets.remove(ChangeSetName)
         self._executed = True
         return {}

@@ -38,6 +38,14 @@ def test_a_stack_that_is_not_there_is_made_from_what_was_uploaded() -> None:
     assert s3.get_object(Bucket=BUCKET, Key="bundle-0123.zip")["Body"].read() == BUNDLE.data
 
 
+def test_what_is_asked_again_since_no_answer_came_is_known_for_the_same() -> None:
+    """boto3 repeats such calls; without a token, CloudFormation would refuse the second as another's."""
+    cloudformation = FakeCloudFormation(changes=CHANGES, steps=MADE)
+    deployed(cloudformation)
+    assert cloudformation.asked("create_change_set")["ClientToken"].isalnum()
+    assert cloudformation.asked("execute_change_set")["ClientRequestToken"].isalnum()
+
+
 def test_what_would_change_is_shown_before_it_is_done_and_then_what_happens_in_order() -> None:
     cloudformation, operator = FakeCloudFormation(changes=CHANGES, steps=MADE), AnOperator()
     deployed(cloudformation, operator=operator)

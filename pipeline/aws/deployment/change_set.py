@@ -85,10 +85,12 @@ def create_change_set(
         Misuse: AWS denies or refuses it; with its reason. Nothing is left of it.
         CloudUnavailable: AWS throttles, cannot be reached, or does not finish it.
     """
+    token = uuid4().hex  # boto3 asks again where no answer came; by this, CloudFormation knows that it is the same
     with asking(f"making a change set for the stack {stack}"):
         made = cloudformation.create_change_set(
             StackName=stack,
-            ChangeSetName=f"{PREFIX}{uuid4().hex}",
+            ChangeSetName=f"{PREFIX}{token}",
+            ClientToken=token,
             ChangeSetType=kind,
             TemplateURL=template_url,
             Parameters=list(parameters),
@@ -120,7 +122,7 @@ def execute(cloudformation: CloudFormationClient, change_set: ChangeSet) -> None
         CloudUnavailable: AWS throttles or cannot be reached.
     """
     with asking("executing the change set"):
-        cloudformation.execute_change_set(ChangeSetName=change_set.id)
+        cloudformation.execute_change_set(ChangeSetName=change_set.id, ClientRequestToken=uuid4().hex)
 
 
 def discard(cloudformation: CloudFormationClient, change_set: ChangeSet) -> None:
