@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from pipeline.aws.kcl.health import State, decode_health
+from pipeline.aws.kcl.health import ShardHealth, State, decode_health
 from pipeline.aws.settings import ConsumerSettings
 from pipeline.errors import StoreUnavailable
 from pipeline.memory import MemoryQuarantine, MemoryStore
@@ -13,6 +13,7 @@ from pipeline.ports import Item
 from pipeline.standing import Key
 from tests.builders import ADA, BOB, a_bounce, a_delivery
 from tests.core.unsteady import Mishap, Script, UnsteadyQuarantine, UnsteadyStore
+from tests.kcl.daemon import ARRIVED_MS
 from tests.kcl.lease import PATIENCE_SECONDS, Lease
 
 A_BOUNCE, ANOTHER = a_bounce(), a_bounce(recipients=[BOB], feedback_id="other")
@@ -55,6 +56,28 @@ def test_waits_grow_up_to_a_minute_and_end_with_its_patience() -> None:
     assert sum(waits) == pytest.approx(PATIENCE_SECONDS)
     assert all(0.5 <= wait / min(2**number, 60) <= 1 for number, wait in enumerate(waits[:-1]))
     assert lease.health.state is State.FAILED
+
+
+def test_while_an_outage_lasts_it_tells_how_old_the_first_record_is_that_is_not_done(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What Kinesis said of a batch was said when it was fetched, and stays as it is for as long as the outage lasts."""
+    lease = Lease(store=Away())
+    lease.clock.now_s = ARRIVED_MS / 1_000 + 7
+    with pytest.raises(SystemExit):
+        lease.process(A_BOUNCE, behind_ms=0)
+    behind_ms = [health.millis_behind_latest or 0 for health in told(capsys.readouterr().err) if health.errors]
+    assert behind_ms[0] == 7_000
+    assert behind_ms == sorted(behind_ms)
+    assert behind_ms[-1] > (PATIENCE_SECONDS - 61) * 1_000
+
+
+def test_how_far_behind_an_outage_leaves_a_shard_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """So that the alarm on it rings, even while other shards fare well. A clock that is ahead is no lag below none."""
+    lease = Lease(store=UnsteadyStore(Script([Mishap.OUTAGE_BEFORE])))
+    lease.process(A_BOUNCE)
+    counts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["MillisBehindLatest"] for line in counts] == [[0], [0]]
 
 
 def test_progress_renews_its_patience() -> None:
@@ -125,8 +148,12 @@ def test_to_be_given_the_shard_again_changes_no_count() -> None:
 # What it tells.
 
 
+def told(error: str) -> list[ShardHealth]:
+    return [health for line in error.splitlines() if (health := decode_health(line.encode()))]
+
+
 def healths(error: str) -> list[State]:
-    return [health.state for line in error.splitlines() if (health := decode_health(line.encode()))]
+    return [health.state for health in told(error)]
 
 
 def test_while_there_is_more_to_read_it_tells_its_health_once_a_second(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,8 +40,8 @@ class ShardHealth(msgspec.Struct, frozen=True, kw_only=True):
         shard: The shard's id.
         state: Where it is in its life.
         said_at: When it said so.
-        millis_behind_latest: How old the records were that the last batch ended with, as Kinesis says it; None: there
-            was no batch yet.
+        millis_behind_latest: How old the records were that the last batch ended with, as Kinesis says it; while one
+            waits, how old its first record is that is not done. None: there was no batch yet.
         checkpointed_at: When a checkpoint last succeeded; None: never yet.
         records: Records that are done: stored, without facts, or in quarantine.
         poison: Payloads put into quarantine.

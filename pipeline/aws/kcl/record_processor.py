@@ -74,14 +74,14 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
     def process_records(self, process_records_input: ProcessRecordsInput) -> None:
         """Store a batch, and write down that it is."""
         with self._or_end():
-            batch = [self._stream_record(record) for record in process_records_input.records]
-            if batch:
-                self._store(batch)
+            records = process_records_input.records
+            if records:
+                self._store(records)
                 self._checkpoints.note_done()
             if self._checkpoints.write_when_due(process_records_input.checkpointer) is Result.WRITTEN:
                 self._report.checkpointed()
             self._report.finished(
-                records=len(batch),
+                records=len(records),
                 millis_behind_latest=process_records_input.millis_behind_latest,
                 checkpoint_age_seconds=self._checkpoints.age_seconds,
             )
@@ -105,7 +105,7 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
             self._checkpoint(shutdown_requested_input.checkpointer)
             self._report.ended(State.SHUTDOWN_REQUESTED)
 
-    def _store(self, batch: Sequence[StreamRecord]) -> None:
+    def _store(self, records: Sequence[Record]) -> None:
         """Store or quarantine all of a batch, going on after an outage with the first record that is not done.
 
         Raises:
@@ -118,13 +118,15 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
             wait=self._wait,
             clock=self._clock,
         )
+        batch = [self._stream_record(record) for record in records]
         while batch:
             done = self._project(batch)
             self._report.projected(done, records=len(batch))
             if done.outage is None:
                 return
             batch = batch[done.undone :]
-            self._report.waits(done.outage, undone=len(batch))
+            arrived_millis = records[-len(batch)].timestamp_millis
+            self._report.waits(done.outage, undone=len(batch), arrived_millis=arrived_millis)
             if done.undone:
                 patience.renew()
             if not patience.wait():

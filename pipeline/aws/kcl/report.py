@@ -77,9 +77,18 @@ class Report:
         )
         count_projected(self._metrics, done)
 
-    def waits(self, outage: Outage, *, undone: int) -> None:
-        """Tell that a batch is held up."""
+    def waits(self, outage: Outage, *, undone: int, arrived_millis: int) -> None:
+        """Tell that a batch is held up, and how far behind that leaves the shard: Kinesis says so for what was fetched.
+
+        Args:
+            outage: What holds it up.
+            undone: How many of its records are not done.
+            arrived_millis: When the first of those came into the stream, since 1970.
+        """
         self._logger.warning("a batch is unfinished and tried again", outage=str(outage), undone=undone)
+        behind_millis = max(0, int(self._now().timestamp() * 1_000) - arrived_millis)
+        self._change(millis_behind_latest=behind_millis)
+        self._count_ms("MillisBehindLatest", behind_millis)
         self._publish()
         self._become(State.WAITING)
 
