@@ -37,7 +37,7 @@ def deploy_command(
     param: Parameters = None,
     code_bucket: CodeBucketName = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and leave it.")] = False,
     views: Annotated[bool, typer.Option(help="Bring Athena's views and saved queries up to date.")] = True,
     template_only: Annotated[bool, typer.Option("--template-only", help="Print the template. Needs no AWS.")] = False,
     bundle_only: Annotated[
@@ -47,7 +47,8 @@ def deploy_command(
 ) -> None:
     """Make a stack of Mailfold in AWS, or bring one up to date; what would change is shown first.
 
-    Safe to repeat. A dry run uploads the code too, since CloudFormation compares with what is uploaded.
+    Safe to repeat. A dry run uploads the code too, and makes its bucket where there is none, since CloudFormation
+    compares with what is uploaded.
 
     Example: mailfold deploy --template-only
     """
