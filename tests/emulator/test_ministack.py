@@ -25,10 +25,11 @@ def ministack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ministack]:
 
 
 def test_a_user_without_a_policy_may_do_nothing(ministack: Ministack) -> None:
-    iam = boto3.client("iam")
+    session = boto3.Session()  # the default one may know what the environment of an earlier test said
+    iam = session.client("iam")
     iam.create_user(UserName="ann")
     key = iam.create_access_key(UserName="ann")["AccessKey"]
-    s3 = boto3.client("s3", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+    s3 = session.client("s3", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.create_bucket(Bucket="hers", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
 
