@@ -28,9 +28,25 @@ def condition(clock: Clock) -> Condition:
     return Condition(workers=1, stalled_seconds=300, max_lag_millis=60_000, clock=clock)
 
 
-def test_a_worker_without_a_shard_is_healthy(condition: Condition, clock: Clock) -> None:
+def test_a_worker_without_a_shard_is_healthy_as_long_as_its_daemon_works(condition: Condition, clock: Clock) -> None:
     """There may be more workers than shards."""
-    clock.now = 10_000
+    for clock.now in range(0, 10_000, 30):
+        condition.works(0)
+        assert condition.overview().healthy
+
+
+def test_a_daemon_that_never_gets_to_work_is_a_problem_however_often_it_is_started(
+    condition: Condition, clock: Clock
+) -> None:
+    """Without a way to DynamoDB it ends with code 0 after some minutes, and is there again a second later."""
+    for clock.now in (100, 200, 300):
+        assert condition.overview().healthy
+        condition.ended(0, exit_code=0)
+        condition.restarted(0)
+    clock.now = 301
+    silence = "worker 0: its daemon has not been at work for 301 s, and its log says why"
+    assert condition.overview().problems == [silence]
+    condition.works(0)
     assert condition.overview().healthy
 
 
@@ -39,6 +55,7 @@ def test_a_shard_without_a_batch_that_is_done_for_too_long_is_a_problem(conditio
     clock.now = 300
     assert condition.overview().healthy
     clock.now = 301
+    condition.works(0)
     assert condition.overview().problems == ["worker 0: shardId-000000000000 has had no batch done for 301 s"]
 
 
@@ -55,6 +72,7 @@ def test_to_wait_is_no_progress(condition: Condition, clock: Clock) -> None:
 def test_a_shard_that_is_done_with_may_be_silent(condition: Condition, clock: Clock, state: State) -> None:
     condition.heard(0, a_shard(state, millis_behind_latest=100_000))
     clock.now = 1_000
+    condition.works(0)
     assert condition.overview().healthy
 
 

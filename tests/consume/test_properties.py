@@ -92,3 +92,4 @@ def test_it_logs_json_on_standard_error_alone_and_no_line_twice(level: str) -> N
     levels = {logger.get("name"): logger.get("level") for logger in configuration.findall("logger")}
     assert levels["software.amazon.kinesis"] == level
     assert levels["software.amazon.kinesis.multilang.DrainChildSTDERRTask"] == "OFF"
+    assert levels["software.amazon.kinesis.coordinator.DiagnosticEventLogger"] == "INFO", "its sign of life"

@@ -14,6 +14,13 @@ from tests.consume.fake_daemon import FakeDaemon
 from tests.consume.shard import a_line, a_shard
 
 JOIN_SECONDS = 20.0
+# As the library was seen to log it.
+HEARTBEAT = (
+    b'{"sequenceNumber":0,"timestamp":1795511002629,"nanoseconds":629000000,"level":"INFO",'
+    b'"threadName":"multi-lang-daemon-0000",'
+    b'"loggerName":"software.amazon.kinesis.coordinator.DiagnosticEventLogger","context":{"name":"default"},"mdc": {},'
+    b'"message":"Current thread pool executor state: ExecutorStateEvent(activeThreads=0)","throwable":null}\n'
+)
 
 
 class Bench:
@@ -68,12 +75,29 @@ def test_a_daemon_that_ends_too_often_in_a_row_is_given_up() -> None:
     assert bench.condition.overview().workers[0].state is DaemonState.DOWN
 
 
-def test_a_daemon_that_ran_for_long_is_no_failure_in_a_row() -> None:
+@pytest.mark.parametrize("sign", [a_line(a_shard()), HEARTBEAT], ids=["a shard", "a heartbeat"])
+def test_a_daemon_that_worked_for_long_is_no_failure_in_a_row(sign: bytes) -> None:
     last = FakeDaemon()
-    times = [0, 1, 1, 1 + CALM_SECONDS, 0]
-    bench = Bench(FakeDaemon(exit_code=1), FakeDaemon(exit_code=1), last, restarts=1, times=times)
+    times = [0, 1, 1, 1 + CALM_SECONDS]
+    bench = Bench(FakeDaemon(sign, exit_code=1), FakeDaemon(sign, exit_code=1), last, restarts=1, times=times)
     bench.run_until(last)
     assert len(bench.warnings) == 2
+
+
+def test_a_daemon_that_ran_for_long_and_never_got_to_work_is_one() -> None:
+    """Where nobody answers at DynamoDB's address, the library takes over five minutes to give up."""
+    daemons = FakeDaemon(exit_code=0), FakeDaemon(b"an error\n", exit_code=0)
+    bench = Bench(*daemons, restarts=1, times=range(0, 10_000, int(CALM_SECONDS)))
+    with pytest.raises(Outage, match="2 times in a row"):
+        bench.worker.run()
+
+
+def test_a_sign_of_life_is_taken_in_and_not_shown_and_a_fault_of_the_same_name_is() -> None:
+    fault = HEARTBEAT.replace(b"INFO", b"ERROR")
+    last = FakeDaemon(HEARTBEAT, fault)
+    bench = Bench(last)
+    bench.run_until(last)
+    assert bench.shown == [fault]
 
 
 def test_a_worker_that_was_told_to_stop_starts_nothing() -> None:

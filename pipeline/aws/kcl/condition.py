@@ -1,6 +1,7 @@
 """How the daemons and their shards fare, and whether that is well: what a probe is answered.
 
-What is known comes from the lines that record processors write (`health`); nothing here asks AWS.
+What is known comes from the lines that record processors write (`health`), and the daemon (`heartbeat`); nothing here
+asks AWS.
 """
 
 import time
@@ -13,6 +14,7 @@ import msgspec
 from pipeline.aws.kcl.health import ShardHealth, State
 
 STALLED_SECONDS = 300.0  # longer than the KCL takes to start, or to give a shard to another worker
+SILENT_SECONDS = 300.0  # the same; and once it works, it says so twice a minute
 
 
 class DaemonState(StrEnum):
@@ -31,6 +33,7 @@ class WorkerHealth(msgspec.Struct, frozen=True, kw_only=True):
         state: Whether it runs.
         restarts: How often another one had to be started.
         exit_code: How the last one ended, negative for a signal; None: none did yet.
+        silent_seconds: For how long none has given a sign of life.
         shards: Each shard that it had since it was started, as its record processor said last.
     """
 
@@ -38,6 +41,7 @@ class WorkerHealth(msgspec.Struct, frozen=True, kw_only=True):
     state: DaemonState
     restarts: int
     exit_code: int | None
+    silent_seconds: float
     shards: list[ShardHealth]
 
 
@@ -56,6 +60,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Worker(msgspec.Struct):
+    worked_at_s: float
     state: DaemonState = DaemonState.RUNNING
     restarts: int = 0
     exit_code: int | None = None
@@ -82,9 +87,9 @@ class Condition:
             max_lag_millis: How far a shard may be behind the end of the stream; None: as far as it may come.
             clock: Seconds that only go up.
         """
-        self._workers = [_Worker() for _ in range(workers)]
         self._stalled_seconds, self._max_lag_millis = stalled_seconds, max_lag_millis
         self._clock, self._lock = clock, Lock()
+        self._workers = [_Worker(clock()) for _ in range(workers)]
 
     def ended(self, worker: int, *, exit_code: int) -> None:
         """Note that a daemon ended, and with it all of its record processors."""
@@ -95,10 +100,15 @@ class Condition:
             known.progress.clear()
 
     def restarted(self, worker: int) -> None:
-        """Note that another daemon was started in its place."""
+        """Note that another daemon was started in its place. That is not to say that it works: see `works`."""
         with self._lock:
             self._workers[worker].state = DaemonState.RUNNING
             self._workers[worker].restarts += 1
+
+    def works(self, worker: int) -> None:
+        """Note that a daemon gave its sign of life."""
+        with self._lock:
+            self._workers[worker].worked_at_s = self._clock()
 
     def heard(self, worker: int, health: ShardHealth) -> bool:
         """Note what a record processor said, and return whether its shard's state is another than before."""
@@ -106,6 +116,7 @@ class Condition:
             known = self._workers[worker]
             before = known.shards.get(health.shard)
             known.shards[health.shard] = health
+            known.worked_at_s = self._clock()
             if health.state is not State.WAITING or before is None:
                 known.progress[health.shard] = self._clock()
             return before is None or before.state is not health.state
@@ -120,6 +131,7 @@ class Condition:
                     state=known.state,
                     restarts=known.restarts,
                     exit_code=known.exit_code,
+                    silent_seconds=self._clock() - known.worked_at_s,
                     shards=[known.shards[shard] for shard in sorted(known.shards)],
                 )
                 for number, known in enumerate(self._workers)
@@ -130,6 +142,9 @@ class Condition:
         known = self._workers[number]
         if known.state is DaemonState.DOWN:
             yield f"worker {number}: its daemon ended with exit code {known.exit_code}, and is started again soon"
+        silent_seconds = self._clock() - known.worked_at_s
+        if silent_seconds > SILENT_SECONDS:
+            yield f"worker {number}: its daemon has not been at work for {silent_seconds:.0f} s, and its log says why"
         for shard in known.shards.values():
             if shard.state is State.FAILED:
                 yield f"worker {number}: the record processor of {shard.shard} failed, and its daemon is about to end"

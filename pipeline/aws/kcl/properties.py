@@ -11,6 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
+from pipeline.aws.kcl import heartbeat
+
 MAX_RECORDS = 5_000  # of a call: what a shard takes in five seconds, so that a backlog is caught up with
 IDLE_MILLIS = 1_000  # between two reads of a shard, which all of its readers may read five times a second
 FAILOVER_MILLIS = 10_000  # the KCL's own: how long a worker may be silent before others take its shards
@@ -85,7 +87,8 @@ def logging_text(consumer: Consumer) -> str:
     """Return the daemon's logback file: lines of JSON on standard error, which it shares with the record processors.
 
     What those write there is passed on by the daemon as it is, and logged by it a second time, as an error. And after a
-    split, it warns for half a minute and with every batch of what concerns producers that use the KPL alone.
+    split, it warns for half a minute and with every batch of what concerns producers that use the KPL alone. Its sign
+    of life is wanted whatever the level; who started it keeps it to itself.
     """
     return f"""\
 <configuration>
@@ -96,6 +99,7 @@ def logging_text(consumer: Consumer) -> str:
   <logger name="software.amazon.kinesis" level="{consumer.log_level}"/>
   <logger name="software.amazon.kinesis.multilang.DrainChildSTDERRTask" level="OFF"/>
   <logger name="software.amazon.kinesis.lifecycle.ProcessTask" level="ERROR"/>
+  <logger name="{heartbeat.LOGGER}" level="{heartbeat.LEVEL}"/>
   <root level="WARN"><appender-ref ref="STDERR"/></root>
 </configuration>
 """

@@ -7,12 +7,15 @@ from threading import Event, Lock
 from pipeline.aws.kcl.condition import Condition
 from pipeline.aws.kcl.daemon import Daemon
 from pipeline.aws.kcl.health import decode_health
+from pipeline.aws.kcl.heartbeat import is_heartbeat
 from pipeline.aws.retry import spread
 from pipeline.errors import Outage
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
-CALM_SECONDS = 300.0  # a daemon that ran for so long had got to work: the next pause is a short one again
+# A daemon that worked for so long is no failure in a row. One that never got to work may take longer to find that out:
+# where nobody answers, the KCL tries for five minutes.
+CALM_SECONDS = 300.0
 
 
 class Worker:
@@ -45,6 +48,7 @@ class Worker:
         self._restarts, self._clock = restarts, clock
         self._stopping, self._lock = Event(), Lock()
         self._daemon: Daemon | None = None
+        self._works_since_s: float | None = None
 
     def run(self) -> None:
         """Run daemons until `stop`.
@@ -54,11 +58,11 @@ class Worker:
         """
         failures = 0
         while not self._stopping.is_set():
-            began = self._clock()
+            self._works_since_s = None
             code = self._run_once()
             if self._stopping.is_set():
                 return
-            failures = 1 if self._clock() - began >= CALM_SECONDS else failures + 1
+            failures = 1 if self._worked_long() else failures + 1
             self._condition.ended(self._number, exit_code=code)
             if self._stopping.wait(self._pause(failures, code)):
                 return
@@ -76,6 +80,9 @@ class Worker:
         with self._lock:
             if self._daemon:
                 self._daemon.kill()
+
+    def _worked_long(self) -> bool:
+        return self._works_since_s is not None and self._clock() - self._works_since_s >= CALM_SECONDS
 
     def _pause(self, failures: int, code: int) -> float:
         """Return how long to wait before the daemon is started again, and say so."""
@@ -99,9 +106,14 @@ class Worker:
         return code
 
     def _hear(self, line: bytes) -> None:
-        """Take in how a shard fares, which is shown where it is news; show anything else."""
+        """Take in how a shard fares, which is shown where it is news, and that the daemon works; show anything else."""
         health = decode_health(line)
-        if health is None or self._condition.heard(self._number, health):
+        beats = is_heartbeat(line)
+        if self._works_since_s is None and (health or beats):
+            self._works_since_s = self._clock()
+        if beats:
+            self._condition.works(self._number)
+        elif health is None or self._condition.heard(self._number, health):
             self._show(line)
 
 
