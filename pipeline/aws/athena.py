@@ -7,7 +7,6 @@ docs.aws.amazon.com/athena/latest/APIReference/API_GetQueryExecution.html
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pipeline.aws.refusal import DENIALS
+from pipeline.aws.refusal import DENIALS, without_addresses
 from pipeline.errors import ArchiveUnavailable, MailfoldError, Misuse
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ DENIED = DENIALS | {"ExpiredTokenException", "UnrecognizedClientException"}
 # Where a workgroup's own limit ended a query, only Athena's words say so: it has no code for it.
 # docs.aws.amazon.com/athena/latest/ug/workgroups-setting-control-limits-cloudwatch.html
 CUT_OFF = "Bytes scanned limit was exceeded"
-
-_ADDRESS = re.compile(r"[^\s'\"<>()]+@[^\s'\"<>()]+")
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,11 +126,6 @@ def query(
     execution = _finished(client, execution_id, Patience(timeout_seconds, scan_limit_bytes), progress)
     columns, rows = _answer(client, execution_id, has_header=execution.get("StatementType") == "DML")
     return Result(columns=columns, rows=rows, scanned_bytes=_scanned_bytes(execution))
-
-
-def without_addresses(text: str) -> str:
-    """Return a message of Athena's with everything that looks like an e-mail address taken out."""
-    return _ADDRESS.sub("…@…", text)
 
 
 def _finished(

@@ -6,6 +6,7 @@ docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -40,7 +41,26 @@ DENIALS = frozenset(
         "UnauthorizedOperation",
     }
 )
+# What AWS's services call a thing that is not there.
+MISSING = frozenset(
+    {
+        "404",  # S3's to a HEAD
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "EntityNotFoundException",
+        "NoSuchBucket",
+        "NoSuchBucketPolicy",
+        "NoSuchEntity",
+        "NoSuchPublicAccessBlockConfiguration",
+        "NotFound",
+        "NotFoundException",
+        "ParameterNotFound",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+    }
+)
 SERVER_ERROR = 500  # HTTP: from here on the fault is the service's
+
+_ADDRESS = re.compile(r"[^\s'\"<>()]+@[^\s'\"<>()]+")
 
 
 @contextmanager
@@ -73,7 +93,7 @@ def asking(what: str) -> Iterator[None]:
     except unready as error:
         raise Misuse(f"boto3 is not set up: {str(error).rstrip('.')}. Set AWS_PROFILE, or a region and keys") from error
     except exceptions.ParamValidationError as error:
-        raise Misuse(f"boto3 refuses {what}: {error.kwargs['report']}") from error
+        raise Misuse(f"boto3 refuses {what}: {without_addresses(error.kwargs['report'])}") from error
     except parsers.ResponseParserError as error:
         raise CloudUnavailable(f"what answers while {what} is not AWS: is there a proxy between?") from error
     except exceptions.BotoCoreError as error:
@@ -83,7 +103,7 @@ def asking(what: str) -> Iterator[None]:
 
 def _answered(error: ClientError, what: str) -> CloudUnavailable | Misuse:
     code = error.response["Error"].get("Code", "")
-    words = error.response["Error"].get("Message", "").strip().rstrip(".")
+    words = without_addresses(error.response["Error"].get("Message", "").strip().rstrip("."))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code == QUOTA:
         return CloudUnavailable(f"AWS answers {code} while {what}: {words}. Try again later, or mend what it names")
@@ -92,6 +112,11 @@ def _answered(error: ClientError, what: str) -> CloudUnavailable | Misuse:
     if code in DENIALS:
         return Misuse(f"AWS denies {what}, these credentials may not do it: {words}")
     return Misuse(f"AWS refuses {what}: {code}: {words}")
+
+
+def without_addresses(text: str) -> str:
+    """Return words of AWS's with everything that looks like an e-mail address taken out."""
+    return _ADDRESS.sub("…@…", text)
 
 
 def code_of(error: Exception) -> str:

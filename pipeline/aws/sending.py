@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipeline.aws.athena import without_addresses
-from pipeline.aws.refusal import DENIALS, SERVER_ERROR, THROTTLES, asking, code_of
+from pipeline.aws.refusal import DENIALS, SERVER_ERROR, THROTTLES, asking, code_of, without_addresses
 from pipeline.errors import CloudUnavailable, Misuse
 
 if TYPE_CHECKING:

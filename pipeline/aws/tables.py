@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.aws.refusal import asking, code_of
+from pipeline.aws.stack import Stack
 from pipeline.errors import Misuse
 
 if TYPE_CHECKING:
@@ -63,6 +64,17 @@ def read_tables(ssm: SSMClient, *, parameter: str) -> Tables | None:
                 return None
             raise
     return parse_tables(text)
+
+
+def tables_of(ssm: SSMClient, stack: Stack) -> Tables:
+    """Return a deployment's tables: as the parameter says, or else the stack's own is the live one.
+
+    Raises:
+        Misuse: The parameter says nothing that can be, AWS denies reading it, or the stack is none of Mailfold's.
+        CloudUnavailable: AWS throttles or cannot be reached.
+    """
+    read = read_tables(ssm, parameter=stack.output("TablesParameter"))
+    return read or Tables(live=stack.output("SuppressionTable"))
 
 
 def create_tables(ssm: SSMClient, *, parameter: str, live: str) -> bool:

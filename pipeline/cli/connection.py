@@ -20,14 +20,18 @@ def connection(region: str | None = None) -> Connection:
     The clients are made as they are asked for, which raises `Misuse` where boto3 has no credentials or no region.
     """
 
-    def connect(service: Service) -> Any:
+    @cache
+    def check_credentials() -> None:
         from boto3.session import Session  # noqa: PLC0415 - boto3 takes a third of a second
         from botocore.exceptions import NoCredentialsError  # noqa: PLC0415 - the same
 
-        from pipeline.aws.clients import client  # noqa: PLC0415 - the same
-
         if Session().get_credentials() is None:  # or else every call would try again and again
             raise NoCredentialsError
+
+    def connect(service: Service) -> Any:
+        from pipeline.aws.clients import client  # noqa: PLC0415 - boto3 takes a third of a second
+
+        check_credentials()
         return client(service, region=region)
 
     return explaining(connect)

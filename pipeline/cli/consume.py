@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import typer
 
+from pipeline.aws.deployment.parameter import POLICY as POLICY_PARAMETER
 from pipeline.aws.kcl.condition import STALLED_SECONDS, Condition
 from pipeline.aws.kcl.daemon import Launch, new_name
 from pipeline.aws.kcl.endpoint import LISTEN, PORT, Endpoint
@@ -35,7 +36,6 @@ from pipeline.cli.target import target
 from pipeline.errors import Misuse
 
 EXIT_FORCED = 1
-POLICY_PARAMETER = "Policy"  # of the template
 POSITIONS = {"trim-horizon": Position.OLDEST, "latest": Position.NEWEST}
 REGION, JAVA_REGION = "AWS_DEFAULT_REGION", "AWS_REGION"  # boto3 reads the one, AWS's SDK for Java the other
 
@@ -62,7 +62,7 @@ def consume_command(
 ) -> None:
     """Project the feedback stream with the Kinesis Client Library, until Ctrl-C; a second one ends it at once.
 
-    For where no Lambda is to do it. Table, bucket and policy are the stack's, or else MAILFOLD_TABLE, MAILFOLD_BUCKET
+    For where no Lambda is to do it; on Linux or macOS. Table, bucket and policy are the stack's, or else MAILFOLD_TABLE, MAILFOLD_BUCKET
     and MAILFOLD_POLICY. /health and /metrics of the health endpoint say how every shard fares.
 
     Example: mailfold consume --stack mail
@@ -121,6 +121,8 @@ def _supervise(launch: Launch, condition: Condition, *, workers: int, restarts: 
 
 def _environment(stack: str | None, region: str | None, stream: str | None) -> Mapping[str, str]:
     """Return what daemons and record processors find in their environment, once it has been seen to be good."""
+    if not (stack or {TABLE, BUCKET} & os.environ.keys()):
+        raise Misuse(f"which stack? Name it with --stack, or set {TABLE}, {BUCKET} and {STREAM}")
     environment = {**os.environ, **(_of_stack(stack, region) if stack else {})}
     if stream:
         environment[STREAM] = stream

@@ -29,7 +29,7 @@ def decode_command(
 ) -> None:
     """Tell what SES payloads say, in whatever carrier: one line of JSON for each record, in order.
 
-    A file holds one JSON document or one on each line (NDJSON), plain or gzip..
+    A file holds one JSON document or one on each line (NDJSON), plain or gzip.
 
     Example: mailfold decode schemas/wire/examples/v1.sns-envelope.pass.json
     """

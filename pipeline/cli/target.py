@@ -9,9 +9,10 @@ from functools import partial
 
 import msgspec
 
-from pipeline.aws.settings import BUCKET, TABLE, Settings, read_settings
+from pipeline.aws.deployment.parameter import POLICY
+from pipeline.aws.settings import BUCKET, STREAM, TABLE, Settings, read_settings
 from pipeline.aws.stack import Stack, deployed_stack
-from pipeline.aws.tables import Tables, read_tables
+from pipeline.aws.tables import tables_of
 from pipeline.cli.connection import Connection, connection, explaining
 from pipeline.cli.option import STACK
 from pipeline.errors import Misuse
@@ -19,7 +20,6 @@ from pipeline.policy import DEFAULT_POLICY, parse_policy
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 REGION = "AWS_DEFAULT_REGION"
-STREAM = "MAILFOLD_STREAM"
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,15 +75,14 @@ def target(stack: str | None = None, region: str | None = None) -> Target:
 def _deployed(name: str, region: str | None) -> Target:
     client = connection(region)
     stack = deployed_stack(client("cloudformation"), name=name)
-    parameter = stack.output("TablesParameter")
-    tables = read_tables(client("ssm"), parameter=parameter) or Tables(live=stack.output("SuppressionTable"))
-    policy = stack.parameters.get("Policy")
+    tables = tables_of(client("ssm"), stack)
+    policy = stack.parameters.get(POLICY)
     return Target(
         settings=Settings(
             table=tables.live,
             bucket=stack.output("LogBucket"),
             policy=parse_policy(policy.encode()) if policy else DEFAULT_POLICY,
-            tables_parameter=parameter,
+            tables_parameter=stack.output("TablesParameter"),
             delivery_stream=stack.output("DeliveryStream"),
         ),
         client=client,

@@ -29,7 +29,7 @@ class Terminal:
         self._order, self._asks, self._console, self._json = order, asks, console, json
         self._people = to_people()
         self._goes_on, self._total = False, 0
-        self._place = ""
+        self._place = self._region = ""
         self._done: set[str] = set()
         self.status = self._people.status("connecting")
 
@@ -68,6 +68,7 @@ class Terminal:
     def began(self, found: ChangeSet) -> None:
         """Remember that AWS goes on by itself."""
         self._goes_on, self._total = True, len(found.changes)
+        self._region = found.stack_id.split(":")[3]
 
     def happened(self, event: StackEvent) -> None:
         """Show what CloudFormation did."""
@@ -80,7 +81,7 @@ class Terminal:
     def left(self) -> None:
         """Say what becomes of a stack that nobody looks at any more."""
         if self._goes_on:
-            look = f"aws cloudformation describe-stack-events --stack-name {self._order.stack}"
+            look = f"aws cloudformation describe-stack-events --stack-name {self._order.stack} --region {self._region}"
             say([f"AWS goes on with the stack {self._order.stack}. Look with: {look}"], to=self._people)
             say(["When it is done, deploy again: what stands beside the stack is still to be made."], to=self._people)
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
-from pipeline.aws.athena import Column, Result, without_addresses
+from pipeline.aws.athena import Column, Result
+from pipeline.aws.refusal import without_addresses
 from pipeline.errors import Misuse
 from pipeline.local.parquet_cache import ParquetCache
 from pipeline.local.sql.cell import shown, type_name

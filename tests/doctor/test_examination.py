@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from pipeline.aws.doctor.deployment import Deployment, connected
-from pipeline.aws.doctor.examination import LINKS, Check, Link, examine, is_faulty
+from pipeline.aws.doctor.examination import LINKS, Check, Examined, Link, examine
 from pipeline.aws.doctor.finding import Finding, Severity, fault, warning
 from pipeline.aws.stack import Stack
 from pipeline.errors import Misuse
@@ -38,6 +38,10 @@ def a_link(*checks: Check) -> tuple[Link]:
 
 def finds(*findings: Finding) -> Check:
     return lambda _: iter(findings)
+
+
+def is_faulty(examined: Examined) -> bool:
+    return Severity.FAULT in {finding.severity for finding in examined.findings}
 
 
 def raises(error: Exception) -> Check:

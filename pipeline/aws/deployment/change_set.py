@@ -12,8 +12,7 @@ from uuid import uuid4
 
 import msgspec
 
-from pipeline.aws.athena import without_addresses
-from pipeline.aws.refusal import asking
+from pipeline.aws.refusal import asking, without_addresses
 from pipeline.errors import CloudUnavailable, MailfoldError, Misuse
 
 if TYPE_CHECKING:

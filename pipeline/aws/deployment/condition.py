@@ -34,8 +34,8 @@ MARKS = frozenset({"CodeBucket", "CodeKey", "LogFirstDay", "TrackEngagement"})
 
 REMEDIES = {
     "UPDATE_ROLLBACK_FAILED": "mend what its events name, then run `aws cloudformation continue-update-rollback "
-    "--stack-name {name}`, and deploy again",
-    "UPDATE_FAILED": "run `aws cloudformation rollback-stack --stack-name {name}`, and deploy again",
+    "--stack-name {name} --region {region}`, and deploy again",
+    "UPDATE_FAILED": "run `aws cloudformation rollback-stack --stack-name {name} --region {region}`, and deploy again",
     "DELETE_FAILED": "it was being deleted: mend what its events name and delete it, or deploy under another name",
 }
 
@@ -69,7 +69,7 @@ def _check_deletable(stack: Stack, may_delete: Callable[[Stack], bool]) -> None:
     if not may_delete(stack):
         raise Misuse(
             f"the stack {stack.name} is {stack.status}, its making failed: delete it with `aws cloudformation "
-            f"delete-stack --stack-name {stack.name}`, and deploy again"
+            f"delete-stack --stack-name {stack.name} --region {stack.region}`, and deploy again"
         )
 
 
@@ -84,5 +84,5 @@ def _check_ours(cloudformation: CloudFormationClient, stack: Stack) -> None:
 
 def _remedy(stack: Stack) -> str:
     if stack.status in REMEDIES:
-        return REMEDIES[stack.status].format(name=stack.name)
+        return REMEDIES[stack.status].format(name=stack.name, region=stack.region)
     return "AWS is at it, so wait until it has come to rest, and deploy again"

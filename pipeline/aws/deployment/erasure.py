@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pipeline.aws.deployment.remains import MISSING, Client, Kind, Remain
-from pipeline.aws.refusal import DENIALS, asking, code_of
+from pipeline.aws.deployment.remains import Client, Kind, Remain
+from pipeline.aws.refusal import DENIALS, MISSING, asking, code_of
 from pipeline.errors import CloudUnavailable, Misuse
 
 TABLE_WAIT = {"Delay": 2, "MaxAttempts": 150}  # seconds, and how often: a table that changes is done within minutes

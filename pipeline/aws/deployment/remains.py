@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from pipeline.aws.clients import Service
-from pipeline.aws.refusal import asking, code_of
+from pipeline.aws.refusal import MISSING, asking, code_of
 
 Client = Callable[[Service], Any]
 """Gives a boto3 client of a service, of one account and region."""
@@ -41,18 +41,6 @@ KINDS = {
     "AWS::Logs::LogGroup": Kind.LOG_GROUP,
 }
 """By CloudFormation's type: those of the template that are kept. The policies of buckets and queues go with them."""
-
-MISSING = frozenset(
-    {
-        "404",
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "NoSuchBucket",
-        "ParameterNotFound",
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
-    }
-)
-"""By which codes the services say that it is not there."""
 
 LOOKS: dict[Kind, Callable[[Client, str], Any]] = {
     Kind.BUCKET: lambda client, name: client("s3").head_bucket(Bucket=name),

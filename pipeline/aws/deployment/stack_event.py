@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipeline.aws.athena import without_addresses
-from pipeline.aws.refusal import asking
+from pipeline.aws.refusal import asking, without_addresses
 from pipeline.errors import DeploymentFailed
 
 if TYPE_CHECKING:

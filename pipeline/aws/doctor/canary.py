@@ -19,6 +19,7 @@ from pipeline.address import SIMULATOR_DOMAIN, Address
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.identity import sending_identities
 from pipeline.aws.refusal import asking
+from pipeline.aws.sending import Email, send_email
 from pipeline.errors import Misuse
 
 if TYPE_CHECKING:
@@ -83,13 +84,8 @@ def send(deployment: Deployment, *, sender: str, clock: Clock) -> Canary:
     ses: SESV2Client = deployment.client("sesv2")
     recipient = Address(f"bounce+{uuid4().hex}@{SIMULATOR_DOMAIN}")
     started, sent_at = clock.seconds(), clock.now()
-    with asking("sending the canary"):
-        message_id = ses.send_email(
-            FromEmailAddress=sender,
-            Destination={"ToAddresses": [recipient]},
-            Content={"Simple": {"Subject": {"Data": SUBJECT}, "Body": {"Text": {"Data": SUBJECT}}}},
-            ConfigurationSetName=deployment.output("ConfigurationSet"),
-        )["MessageId"]
+    email = Email(sender=sender, to=[recipient], subject=SUBJECT, body=SUBJECT)
+    message_id = send_email(ses, email, configuration_set=deployment.output("ConfigurationSet"))
     if not MESSAGE_ID.fullmatch(message_id):
         raise Misuse("SES's id of the canary is none that can be looked for")
     return Canary(recipient=recipient, message_id=message_id, sent_at=sent_at, started=started)

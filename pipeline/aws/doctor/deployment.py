@@ -12,28 +12,11 @@ import msgspec
 
 from pipeline.aws.clients import Service
 from pipeline.aws.pace import keep_pace
-from pipeline.aws.refusal import code_of
+from pipeline.aws.refusal import MISSING, code_of
 from pipeline.aws.stack import Stack
-from pipeline.aws.tables import read_tables
+from pipeline.aws.tables import Tables, tables_of
 
 IDENTITIES = 30  # to look at, unless said otherwise
-
-# What AWS's services call a thing that is not there.
-MISSING = frozenset(
-    {
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "EntityNotFoundException",
-        "NoSuchBucket",
-        "NoSuchBucketPolicy",
-        "NoSuchEntity",
-        "NoSuchPublicAccessBlockConfiguration",
-        "NotFound",
-        "NotFoundException",
-        "ParameterNotFound",
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
-    }
-)
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,10 +63,14 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         return f"arn:{self.partition}:s3:::{self.output('LogBucket')}"
 
     @property
+    def tables(self) -> Tables:
+        """The tables at this moment; see `tables.tables_of`."""
+        return tables_of(self.client("ssm"), self.stack)
+
+    @property
     def live_table(self) -> str:
-        """The table that senders ask: as the parameter says, or else the stack's own; see `tables.read_tables`."""
-        tables = read_tables(self.client("ssm"), parameter=self.output("TablesParameter"))
-        return tables.live if tables else self.output("SuppressionTable")
+        """The table that senders ask."""
+        return self.tables.live
 
     def aws(self, command: str) -> str:
         """Return a command of AWS's own command line that works on this deployment's region."""

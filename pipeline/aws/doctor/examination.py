@@ -11,7 +11,7 @@ from pipeline.aws.doctor.configuration_set import check_sets
 from pipeline.aws.doctor.consumer import check_consumer, check_leases
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.destination import check_destinations
-from pipeline.aws.doctor.finding import Finding, Severity, good, unknown
+from pipeline.aws.doctor.finding import Finding, good, unknown
 from pipeline.aws.doctor.firehose import check_firehose
 from pipeline.aws.doctor.function import check_projector, check_transform
 from pipeline.aws.doctor.identity import check_identities
@@ -119,11 +119,6 @@ def examine(deployment: Deployment, links: tuple[Link, ...] = LINKS) -> Iterator
     for link in links:
         found = tuple(finding for check in link.checks for finding in _looked(deployment, link, check))
         yield Examined(link=link.name, findings=found or (good(link.promise),))
-
-
-def is_faulty(examined: Examined) -> bool:
-    """Tell whether anything at a link is a fault."""
-    return any(finding.severity is Severity.FAULT for finding in examined.findings)
 
 
 def _looked(deployment: Deployment, link: Link, check: Check) -> list[Finding]:

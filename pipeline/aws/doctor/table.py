@@ -50,7 +50,7 @@ def check_parameter(deployment: Deployment) -> Iterator[Finding]:
 def check_tables(deployment: Deployment) -> Iterator[Finding]:
     """Look at each table that is written to, and at the protections of the live one."""
     dynamodb: DynamoDBClient = deployment.client("dynamodb")
-    tables = _tables(deployment)
+    tables = deployment.tables
     for name in (tables.live, *tables.also):
         answer = unless_missing(dynamodb.describe_table, TableName=name)
         if answer is None:
@@ -66,7 +66,7 @@ def check_tables(deployment: Deployment) -> Iterator[Finding]:
 def check_backups(deployment: Deployment) -> Iterator[Finding]:
     """Look at whether the live table can be brought back to a moment."""
     dynamodb: DynamoDBClient = deployment.client("dynamodb")
-    name = _tables(deployment).live
+    name = deployment.live_table
     answer = unless_missing(dynamodb.describe_continuous_backups, TableName=name)
     if answer is None:
         return
@@ -86,7 +86,7 @@ def check_policy(deployment: Deployment) -> Iterator[Finding]:
     """Look at whether the live table holds verdicts of a newer policy than the projector's, which it may not undo."""
     functions: LambdaClient = deployment.client("lambda")
     dynamodb: DynamoDBClient = deployment.client("dynamodb")
-    name, projector = _tables(deployment).live, deployment.output("Projector")
+    name, projector = deployment.live_table, deployment.output("Projector")
     function = unless_missing(functions.get_function_configuration, FunctionName=projector)
     sample = unless_missing(dynamodb.scan, TableName=name, Limit=SAMPLED_ITEMS, ProjectionExpression="policy_version")
     if function is None or sample is None:
@@ -99,12 +99,6 @@ def check_policy(deployment: Deployment) -> Iterator[Finding]:
             f"the live table was written under policy version {theirs}, the projector has {ours}: feedback waits",
             mending=f"deploy the stack with the parameter Policy of version {theirs} or newer",
         )
-
-
-def _tables(deployment: Deployment) -> Tables:
-    ssm: SSMClient = deployment.client("ssm")
-    answer = unless_missing(ssm.get_parameter, Name=deployment.output("TablesParameter"))
-    return parse_tables(answer["Parameter"]["Value"]) if answer else Tables(live=deployment.output("SuppressionTable"))
 
 
 def _there(deployment: Deployment) -> str:

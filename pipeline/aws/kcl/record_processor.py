@@ -1,6 +1,7 @@
 """What becomes of a shard's records: saved, then checkpointed.
 
-kclpy prints what a handler raises, and acknowledges the batch all the same (awslabs/amazon-kinesis-client, issue 10).
+kclpy prints what a handler raises, and acknowledges the batch all the same:
+github.com/awslabs/amazon-kinesis-client/issues/10
 So nothing is raised to it but the end of the process: a daemon whose child ends stops, and whatever has the shard next
 goes on from the last checkpoint. A batch is never acknowledged unless all of it is stored or quarantined.
 """
