@@ -67,6 +67,19 @@ def test_a_head_that_is_forbidden_is_a_denial_though_its_answer_has_no_body() ->
             s3.head_bucket(Bucket="mail-log")
 
 
+@pytest.mark.parametrize("code", ["AccessDenied", "BadRequestException", "LimitExceededException"])
+def test_an_address_in_awss_words_is_not_repeated(code: str) -> None:
+    """SES names identities in what it refuses, and an identity may be somebody's address."""
+    words = "not authorized on resource arn:aws:ses:eu-west-1:123456789012:identity/ann@example.com"
+    ses = client("sesv2")
+    with Stubber(ses) as stubber:
+        stubber.add_client_error("get_account", code, words)
+        with pytest.raises((Misuse, CloudUnavailable)) as raised, asking("looking"):
+            ses.get_account()
+    assert "not authorized" in str(raised.value)
+    assert "ann@" not in str(raised.value)
+
+
 def test_an_answer_that_is_none_of_awss_is_told_as_such() -> None:
     """Proxies and sign-in pages of networks give such answers, and boto3's error for them is none of its own kind."""
     with pytest.raises(CloudUnavailable, match=r"^what answers while looking is not AWS"), asking("looking"):

