@@ -62,7 +62,7 @@ def consume_command(
 ) -> None:
     """Project the feedback stream with the Kinesis Client Library, until Ctrl-C; a second one ends it at once.
 
-    For where no Lambda is to do it; on Linux or macOS. Table, bucket and policy are the stack's, or else MAILFOLD_TABLE,
+    For where no Lambda is to do it; on Linux or macOS. Table, bucket and policy are the stack's, or MAILFOLD_TABLE,
     MAILFOLD_BUCKET and MAILFOLD_POLICY. /health and /metrics of the health endpoint say how every shard fares.
 
     Example: mailfold consume --stack mail
