@@ -1,4 +1,5 @@
-# Everything runs in the project's own virtual environment, from locked versions.
+# Everything runs in the project's own virtual environment, from locked versions. A lock file is complete, and pip resolves
+# nothing of it: it would ask for the newest `coverage[toml]` on its way, which no lock file from before its release names.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,8 +16,9 @@ setup: $(VENV)/ready
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "mailfold needs Python 3.11 or newer, this is " + sys.version'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check --disable-pip-version-check
 	touch $@
 
 # What acceptance tests deploy to, and read from; each pins what we do not, so it has an environment of its own.
@@ -24,7 +26,8 @@ emulator: $(MINISTACK)/ready $(KINESIS)/ready
 
 $(MINISTACK)/ready: tests/emulator/ministack.lock
 	$(PYTHON) -m venv $(MINISTACK)
-	$(MINISTACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(MINISTACK)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	$(MINISTACK)/bin/python -m pip check --disable-pip-version-check
 	touch $@
 
 # The libraries of the Lambdas' bundle, for Lambda and for this machine: tests build it without an index.

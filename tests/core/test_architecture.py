@@ -69,6 +69,13 @@ def test_what_a_linter_is_told_to_pass_over_has_its_reason() -> None:
     assert {str(path): found[0] for path in SOURCES if (found := bare.search(path.read_text()))} == {}
 
 
+def test_what_is_locked_is_installed_as_it_stands() -> None:
+    """Or else pip looks for releases that came after the lock file, and then refuses them for want of a hash."""
+    asked = [line for line in (TESTS.parent / "Makefile").read_text().splitlines() if "--require-hashes" in line]
+    assert len(asked) >= 3
+    assert all("--no-deps" in line for line in asked)
+
+
 def test_importing_the_whole_core_loads_nothing_heavy() -> None:
     """In a process of its own, since the tests themselves have loaded much."""
     modules = ", ".join(f"pipeline.{path.stem}" for path in CORE if path.stem != "__init__")
