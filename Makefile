@@ -24,7 +24,7 @@ $(VENV)/ready: requirements.lock pyproject.toml
 # What acceptance tests deploy to, and read from; each pins what we do not, so it has an environment of its own.
 emulator: $(MINISTACK)/ready $(KINESIS)/ready
 
-$(MINISTACK)/ready: tests/emulator/ministack.lock
+$(MINISTACK)/ready: tests/acceptance/emulators/ministack.lock
 	$(PYTHON) -m venv $(MINISTACK)
 	$(MINISTACK)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	$(MINISTACK)/bin/python -m pip check --disable-pip-version-check
@@ -45,7 +45,7 @@ $(IMAGE)/ready: infra/consumer.lock infra/build.lock $(VENV)/ready
 	touch $@
 
 # Without npm nothing is installed, and the tests that need it say so.
-$(KINESIS)/ready: tests/emulator/package-lock.json tests/emulator/package.json
+$(KINESIS)/ready: tests/acceptance/emulators/package-lock.json tests/acceptance/emulators/package.json
 	mkdir -p $(@D)
 	cp $^ $(@D)
 	if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund --loglevel error --prefix $(@D) && touch $@; fi
@@ -74,7 +74,7 @@ bench: setup emulator
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra local --extra kcl --group dev pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate tests/emulator/ministack.in -o tests/emulator/ministack.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate tests/acceptance/emulators/ministack.in -o tests/acceptance/emulators/ministack.lock
 	$(BIN)/uv pip compile --quiet --python-version 3.14 --python-platform aarch64-manylinux_2_28 --constraint requirements.lock --generate-hashes --no-header --no-annotate infra/lambda.in -o infra/lambda.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes --no-header --no-annotate --extra kcl pyproject.toml -o infra/consumer.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes --no-header --no-annotate infra/build.in -o infra/build.lock

@@ -3,22 +3,92 @@
 `decode` gives one outcome for each record inside a payload, whatever carried it, and raises nothing for any
 bytes. Pure: no AWS, no clock, no logging.
 Field names and their quirks: docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
+
+Whom an event is about.
+
+A bounce names its own, even when that is nobody: the destination list of the same mail holds people whose mail
+arrived (an out-of-office reply to a group may name none at all). Pure.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from pipeline.address import canonical
-from pipeline.carrier import Piece, unwrap
-from pipeline.document import NOT_JSON, Unsound, is_text, tree
-from pipeline.event import Event, Kind, NotAnEvent, Outcome, Poison
+from pipeline.address import Address, canonical
+from pipeline.document import NOT_JSON, InvalidJSON, is_utf8, to_python
+from pipeline.envelope import Fragment, unwrap
+from pipeline.event import Event, EventKind, NotAnEvent, Outcome, Poison
 from pipeline.identity import content_id, identify
-from pipeline.mending import mended
-from pipeline.recipient import recipients
-from pipeline.timestamp import parse
-from pipeline.wire import NO_MAIL, Decision, Record
+from pipeline.timestamp import parse_time
+from pipeline.wire import (
+    NO_MAIL,
+    Bounce,
+    Complaint,
+    Decision,
+    Delivery,
+    DeliveryDelay,
+    Mail,
+    Recipient,
+    Record,
+    Wire,
+    coerce,
+)
+
+
+class Recipients(msgspec.Struct, frozen=True, gc=False):
+    """Whom an event is about.
+
+    Attributes:
+        addresses: Canonical, distinct, in order of appearance.
+        unusable: How many of those whom it names are no address.
+    """
+
+    addresses: tuple[Address, ...]
+    unusable: int = 0
+
+
+_NONE_USABLE = Recipients((), 1)
+
+
+def recipients(own: Wire | None, mail: Mail) -> Recipients:
+    """Return whom the event is about, by what its own object names, or else by the mail's destinations."""
+    kind = type(own)
+    name = _NAMES.get(kind)
+    if name is None:
+        return _recipients(mail.destination)
+    found = _recipients(name(own))
+    if found.addresses or kind not in _FALLS_BACK:
+        return found
+    destinations = _recipients(mail.destination)
+    if kind is Complaint and len(destinations.addresses) + destinations.unusable != 1:
+        return found  # several destinations, and no word of which complained
+    return Recipients(destinations.addresses, found.unusable)
+
+
+def _recipients(texts: Sequence[str] | None) -> Recipients:
+    if texts and len(texts) == 1:
+        address = canonical(texts[0])
+        return Recipients((address,)) if address else _NONE_USABLE
+    found = [canonical(text) for text in texts or ()]
+    usable = [address for address in found if address]
+    return Recipients(tuple(dict.fromkeys(usable)), len(found) - len(usable))
+
+
+def _texts(people: Iterable[Recipient] | None) -> list[str]:
+    return [person.email_address or "" for person in people or ()]
+
+
+_NAMES: dict[type, Callable[[Any], Sequence[str] | None]] = {
+    Bounce: lambda own: _texts(own.bounced_recipients),
+    Complaint: lambda own: _texts(own.complained_recipients),
+    DeliveryDelay: lambda own: _texts(own.delayed_recipients),
+    Delivery: lambda own: own.recipients,
+    Decision: lambda own: (own.address or "",),
+}
+_FALLS_BACK = frozenset({Complaint, Delivery, DeliveryDelay})
+
 
 DECODER_VERSION = 1
 """Goes up whenever the same bytes may give another event or other facts; rows of older versions are decoded again."""
@@ -43,7 +113,7 @@ class _Meaning(msgspec.Struct, frozen=True):
         timed: Whether it has a time of its own; else it happens when the mail is sent.
     """
 
-    kind: Kind
+    kind: EventKind
     own: str | None = None
     needs_own: bool = True
     timed: bool = True
@@ -52,19 +122,19 @@ class _Meaning(msgspec.Struct, frozen=True):
 # By type name without case, spaces and underscores: SES itself writes "Rendering Failure" in a record,
 # RENDERING_FAILURE in its API and RenderingFailure in its guide.
 _MEANINGS = {
-    "send": _Meaning(Kind.SEND, timed=False),
-    "delivery": _Meaning(Kind.DELIVERY, "delivery"),
-    "bounce": _Meaning(Kind.BOUNCE, "bounce"),
-    "complaint": _Meaning(Kind.COMPLAINT, "complaint"),
-    "reject": _Meaning(Kind.REJECT, "reject", needs_own=False, timed=False),
-    "open": _Meaning(Kind.OPEN, "open"),
-    "click": _Meaning(Kind.CLICK, "click"),
-    "renderingfailure": _Meaning(Kind.RENDERING_FAILURE, "failure", timed=False),
-    "deliverydelay": _Meaning(Kind.DELIVERY_DELAY, "delivery_delay"),
-    "subscription": _Meaning(Kind.SUBSCRIPTION, "subscription"),
-    "decision": _Meaning(Kind.DECISION, "decision"),
+    "send": _Meaning(EventKind.SEND, timed=False),
+    "delivery": _Meaning(EventKind.DELIVERY, "delivery"),
+    "bounce": _Meaning(EventKind.BOUNCE, "bounce"),
+    "complaint": _Meaning(EventKind.COMPLAINT, "complaint"),
+    "reject": _Meaning(EventKind.REJECT, "reject", needs_own=False, timed=False),
+    "open": _Meaning(EventKind.OPEN, "open"),
+    "click": _Meaning(EventKind.CLICK, "click"),
+    "renderingfailure": _Meaning(EventKind.RENDERING_FAILURE, "failure", timed=False),
+    "deliverydelay": _Meaning(EventKind.DELIVERY_DELAY, "delivery_delay"),
+    "subscription": _Meaning(EventKind.SUBSCRIPTION, "subscription"),
+    "decision": _Meaning(EventKind.DECISION, "decision"),
 }
-_UNKNOWN = _Meaning(Kind.UNKNOWN)
+_UNKNOWN = _Meaning(EventKind.UNKNOWN)
 
 _record = msgspec.json.Decoder(Record).decode
 
@@ -77,39 +147,39 @@ def decode(payload: bytes) -> list[Outcome]:
     """
     record = _plain(payload)
     if record is not None:
-        return [_checked(record, Piece(payload.strip(), payload, ()))]
-    return [_read(found) if isinstance(found, Piece) else found for found in unwrap(payload)]
+        return [_checked(record, Fragment(payload.strip(), payload, ()))]
+    return [_read(found) if isinstance(found, Fragment) else found for found in unwrap(payload)]
 
 
 def _plain(payload: bytes) -> Record | None:
     """Return a bare, sound record at once: nearly every payload is one. Everything else goes the careful way."""
     try:
-        record = _record(payload) if payload.isascii() or is_text(payload) else None
+        record = _record(payload) if payload.isascii() or is_utf8(payload) else None
     except NOT_JSON:
         return None
     return record if record and (record.event_type or record.notification_type) else None
 
 
-def _read(piece: Piece) -> Outcome:
+def _read(piece: Fragment) -> Outcome:
     try:
         return _checked(_record(piece.text), piece)
     except msgspec.ValidationError:
         return _checked(None, piece)
 
 
-def _checked(record: Record | None, piece: Piece) -> Outcome:
+def _checked(record: Record | None, piece: Fragment) -> Outcome:
     """Return the outcome of a record, mended first if its types are odd."""
     try:
-        return _outcome(record or mended(tree(piece.text)), piece)
-    except (Unsound, RecursionError):
+        return _outcome(record or coerce(to_python(piece.text)), piece)
+    except (InvalidJSON, RecursionError):
         return _too_deep(piece)
 
 
-def _too_deep(piece: Piece) -> Poison:
+def _too_deep(piece: Fragment) -> Poison:
     return Poison(why="nested too deep", raw=piece.raw)
 
 
-def _outcome(record: Record, piece: Piece) -> Outcome:
+def _outcome(record: Record, piece: Fragment) -> Outcome:
     type_name = record.event_type or record.notification_type
     if not type_name:
         return Poison(why="its type is not a text", raw=piece.raw)
@@ -133,15 +203,15 @@ def _meaning(type_name: str) -> _Meaning | str:
     return _NOT_EVENTS[plain] if plain in _NOT_EVENTS else _MEANINGS.get(plain, _UNKNOWN)
 
 
-def _event(record: Record, type_name: str, meaning: _Meaning, own: Any, piece: Piece) -> Outcome:
+def _event(record: Record, type_name: str, meaning: _Meaning, own: Any, piece: Fragment) -> Outcome:
     kind, mail = meaning.kind, record.mail or NO_MAIL
-    sent_at = parse(mail.timestamp)
-    occurred_at = (parse(own.timestamp) if own else None) if meaning.timed else sent_at
+    sent_at = parse_time(mail.timestamp)
+    occurred_at = (parse_time(own.timestamp) if own else None) if meaning.timed else sent_at
     about = recipients(own, mail)
     addresses = about.addresses
     message_id = mail.message_id or None
     return Event(
-        id=identify(kind, own, message_id, occurred_at, addresses) or content_id(kind, tree(piece.text)),
+        id=identify(kind, own, message_id, occurred_at, addresses) or content_id(kind, to_python(piece.text)),
         kind=kind,
         type=type_name,
         occurred_at=occurred_at,
@@ -161,7 +231,7 @@ def _is_whole(decision: Decision) -> bool:
         decision.id
         and decision.action in ACTIONS
         and canonical(decision.address or "")
-        and parse(decision.timestamp) is not None
+        and parse_time(decision.timestamp) is not None
         and len(decision.read or ()) <= MAX_READ
         and all(len(text) <= MAX_NAME for text in (*(decision.read or ()), decision.scope or ""))
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from struct import pack, unpack
 
-from pipeline.standing import Key, Standing, facts_of
+from pipeline.standing import Key, Standing, kept_facts
 
 WORDS = 8
 _WORD = 1 << 32
@@ -28,4 +28,4 @@ def digest(standings: Iterable[tuple[Key, Standing]]) -> str:
 
 
 def _lines(known: Standing) -> list[str]:
-    return sorted(f"{fact} {evidence.at_ms} {evidence.event_id}" for fact, evidence in facts_of(known))
+    return sorted(f"{fact} {evidence.at_ms} {evidence.event_id}" for fact, evidence in kept_facts(known))

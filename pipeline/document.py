@@ -24,16 +24,16 @@ _SURROGATES = re.compile(
 )
 
 
-class Unsound(ValueError):
+class InvalidJSON(ValueError):
     """These bytes are not one JSON document."""
 
 
-def trimmed(data: bytes) -> bytes:
+def strip_json(data: bytes) -> bytes:
     """Return `data` without a byte order mark and white space around it."""
     return data.strip().removeprefix(BOM).lstrip()
 
 
-def is_text(data: bytes) -> bool:
+def is_utf8(data: bytes) -> bool:
     """Tell whether the bytes are UTF-8."""
     try:
         return data.isascii() or bool(data.decode())
@@ -41,7 +41,7 @@ def is_text(data: bytes) -> bool:
         return False
 
 
-def sound(data: bytes) -> bytes:
+def repair_json(data: bytes) -> bytes:
     """Return `data` in a form that msgspec reads: as it is, or with what is no text in it replaced.
 
     A mail's headers may hold bytes of another encoding, or be cut off in the middle of an emoji, which leaves half a
@@ -50,7 +50,7 @@ def sound(data: bytes) -> bytes:
     Raises:
         Unsound: It is not one JSON document.
     """
-    text = data if is_text(data) else data.decode(errors="replace").encode()
+    text = data if is_utf8(data) else data.decode(errors="replace").encode()
     try:
         try:
             _skim(text)
@@ -58,11 +58,11 @@ def sound(data: bytes) -> bytes:
             text = _SURROGATES.sub(lambda found: b"\\ufffd" if found[1] else found[0], text)
             _skim(text)
     except NOT_JSON as error:
-        raise Unsound from error
+        raise InvalidJSON from error
     return text
 
 
-def tree(data: bytes) -> Any:
+def to_python(data: bytes) -> Any:
     """Return sound `data` as plain Python values; a number beyond 64 bits is its text.
 
     Raises:
@@ -74,7 +74,7 @@ def tree(data: bytes) -> Any:
         except msgspec.ValidationError:
             return json.loads(data, parse_int=_int, parse_float=_float)
     except NOT_JSON as error:
-        raise Unsound from error
+        raise InvalidJSON from error
 
 
 def _int(text: str) -> int | str:

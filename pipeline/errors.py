@@ -1,9 +1,11 @@
-"""Every error this project raises, in one tree.
+"""Name an error that nobody foresaw, without its text: that may quote an address or a payload. Pure.
+
+Every error this project raises, in one tree.
 
 Its type decides what happens to an error, never its text:
 
     MailfoldError
-    ├── Misuse               the caller asked for something that cannot be: exit 2, nothing was done
+    ├── UsageError             the caller asked for something that cannot be: exit 2, nothing was done
     ├── Outage               try again later: nothing is lost, nothing is acknowledged
     │   ├── StoreUnavailable       the suppression table is throttled or unreachable
     │   ├── ArchiveUnavailable     the log is unreachable
@@ -18,36 +20,38 @@ Its type decides what happens to an error, never its text:
 No message holds an address or a payload: errors end up in logs, and logs are no place for personal data.
 """
 
+from traceback import extract_tb
+
 
 class MailfoldError(Exception):
     """Whatever went wrong here; catch this to catch all of it."""
 
 
-class Misuse(MailfoldError):
+class UsageError(MailfoldError):
     """The request itself is wrong. Its text says how to put it right."""
 
 
-class Outage(MailfoldError):
+class Unavailable(MailfoldError):
     """Something needed is away for now. Trying again later is safe and loses nothing."""
 
 
-class StoreUnavailable(Outage):
+class StoreUnavailable(Unavailable):
     """The suppression table is throttled or unreachable."""
 
 
-class ArchiveUnavailable(Outage):
+class ArchiveUnavailable(Unavailable):
     """The log is throttled or unreachable."""
 
 
-class QuarantineUnavailable(Outage):
+class QuarantineUnavailable(Unavailable):
     """The quarantine is throttled or unreachable."""
 
 
-class CloudUnavailable(Outage):
+class ServiceUnavailable(Unavailable):
     """AWS throttles, fails or cannot be reached, where a deployment is looked at or changed."""
 
 
-class PolicyOutdated(Outage):
+class PolicyOutdated(Unavailable):
     """The table holds verdicts of a newer policy; writing would bring back an old one. Deploy the newer policy.
 
     Attributes:
@@ -62,14 +66,14 @@ class PolicyOutdated(Outage):
         )
 
 
-class BatchUnfinished(Outage):
+class PartialBatchFailure(Unavailable):
     """An outage stopped a batch. Everything before `first` is stored or quarantined; start again there.
 
     Attributes:
         first: Index of the first record that is not done.
     """
 
-    def __init__(self, *, first: int, cause: Outage) -> None:
+    def __init__(self, *, first: int, cause: Unavailable) -> None:
         self.first = first
         super().__init__(f"stopped at record {first} of the batch: {cause}")
 
@@ -85,5 +89,12 @@ class Conflict(MailfoldError):
         super().__init__("the item changed after it was loaded: load it again")
 
 
-class Rejected(MailfoldError):
+class ItemRejected(MailfoldError):
     """The store refuses this item however often it is tried."""
+
+
+def describe(error: BaseException) -> str:
+    """Return an error's type and the line that raised it, for a log or a reason."""
+    frames = extract_tb(error.__traceback__)
+    place = f" in {frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno}" if frames else ""
+    return f"an error of ours, {type(error).__name__}{place}"

@@ -9,10 +9,10 @@ from enum import StrEnum
 import msgspec
 
 from pipeline.address import Address
-from pipeline.wire import Mail, Own
+from pipeline.wire import Details, Mail
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """SES's ten event types, an operator's decision, and whatever SES may invent next."""
 
     SEND = "send"
@@ -29,11 +29,11 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
-FEEDBACK = frozenset({Kind.BOUNCE, Kind.COMPLAINT, Kind.DECISION})
+FEEDBACK = frozenset({EventKind.BOUNCE, EventKind.COMPLAINT, EventKind.DECISION})
 """The kinds that can hold facts about an address."""
 
 
-class Carrier(StrEnum):
+class Envelope(StrEnum):
     """What a record was wrapped in on its way."""
 
     LAMBDA_SNS = "lambda_sns"
@@ -65,7 +65,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     id: str
-    kind: Kind
+    kind: EventKind
     type: str
     occurred_at: datetime | None
     sent_at: datetime | None
@@ -73,9 +73,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     recipients: tuple[Address, ...]
     unusable: int
     mail: Mail
-    own: Own | None
+    own: Details | None
     raw: bytes
-    carriers: tuple[Carrier, ...]
+    carriers: tuple[Envelope, ...]
 
 
 class NotAnEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -15,7 +15,7 @@ import msgspec
 
 from pipeline.address import bare, canonical
 from pipeline.event import Event
-from pipeline.standing import EVERY_SCOPE, Evidence, Fact, Key
+from pipeline.standing import EVERY_SCOPE, Evidence, FactKind, Key
 from pipeline.timestamp import to_ms
 from pipeline.wire import Bounce, Complaint, Decision, Recipient
 
@@ -27,16 +27,16 @@ LATEST_AFTER_SENDING = timedelta(days=90)
 
 # By bounceType and bounceSubType, without case.
 BOUNCES = {
-    ("permanent", "general"): Fact.HARD,
-    ("permanent", "noemail"): Fact.HARD,
-    ("permanent", "suppressed"): Fact.ECHO,
-    ("permanent", "onaccountsuppressionlist"): Fact.ECHO,
-    ("permanent", "ontenantsuppressionlist"): Fact.ECHO,
-    ("permanent", "emailvalidationsuppressed"): Fact.ECHO,
-    ("permanent", "unsubscribedrecipient"): Fact.OPT_OUT,
-    ("transient", "general"): Fact.SOFT,
-    ("transient", "mailboxfull"): Fact.SOFT,
-    ("undetermined", "undetermined"): Fact.SOFT,
+    ("permanent", "general"): FactKind.HARD,
+    ("permanent", "noemail"): FactKind.HARD,
+    ("permanent", "suppressed"): FactKind.ECHO,
+    ("permanent", "onaccountsuppressionlist"): FactKind.ECHO,
+    ("permanent", "ontenantsuppressionlist"): FactKind.ECHO,
+    ("permanent", "emailvalidationsuppressed"): FactKind.ECHO,
+    ("permanent", "unsubscribedrecipient"): FactKind.OPT_OUT,
+    ("transient", "general"): FactKind.SOFT,
+    ("transient", "mailboxfull"): FactKind.SOFT,
+    ("undetermined", "undetermined"): FactKind.SOFT,
 }
 LISTS = frozenset({"onaccountsuppressionlist", "ontenantsuppressionlist"})
 NOT_SPAM = "not-spam"
@@ -45,15 +45,15 @@ _encode = msgspec.json.Encoder().encode
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)  # RFC 3463
 
 
-class Finding(msgspec.Struct, frozen=True, gc=False):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """One fact about one address."""
 
     key: Key
-    fact: Fact
+    fact: FactKind
     evidence: Evidence
 
 
-def findings(event: Event) -> Iterator[Finding]:
+def facts(event: Event) -> Iterator[Fact]:
     """Give every fact in an event, by address; nothing for most events."""
     own = event.own
     if isinstance(own, Bounce):
@@ -65,7 +65,7 @@ def findings(event: Event) -> Iterator[Finding]:
     return iter(())
 
 
-def counted_from_ms(event: Event) -> int:
+def effective_ms(event: Event) -> int:
     """Return when an event counts from: the later of its own time and the sending's, never long after sending."""
     occurred_at, sent_at = event.occurred_at, event.sent_at
     if sent_at is None or occurred_at is None:
@@ -75,15 +75,15 @@ def counted_from_ms(event: Event) -> int:
     return max(0, to_ms(later if later - sent_at <= LATEST_AFTER_SENDING else sent_at + LATEST_AFTER_SENDING))
 
 
-def _of_bounce(event: Event, bounce: Bounce) -> Iterator[Finding]:
+def _of_bounce(event: Event, bounce: Bounce) -> Iterator[Fact]:
     fact = _bounce_fact(bounce.bounce_type or "", bounce.bounce_sub_type or "")
     if fact is None:
         return
-    at_ms, message_id, sub_type = counted_from_ms(event), _cut(event.message_id), _cut(bounce.bounce_sub_type)
+    at_ms, message_id, sub_type = effective_ms(event), _cut(event.message_id), _cut(bounce.bounce_sub_type)
     for person in bounce.bounced_recipients or ():
         spelling = person.email_address or ""
         address = canonical(spelling)
-        if address is None or (fact is Fact.SOFT and _is_automatic(bounce, person)):
+        if address is None or (fact is FactKind.SOFT and _is_automatic(bounce, person)):
             continue
         evidence = Evidence(
             at_ms=at_ms,
@@ -91,14 +91,14 @@ def _of_bounce(event: Event, bounce: Bounce) -> Iterator[Finding]:
             message_id=message_id,
             sub_type=sub_type,
             status=_status(person.status),
-            diagnostic="" if fact is Fact.SOFT else _cut(person.diagnostic_code, DIAGNOSTIC_KEPT),
+            diagnostic="" if fact is FactKind.SOFT else _cut(person.diagnostic_code, DIAGNOSTIC_KEPT),
             spelling=_cut(bare(spelling)),
         )
-        yield Finding(Key(address), fact, evidence)
+        yield Fact(Key(address), fact, evidence)
 
 
 @lru_cache(maxsize=256)
-def _bounce_fact(bounce_type: str, sub_type: str) -> Fact | None:
+def _bounce_fact(bounce_type: str, sub_type: str) -> FactKind | None:
     return BOUNCES.get((_plain(bounce_type), _plain(sub_type)))
 
 
@@ -107,36 +107,36 @@ def _is_automatic(bounce: Bounce, person: Recipient) -> bool:
     return _plain(bounce.bounce_sub_type) == "general" and not (person.status or person.diagnostic_code)
 
 
-def _of_complaint(event: Event, complaint: Complaint) -> Iterator[Finding]:
+def _of_complaint(event: Event, complaint: Complaint) -> Iterator[Fact]:
     sub_type = _plain(complaint.complaint_sub_type)
     if _plain(complaint.complaint_feedback_type) == NOT_SPAM or (sub_type and sub_type not in LISTS):
         return
     # Most mailbox providers hide who complained; SES then names everyone there who got the mail. So several names
     # are suspects, not culprits. (SES guide, "Complaint object")
     certain = len(event.recipients) + event.unusable == 1
-    fact = Fact.ECHO if sub_type else Fact.COMPLAINT if certain else Fact.UNCERTAIN_COMPLAINT
+    fact = FactKind.ECHO if sub_type else FactKind.COMPLAINT if certain else FactKind.UNCERTAIN_COMPLAINT
     named = [person.email_address or "" for person in complaint.complained_recipients or ()]
     spellings = {canonical(text): bare(text) for text in (*(event.mail.destination or ()), *named)}
     for address in event.recipients:
         evidence = Evidence(
-            at_ms=counted_from_ms(event),
+            at_ms=effective_ms(event),
             event_id=event.id,
             message_id=_cut(event.message_id),
             sub_type=_cut(complaint.complaint_sub_type or complaint.complaint_feedback_type),
             spelling=_cut(spellings[address]),
         )
-        yield Finding(Key(address), fact, evidence)
+        yield Fact(Key(address), fact, evidence)
 
 
-def _of_decision(event: Event, decision: Decision) -> Iterator[Finding]:
+def _of_decision(event: Event, decision: Decision) -> Iterator[Fact]:
     evidence = Evidence(
-        at_ms=counted_from_ms(event),
+        at_ms=effective_ms(event),
         event_id=event.id,
         spelling=_cut(bare(decision.address or "")),
-        lifts=tuple(sorted(set(decision.read or ()))) if decision.action == Fact.RELEASE else (),
+        lifts=tuple(sorted(set(decision.read or ()))) if decision.action == FactKind.RELEASE else (),
     )
     for address in event.recipients:
-        yield Finding(Key(address, decision.scope or EVERY_SCOPE), Fact(decision.action or ""), evidence)
+        yield Fact(Key(address, decision.scope or EVERY_SCOPE), FactKind(decision.action or ""), evidence)
 
 
 def _plain(name: str | None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pipeline.document import NOT_JSON
-from pipeline.event import Kind
+from pipeline.event import EventKind
 
 
 class _There(msgspec.Struct, gc=False):
@@ -61,15 +61,15 @@ class _Complaint(_Record, tag="Complaint", gc=False):
     pass
 
 
-_KINDS: dict[type[_Record], Kind] = {
-    _Send: Kind.SEND,
-    _Reject: Kind.REJECT,
-    _Delivery: Kind.DELIVERY,
-    _Open: Kind.OPEN,
-    _Click: Kind.CLICK,
-    _DeliveryDelay: Kind.DELIVERY_DELAY,
-    _RenderingFailure: Kind.RENDERING_FAILURE,
-    _Subscription: Kind.SUBSCRIPTION,
+_KINDS: dict[type[_Record], EventKind] = {
+    _Send: EventKind.SEND,
+    _Reject: EventKind.REJECT,
+    _Delivery: EventKind.DELIVERY,
+    _Open: EventKind.OPEN,
+    _Click: EventKind.CLICK,
+    _DeliveryDelay: EventKind.DELIVERY_DELAY,
+    _RenderingFailure: EventKind.RENDERING_FAILURE,
+    _Subscription: EventKind.SUBSCRIPTION,
 }
 _skim = msgspec.json.Decoder(
     _Send
@@ -85,7 +85,7 @@ _skim = msgspec.json.Decoder(
 ).decode
 
 
-def glance(payload: bytes) -> Kind | None:
+def glance(payload: bytes) -> EventKind | None:
     """Return the kind of a bare record that cannot hold facts; None: it must be decoded to know."""
     try:
         return _KINDS.get(type(_skim(payload)))
@@ -93,7 +93,7 @@ def glance(payload: bytes) -> Kind | None:
         return None
 
 
-def glances(payloads: Sequence[bytes]) -> list[Kind | None]:
+def glances(payloads: Sequence[bytes]) -> list[EventKind | None]:
     """Return `glance` of each payload; a batch of plain ones, which is the usual, in a third less time."""
     try:
         return [_KINDS.get(type(record)) for record in map(_skim, payloads)]

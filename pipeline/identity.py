@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.event import Kind
+from pipeline.event import EventKind
 from pipeline.wire import Bounce, Click, Complaint, Decision, Delivery, DeliveryDelay, Open, Subscription
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -22,7 +22,7 @@ _HEX_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def identify(
-    kind: Kind, own: Any, message_id: str | None, occurred_at: datetime | None, recipients: Sequence[str]
+    kind: EventKind, own: Any, message_id: str | None, occurred_at: datetime | None, recipients: Sequence[str]
 ) -> str | None:
     """Return the event's id: 128 bits as 32 hex digits; None if the record says too little to have one.
 
@@ -35,7 +35,7 @@ def identify(
     """
     discriminate = _DISCRIMINATORS.get(type(own))
     if discriminate is None:  # Send, Reject, Rendering Failure: at most one of each for a message
-        return _hash((kind, message_id)) if message_id and kind is not Kind.UNKNOWN else None
+        return _hash((kind, message_id)) if message_id and kind is not EventKind.UNKNOWN else None
     if type(own) is Decision:
         return _client_id(own.id or "")
     # A time that cannot be read still tells two events apart.
@@ -43,7 +43,7 @@ def identify(
     return _hash((kind, message_id, *discriminator)) if message_id or discriminator[0] else None
 
 
-def content_id(kind: Kind, tree: object) -> str:
+def content_id(kind: EventKind, tree: object) -> str:
     """Return the id of a record that says neither which message, nor which feedback, nor when: all of it counts.
 
     Args:
@@ -56,7 +56,7 @@ def content_id(kind: Kind, tree: object) -> str:
 def _client_id(text: str) -> str:
     """Return a decision's id, made by the client, in the form of all ids."""
     plain = text.replace("-", "").lower()
-    return plain if _HEX_ID.fullmatch(plain) else _hash((Kind.DECISION, text))
+    return plain if _HEX_ID.fullmatch(plain) else _hash((EventKind.DECISION, text))
 
 
 def _hash(parts: object) -> str:

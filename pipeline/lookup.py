@@ -14,7 +14,7 @@ from pipeline.ports import SuppressionStore
 from pipeline.standing import NOTHING_KNOWN, Key, Standing
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class LookupResult(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about one address that was asked for.
 
     Attributes:
@@ -32,7 +32,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     standing: Standing = NOTHING_KNOWN
 
 
-def lookup(addresses: Sequence[str], *, store: SuppressionStore, now: datetime) -> list[Answer]:
+def lookup(addresses: Sequence[str], *, store: SuppressionStore, now: datetime) -> list[LookupResult]:
     """Answer for each address, in the order asked; the store is asked once for each distinct one.
 
     Raises:
@@ -43,11 +43,11 @@ def lookup(addresses: Sequence[str], *, store: SuppressionStore, now: datetime) 
     answers = []
     for asked in addresses:
         if (key := keys.get(asked)) is None:
-            answers.append(Answer(asked=asked, address=None, suppressed=False))
+            answers.append(LookupResult(asked=asked, address=None, suppressed=False))
             continue
         item = items[key]
         answers.append(
-            Answer(
+            LookupResult(
                 asked=asked,
                 address=key.address,
                 suppressed=item.verdict.holds_at(now),

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from pipeline.errors import Conflict
-from pipeline.fact import Finding
-from pipeline.ports import NO_ITEM, Item, Quarantined, Scan
-from pipeline.row import Row, findings_of
+from pipeline.fact import Fact
+from pipeline.ports import NO_ITEM, FactScan, Item, Quarantined
+from pipeline.row import Row, row_facts
 from pipeline.standing import Key
 
 
@@ -50,11 +50,11 @@ class MemoryArchive:
             if (since is None or row.arrived_at >= since) and (until is None or row.arrived_at < until)
         ]
 
-    def findings(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Scan]:
+    def findings(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
         """See `ports.Archive`."""
         for rows in self.rows(since=since, until=until):
-            found: list[Finding] = [finding for row in rows for finding in findings_of(row)]
-            yield Scan(rows=len(rows), findings=found)
+            found: list[Fact] = [finding for row in rows for finding in row_facts(row)]
+            yield FactScan(rows=len(rows), findings=found)
 
 
 class MemoryQuarantine:

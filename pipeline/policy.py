@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.address import Address, is_simulator
 from pipeline.document import NOT_JSON
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 from pipeline.standing import MAILS_KEPT, Evidence, Standing
 from pipeline.timestamp import from_ms, to_ms
 
@@ -105,12 +105,12 @@ def parse_policy(document: bytes) -> Policy:
     """Read a policy from JSON.
 
     Raises:
-        Misuse: It is not JSON, or not a policy.
+        UsageError: It is not JSON, or not a policy.
     """
     try:
         return msgspec.json.decode(document, type=Policy)
     except NOT_JSON as error:
-        raise Misuse(f"not a policy: {error}") from error
+        raise UsageError(f"not a policy: {error}") from error
 
 
 def policy_hash(policy: Policy) -> str:

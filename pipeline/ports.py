@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from pipeline.fact import Finding
+from pipeline.fact import Fact
 from pipeline.policy import CLEAR, Verdict
 from pipeline.row import Row
 from pipeline.standing import NOTHING_KNOWN, Key, Standing
@@ -54,7 +54,7 @@ class SuppressionStore(Protocol):
         Raises:
             Conflict: It has another facts hash, or a higher policy version. Nothing was written.
             StoreUnavailable: Throttled or unreachable. Whether it was written is unknown; trying again is safe.
-            Rejected: The store will never take this item. Nothing was written.
+            ItemRejected: The store will never take this item. Nothing was written.
         """
         ...
 
@@ -67,7 +67,7 @@ class SuppressionStore(Protocol):
         ...
 
 
-class Scan(msgspec.Struct, frozen=True, kw_only=True):
+class FactScan(msgspec.Struct, frozen=True, kw_only=True):
     """One lot of what `Archive.findings` found.
 
     Attributes:
@@ -76,7 +76,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     rows: int
-    findings: Sequence[Finding]
+    findings: Sequence[Fact]
 
 
 class Archive(Protocol):
@@ -87,7 +87,7 @@ class Archive(Protocol):
 
         Raises:
             ArchiveUnavailable: Throttled or unreachable. Some rows may have been kept; trying again is safe.
-            Misuse: What no second try mends: there is no such log, or no access to it.
+            UsageError: What no second try mends: there is no such log, or no access to it.
         """
         ...
 
@@ -99,7 +99,7 @@ class Archive(Protocol):
         """
         ...
 
-    def findings(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Scan]:
+    def findings(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
         """Give the facts in those rows, without reading more of them than is needed.
 
         Rows of another decoder version are decoded again from their raw text.

@@ -1,20 +1,35 @@
-"""The loop: payloads in, facts joined into the suppression table.
+"""The projection as every consumer of a stream runs it: what nobody foresaw is found, set aside and passed.
+
+`projection.project` knows outages, conflicts, poison and what the store refuses. Anything else that stops it is an
+error of ours in some record: halving the batch finds that record, which is quarantined with its bytes like any poison.
+Raising would hold up its shard for days and heal nothing. Pure but for its ports.
+
+The loop: payloads in, facts joined into the suppression table.
 
 Lambda, the Kinesis Client Library and replay all end in `merge`, so replay equals live by construction.
 A batch is never acknowledged unless each of its records is stored or quarantined: `project` returns, or it raises
-`BatchUnfinished` with the first record that is not done. Pure but for the ports that it is given.
+`PartialBatchFailure` with the first record that is not done. Pure but for the ports that it is given.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
 from functools import partial
 
 import msgspec
 
-from pipeline.errors import BatchUnfinished, Conflict, Outage, PolicyOutdated, Rejected, StoreUnavailable
-from pipeline.gathering import Gathering, StreamRecord, Tally
+from pipeline.batch import BatchReader, Counts, StreamRecord
+from pipeline.errors import (
+    Conflict,
+    ItemRejected,
+    PartialBatchFailure,
+    PolicyOutdated,
+    StoreUnavailable,
+    Unavailable,
+    describe,
+)
 from pipeline.policy import Policy, verdict
-from pipeline.ports import Item, Quarantine, SuppressionStore
+from pipeline.ports import Item, Quarantine, Quarantined, SuppressionStore
 from pipeline.standing import Key, Standing, facts_hash, join
 
 SAVE_ATTEMPTS = 5  # contention is two writers, live and replay; more than five in a row is an outage
@@ -22,7 +37,7 @@ SAVE_ATTEMPTS = 5  # contention is two writers, live and replay; more than five 
 Changes = Mapping[Key, Standing]
 
 
-class Saved(Enum):
+class SaveStatus(Enum):
     """What became of one item, where nothing went wrong with it."""
 
     WRITTEN = auto()
@@ -31,12 +46,12 @@ class Saved(Enum):
 
 
 Loaded = tuple[Key, Item]
-Outcome = tuple[Key, Saved | Rejected | Outage]
-Each = Callable[[Callable[[Loaded], Outcome], Iterable[Loaded]], Iterable[Outcome]]
+SaveOutcome = tuple[Key, SaveStatus | ItemRejected | Unavailable]
+MapFunction = Callable[[Callable[[Loaded], SaveOutcome], Iterable[Loaded]], Iterable[SaveOutcome]]
 """Applies a function to each of many, as `map` does one after the other, and a pool of threads several at once."""
 
 
-class Merged(msgspec.Struct, kw_only=True):
+class MergeResult(msgspec.Struct, kw_only=True):
     """How far `merge` came, in one store or in several.
 
     Attributes:
@@ -51,7 +66,7 @@ class Merged(msgspec.Struct, kw_only=True):
     unchanged: int = 0
     rejected: dict[Key, str] = msgspec.field(default_factory=dict)
     pending: Sequence[Key] = ()
-    outage: Outage | None = None
+    outage: Unavailable | None = None
 
 
 def project(
@@ -61,8 +76,8 @@ def project(
     also: Sequence[SuppressionStore] = (),
     quarantine: Quarantine,
     policy: Policy,
-    each: Each = map,
-) -> Tally:
+    each: MapFunction = map,
+) -> Counts:
     """Fold a batch into the store, and set aside what cannot be read.
 
     Args:
@@ -74,28 +89,28 @@ def project(
         each: How items are saved: `map`, or a pool's, if the stores can be called from its threads.
 
     Raises:
-        BatchUnfinished: A store or the quarantine is away. All before `first` is done; doing it again is harmless.
+        PartialBatchFailure: A store or the quarantine is away. All before `first` is done; doing it again is harmless.
     """
-    gathering = Gathering(quarantine)
+    gathering = BatchReader(quarantine)
     outage = gathering.read(batch)
     tally, sources = gathering.tally, gathering.sources
-    merged = merge_each(gathering.changes(), stores=(store, *also), policy=policy, each=each)
+    merged = merge_into_stores(gathering.changes(), stores=(store, *also), policy=policy, each=each)
     tally.written, tally.unchanged = merged.written, merged.unchanged
     end = min((sources[key][0] for key in merged.pending), default=gathering.end)
     refused = {index: why for key, why in merged.rejected.items() for index in sources[key] if index < end}
     for index in sorted(refused):
         gathering.set_aside(index, batch[index], f"the store refuses its facts: {refused[index]}")
     if cause := merged.outage or outage:
-        raise BatchUnfinished(first=end, cause=cause)
+        raise PartialBatchFailure(first=end, cause=cause)
     return tally
 
 
-def merge(changes: Changes, *, store: SuppressionStore, policy: Policy, each: Each = map) -> Merged:
+def merge(changes: Changes, *, store: SuppressionStore, policy: Policy, each: MapFunction = map) -> MergeResult:
     """Join changes into the store: load, join, put what is new; on a conflict load and join again, a few times.
 
     Raises nothing that the store may raise: the answer says how far it came.
     """
-    merged = Merged()
+    merged = MergeResult()
     pending = dict(changes)
     try:
         for _ in range(SAVE_ATTEMPTS if pending else 0):
@@ -109,18 +124,20 @@ def merge(changes: Changes, *, store: SuppressionStore, policy: Policy, each: Ea
             merged.outage = StoreUnavailable(
                 f"{len(pending)} items changed under every one of {SAVE_ATTEMPTS} attempts"
             )
-    except Outage as error:
+    except Unavailable as error:
         merged.outage = error
     merged.pending = tuple(pending)
     return merged
 
 
-def merge_each(changes: Changes, *, stores: Sequence[SuppressionStore], policy: Policy, each: Each = map) -> Merged:
+def merge_into_stores(
+    changes: Changes, *, stores: Sequence[SuppressionStore], policy: Policy, each: MapFunction = map
+) -> MergeResult:
     """Join changes into each of several stores, one after the other, as `merge` does into one.
 
     An outage leaves the stores that come after it alone, so that not even the keys that are done elsewhere are done.
     """
-    total = Merged()
+    total = MergeResult()
     for number, store in enumerate(stores, 1):
         merged = merge(changes, store=store, policy=policy, each=each)
         total.written += merged.written
@@ -133,57 +150,57 @@ def merge_each(changes: Changes, *, stores: Sequence[SuppressionStore], policy: 
     return total
 
 
-def merge_fully(changes: Changes, *, store: SuppressionStore, policy: Policy) -> Merged:
+def merge_fully(changes: Changes, *, store: SuppressionStore, policy: Policy) -> MergeResult:
     """Join changes into the store, all of them.
 
     Raises:
-        Outage: The store is away. What was joined so far stays; doing it again is harmless.
-        Rejected: The store refuses an item for good.
+        Unavailable: The store is away. What was joined so far stays; doing it again is harmless.
+        ItemRejected: The store refuses an item for good.
     """
     merged = merge(changes, store=store, policy=policy)
     if merged.outage:
         raise merged.outage
     if merged.rejected:
-        raise Rejected(f"the table refuses {len(merged.rejected)} items: {next(iter(merged.rejected.values()))}")
+        raise ItemRejected(f"the table refuses {len(merged.rejected)} items: {next(iter(merged.rejected.values()))}")
     return merged
 
 
-def _save(loaded: Loaded, *, changes: Changes, store: SuppressionStore, policy: Policy) -> Outcome:
+def _save(loaded: Loaded, *, changes: Changes, store: SuppressionStore, policy: Policy) -> SaveOutcome:
     """Bring one item up to date; return what became of it. May run in any thread."""
     key, item = loaded
     known = join(item.standing, changes[key])
     if known == item.standing and item.policy_version >= policy.version:
-        return key, Saved.UNCHANGED
+        return key, SaveStatus.UNCHANGED
     if item.policy_version > policy.version:
         return key, PolicyOutdated(ours=policy.version, theirs=item.policy_version)
     try:
-        store.save(key, item_of(key, known, policy), expected=item.facts_hash)
+        store.save(key, to_item(key, known, policy), expected=item.facts_hash)
     except Conflict:
-        return key, Saved.CONFLICT
-    except (Rejected, Outage) as error:
+        return key, SaveStatus.CONFLICT
+    except (ItemRejected, Unavailable) as error:
         return key, error
-    return key, Saved.WRITTEN
+    return key, SaveStatus.WRITTEN
 
 
-def _note(key: Key, outcome: Saved | Rejected | Outage, merged: Merged) -> bool:
+def _note(key: Key, outcome: SaveStatus | ItemRejected | Unavailable, merged: MergeResult) -> bool:
     """Count an outcome; return whether the key is done.
 
     Raises:
-        Outage: That is the outcome.
+        Unavailable: That is the outcome.
     """
     match outcome:
-        case Saved.WRITTEN:
+        case SaveStatus.WRITTEN:
             merged.written += 1
-        case Saved.UNCHANGED:
+        case SaveStatus.UNCHANGED:
             merged.unchanged += 1
-        case Rejected():
+        case ItemRejected():
             merged.rejected[key] = str(outcome)
-        case Outage():
+        case Unavailable():
             raise outcome
-    return outcome is not Saved.CONFLICT
+    return outcome is not SaveStatus.CONFLICT
 
 
-def item_of(key: Key, known: Standing, policy: Policy) -> Item:
+def to_item(key: Key, known: Standing, policy: Policy) -> Item:
     """Return the item that the table holds for a standing under a policy."""
     return Item(
         standing=known,
@@ -191,3 +208,77 @@ def item_of(key: Key, known: Standing, policy: Policy) -> Item:
         facts_hash=facts_hash(known),
         policy_version=policy.version,
     )
+
+
+class BatchResult(msgspec.Struct, kw_only=True):
+    """What became of a batch.
+
+    Attributes:
+        tallies: Counts of each part that was finished: of the whole batch, unless an error of ours parted it.
+        faults: Records set aside for such an error, by what it was.
+        outage: What stopped it; None if nothing did.
+        undone: Index of the first record that is not done; None if all are.
+    """
+
+    tallies: list[Counts] = msgspec.field(default_factory=list)
+    faults: Counter[str] = msgspec.field(default_factory=Counter)
+    outage: Unavailable | None = None
+    undone: int | None = None
+
+
+class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
+    """The projection with what it works on.
+
+    Attributes:
+        store: The suppression table that senders ask.
+        also: Further ones that get the same facts; see `projection.project`.
+        quarantine: Where poison is set aside.
+        policy: What gives the verdicts.
+        each: How items are saved; see `projection.project`.
+    """
+
+    store: SuppressionStore
+    also: Sequence[SuppressionStore] = ()
+    quarantine: Quarantine
+    policy: Policy
+    each: MapFunction = map
+
+    def project(self, batch: Sequence[StreamRecord]) -> BatchResult:
+        """Project a batch up to the first outage, in ever smaller parts where an error of ours stops one."""
+        done = BatchResult()
+        parts = [(0, len(batch))]
+        while parts:
+            start, end = parts.pop()
+            try:
+                whole = self._project_part(batch[start:end], done)
+            except Unavailable as outage:
+                done.outage = outage
+                done.undone = start + (outage.first if isinstance(outage, PartialBatchFailure) else 0)
+                break
+            if not whole:
+                middle = (start + end) // 2
+                parts += [(middle, end), (start, middle)]
+        return done
+
+    def _project_part(self, part: Sequence[StreamRecord], done: BatchResult) -> bool:
+        """Project a part, or set its only record aside; return whether it is done, or else to be halved."""
+        try:
+            done.tallies.append(
+                project(
+                    part,
+                    store=self.store,
+                    also=self.also,
+                    quarantine=self.quarantine,
+                    policy=self.policy,
+                    each=self.each,
+                )
+            )
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - poison of a kind that nobody foresaw must not block its shard
+            if len(part) > 1:
+                return False
+            why = describe(error)
+            self.quarantine.put(Quarantined(payload=part[0].payload, reason=why, position=part[0].position))
+            done.faults[why] += 1
+        return True

@@ -8,17 +8,17 @@ from datetime import datetime
 
 import msgspec
 
+from pipeline.batch import group_by_key
 from pipeline.digest import digest
-from pipeline.fact import Finding
-from pipeline.gathering import gather
+from pipeline.fact import Fact
 from pipeline.policy import Policy
 from pipeline.ports import Archive, SuppressionStore
 from pipeline.projection import merge_fully
 
-FINDINGS_HELD = 100_000  # in memory before they are merged: about 60 MB
+FACTS_HELD = 100_000  # in memory before they are merged: about 60 MB
 
 
-class Replayed(msgspec.Struct, kw_only=True):
+class ReplayResult(msgspec.Struct, kw_only=True):
     """What a replay did.
 
     Attributes:
@@ -41,8 +41,8 @@ def replay(
     policy: Policy,
     since: datetime | None = None,
     until: datetime | None = None,
-    progress: Callable[[Replayed], None] = lambda _: None,
-) -> Replayed:
+    progress: Callable[[ReplayResult], None] = lambda _: None,
+) -> ReplayResult:
     """Fold what arrived from `since` up to, not including, `until` into the store.
 
     Args:
@@ -54,16 +54,16 @@ def replay(
         progress: Called after every lot of rows.
 
     Raises:
-        Outage: The log or the table is away. What was joined so far stays; start again.
-        Rejected: The table refuses an item for good.
+        Unavailable: The log or the table is away. What was joined so far stays; start again.
+        ItemRejected: The table refuses an item for good.
     """
-    done = Replayed()
-    held: list[Finding] = []
+    done = ReplayResult()
+    held: list[Fact] = []
     for scan in archive.findings(since=since, until=until):
         held += scan.findings
         done.rows += scan.rows
         done.facts += len(scan.findings)
-        if len(held) >= FINDINGS_HELD:
+        if len(held) >= FACTS_HELD:
             _merge(held, done, store, policy)
             held = []
         progress(done)
@@ -77,7 +77,7 @@ def store_digest(store: SuppressionStore) -> str:
     return digest((key, item.standing) for key, item in store.scan())
 
 
-def _merge(found: list[Finding], done: Replayed, store: SuppressionStore, policy: Policy) -> None:
-    merged = merge_fully(gather(found), store=store, policy=policy)
+def _merge(found: list[Fact], done: ReplayResult, store: SuppressionStore, policy: Policy) -> None:
+    merged = merge_fully(group_by_key(found), store=store, policy=policy)
     done.written += merged.written
     done.unchanged += merged.unchanged

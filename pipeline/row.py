@@ -1,19 +1,124 @@
 """A record as a row of the log: flat columns, and the record itself in `raw`.
 
 The columns and their types are those of schemas/log.json; a test proves it. Pure.
+
+The columns of the log that only some kinds of event fill.
+
+Pure. What they mean stands in schemas/log.json.
 """
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
-from pipeline.address import Address, domain
-from pipeline.columns import Diagnosis, own_columns
+from pipeline.address import Address, canonical, domain
 from pipeline.decode import DECODER_VERSION, decode
-from pipeline.event import FEEDBACK, Event, Kind, Poison
-from pipeline.fact import Finding, findings
-from pipeline.standing import Evidence, Fact, Key
+from pipeline.event import FEEDBACK, Event, EventKind, Poison
+from pipeline.fact import Fact, facts
+from pipeline.standing import Evidence, FactKind, Key
+from pipeline.timestamp import parse_time
+from pipeline.wire import (
+    Bounce,
+    Click,
+    Complaint,
+    Delivery,
+    DeliveryDelay,
+    Details,
+    Failure,
+    Open,
+    Recipient,
+    Reject,
+    Subscription,
+)
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the remote server said about one recipient of a bounce or a delay, uncut."""
+
+    address: str | None
+    action: str | None
+    status: str | None
+    diagnostic: str | None
+
+
+def detail_columns(own: Details | None) -> dict[str, Any]:  # noqa: C901 - one flat branch per kind
+    """Return the columns that a kind's own object fills, by name."""
+    match own:  # the most frequent first
+        case None:
+            return {}
+        case Delivery():
+            return {
+                "processing_time_ms": own.processing_time_millis,
+                "smtp_response": own.smtp_response,
+                "reporting_mta": own.reporting_mta,
+                "remote_mta_ip": own.remote_mta_ip,
+            }
+        case Bounce():
+            return {
+                "feedback_id": own.feedback_id,
+                "bounce_type": own.bounce_type,
+                "bounce_sub_type": own.bounce_sub_type,
+                "diagnoses": _diagnoses(own.bounced_recipients),
+                "reporting_mta": own.reporting_mta,
+                "remote_mta_ip": own.remote_mta_ip,
+            }
+        case Complaint():
+            return {
+                "feedback_id": own.feedback_id,
+                "complaint_feedback_type": own.complaint_feedback_type,
+                "complaint_sub_type": own.complaint_sub_type,
+                "complaint_arrived_at": parse_time(own.arrival_date),
+                "user_agent": own.user_agent,
+            }
+        case DeliveryDelay():
+            return {
+                "delay_type": own.delay_type,
+                "expires_at": parse_time(own.expiration_time),
+                "diagnoses": _diagnoses(own.delayed_recipients),
+                "reporting_mta": own.reporting_mta,
+            }
+        case Open():
+            return {
+                "ip_address": own.ip_address,
+                "user_agent": own.user_agent,
+                "bot_likelihood": own.is_bot_event,
+            }
+        case Click():
+            return {
+                "ip_address": own.ip_address,
+                "user_agent": own.user_agent,
+                "bot_likelihood": own.is_bot_event,
+                "link": own.link,
+                "link_tags": own.link_tags,
+            }
+        case Failure():
+            return {"template_name": own.template_name, "error_message": own.error_message}
+        case Reject():
+            return {"reject_reason": own.reason}
+        case Subscription():
+            preferences = own.new_topic_preferences
+            return {
+                "contact_list": own.contact_list,
+                "subscription_source": own.source,
+                "unsubscribed_all": preferences.unsubscribe_all if preferences else None,
+            }
+        case _:  # a decision
+            return {"decision": own.action}
+
+
+def _diagnoses(people: list[Recipient] | None) -> tuple[Diagnosis, ...]:
+    return tuple(
+        Diagnosis(
+            address=canonical(person.email_address or ""),
+            action=person.action,
+            status=person.status,
+            diagnostic=person.diagnostic_code,
+        )
+        for person in people or ()
+    )
+
 
 CONFIGURATION_SET_TAG = "ses:configuration-set"
 
@@ -83,7 +188,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     raw: str
 
 
-def row(event: Event, *, arrived_at: datetime) -> Row:
+def to_row(event: Event, *, arrived_at: datetime) -> Row:
     """Return an event as a row; `arrived_at` is when the log got it."""
     mail = event.mail
     feedback = event.kind in FEEDBACK
@@ -105,10 +210,10 @@ def row(event: Event, *, arrived_at: datetime) -> Row:
         subject=mail.common_headers.subject if mail.common_headers else None,
         configuration_set=configuration_set[0] if configuration_set else None,
         tags=mail.tags,
-        facts=tuple(map(_fact_column, findings(event))) if feedback else (),
+        facts=tuple(map(_fact_column, facts(event))) if feedback else (),
         decoder_version=DECODER_VERSION,
         raw=event.raw.decode(),
-        **own_columns(event.own),
+        **detail_columns(event.own),
     )
 
 
@@ -122,7 +227,7 @@ def poison_row(poison: Poison, *, name: str, arrived_at: datetime) -> Row:
     """Return poison that came together with events as a row, so that it is not lost when they are kept."""
     return Row(
         event_id=name,
-        event_type=Kind.UNKNOWN.value,
+        event_type=EventKind.UNKNOWN.value,
         ses_type="",
         is_feedback=False,
         arrived_at=arrived_at,
@@ -132,18 +237,18 @@ def poison_row(poison: Poison, *, name: str, arrived_at: datetime) -> Row:
     )
 
 
-def findings_of(row: Row) -> Iterator[Finding]:
+def row_facts(row: Row) -> Iterator[Fact]:
     """Give the facts in a row: as decoded then, or decoded again where the decoder has moved on since."""
     if row.decoder_version == DECODER_VERSION:
         for fact in row.facts:
-            yield finding(fact)
+            yield to_fact(fact)
     else:
         for outcome in decode(row.raw.encode()):
             if isinstance(outcome, Event):
-                yield from findings(outcome)
+                yield from facts(outcome)
 
 
-def finding(fact: FactColumn) -> Finding:
+def to_fact(fact: FactColumn) -> Fact:
     """Return a fact's column as the fact it was made of."""
     evidence = Evidence(
         at_ms=fact.at_ms,
@@ -155,10 +260,10 @@ def finding(fact: FactColumn) -> Finding:
         spelling=fact.spelling,
         lifts=fact.lifts,
     )
-    return Finding(Key(fact.address, fact.scope), Fact(fact.fact), evidence)
+    return Fact(Key(fact.address, fact.scope), FactKind(fact.fact), evidence)
 
 
-def _fact_column(found: Finding) -> FactColumn:
+def _fact_column(found: Fact) -> FactColumn:
     evidence = found.evidence
     return FactColumn(
         address=found.key.address,

@@ -35,7 +35,7 @@ class Key(NamedTuple):
     scope: str = EVERY_SCOPE
 
 
-class Fact(StrEnum):
+class FactKind(StrEnum):
     """What a piece of evidence is evidence of; each is a field of `Standing`."""
 
     HARD = "hard"
@@ -100,9 +100,9 @@ def join(one: Standing, other: Standing) -> Standing:
     return Standing(**{fact: _joined(keep, getattr(one, fact), getattr(other, fact)) for fact, keep in _KEEP.items()})
 
 
-def standing(facts: Iterable[tuple[Fact, Evidence]]) -> Standing:
+def standing(facts: Iterable[tuple[FactKind, Evidence]]) -> Standing:
     """Return the standing in which these facts join."""
-    gathered: dict[Fact, list[Evidence]] = {}
+    gathered: dict[FactKind, list[Evidence]] = {}
     for fact, evidence in facts:
         gathered.setdefault(fact, []).append(evidence)
     return Standing(
@@ -110,9 +110,9 @@ def standing(facts: Iterable[tuple[Fact, Evidence]]) -> Standing:
     )
 
 
-def facts_of(known: Standing) -> Iterable[tuple[Fact, Evidence]]:
+def kept_facts(known: Standing) -> Iterable[tuple[FactKind, Evidence]]:
     """Give every fact of a standing with its evidence."""
-    for fact in Fact:
+    for fact in FactKind:
         for evidence in getattr(known, fact):
             yield fact, evidence
 
@@ -147,13 +147,13 @@ def _newest(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     return () if newest is None else (newest,)
 
 
-_KEEP: dict[Fact, Keep] = {
-    Fact.HARD: _oldest_and_newest,
-    Fact.COMPLAINT: _oldest_and_newest,
-    Fact.UNCERTAIN_COMPLAINT: _oldest_and_newest,
-    Fact.SOFT: _greatest_per_mail,
-    Fact.ECHO: _newest,
-    Fact.OPT_OUT: _newest,
-    Fact.SUPPRESS: _newest,
-    Fact.RELEASE: _newest,
+_KEEP: dict[FactKind, Keep] = {
+    FactKind.HARD: _oldest_and_newest,
+    FactKind.COMPLAINT: _oldest_and_newest,
+    FactKind.UNCERTAIN_COMPLAINT: _oldest_and_newest,
+    FactKind.SOFT: _greatest_per_mail,
+    FactKind.ECHO: _newest,
+    FactKind.OPT_OUT: _newest,
+    FactKind.SUPPRESS: _newest,
+    FactKind.RELEASE: _newest,
 }

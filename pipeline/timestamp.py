@@ -21,7 +21,7 @@ _FORMS = re.compile(
 _USUAL_LENGTH = len("2016-10-14T05:02:16.645Z")
 
 
-def parse(text: str | None) -> datetime | None:
+def parse_time(text: str | None) -> datetime | None:
     """Return the moment that `text` names, aware, in UTC, cut to milliseconds; None if it is not readable.
 
     A time without a zone is UTC: SES's always are.
@@ -53,7 +53,7 @@ def from_ms(milliseconds: int) -> datetime:
     return EPOCH + milliseconds * _MILLISECOND
 
 
-def show(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Write a moment as YYYY-MM-DDTHH:MM:SS.mmmZ."""
     moment = moment.astimezone(UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(24, "0")

@@ -1,4 +1,8 @@
-"""boto3 clients whose every call ends: explicit time-outs, and boto3's standard retries.
+"""SES asked no faster than it answers: one call a second, but for sending.
+
+docs.aws.amazon.com/ses/latest/dg/quotas.html
+
+boto3 clients whose every call ends: explicit time-outs, and boto3's standard retries.
 
 Clients are made at entry points and passed in. boto3 is imported when the first client is made, since it takes a
 third of a second, and a Lambda that needs none should not pay for it.
@@ -8,8 +12,10 @@ docs.aws.amazon.com/boto3/latest/guide/retries.html
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
@@ -161,3 +167,27 @@ def uncollected() -> Iterator[None]:
             gc.freeze()
             gc.unfreeze()  # into the oldest generation at once, which is seldom looked through
             gc.enable()
+
+
+SES_SECONDS = 1.0
+
+
+def rate_limited(
+    client: Any, *, clock: Callable[[], float] = time.monotonic, wait: Callable[[float], None] = time.sleep
+) -> None:
+    """Have a client of SES's second API wait before each call until SES answers again.
+
+    Args:
+        client: boto3's `sesv2`.
+        clock: Seconds from some moment on.
+        wait: Waits so many seconds.
+    """
+    asked_at = [-inf]
+
+    def pace(**_: Any) -> None:
+        wait_seconds = asked_at[0] + SES_SECONDS - clock()
+        if wait_seconds > 0:
+            wait(wait_seconds)
+        asked_at[0] = clock()
+
+    client.meta.events.register("before-call.sesv2", pace)

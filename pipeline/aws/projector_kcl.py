@@ -10,10 +10,10 @@ github.com/awslabs/amazon-kinesis-client/tree/master/amazon-kinesis-client-multi
 import signal
 import sys
 
-from pipeline.aws.kcl.pipe import take_pipes
+from pipeline.aws.kcl.process import take_stdio
 
 
-def main() -> None:
+def run_record_processor() -> None:
     """Serve the daemon until it closes its pipe.
 
     Exits with 0 then; with 1 if it could only go on by passing what is not stored; with 2 if the settings are wrong.
@@ -22,12 +22,12 @@ def main() -> None:
     # last checkpoint, and closes the pipe: whoever ends before that leaves it nobody to ask.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    pipes = take_pipes()
+    pipes = take_stdio()
 
-    from pipeline.aws.kcl.process import serve  # noqa: PLC0415 - see above
+    from pipeline.aws.kcl.process import process_messages  # noqa: PLC0415 - see above
 
-    sys.exit(serve(pipes))
+    sys.exit(process_messages(pipes))
 
 
 if __name__ == "__main__":
-    main()
+    run_record_processor()

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 from pipeline.policy import DEFAULT_POLICY, Policy, parse_policy
 
 TABLE = "MAILFOLD_TABLE"
@@ -80,7 +80,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         environment: None: this process's own.
 
     Raises:
-        Misuse: Something is missing or wrong; its text names every problem there is, not only the first.
+        UsageError: Something is missing or wrong; its text names every problem there is, not only the first.
     """
     environment = os.environ if environment is None else environment
     problems: list[str] = []
@@ -90,7 +90,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     parameter = _name_if_set(environment, TABLES_PARAMETER, _PARAMETER_NAME, "a parameter", problems)
     stream = _name_if_set(environment, DELIVERY_STREAM, _DELIVERY_STREAM_NAME, "a Firehose stream", problems)
     if problems:
-        raise Misuse("; ".join(problems))
+        raise UsageError("; ".join(problems))
     return Settings(table=table, bucket=bucket, policy=policy, tables_parameter=parameter, delivery_stream=stream)
 
 
@@ -101,13 +101,13 @@ def read_consumer_settings(environment: Mapping[str, str] | None = None) -> tupl
         environment: None: this process's own.
 
     Raises:
-        Misuse: Something is missing or wrong; its text names every problem there is, not only the first.
+        UsageError: Something is missing or wrong; its text names every problem there is, not only the first.
     """
     environment = os.environ if environment is None else environment
     problems: list[str] = []
     try:
         settings = read_settings(environment)
-    except Misuse as error:
+    except UsageError as error:
         problems.append(str(error))
     consumer = ConsumerSettings(
         stream=_name(environment, STREAM, _STREAM_NAME, "the feedback stream", problems),
@@ -115,7 +115,7 @@ def read_consumer_settings(environment: Mapping[str, str] | None = None) -> tupl
         patience_seconds=_seconds(environment, PATIENCE_SECONDS, DEFAULT_PATIENCE_SECONDS, problems),
     )
     if problems:
-        raise Misuse("; ".join(problems))
+        raise UsageError("; ".join(problems))
     return settings, consumer
 
 
@@ -160,6 +160,6 @@ def _policy(environment: Mapping[str, str], problems: list[str]) -> Policy:
         return DEFAULT_POLICY
     try:
         return parse_policy(document.encode())
-    except Misuse as error:
+    except UsageError as error:
         problems.append(f"{POLICY} is {error}")
         return DEFAULT_POLICY

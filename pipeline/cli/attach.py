@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from pipeline.aws.deployment.attachment import Step, attach, check_set, plan
-from pipeline.aws.deployment.destination import destinations, existing, tracks_now
+from pipeline.aws.deployment.attach import AttachStep, attach, check_set, plan_attachment
+from pipeline.aws.deployment.destinations import event_destinations, existing_destinations, tracks_engagement
 from pipeline.aws.stack import Stack, deployed_stack
-from pipeline.cli.connection import connection
-from pipeline.cli.option import RegionOption, StackOption, required
-from pipeline.cli.question import agreed
-from pipeline.cli.words import results, say, to_people, write_json
-from pipeline.errors import Misuse
+from pipeline.cli.options import RegionOption, StackOption, required_stack
+from pipeline.cli.output import results, say, to_people, write_json
+from pipeline.cli.prompt import ask_yes_no
+from pipeline.cli.target import connect_aws
+from pipeline.errors import UsageError
 
 TRACKING = (
     "Shall opens and clicks be events too? SES then alters the mail that is sent with the set: an invisible picture, "
@@ -45,15 +45,17 @@ def attach_command(
 
     Example: mailfold attach newsletter --stack mail --no-track-engagement
     """
-    stack, client = required(stack), connection(region)
+    stack, client = required_stack(stack), connect_aws(region)
     found = deployed_stack(client("cloudformation"), name=stack)
     check_set(found, name)
     ses = client("sesv2")
-    there = existing(ses, name)
+    there = existing_destinations(ses, name)
     if there is None:
-        raise Misuse(f"there is no configuration set {name} in {found.region}: make it in SES first")
-    tracks = tracks_now(found, there) if track_engagement is None else track_engagement
-    steps = plan(destinations(found, tracks=_asked() if tracks is None else tracks), there, replace=replace)
+        raise UsageError(f"there is no configuration set {name} in {found.region}: make it in SES first")
+    tracks = tracks_engagement(found, there) if track_engagement is None else track_engagement
+    steps = plan_attachment(
+        event_destinations(found, tracks=_asked() if tracks is None else tracks), there, replace=replace
+    )
     with to_people().status("asking SES") as status:
         attach(ses, name, steps, told=status.update)
     if json:
@@ -67,13 +69,13 @@ def _asked() -> bool:
     """Ask whether to track; SES alters mail for that, so nobody decides it by default.
 
     Raises:
-        Misuse: Nobody can be asked.
+        UsageError: Nobody can be asked.
     """
     otherwise = "say --track-engagement or --no-track-engagement: SES alters mail to report opens and clicks"
-    return agreed(f"{TRACKING}. Track them?", otherwise=otherwise)
+    return ask_yes_no(f"{TRACKING}. Track them?", otherwise=otherwise)
 
 
-def _in_words(steps: Sequence[Step]) -> Iterator[str]:
+def _in_words(steps: Sequence[AttachStep]) -> Iterator[str]:
     for step in steps:
         instead = "" if step.name == step.destination.name else f", which does what {step.destination.name} would do"
         yield f"destination {step.name}: {step.action}{instead}"

@@ -9,12 +9,17 @@ import msgspec
 import typer
 from rich.table import Table
 
-from pipeline.aws.cost.estimate import Estimate, estimate
-from pipeline.aws.cost.price import PriceList, price_list, read_prices
-from pipeline.aws.cost.region import check_region
-from pipeline.aws.cost.workload import EVENTS_PER_EMAIL, EVENTS_PER_TRACKED_EMAIL, Consumer, StreamMode, Workload
-from pipeline.cli.option import agreed
-from pipeline.cli.words import counted, results, say, write_json
+from pipeline.aws.cost.estimate import Estimate, PriceList, estimate, price_list, read_prices
+from pipeline.aws.cost.workload import (
+    EVENTS_PER_EMAIL,
+    EVENTS_PER_TRACKED_EMAIL,
+    ConsumerMode,
+    StreamMode,
+    Workload,
+    check_region,
+)
+from pipeline.cli.options import resolve_option
+from pipeline.cli.output import counted, results, say, write_json
 
 MOST_EMAILS = 10**10  # a day, which nobody sends
 
@@ -31,7 +36,7 @@ def cost_command(
         int, typer.Option(min=0, max=MOST_EMAILS, metavar="N", help="E-mails, each to one recipient.")
     ],
     region: Annotated[
-        str | None, typer.Option(help="Where; otherwise where the prices are from.", callback=agreed)
+        str | None, typer.Option(help="Where; otherwise where the prices are from.", callback=resolve_option)
     ] = None,
     untracked: Annotated[bool, typer.Option("--untracked", help="Opens and clicks are no events.")] = False,
     events_per_email: Annotated[
@@ -56,8 +61,8 @@ def cost_command(
     stream_retention_days: Annotated[
         RetentionDays, typer.Option("--retention-days", metavar="N", help="1, 2, 3, 7, 14, 30 or 365.")
     ] = RetentionDays.SEVEN,
-    consumer: Annotated[Consumer, typer.Option(metavar="WHO", help="lambda, container or elsewhere.")] = (
-        Consumer.LAMBDA
+    consumer: Annotated[ConsumerMode, typer.Option(metavar="WHO", help="lambda, container or elsewhere.")] = (
+        ConsumerMode.LAMBDA
     ),
     consumer_tasks: Annotated[
         int, typer.Option("--tasks", min=1, max=1_000, metavar="N", help="Of the container, each of the smallest size.")
@@ -88,13 +93,13 @@ def cost_command(
     )
     found = estimate(load, listed)
     if json:
-        write_json(as_json(found, load, listed, region=region))
+        write_json(estimate_json(found, load, listed, region=region))
     else:
         results().print(_table(found, load, listed))
         say(_notes(found, load, listed, region), to=results())
 
 
-def as_json(found: Estimate, load: Workload, prices: PriceList, *, region: str | None) -> dict[str, Any]:
+def estimate_json(found: Estimate, load: Workload, prices: PriceList, *, region: str | None) -> dict[str, Any]:
     """Return an estimate as the JSON object that `mailfold cost --json` prints."""
     return {
         "region": region or prices.region,
@@ -142,9 +147,9 @@ def _notes(found: Estimate, load: Workload, prices: PriceList, region: str | Non
     yield "  CloudWatch: nor whether for what Lambda counts of the mapping from stream to projector"
     yield from ("", "Not counted:")
     yield "  free tiers, discounts, taxes; e-mails of alarms; what crosses regions"
-    if load.consumer is Consumer.CONTAINER:
+    if load.consumer is ConsumerMode.CONTAINER:
         yield "  the container's image and network: a NAT gateway, VPC endpoints or a public address"
-    elif load.consumer is Consumer.ELSEWHERE:
+    elif load.consumer is ConsumerMode.ELSEWHERE:
         yield "  wherever `mailfold consume` runs, and what it logs and counts there"
     yield f"  Athena: ${found.query_usd:,.4f} for one question about a month's bounces that reads no more than it needs"
     yield from ("", "Prices, by AWS's page and the month in which they were read:")
@@ -158,7 +163,7 @@ def _assumptions(load: Workload) -> Iterator[str]:
     yield f"{load.feedback_percent:g} % of e-mails bounce or are complained of, each at another address"
     shards = f", {counted(load.shards, 'shard')}" if load.stream_mode is StreamMode.PROVISIONED else ""
     yield f"a stream of mode {load.stream_mode}{shards}, kept for {counted(load.stream_retention_days, 'day')}"
-    if load.consumer is Consumer.CONTAINER:
+    if load.consumer is ConsumerMode.CONTAINER:
         yield f"a container reads it: {counted(load.consumer_tasks, 'task')}, a quarter of a processor and 1 GB, arm64"
     yield "the log takes a fifth of SES's bytes, is kept for ever, and is not read after 30 days"
     yield "e-mails come evenly, three times as many in the busiest hour"

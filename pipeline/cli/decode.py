@@ -6,17 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.option import RegionOption, StackOption
-from pipeline.cli.source import STANDARD_INPUT, payloads
+from pipeline.batch import group_by_key
+from pipeline.cli.options import RegionOption, StackOption
+from pipeline.cli.output import json_line
+from pipeline.cli.sources import STANDARD_INPUT, payloads
 from pipeline.cli.target import target
-from pipeline.cli.words import json_line
 from pipeline.decode import decode
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 from pipeline.event import Event, NotAnEvent, Outcome
-from pipeline.fact import findings
-from pipeline.gathering import gather
+from pipeline.fact import facts
 from pipeline.policy import DEFAULT_POLICY, verdict
-from pipeline.timestamp import show
+from pipeline.timestamp import format_time
 
 
 def decode_command(
@@ -39,21 +39,21 @@ def decode_command(
         try:
             for payload in payloads(name, s3=s3):
                 _write(payload.data)
-        except Misuse as error:  # this file cannot be read; the others can
+        except UsageError as error:  # this file cannot be read; the others can
             unread.append(str(error))
     sys.stdout.buffer.flush()
     if unread:
-        raise Misuse("; ".join(unread))
+        raise UsageError("; ".join(unread))
 
 
-def described(outcome: Outcome) -> dict[str, Any]:
+def describe_outcome(outcome: Outcome) -> dict[str, Any]:
     """Return an outcome as the JSON object that `mailfold decode` prints."""
     if isinstance(outcome, Event):
         return {
             "event_id": outcome.id,
             "kind": outcome.kind,
-            "occurred_at": show(outcome.occurred_at) if outcome.occurred_at else None,
-            "sent_at": show(outcome.sent_at) if outcome.sent_at else None,
+            "occurred_at": format_time(outcome.occurred_at) if outcome.occurred_at else None,
+            "sent_at": format_time(outcome.sent_at) if outcome.sent_at else None,
             "message_id": outcome.message_id,
             "recipients": outcome.recipients,
             "carrier": outcome.carriers,
@@ -64,12 +64,12 @@ def described(outcome: Outcome) -> dict[str, Any]:
 
 def suppresses(event: Event) -> bool:
     """Tell whether this event alone suppresses anyone under the default policy."""
-    known = gather(findings(event))
+    known = group_by_key(facts(event))
     return any(verdict(facts, DEFAULT_POLICY, address=key.address).suppressed for key, facts in known.items())
 
 
 def _write(payload: bytes) -> None:
     for outcome in decode(payload):
-        sys.stdout.buffer.write(json_line(described(outcome)))
+        sys.stdout.buffer.write(json_line(describe_outcome(outcome)))
     if sys.stdout.isatty():
         sys.stdout.buffer.flush()

@@ -11,14 +11,13 @@ from rich.progress import BarColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.lookup import as_json, in_words
-from pipeline.cli.table import write_table
-from pipeline.cli.words import progress, results, say, size, write_json
+from pipeline.cli.lookup import lookup_json, lookup_lines
+from pipeline.cli.output import progress, results, say, size, write_json, write_table
 from pipeline.errors import MailfoldError
 from pipeline.policy import DEFAULT_POLICY
 
 if TYPE_CHECKING:
-    from pipeline.local.demonstration import Report
+    from pipeline.local.demo import DemoReport
 
 MOST_EMAILS = 1_000_000
 DIGITS_SHOWN = 8  # of a digest, in the table of checks, so that it fits into 80 columns
@@ -49,13 +48,12 @@ def demo_command(
     Example: mailfold demo --emails 500 --chaos
     """
     from pipeline.local.cloud import LocalCloud  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
-    from pipeline.local.demonstration import Demonstration  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
-    from pipeline.local.expectation import Expectation  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
-    from pipeline.local.resource import fresh_names  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
+    from pipeline.local.demo import Demo, Oracle  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
+    from pipeline.local.resources import fresh_names  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
     from pipeline.local.traffic.chaos import Chaos  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
 
     began = time.monotonic()
-    expectation = Expectation(policy=DEFAULT_POLICY)
+    expectation = Oracle(policy=DEFAULT_POLICY)
     mischief = Chaos(seed=seed) if chaos else None
     with progress("{task.description}", BarColumn(), TimeElapsedColumn()) as shown:
         shown.add_task("starting the local cloud", total=None)
@@ -70,26 +68,24 @@ def demo_command(
         with LocalCloud(
             endpoint_url=endpoint_url, seed=seed, chaos=mischief, witness=expectation.see, names=fresh_names()
         ) as cloud:
-            demonstration = Demonstration(
-                cloud, expectation=expectation, policy=DEFAULT_POLICY, chaotic=chaos, progress=show
-            )
+            demonstration = Demo(cloud, expectation=expectation, policy=DEFAULT_POLICY, chaotic=chaos, progress=show)
             report = demonstration.run(emails=emails, seed=seed)
     if json:
-        write_json(msgspec.to_builtins(report) | {"lookups": [as_json(answer) for answer in report.lookups]})
+        write_json(msgspec.to_builtins(report) | {"lookups": [lookup_json(answer) for answer in report.lookups]})
     else:
-        tell(report, seconds=time.monotonic() - began, to=results())
+        print_report(report, seconds=time.monotonic() - began, to=results())
     if wrong := [check.what for check in report.checks if not check.agrees]:
         raise DisagreementError(f"{len(wrong)} of {len(report.checks)} numbers disagree: {'; '.join(wrong)}")
 
 
-def tell(report: "Report", *, seconds: float, to: Console) -> None:
+def print_report(report: "DemoReport", *, seconds: float, to: Console) -> None:
     """Print what happened, for people."""
     say([f"{report.emails:,} e-mails sent; SES published {report.records_published:,} records"], to=to)
     _section("The log: events by type", _log_in_words(report), to=to)
     _section("The feedback", _feedback_in_words(report), to=to)
     _section("Athena", report.sql.splitlines(), to=to)
     write_table(report.answer, to=to)
-    _section("Look-ups, as a sender makes them", (line for one in report.lookups for line in in_words(one)), to=to)
+    _section("Look-ups, as a sender makes them", (line for one in report.lookups for line in lookup_lines(one)), to=to)
     _section("Replay", _replays_in_words(report), to=to)
     _section("What must agree", (), to=to)
     to.print(_checks(report))
@@ -102,13 +98,13 @@ def _section(title: str, lines: Iterable[str], *, to: Console) -> None:
     say(lines, to=to)
 
 
-def _log_in_words(report: "Report") -> Iterator[str]:
+def _log_in_words(report: "DemoReport") -> Iterator[str]:
     for kind, count in report.events.items():
         yield f"  {kind:<18} {count:>10,}"
     yield f"in {report.objects:,} Parquet objects of {size(report.object_bytes)}"
 
 
-def _feedback_in_words(report: "Report") -> Iterator[str]:
+def _feedback_in_words(report: "DemoReport") -> Iterator[str]:
     consumed = f"{report.feedback_consumed:,} records consumed"
     yield f"{report.feedback_published:,} bounces and complaints published, {consumed}"
     yield f"{sum(report.suppressed.values()):,} addresses suppressed in the table"
@@ -116,7 +112,7 @@ def _feedback_in_words(report: "Report") -> Iterator[str]:
         yield f"  {reason:<18} {count:>10,}"
 
 
-def _replays_in_words(report: "Report") -> Iterator[str]:
+def _replays_in_words(report: "DemoReport") -> Iterator[str]:
     if report.healed:
         yield f"{report.healed.written:,} items of the live table healed: feedback was lost on its way, the log has it"
     yield (
@@ -126,7 +122,7 @@ def _replays_in_words(report: "Report") -> Iterator[str]:
     yield f"digest {report.digest}"
 
 
-def _checks(report: "Report") -> Table:
+def _checks(report: "DemoReport") -> Table:
     shown = Table("what")
     shown.add_column("published", justify="right")
     shown.add_column("arrived", justify="right")

@@ -9,17 +9,15 @@ import typer
 
 from pipeline.aws.deployment.bundle import build_bundle
 from pipeline.aws.deployment.code_bucket import check_bucket_name
-from pipeline.aws.deployment.deploy import deploy
-from pipeline.aws.deployment.order import Clients, Order
-from pipeline.aws.deployment.parameter import check_name, check_parameters
-from pipeline.aws.deployment.template import template
+from pipeline.aws.deployment.deploy import Clients, DeploymentRequest, deploy
+from pipeline.aws.deployment.template import check_name, check_parameters, load_template
 from pipeline.aws.stack import Stack
-from pipeline.cli import question
-from pipeline.cli.connection import connection
-from pipeline.cli.option import RegionOption, StackOption, required
-from pipeline.cli.terminal import Terminal
-from pipeline.cli.words import results, say, size, to_people, write_json
-from pipeline.errors import MailfoldError, Misuse
+from pipeline.cli import prompt
+from pipeline.cli.deploy_progress import DeployConsole
+from pipeline.cli.options import RegionOption, StackOption, required_stack
+from pipeline.cli.output import results, say, size, to_people, write_json
+from pipeline.cli.target import connect_aws
+from pipeline.errors import MailfoldError, UsageError
 
 Parameters = Annotated[
     list[str] | None,
@@ -53,15 +51,15 @@ def deploy_command(
     Example: mailfold deploy --template-only
     """
     if template_only:
-        sys.stdout.write(template().text)
+        sys.stdout.write(load_template().text)
     if bundle_only:
         _write_bundle(bundle_only)
     if template_only or bundle_only:
         return
     order = _order(stack, param or [], code_bucket=code_bucket, dry_run=dry_run, views=views)
-    if not (yes or dry_run or question.can_ask()):
-        raise Misuse("nobody can be asked here: say --yes to apply what changes, or --dry-run to see it")
-    operator = Terminal(order, asks=not yes, console=to_people() if json else results(), json=json)
+    if not (yes or dry_run or prompt.can_ask()):
+        raise UsageError("nobody can be asked here: say --yes to apply what changes, or --dry-run to see it")
+    operator = DeployConsole(order, asks=not yes, console=to_people() if json else results(), json=json)
     with operator.status:
         try:
             deployed = deploy(order, _clients(region), operator)
@@ -69,10 +67,10 @@ def deploy_command(
             operator.left()
             raise
     if deployed:
-        tell(deployed, json=json)
+        print_next_steps(deployed, json=json)
 
 
-def tell(stack: Stack, *, json: bool) -> None:
+def print_next_steps(stack: Stack, *, json: bool) -> None:
     """Give the outputs, and what is left to do."""
     if json:
         write_json({"stack": stack.name, "status": stack.status, "outputs": stack.outputs})
@@ -97,31 +95,31 @@ def _next(stack: Stack) -> Iterator[str]:
 
 
 def _write_bundle(file: Path) -> None:
-    bundle = build_bundle(runtime=template().runtime)
+    bundle = build_bundle(runtime=load_template().runtime)
     file.write_bytes(bundle.data)
     say([f"{file}: {size(len(bundle.data))}, SHA-256 {bundle.sha256}"], to=to_people())
 
 
 def _order(
     stack: str | None, parameters: Sequence[str], *, code_bucket: str | None, dry_run: bool, views: bool
-) -> Order:
+) -> DeploymentRequest:
     """Return what is wanted, checked: what is wrong is said before anything is asked of AWS."""
-    name = required(stack)
+    name = required_stack(stack)
     given: dict[str, str] = {}
     for parameter in parameters:
         key, equals, value = parameter.partition("=")
         if not equals or key in given:
-            raise Misuse(f"--param takes NAME=VALUE, each name once, and not {key!r}")
+            raise UsageError(f"--param takes NAME=VALUE, each name once, and not {key!r}")
         given[key] = value
     check_name(name)
     if code_bucket is not None:
         check_bucket_name(code_bucket)
-    check_parameters(given, template=template())
-    return Order(stack=name, parameters=given, code_bucket=code_bucket, dry_run=dry_run, views=views)
+    check_parameters(given, template=load_template())
+    return DeploymentRequest(stack=name, parameters=given, code_bucket=code_bucket, dry_run=dry_run, views=views)
 
 
 def _clients(region: str | None) -> Clients:
-    connect = connection(region)
+    connect = connect_aws(region)
     return Clients(
         athena=connect("athena"),
         cloudformation=connect("cloudformation"),

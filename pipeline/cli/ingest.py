@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, TimeElapsedColumn
 
-from pipeline.cli.option import RegionOption, StackOption
-from pipeline.cli.source import S3, payloads, sources
+from pipeline.batch import StreamRecord
+from pipeline.cli.options import RegionOption, StackOption
+from pipeline.cli.output import counted, encodable, progress, results, say, write_json
+from pipeline.cli.sources import S3, find_sources, payloads
 from pipeline.cli.target import Target, target
-from pipeline.cli.words import counted, encodable, progress, results, say, write_json
-from pipeline.errors import MailfoldError, Misuse
-from pipeline.gathering import StreamRecord
-from pipeline.ingestion import Ingested, Ingestion, Reject
+from pipeline.errors import MailfoldError, UsageError
+from pipeline.ingest import IngestCounts, Ingestion, RejectedRecord
 
 
 class Rejects(MailfoldError):
@@ -41,20 +41,20 @@ def ingest_command(
     """
     cloud = target(stack, region)
     s3 = partial(cloud.client, "s3")
-    done = _ingest(ingestion(cloud), sources(names, s3=s3), s3=s3)
+    done = _ingest(ingestion(cloud), find_sources(names, s3=s3), s3=s3)
     if json:
         write_json(done)
     else:
-        say(in_words(done), to=results())
+        say(ingest_lines(done), to=results())
     if done.rejects:
         raise Rejects(f"{counted(len(done.rejects), 'reject')} set aside; all else was taken in")
 
 
 def ingestion(cloud: Target) -> Ingestion:
     """Return what takes payloads into a cloud's log, live table, tables that are being rebuilt, and quarantine."""
-    from pipeline.aws.archive_s3 import S3Archive  # noqa: PLC0415 - heavy: pyarrow and boto3
-    from pipeline.aws.quarantine_s3 import S3Quarantine  # noqa: PLC0415 - the same
-    from pipeline.aws.store_dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - the same
+    from pipeline.aws.archive.s3 import S3Archive  # noqa: PLC0415 - heavy: pyarrow and boto3
+    from pipeline.aws.dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - the same
+    from pipeline.aws.quarantine import S3Quarantine  # noqa: PLC0415 - the same
 
     where, s3, dynamodb = cloud.settings, cloud.client("s3"), cloud.client("dynamodb")
     return Ingestion(
@@ -67,7 +67,7 @@ def ingestion(cloud: Target) -> Ingestion:
     )
 
 
-def in_words(done: Ingested) -> Iterator[str]:
+def ingest_lines(done: IngestCounts) -> Iterator[str]:
     """Give the result as lines for people."""
     events, rejects = counted(done.events.total(), "event"), counted(len(done.rejects), "reject")
     yield f"{events} taken in, {counted(done.ignored, 'record')} ignored, {rejects} set aside"
@@ -79,7 +79,7 @@ def in_words(done: Ingested) -> Iterator[str]:
         yield f"  {reject.position}: {reject.why}"
 
 
-def _ingest(into: Ingestion, names: Sequence[str], *, s3: S3) -> Ingested:
+def _ingest(into: Ingestion, names: Sequence[str], *, s3: S3) -> IngestCounts:
     files = "{task.completed:,}/{task.total:,} files"
     with progress("{task.description}", BarColumn(), files, TimeElapsedColumn()) as shown:
         task = shown.add_task("0 records", total=len(names))
@@ -90,8 +90,8 @@ def _ingest(into: Ingestion, names: Sequence[str], *, s3: S3) -> Ingested:
                 try:
                     for payload in payloads(name, s3=s3):
                         yield StreamRecord(payload=payload.data, position=f"{encodable(name)}:{payload.line}")
-                except Misuse as error:  # this file is broken; what stands in the others is not
-                    into.done.rejects.append(Reject(position=encodable(name), why=str(error)))
+                except UsageError as error:  # this file is broken; what stands in the others is not
+                    into.done.rejects.append(RejectedRecord(position=encodable(name), why=str(error)))
                 shown.advance(task)
 
         def count(_: StreamRecord) -> None:

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from pipeline.cli.option import RegionOption, StackOption
-from pipeline.cli.source import STANDARD_INPUT
+from pipeline.cli.options import RegionOption, StackOption
+from pipeline.cli.output import encodable, results, say, write_json
+from pipeline.cli.sources import STANDARD_INPUT
 from pipeline.cli.target import target
-from pipeline.cli.words import encodable, results, say, write_json
-from pipeline.document import trimmed
-from pipeline.errors import Misuse
-from pipeline.lookup import Answer, lookup
-from pipeline.standing import Evidence, Fact, facts_of
-from pipeline.timestamp import from_ms, show
+from pipeline.document import strip_json
+from pipeline.errors import UsageError
+from pipeline.lookup import LookupResult, lookup
+from pipeline.standing import Evidence, FactKind, kept_facts
+from pipeline.timestamp import format_time, from_ms
 
 ADDRESSES_PER_CALL = 1_000  # answers come while a long list is still being read
 
@@ -35,7 +35,7 @@ def lookup_command(
 
     Example: mailfold lookup bounce+ann@example.com success+bob@example.com
     """
-    from pipeline.aws.store_dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - boto3 takes a third of a second
+    from pipeline.aws.dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - boto3 takes a third of a second
 
     cloud = target(stack, region)
     store = DynamoSuppressionStore(cloud.client("dynamodb"), table=cloud.settings.table)
@@ -44,14 +44,14 @@ def lookup_command(
         for answer in lookup(lot, store=store, now=datetime.now(UTC)):
             wrong += answer.address is None
             if json:
-                write_json(as_json(answer))
+                write_json(lookup_json(answer))
             else:
-                say(in_words(answer), to=console)
+                say(lookup_lines(answer), to=console)
     if wrong:
-        raise Misuse("one is no e-mail address" if wrong == 1 else f"{wrong:,} are no e-mail addresses")
+        raise UsageError("one is no e-mail address" if wrong == 1 else f"{wrong:,} are no e-mail addresses")
 
 
-def as_json(answer: Answer) -> dict[str, Any]:
+def lookup_json(answer: LookupResult) -> dict[str, Any]:
     """Return an answer as the JSON object that `mailfold lookup --json` prints."""
     verdict = answer.verdict
     return {
@@ -59,17 +59,17 @@ def as_json(answer: Answer) -> dict[str, Any]:
         "address": answer.address,
         "suppressed": answer.suppressed,
         "reason": verdict and verdict.reason,
-        "since": show(verdict.since) if verdict and verdict.since else None,
-        "until": show(verdict.until) if verdict and verdict.until else None,
+        "since": format_time(verdict.since) if verdict and verdict.since else None,
+        "until": format_time(verdict.until) if verdict and verdict.until else None,
         "certain": verdict and verdict.certain,
         "evidence": [
-            {"fact": fact, "at": show(from_ms(evidence.at_ms)), **msgspec.to_builtins(evidence)}
-            for fact, evidence in facts_of(answer.standing)
+            {"fact": fact, "at": format_time(from_ms(evidence.at_ms)), **msgspec.to_builtins(evidence)}
+            for fact, evidence in kept_facts(answer.standing)
         ],
     }
 
 
-def in_words(answer: Answer) -> Iterator[str]:
+def lookup_lines(answer: LookupResult) -> Iterator[str]:
     """Give an answer as lines for people."""
     verdict = answer.verdict
     if answer.address is None or verdict is None:
@@ -78,17 +78,17 @@ def in_words(answer: Answer) -> Iterator[str]:
     if not verdict.suppressed:
         yield f"{answer.address}: clear"
     else:
-        since = f" since {show(verdict.since)}" if verdict.since else ""
-        until = f"until {show(verdict.until)}" if verdict.until else "for good"
+        since = f" since {format_time(verdict.since)}" if verdict.since else ""
+        until = f"until {format_time(verdict.until)}" if verdict.until else "for good"
         doubt = "" if verdict.certain else ", one of several candidates"
         state = "suppressed" if answer.suppressed else "clear again; was suppressed"
         yield f"{answer.address}: {state} ({verdict.reason}){since}, {until}{doubt}"
-    for fact, evidence in facts_of(answer.standing):
+    for fact, evidence in kept_facts(answer.standing):
         yield from _evidence_in_words(fact, evidence)
 
 
-def _evidence_in_words(fact: Fact, evidence: Evidence) -> Iterator[str]:
-    at = show(from_ms(evidence.at_ms)) if evidence.at_ms else "at an unknown time"
+def _evidence_in_words(fact: FactKind, evidence: Evidence) -> Iterator[str]:
+    at = format_time(from_ms(evidence.at_ms)) if evidence.at_ms else "at an unknown time"
     yield f"  {fact:<20} {at}  {evidence.sub_type} {evidence.status}".rstrip()
     yield f"    event {evidence.event_id}"
     if evidence.diagnostic:
@@ -98,6 +98,6 @@ def _evidence_in_words(fact: Fact, evidence: Evidence) -> Iterator[str]:
 def _asked(addresses: Iterable[str]) -> Iterator[str]:
     for address in addresses:
         if address == STANDARD_INPUT:
-            yield from (line.decode(errors="replace") for text in sys.stdin.buffer if (line := trimmed(text)))
+            yield from (line.decode(errors="replace") for text in sys.stdin.buffer if (line := strip_json(text)))
         else:
             yield encodable(address)

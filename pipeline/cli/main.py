@@ -16,16 +16,16 @@ from pipeline.cli.demo import demo_command
 from pipeline.cli.deploy import deploy_command
 from pipeline.cli.destroy import destroy_command
 from pipeline.cli.doctor import doctor_command
+from pipeline.cli.import_list import import_command
 from pipeline.cli.ingest import ingest_command
 from pipeline.cli.lookup import lookup_command
-from pipeline.cli.option import GroupRegionOption, GroupStackOption, check_use
-from pipeline.cli.own_list import import_command
+from pipeline.cli.options import GroupRegionOption, GroupStackOption, check_use
+from pipeline.cli.output import printable
 from pipeline.cli.query import query_command
 from pipeline.cli.replay import replay_command
 from pipeline.cli.send import send_command
 from pipeline.cli.up import up_command
-from pipeline.cli.words import printable
-from pipeline.errors import MailfoldError, Misuse
+from pipeline.errors import MailfoldError, UsageError
 
 EXIT_FAILED, EXIT_MISUSED = 1, 2
 
@@ -40,7 +40,7 @@ class Commands(typer.core.TyperGroup):
             sys.stdout.flush()
         except MailfoldError as error:
             _tell(str(error))
-            raise typer.Exit(EXIT_MISUSED if isinstance(error, Misuse) else EXIT_FAILED) from error
+            raise typer.Exit(EXIT_MISUSED if isinstance(error, UsageError) else EXIT_FAILED) from error
         except ModuleNotFoundError as error:
             _tell(f"this command needs {error.name}, which is not installed: pip install 'mailfold[local]'")
             raise typer.Exit(EXIT_FAILED) from error

@@ -9,13 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.aws.athena import Progress, Result, query
-from pipeline.cli.option import RegionOption, StackOption
-from pipeline.cli.quantity import quantity
-from pipeline.cli.table import write_table
+from pipeline.aws.archive.athena import QueryProgress, QueryResult, query
+from pipeline.cli.options import RegionOption, StackOption, parse_quantity
+from pipeline.cli.output import counted, printable, results, say, size, to_people, write_json, write_table
 from pipeline.cli.target import Target, target
-from pipeline.cli.words import counted, printable, results, say, size, to_people, write_json
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 
 SCAN_LIMIT = "10GB"  # five cents at Athena's list price
 LEAST_SCAN_BYTES = 10_000_000  # what Athena bills at least, and the least limit that a workgroup can have
@@ -57,7 +55,7 @@ def query_command(
     Example: mailfold query "SELECT event_type, count(DISTINCT event_id) AS events FROM events GROUP BY 1"
     """
     if not sql.strip():
-        raise Misuse("there is no SQL to run: write for example SELECT count(*) FROM events")
+        raise UsageError("there is no SQL to run: write for example SELECT count(*) FROM events")
     limit_bytes = _limit(max_scan)
     cloud = target(stack, region)
     if not cloud.is_local and reads_all(sql, table=cloud.log_table):
@@ -74,16 +72,18 @@ def reads_all(sql: str, *, table: str) -> bool:
 
 
 def _limit(text: str) -> int:
-    limit_bytes = quantity(text)
+    limit_bytes = parse_quantity(text)
     if limit_bytes < LEAST_SCAN_BYTES:
-        raise Misuse(f"--max-scan is {LEAST_SCAN_BYTES // 1_000_000}MB at least, which is what Athena bills at least")
+        raise UsageError(
+            f"--max-scan is {LEAST_SCAN_BYTES // 1_000_000}MB at least, which is what Athena bills at least"
+        )
     return limit_bytes
 
 
-def _answer(cloud: Target, sql: str, *, timeout_seconds: float, limit_bytes: int) -> Result:
+def _answer(cloud: Target, sql: str, *, timeout_seconds: float, limit_bytes: int) -> QueryResult:
     with to_people().status("asking Athena") as status:
 
-        def show(progress: Progress) -> None:
+        def show(progress: QueryProgress) -> None:
             read = size(progress.scanned_bytes)
             status.update(f"{progress.state.lower()}, {read} read, {progress.elapsed_seconds:.1f} s")
 
@@ -99,11 +99,11 @@ def _answer(cloud: Target, sql: str, *, timeout_seconds: float, limit_bytes: int
         )
 
 
-def write(result: Result, form: Form) -> None:
+def write(result: QueryResult, form: Form) -> None:
     """Write an answer to standard output.
 
     Raises:
-        Misuse: As JSON, two columns would have one name.
+        UsageError: As JSON, two columns would have one name.
     """
     match form:
         case Form.JSON:
@@ -114,17 +114,17 @@ def write(result: Result, form: Form) -> None:
             write_table(result, to=results())
 
 
-def _write_json(result: Result) -> None:
+def _write_json(result: QueryResult) -> None:
     names = [column.name for column in result.columns]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise Misuse(f"two columns are named {twice}: give each a name of its own with AS, or take --format csv")
+        raise UsageError(f"two columns are named {twice}: give each a name of its own with AS, or take --format csv")
     values = [_VALUES.get(column.type, str) for column in result.columns]
     for row in result.rows:
         told = (None if text is None else value(text) for value, text in zip(values, row, strict=True))
         write_json(dict(zip(names, told, strict=True)))
 
 
-def _write_csv(result: Result) -> None:
+def _write_csv(result: QueryResult) -> None:
     """Write CSV as in RFC 4180, but for its line ends; to a terminal, nothing that it would obey."""
     shown = printable if sys.stdout.isatty() else str
     writer = csv.writer(sys.stdout, lineterminator="\n")

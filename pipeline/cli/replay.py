@@ -6,12 +6,11 @@ import msgspec
 import typer
 from rich.progress import SpinnerColumn, TimeElapsedColumn
 
-from pipeline.cli.moment import moment
-from pipeline.cli.option import RegionOption, StackOption
+from pipeline.cli.options import RegionOption, StackOption, parse_moment
+from pipeline.cli.output import counted, progress, results, say, to_people, write_json
 from pipeline.cli.target import Target, target
-from pipeline.cli.words import counted, progress, results, say, to_people, write_json
-from pipeline.errors import Misuse
-from pipeline.replay import Replayed, replay, store_digest
+from pipeline.errors import UsageError
+from pipeline.replay import ReplayResult, replay, store_digest
 
 
 def replay_command(
@@ -32,12 +31,12 @@ def replay_command(
 
     Example: mailfold replay --into suppression-rebuilt
     """
-    from pipeline.aws.archive_s3 import S3Archive  # noqa: PLC0415 - heavy: pyarrow and boto3
-    from pipeline.aws.store_dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - the same
+    from pipeline.aws.archive.s3 import S3Archive  # noqa: PLC0415 - heavy: pyarrow and boto3
+    from pipeline.aws.dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - the same
 
-    begin, end = moment(since), moment(until)
+    begin, end = parse_moment(since), parse_moment(until)
     if begin and end and begin >= end:
-        raise Misuse("nothing arrives from --since on and before --until: give the earlier one to --since")
+        raise UsageError("nothing arrives from --since on and before --until: give the earlier one to --since")
     cloud = target(stack, region)
     table = cloud.settings.table if into is None else _other_table(into, cloud)
     if cloud.stack:
@@ -53,28 +52,28 @@ def replay_command(
             policy=cloud.settings.policy,
             since=begin,
             until=end,
-            progress=lambda so_far: shown.update(task, description=in_words(so_far)),
+            progress=lambda so_far: shown.update(task, description=replay_lines(so_far)),
         )
         shown.update(task, description="computing the digest")
         digest = store_digest(store)
     if json:
         write_json(msgspec.to_builtins(done) | {"digest": digest})
     else:
-        say((in_words(done), f"digest {digest}"), to=results())
+        say((replay_lines(done), f"digest {digest}"), to=results())
 
 
 def _other_table(name: str, cloud: Target) -> str:
     """Return a table's name once the table is there."""
-    from pipeline.aws.store_dynamodb import ensure_table  # noqa: PLC0415 - boto3 takes a third of a second
+    from pipeline.aws.dynamodb import ensure_table  # noqa: PLC0415 - boto3 takes a third of a second
 
     prefix = f"{cloud.stack.name}-suppression-" if cloud.stack else ""
     if cloud.stack and (not name.startswith(prefix) or name == prefix):
-        raise Misuse(f"the roles of that stack may write to no table {name!r}: name it {prefix}…")
+        raise UsageError(f"the roles of that stack may write to no table {name!r}: name it {prefix}…")
     ensure_table(cloud.client("dynamodb"), name, protected=cloud.stack is not None)
     return name
 
 
-def in_words(done: Replayed) -> str:
+def replay_lines(done: ReplayResult) -> str:
     """Give what a replay did, so far or in the end, as a line for people."""
     return (
         f"{counted(done.rows, 'row')} of the log, {counted(done.facts, 'fact')}: "

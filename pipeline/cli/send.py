@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 
 from pipeline.address import SIMULATOR_DOMAIN, canonical, is_simulator
-from pipeline.aws.sending import Email, send_email
+from pipeline.aws.ses import OutgoingEmail, send_email
 from pipeline.aws.settings import BUCKET, TABLE
 from pipeline.aws.stack import Stack
-from pipeline.cli.option import RegionOption, StackOption
-from pipeline.cli.question import agreed
+from pipeline.cli.options import RegionOption, StackOption
+from pipeline.cli.output import counted, results, say, to_people, write_json
+from pipeline.cli.prompt import ask_yes_no
 from pipeline.cli.target import Target, target
-from pipeline.cli.words import counted, results, say, to_people, write_json
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 
 LOCAL_SENDER = "Mailfold <news@example.com>"
 BODY = "Sent by mailfold send."
@@ -49,7 +49,7 @@ def send_command(
     from_ = _sender(sender, cloud)
     if not (cloud.is_local or yes):
         _check_agreed([address for some in recipients for address in some])
-    email = Email(
+    email = OutgoingEmail(
         sender=from_, to=recipients[0], cc=recipients[1], bcc=recipients[2], subject=subject, body=BODY, tags=tags
     )
     message_id = send_email(cloud.client("sesv2"), email, configuration_set=str(cloud.configuration_set))
@@ -64,17 +64,17 @@ def _sender(given: str | None, cloud: Target) -> str:
     """Return who sends; nothing is sent to AWS that was not meant for it.
 
     Raises:
-        Misuse: The environment names AWS, but no stack was named; or there is no sender.
+        UsageError: The environment names AWS, but no stack was named; or there is no sender.
     """
     if not cloud.stack and not cloud.is_local:
-        raise Misuse(
+        raise UsageError(
             "this works on a local cloud, or on a stack in AWS that is named with --stack: name one, or unset "
             f"{TABLE} and {BUCKET}, and start a local cloud with `mailfold up`"
         )
     if cloud.stack and not given:
-        raise Misuse("who sends? Name a verified identity of SES's with --from")
+        raise UsageError("who sends? Name a verified identity of SES's with --from")
     if given and canonical(given) is None:
-        raise Misuse("the sender that --from names is no e-mail address")
+        raise UsageError("the sender that --from names is no e-mail address")
     return given or LOCAL_SENDER
 
 
@@ -82,15 +82,15 @@ def _check_agreed(recipients: list[str]) -> None:
     """Ask before people get mail.
 
     Raises:
-        Misuse: Somebody would, and nobody agrees.
+        UsageError: Somebody would, and nobody agrees.
     """
     people = [text for text in recipients if (address := canonical(text)) and not is_simulator(address)]
     if not people:
         return
     what = f"this sends real mail to {counted(len(people), 'recipient')} outside {SIMULATOR_DOMAIN}"
     question = f"{what[0].upper()}{what[1:]}. Send it?"
-    if not agreed(question, otherwise=f"{what}, and nobody can be asked here: say --yes to send it"):
-        raise Misuse("nothing was sent")
+    if not ask_yes_no(question, otherwise=f"{what}, and nobody can be asked here: say --yes to send it"):
+        raise UsageError("nothing was sent")
 
 
 def _delays(stack: Stack | None) -> str:
@@ -103,12 +103,12 @@ def _addresses(text: str) -> list[str]:
     addresses = [address.strip() for address in text.split(",") if address.strip()]
     wrong = sum(canonical(address) is None for address in addresses)
     if wrong:
-        raise Misuse(f"{wrong} of the {len(addresses)} recipients in one option are no e-mail address")
+        raise UsageError(f"{wrong} of the {len(addresses)} recipients in one option are no e-mail address")
     return addresses
 
 
 def _tag(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
-        raise Misuse(f"not a tag: {text!r}; write name=value")
+        raise UsageError(f"not a tag: {text!r}; write name=value")
     return name, value

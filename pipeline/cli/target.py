@@ -2,21 +2,71 @@
 
 They count in this order. The environment is read here, at the entry point, and nowhere deeper; nothing of it is
 changed.
+
+The way to a cloud: what boto3 misses is told in one sentence, and before anything is tried.
 """
 
 import os
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
 
 import msgspec
 
-from pipeline.aws.deployment.parameter import POLICY
+from pipeline.aws.clients import Service
+from pipeline.aws.deployment.template import POLICY
 from pipeline.aws.settings import BUCKET, STREAM, TABLE, Settings, read_settings
-from pipeline.aws.stack import Stack, deployed_stack
-from pipeline.aws.tables import tables_of
-from pipeline.cli.connection import Connection, connection, explaining
-from pipeline.cli.option import STACK
-from pipeline.errors import Misuse
+from pipeline.aws.stack import Stack, deployed_stack, tables_of
+from pipeline.cli.options import STACK
+from pipeline.errors import UsageError
 from pipeline.policy import DEFAULT_POLICY, parse_policy
+
+Connection = Callable[[Service], Any]
+"""Gives a boto3 client of a service, the same one each time."""
+
+
+def connect_aws(region: str | None = None) -> Connection:
+    """Return what gives clients of AWS, or of the emulator at `AWS_ENDPOINT_URL`.
+
+    Args:
+        region: None: boto3's.
+
+    The clients are made as they are asked for, which raises `UsageError` where boto3 has no credentials or no region.
+    """
+
+    @cache
+    def check_credentials() -> None:
+        from boto3.session import Session  # noqa: PLC0415 - boto3 takes a third of a second
+        from botocore.exceptions import NoCredentialsError  # noqa: PLC0415 - the same
+
+        if Session().get_credentials() is None:  # or else every call would try again and again
+            raise NoCredentialsError
+
+    def connect(service: Service) -> Any:
+        from pipeline.aws.clients import client  # noqa: PLC0415 - boto3 takes a third of a second
+
+        check_credentials()
+        return client(service, region=region)
+
+    return with_setup_errors(connect)
+
+
+def with_setup_errors(connect: Callable[[Service], Any]) -> Connection:
+    """Return the same, which gives each client once, and tells what boto3 misses."""
+
+    @cache
+    def client(service: Service) -> Any:
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - boto3 takes a third of a second
+
+        try:
+            return connect(service)
+        except (BotoCoreError, ValueError) as error:  # a ValueError where an address or a region is no such thing
+            raise UsageError(
+                f"boto3 is not set up: {str(error).rstrip('.')}. Set AWS_PROFILE, or AWS_DEFAULT_REGION and keys"
+            ) from error
+
+    return client
+
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 REGION = "AWS_DEFAULT_REGION"
@@ -27,7 +77,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         settings: The live table, bucket and policy; the delivery stream and the parameter of the live table, if known.
-        client: Gives a boto3 client of a service there. Raises `Misuse` where boto3 misses something, such as a region.
+        client: Gives a boto3 client of a service there. Raises `UsageError` where boto3 misses something.
         is_local: Whether nothing that is done there reaches AWS.
         stack: The stack that was named; None: none was.
         also: The tables that the projector writes to besides the live one.
@@ -60,20 +110,20 @@ def target(stack: str | None = None, region: str | None = None) -> Target:
         region: Where it is; None: boto3's.
 
     Raises:
-        Misuse: There is no such stack, or the environment names nothing, or wrongly, and no local cloud runs.
-        CloudUnavailable: AWS throttles or cannot be reached, where a stack was named.
+        UsageError: There is no such stack, or the environment names nothing, or wrongly, and no local cloud runs.
+        ServiceUnavailable: AWS throttles or cannot be reached, where a stack was named.
     """
     if stack:
         return _deployed(stack, region)
     if {TABLE, BUCKET} & os.environ.keys():
         return _of_environment(region)
     if region:
-        raise Misuse("--region says where a stack is: name the stack too, with --stack")
+        raise UsageError("--region says where a stack is: name the stack too, with --stack")
     return _running()
 
 
 def _deployed(name: str, region: str | None) -> Target:
-    client = connection(region)
+    client = connect_aws(region)
     stack = deployed_stack(client("cloudformation"), name=name)
     tables = tables_of(client("ssm"), stack)
     policy = stack.parameters.get(POLICY)
@@ -103,7 +153,7 @@ def _of_environment(region: str | None) -> Target:
     settings = read_settings()
     return Target(
         settings=settings,
-        client=connection(region),
+        client=connect_aws(region),
         is_local=ENDPOINT in os.environ,
         output_location=_answers(settings.bucket),
         configuration_set="mailfold" if ENDPOINT in os.environ else None,
@@ -114,18 +164,18 @@ def _of_environment(region: str | None) -> Target:
 def _running() -> Target:
     from pipeline.local.client import local_client  # noqa: PLC0415 - heavy, and only where no cloud is named
     from pipeline.local.discovery import find  # noqa: PLC0415 - the same
-    from pipeline.local.resource import Names  # noqa: PLC0415 - the same
+    from pipeline.local.resources import Names  # noqa: PLC0415 - the same
 
     found = find()
     if found is None:
-        raise Misuse(
+        raise UsageError(
             f"no local cloud is running: start one with `mailfold up`, or name a stack in AWS with --stack or {STACK}"
         )
     settings, names = read_settings({**os.environ, **found}), Names()
     connect = partial(local_client, endpoint_url=found[ENDPOINT], region=found[REGION])
     return Target(
         settings=settings,
-        client=explaining(connect),
+        client=with_setup_errors(connect),
         is_local=True,
         database=names.database,
         log_table=names.log,

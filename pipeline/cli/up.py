@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.words import results, say, to_people
-from pipeline.errors import Misuse
+from pipeline.cli.output import results, say, to_people
+from pipeline.errors import UsageError
 
 BUFFER_SECONDS = 2.0  # who tries something wants to see it in the log soon, however small its objects are then
 
@@ -33,7 +33,7 @@ def up_command(
     from pipeline.local.discovery import ENDPOINT, announce, find  # noqa: PLC0415 - the same
 
     if running := find():
-        raise Misuse(f"a local cloud runs already, at {running[ENDPOINT]}: use it, or stop it first")
+        raise UsageError(f"a local cloud runs already, at {running[ENDPOINT]}: use it, or stop it first")
     stop = threading.Event()
     _stop_on_signals(stop)
     to_people().print("starting the local cloud …", style="dim")

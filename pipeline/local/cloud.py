@@ -15,31 +15,27 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self
 
-from pipeline.aws.batch import batches
+from pipeline.aws.batching import batches
 from pipeline.aws.clients import Service
-from pipeline.aws.projector_lambda import project_event
-from pipeline.aws.quarantine_s3 import S3Quarantine
+from pipeline.aws.dynamodb import DynamoSuppressionStore
+from pipeline.aws.lambdas.projector import project_event
+from pipeline.aws.lambdas.transform import transform
+from pipeline.aws.quarantine import S3Quarantine
 from pipeline.aws.settings import BUCKET, TABLE
-from pipeline.aws.store_dynamodb import DynamoSuppressionStore
-from pipeline.aws.transform import transform
 from pipeline.local.athena import Athena
-from pipeline.local.client import ACCESS_KEY_ID, SECRET_ACCESS_KEY, local_client
+from pipeline.local.client import ACCESS_KEY_ID, SECRET_ACCESS_KEY, check_emulator, local_client
 from pipeline.local.discovery import ENDPOINT
-from pipeline.local.emulator import reach
+from pipeline.local.event_source_mapping.failure_destination import FailureBucket
+from pipeline.local.event_source_mapping.mapping import EventSourceMapping
 from pipeline.local.eventbridge import Relay
 from pipeline.local.firehose.delivery_stream import MAX_CALL_BYTES, MAX_RECORDS, MEBIBYTE, DeliveryStream
-from pipeline.local.front.application import Front
-from pipeline.local.front.athena_api import AthenaApi
-from pipeline.local.front.backend import Forwarder, Moto
-from pipeline.local.front.firehose_api import FirehoseApi
-from pipeline.local.front.outbox import Outbox
-from pipeline.local.front.server import Server
-from pipeline.local.front.ses_api import SesApi
-from pipeline.local.front.ses_backend import SesBackend
-from pipeline.local.front.suppression_api import SuppressionApi
-from pipeline.local.mapping.event_source_mapping import EventSourceMapping
-from pipeline.local.mapping.failure_destination import FailureBucket
-from pipeline.local.resource import LOG_PREFIX, Names, create_all
+from pipeline.local.gateway.athena import AthenaApi
+from pipeline.local.gateway.backend import Forwarder, Moto
+from pipeline.local.gateway.firehose import FirehoseApi
+from pipeline.local.gateway.server import Gateway, Server
+from pipeline.local.gateway.ses import Outbox, SesApi, SesBackend
+from pipeline.local.gateway.suppression_list import SuppressionApi
+from pipeline.local.resources import LOG_PREFIX, Names, create_all
 from pipeline.local.ses.publisher import Publisher
 from pipeline.local.traffic.chaos import Chaos
 from pipeline.policy import DEFAULT_POLICY, Policy
@@ -71,8 +67,8 @@ class LocalCloud:
         mapping: The event source mapping: it counts what went into the projection.
 
     Raises:
-        Misuse: On entering: a cloud on moto runs in this process already; or `endpoint_url` is no address.
-        Outage: On entering: the other emulator cannot be reached, or refuses.
+        UsageError: On entering: a cloud on moto runs in this process already; or `endpoint_url` is no address.
+        Unavailable: On entering: the other emulator cannot be reached, or refuses.
     """
 
     endpoint_url: str
@@ -134,7 +130,7 @@ class LocalCloud:
         """Publish SES's events: all of them to the archive, bounces and complaints to the feedback too.
 
         Raises:
-            Misuse: One is no record of event publishing, or is too large.
+            UsageError: One is no record of event publishing, or is too large.
             ArchiveUnavailable: Firehose holds all that it can.
         """
         self._witness(events)
@@ -148,7 +144,7 @@ class LocalCloud:
         """Return once everything that was sent so far is in the log and in the projection.
 
         Raises:
-            Outage: That took too long. Nothing is lost: it goes on.
+            Unavailable: That took too long. Nothing is lost: it goes on.
         """
         end_s = time.monotonic() + timeout_seconds
         if self._chaos:
@@ -178,12 +174,12 @@ class LocalCloud:
         firehose_api = FirehoseApi({self.names.delivery_stream: self.delivery_stream.put})
         suppression_api = SuppressionApi(self._publisher.account_list)
         apis = (suppression_api, ses_api, firehose_api, athena_api)
-        front = Front(backend, answers=[api.answer for api in apis])
+        front = Gateway(backend, answers=[api.answer for api in apis])
         self.endpoint_url = resources.enter_context(Server(front)).url
 
     def _start_backend(self, resources: ExitStack) -> tuple[Moto | Forwarder, str]:
         if self._backend_url is not None:
-            reach(self._backend_url)
+            check_emulator(self._backend_url)
             forwarder = Forwarder(self._backend_url)
             resources.callback(forwarder.close)
             return forwarder, self._backend_url

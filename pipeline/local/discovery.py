@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 ANSWER_SECONDS = 1.0  # it is on this machine
@@ -37,7 +37,7 @@ def announce(environment: Mapping[str, str]) -> Iterator[Path]:
     """Tell other processes of this process's cloud, and take it back at the end; give the file's path.
 
     Raises:
-        Misuse: The folder for it is not this user's alone.
+        UsageError: The folder for it is not this user's alone.
     """
     file = _file()
     _make_folder(file.parent)
@@ -71,7 +71,7 @@ def _file() -> Path:
 def _make_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _is_ours(folder):
-        raise Misuse(f"{folder} is not yours alone: remove it, or set XDG_RUNTIME_DIR")
+        raise UsageError(f"{folder} is not yours alone: remove it, or set XDG_RUNTIME_DIR")
 
 
 def _is_ours(folder: Path) -> bool:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from pipeline.aws.store_dynamodb import table_definition
-from tests.aws.fake_cloudformation import OUTPUTS
-from tests.aws.fake_service import REGION, client
-from tests.aws.one_deployment import BUCKET
+from pipeline.aws.dynamodb import table_definition
+from tests.support.fake_cloudformation import OUTPUTS
+from tests.support.fake_service import REGION, client
+from tests.support.one_deployment import BUCKET
 
 
 @pytest.fixture

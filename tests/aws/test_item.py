@@ -11,24 +11,15 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from jsonschema import Draft202012Validator
 
-from pipeline.aws.item import from_attributes, to_attributes
+from pipeline.aws.dynamodb import from_attributes, to_attributes
+from pipeline.batch import group_by_key
 from pipeline.decode import decode
 from pipeline.event import Event
-from pipeline.fact import findings
-from pipeline.gathering import gather
+from pipeline.fact import facts
 from pipeline.policy import DEFAULT_POLICY, Policy, SoftRule
-from pipeline.projection import item_of
-from pipeline.standing import Fact, facts_hash
-from tests.builders import (
-    ADA,
-    BOB,
-    MESSAGE_ID,
-    SENT_AT,
-    a_bounce,
-    a_complaint,
-    a_decision,
-    a_soft_bounce,
-)
+from pipeline.projection import to_item
+from pipeline.standing import FactKind, facts_hash
+from tests.support.builders import ADA, BOB, MESSAGE_ID, SENT_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 SCHEMA = json.loads((SCHEMAS / "item.json").read_text())
@@ -42,9 +33,9 @@ def an_item(*payloads: bytes, address: str = ADA, policy: Policy = DEFAULT_POLIC
     """Return what the table holds about an address once all of this has happened."""
     events = [outcome for payload in payloads for outcome in decode(payload) if isinstance(outcome, Event)]
     assert len(events) == len(payloads)
-    changes = gather(finding for event in events for finding in findings(event))
+    changes = group_by_key(finding for event in events for finding in facts(event))
     key = next(key for key in changes if key.address == address)
-    return dict(to_attributes(key, item_of(key, changes[key], policy)))
+    return dict(to_attributes(key, to_item(key, changes[key], policy)))
 
 
 def as_read(attributes: Attributes) -> Attributes:
@@ -97,7 +88,7 @@ def test_its_schema_refuses_what_is_no_item(name: str, broken: Attributes) -> No
 
 
 def test_the_schema_names_every_fact_there_is() -> None:
-    assert list(SCHEMA["$defs"]["standing"]["properties"]) == [fact.value for fact in Fact]
+    assert list(SCHEMA["$defs"]["standing"]["properties"]) == [fact.value for fact in FactKind]
 
 
 def test_an_item_reads_like_this() -> None:

@@ -2,23 +2,26 @@
 
 import pytest
 
-from pipeline.aws.live_tables import MAX_AGE_SECONDS, LiveTables
-from pipeline.aws.tables import Tables
-from pipeline.errors import CloudUnavailable, MailfoldError, Misuse
+from pipeline.aws.runtime import MAX_AGE_SECONDS, LiveTables
+from pipeline.aws.stack import SuppressionTables
+from pipeline.errors import MailfoldError, ServiceUnavailable, UsageError
 
-FIRST, SECOND = Tables(live="mail-suppression-1"), Tables(live="mail-suppression-2", also=("mail-suppression-1",))
+FIRST, SECOND = (
+    SuppressionTables(live="mail-suppression-1"),
+    SuppressionTables(live="mail-suppression-2", also=("mail-suppression-1",)),
+)
 
 
 class Parameter:
     """The parameter, and a clock that stands still until it is moved."""
 
-    def __init__(self, says: Tables | MailfoldError | None) -> None:
+    def __init__(self, says: SuppressionTables | MailfoldError | None) -> None:
         self.says = says
         self.now_seconds = 1_000.0
         self.times_asked = 0
         self.warnings: list[str] = []
 
-    def read(self) -> Tables | None:
+    def read(self) -> SuppressionTables | None:
         self.times_asked += 1
         if isinstance(self.says, MailfoldError):
             raise self.says
@@ -54,14 +57,14 @@ def test_a_flip_is_seen_within_a_minute() -> None:
 def test_without_a_parameter_the_table_of_the_settings_is_live_until_there_is_one() -> None:
     parameter = Parameter(None)
     tables = parameter.tables()
-    assert tables.now() == Tables(live="mail-suppression-0")
+    assert tables.now() == SuppressionTables(live="mail-suppression-0")
     parameter.says = SECOND
-    assert tables.now() == Tables(live="mail-suppression-0")
+    assert tables.now() == SuppressionTables(live="mail-suppression-0")
     parameter.now_seconds += MAX_AGE_SECONDS
     assert tables.now() == SECOND
 
 
-@pytest.mark.parametrize("error", [CloudUnavailable("AWS answers ThrottlingException"), Misuse("AWS denies it")])
+@pytest.mark.parametrize("error", [ServiceUnavailable("AWS answers ThrottlingException"), UsageError("AWS denies it")])
 def test_if_it_cannot_be_read_what_it_said_last_is_used_and_why_is_told(error: MailfoldError) -> None:
     parameter = Parameter(SECOND)
     tables = parameter.tables()
@@ -78,11 +81,11 @@ def test_if_it_cannot_be_read_what_it_said_last_is_used_and_why_is_told(error: M
     assert tables.now() == FIRST
 
 
-@pytest.mark.parametrize("error", [CloudUnavailable("AWS answers ThrottlingException"), Misuse("AWS denies it")])
+@pytest.mark.parametrize("error", [ServiceUnavailable("AWS answers ThrottlingException"), UsageError("AWS denies it")])
 def test_if_it_was_never_read_that_is_an_outage_and_asked_again_at_once(error: MailfoldError) -> None:
     parameter = Parameter(error)
     tables = parameter.tables()
-    with pytest.raises(CloudUnavailable, match=f"which table is live cannot be read: {error}"):
+    with pytest.raises(ServiceUnavailable, match=f"which table is live cannot be read: {error}"):
         tables.now()
     parameter.says = FIRST
     assert tables.now() == FIRST

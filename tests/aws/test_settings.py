@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.aws.settings import ConsumerSettings, Settings, read_consumer_settings, read_settings, service_name
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 from pipeline.policy import DEFAULT_POLICY, Policy
 
 ENVIRONMENT = {"MAILFOLD_TABLE": "suppression", "MAILFOLD_BUCKET": "mail-log"}
@@ -44,7 +44,7 @@ def test_without_an_argument_the_process_s_own_environment_is_read(monkeypatch: 
 
 
 def test_every_problem_is_reported_at_once() -> None:
-    with pytest.raises(Misuse) as raised:
+    with pytest.raises(UsageError) as raised:
         read_settings({"MAILFOLD_TABLE": "no spaces", "MAILFOLD_POLICY": '{"version": 0}'})
     assert str(raised.value).split("; ") == [
         "MAILFOLD_TABLE is no name that AWS allows for the suppression table: 'no spaces'",
@@ -72,7 +72,7 @@ def test_every_problem_is_reported_at_once() -> None:
     ],
 )
 def test_a_value_that_cannot_be_is_named_with_its_variable(variable: str, value: str) -> None:
-    with pytest.raises(Misuse, match=variable):
+    with pytest.raises(UsageError, match=variable):
         read_settings({**ENVIRONMENT, variable: value})
 
 
@@ -89,7 +89,7 @@ def test_a_consumer_s_times_may_be_set() -> None:
 
 
 def test_every_problem_of_a_consumer_is_reported_at_once() -> None:
-    with pytest.raises(Misuse) as raised:
+    with pytest.raises(UsageError) as raised:
         read_consumer_settings({"MAILFOLD_TABLE": "suppression", "MAILFOLD_CHECKPOINT_SECONDS": "1e3"})
     assert str(raised.value).split("; ") == [
         "MAILFOLD_BUCKET is not set: it names the bucket of log and quarantine",
@@ -109,5 +109,5 @@ def test_every_problem_of_a_consumer_is_reported_at_once() -> None:
     ],
 )
 def test_a_consumer_s_value_that_cannot_be_is_named_with_its_variable(variable: str, value: str) -> None:
-    with pytest.raises(Misuse, match=variable):
+    with pytest.raises(UsageError, match=variable):
         read_consumer_settings({**ENVIRONMENT, "MAILFOLD_STREAM": "mail-feedback", variable: value})

@@ -7,10 +7,10 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError
 from botocore.stub import Stubber
 
-from pipeline.aws.refusal import asking, code_of
+from pipeline.aws.errors import error_code, translated
 from pipeline.aws.stack import Stack, deployed_stack, find_stack
-from pipeline.errors import CloudUnavailable, Misuse
-from tests.aws.fake_service import client
+from pipeline.errors import ServiceUnavailable, UsageError
+from tests.support.fake_service import client
 
 STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/mail/6b2d"
 
@@ -40,7 +40,7 @@ def test_a_stack_is_what_cloudformation_says_of_it(stubbed: tuple[Any, Stubber])
 
 def test_a_missing_output_says_how_to_get_it() -> None:
     stack = Stack(name="mail", id=STACK_ID, status="CREATE_COMPLETE", parameters={}, outputs={})
-    with pytest.raises(Misuse, match="mailfold deploy --stack mail --region eu-west-1`"):
+    with pytest.raises(UsageError, match="mailfold deploy --stack mail --region eu-west-1`"):
         stack.output("LogBucket")
 
 
@@ -49,7 +49,7 @@ def test_no_stack_is_none_and_its_command_says_where_it_looked(stubbed: tuple[An
     for _ in range(2):
         stubber.add_client_error("describe_stacks", "ValidationError", "Stack with id mail does not exist", 400)
     assert find_stack(cloudformation, name="mail") is None
-    with pytest.raises(Misuse, match="no stack mail in eu-west-1"):
+    with pytest.raises(UsageError, match="no stack mail in eu-west-1"):
         deployed_stack(cloudformation, name="mail")
 
 
@@ -62,10 +62,10 @@ def test_a_deleted_stack_is_none(stubbed: tuple[Any, Stubber]) -> None:
 @pytest.mark.parametrize(
     ("code", "status", "kind"),
     [
-        ("AccessDenied", 403, Misuse),
-        ("ValidationException", 400, Misuse),
-        ("Throttling", 400, CloudUnavailable),
-        ("InternalFailure", 500, CloudUnavailable),
+        ("AccessDenied", 403, UsageError),
+        ("ValidationException", 400, UsageError),
+        ("Throttling", 400, ServiceUnavailable),
+        ("InternalFailure", 500, ServiceUnavailable),
     ],
 )
 def test_what_aws_answers_decides_whether_to_try_again(
@@ -79,14 +79,14 @@ def test_what_aws_answers_decides_whether_to_try_again(
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(NoCredentialsError(), Misuse), (ConnectTimeoutError(endpoint_url="https://x"), CloudUnavailable)],
+    [(NoCredentialsError(), UsageError), (ConnectTimeoutError(endpoint_url="https://x"), ServiceUnavailable)],
 )
 def test_what_keeps_boto3_from_asking_is_told_apart(error: Exception, kind: type[Exception]) -> None:
-    with pytest.raises(kind), asking("looking"):
+    with pytest.raises(kind), translated("looking"):
         raise error
 
 
 def test_an_error_that_no_client_raised_passes() -> None:
-    with pytest.raises(KeyError), asking("looking"):
+    with pytest.raises(KeyError), translated("looking"):
         raise KeyError
-    assert code_of(KeyError()) == "KeyError"
+    assert error_code(KeyError()) == "KeyError"

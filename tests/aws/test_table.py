@@ -8,13 +8,13 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from pipeline.aws.clients import client
-from pipeline.aws.store_dynamodb import BACKUP_ATTEMPTS, DynamoSuppressionStore, ensure_table, table_definition
-from pipeline.errors import Misuse, Rejected, StoreUnavailable
+from pipeline.aws.dynamodb import BACKUP_ATTEMPTS, DynamoSuppressionStore, ensure_table, table_definition
+from pipeline.errors import ItemRejected, StoreUnavailable, UsageError
 from pipeline.policy import DEFAULT_POLICY
-from pipeline.projection import item_of
-from pipeline.standing import Evidence, Fact, Key, Standing, standing
-from tests.builders import a_bounce
-from tests.contract.items import KEY, an_item
+from pipeline.projection import to_item
+from pipeline.standing import Evidence, FactKind, Key, Standing, standing
+from tests.support.builders import a_bounce
+from tests.support.items import KEY, an_item
 
 TABLE = "suppression"
 
@@ -46,7 +46,7 @@ def test_a_table_is_made_once_and_keeps_what_is_in_it() -> None:
 
 @pytest.mark.parametrize("name", ["", "ab", "no spaces", "a" * 256])
 def test_a_name_that_no_table_can_have_is_a_misuse(name: str) -> None:
-    with mock_aws(), pytest.raises(Misuse, match="no name for a table"):
+    with mock_aws(), pytest.raises(UsageError, match="no name for a table"):
         ensure_table(client("dynamodb", region="us-east-1"), name)
 
 
@@ -68,14 +68,14 @@ def test_a_table_that_cannot_be_made_is_an_outage(operation: str) -> None:
 def test_an_item_that_no_table_takes_is_rejected(key: Key) -> None:
     """The one that is too large is an operator's release that lifts more than anybody can read."""
     lifts = tuple(f"{number:032x}" for number in range(13_000 if key == KEY else 1))
-    too_large: Standing = standing([(Fact.RELEASE, Evidence(at_ms=1, event_id="0" * 32, lifts=lifts))])
+    too_large: Standing = standing([(FactKind.RELEASE, Evidence(at_ms=1, event_id="0" * 32, lifts=lifts))])
     with mock_aws():
         dynamodb = client("dynamodb", region="us-east-1")
         dynamodb.create_table(**table_definition(TABLE))
         store = DynamoSuppressionStore(dynamodb, table=TABLE)
 
-        with pytest.raises(Rejected):
-            store.save(key, item_of(key, too_large, DEFAULT_POLICY), expected="")
+        with pytest.raises(ItemRejected):
+            store.save(key, to_item(key, too_large, DEFAULT_POLICY), expected="")
         assert dict(store.scan()) == {}
 
 

@@ -7,9 +7,9 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from pipeline.aws.tables import Tables, create_tables, parse_tables, read_tables
-from pipeline.errors import CloudUnavailable, Misuse
-from tests.aws.fake_service import client
+from pipeline.aws.stack import SuppressionTables, create_tables, parse_tables, read_tables
+from pipeline.errors import ServiceUnavailable, UsageError
+from tests.support.fake_service import client
 
 PARAMETER = "/mailfold/mail/tables"
 
@@ -27,14 +27,16 @@ def test_the_parameter_is_made_once_and_then_left_alone(ssm: Any) -> None:
         Name=PARAMETER, Value='{"live":"mail-suppression-2","also":["mail-suppression-1"]}', Overwrite=True
     )
     assert not create_tables(ssm, parameter=PARAMETER, live="mail-suppression-1")
-    assert read_tables(ssm, parameter=PARAMETER) == Tables(live="mail-suppression-2", also=("mail-suppression-1",))
+    assert read_tables(ssm, parameter=PARAMETER) == SuppressionTables(
+        live="mail-suppression-2", also=("mail-suppression-1",)
+    )
 
 
 @pytest.mark.parametrize(
     "text", ["", "mail-suppression-1", "{}", '{"live":""}', '{"live":"a","also":["a"]}', '{"live":"a","alos":[]}']
 )
 def test_a_parameter_that_says_nothing_is_refused(text: str) -> None:
-    with pytest.raises(Misuse, match="parameter of the live table is wrong"):
+    with pytest.raises(UsageError, match="parameter of the live table is wrong"):
         parse_tables(text)
 
 
@@ -42,7 +44,7 @@ def test_a_throttle_is_an_outage(ssm: Any) -> None:
     with Stubber(ssm) as stubber:
         for operation in ("get_parameter", "put_parameter"):
             stubber.add_client_error(operation, "ThrottlingException", "slow", 400)
-        with pytest.raises(CloudUnavailable):
+        with pytest.raises(ServiceUnavailable):
             read_tables(ssm, parameter=PARAMETER)
-        with pytest.raises(CloudUnavailable):
+        with pytest.raises(ServiceUnavailable):
             create_tables(ssm, parameter=PARAMETER, live="mail-suppression-1")

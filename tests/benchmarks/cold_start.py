@@ -13,8 +13,8 @@ from tests.benchmarks.measure import Ratio, alternate_costs
 GOAL = 1.3
 
 PEER = "import boto3; boto3.client('dynamodb')"
-TRANSFORM = "import pipeline.aws.transform"
-PROJECTOR = "import pipeline.aws.projector_lambda; pipeline.aws.projector_lambda._wiring()"
+TRANSFORM = "import pipeline.aws.lambdas.transform"
+PROJECTOR = "import pipeline.aws.lambdas.projector; pipeline.aws.lambdas.projector._wiring()"
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {

@@ -13,16 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipeline.aws.batch import batches
+from pipeline.aws.batching import batches
 from pipeline.aws.clients import Service
 from pipeline.aws.settings import BUCKET, STREAM, TABLE
 from pipeline.local.client import ACCESS_KEY_ID, SECRET_ACCESS_KEY, local_client
+from tests.acceptance.emulators import ministack
+from tests.acceptance.emulators.ministack import REGION
+from tests.acceptance.kcl import lease_table
+from tests.acceptance.kcl.consumer import Consumer, consuming
 from tests.benchmarks.measure import Ratio
 from tests.benchmarks.record_processor import SHARD_BYTES_PER_SECOND, feedback, quiet_dynamodb
-from tests.emulator import ministack
-from tests.emulator.ministack import REGION
-from tests.kcl_daemon import lease_table
-from tests.kcl_daemon.consumer import Consumer, consuming
 
 RECORDS = 20_000
 STREAM_NAME = "feedback"

@@ -6,8 +6,8 @@ from itertools import chain
 
 import msgspec
 
-from pipeline.gathering import Gathering, StreamRecord
-from pipeline.local.traffic.traffic import traffic
+from pipeline.batch import BatchReader, StreamRecord
+from pipeline.local.traffic.generator import generate_traffic
 from pipeline.memory import MemoryQuarantine
 from tests.benchmarks.measure import Ratio, alternate
 
@@ -19,7 +19,7 @@ GOAL = 0.40
 
 def compare() -> list[Ratio]:
     """Return the ratio, once the fold has been seen to find facts."""
-    payloads = list(chain.from_iterable(traffic(emails=EMAILS, seed=1, start=START)))
+    payloads = list(chain.from_iterable(generate_traffic(emails=EMAILS, seed=1, start=START)))
     records = [StreamRecord(payload=payload, position="") for payload in payloads]
     batches = [records[first : first + RECORDS_PER_BATCH] for first in range(0, len(records), RECORDS_PER_BATCH)]
     facts = sum(_fold(batch) for batch in batches)
@@ -41,7 +41,7 @@ def _ours(batches: list[list[StreamRecord]]) -> Callable[[], int]:
 
 def _fold(batch: list[StreamRecord]) -> int:
     """Do what `projection.project` does up to the store."""
-    gathering = Gathering(MemoryQuarantine())
+    gathering = BatchReader(MemoryQuarantine())
     assert gathering.read(batch) is None
     gathering.changes()
     return gathering.tally.facts

@@ -11,10 +11,10 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from pipeline.aws import parquet
+from pipeline.aws.archive import parquet
 from pipeline.decode import decode
 from pipeline.event import Event
-from pipeline.row import Row, row
+from pipeline.row import Row, to_row
 from tests.benchmarks.sample import START, events
 
 EVENTS_PER_FILE = 40_000  # about what Firehose's buffer of 128 MB holds
@@ -35,8 +35,8 @@ def _write(root: Path, number: int) -> None:
     _put(root / NDJSON / f"{number:02}.gz", gzip.compress(b"".join(payloads), 6))
     hour = START + number * timedelta(hours=1)
     key = f"events/dt={hour:%Y-%m-%d}/hr={hour:%H}/{number}"
-    _put(root / OURS / key, parquet.encode(_rows(payloads, hour)))
-    _put(root / FIREHOSE / key, parquet.encode(_rows(payloads, hour), compression="gzip", sort=False))
+    _put(root / OURS / key, parquet.encode_rows(_rows(payloads, hour)))
+    _put(root / FIREHOSE / key, parquet.encode_rows(_rows(payloads, hour), compression="gzip", sort=False))
 
 
 def _renamed(payload: bytes, number: int) -> bytes:
@@ -48,7 +48,7 @@ def _rows(payloads: Sequence[bytes], arrived_at: datetime) -> Iterator[Row]:
     for payload in payloads:
         for outcome in decode(payload):
             assert isinstance(outcome, Event)
-            yield row(outcome, arrived_at=arrived_at)
+            yield to_row(outcome, arrived_at=arrived_at)
 
 
 def _put(file: Path, data: bytes) -> None:

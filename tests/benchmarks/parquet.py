@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.json
 import pyarrow.parquet
 
-from pipeline.aws import parquet
+from pipeline.aws.archive import parquet
 from pipeline.decode import decode
 from pipeline.event import Event
-from pipeline.row import row
+from pipeline.row import to_row
 from tests.benchmarks.measure import Ratio, alternate
 from tests.benchmarks.sample import START, events
 
@@ -49,8 +49,8 @@ def compare() -> list[Ratio]:
 
 def _ours() -> int:
     outcomes = (outcome for payload in events(EVENTS) for outcome in decode(payload))
-    rows = (row(outcome, arrived_at=ARRIVED_AT) for outcome in outcomes if isinstance(outcome, Event))
-    return len(parquet.encode(rows))
+    rows = (to_row(outcome, arrived_at=ARRIVED_AT) for outcome in outcomes if isinstance(outcome, Event))
+    return len(parquet.encode_rows(rows))
 
 
 def _peer(json: bytes) -> int:

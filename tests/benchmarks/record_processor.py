@@ -20,20 +20,19 @@ from amazon_kclpy.kcl import KCLProcess
 from amazon_kclpy.v3.processor import RecordProcessorBase
 from aws_lambda_powertools import Logger
 
+from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.kcl.process import SAVES_AT_ONCE
 from pipeline.aws.kcl.record_processor import RecordProcessor
-from pipeline.aws.kcl.report import Report
+from pipeline.aws.kcl.telemetry import Telemetry
 from pipeline.aws.settings import ConsumerSettings
-from pipeline.aws.store_dynamodb import DynamoSuppressionStore
 from pipeline.local.client import local_client
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import SuppressionStore
-from pipeline.projection import Each
-from pipeline.projector import Projector
+from pipeline.projection import BatchProjector, MapFunction
 from tests.benchmarks.measure import Ratio, alternate
 from tests.benchmarks.sample import events
-from tests.builders import base64, in_eventbridge
+from tests.support.builders import base64, in_eventbridge
 
 BATCH = 1_000
 BATCHES = 5
@@ -132,10 +131,10 @@ def record(payload: bytes, number: int) -> dict[str, object]:
     }
 
 
-def a_processor(store: SuppressionStore, each: Each = map) -> RecordProcessor:
+def a_processor(store: SuppressionStore, each: MapFunction = map) -> RecordProcessor:
     """Return ours."""
-    projector = Projector(store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY, each=each)
-    report = Report(service="consumer", logger=Logger(service="consumer", stream=io.StringIO()))
+    projector = BatchProjector(store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY, each=each)
+    report = Telemetry(service="consumer", logger=Logger(service="consumer", stream=io.StringIO()))
     return RecordProcessor(lambda: projector, settings=SETTINGS, report=report, wait=lambda _: True)
 
 

@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from pipeline.address import canonical
-from pipeline.aws.archive_s3 import S3Archive
-from pipeline.gathering import gather
+from pipeline.aws.archive.s3 import S3Archive
+from pipeline.batch import group_by_key
 from pipeline.memory import MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.replay import replay
@@ -67,7 +67,7 @@ def _fold(archive: S3Archive) -> dict[Key, Standing]:
     """Do what `pipeline.replay` does before it turns to the table."""
     held: dict[Key, Standing] = {}
     for scan in archive.findings():
-        for key, change in gather(scan.findings).items():
+        for key, change in group_by_key(scan.findings).items():
             held[key] = join(held[key], change) if key in held else change
     return held
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from pipeline.decode import decode
 from pipeline.event import Event
-from pipeline.local.traffic.traffic import traffic
+from pipeline.local.traffic.generator import generate_traffic
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 EVENTS_PER_EMAIL = 2  # a Send and a Delivery, mostly; never fewer on average
@@ -15,7 +15,9 @@ EVENTS_PER_EMAIL = 2  # a Send and a Delivery, mostly; never fewer on average
 @cache
 def events(count: int, *, seed: int = 1) -> Sequence[bytes]:
     """Return that many events as SES writes them, each with its newline."""
-    made = [event for some in traffic(emails=count // EVENTS_PER_EMAIL, seed=seed, start=START) for event in some]
+    made = [
+        event for some in generate_traffic(emails=count // EVENTS_PER_EMAIL, seed=seed, start=START) for event in some
+    ]
     return sorted(made[:count], key=_occurred_at)
 
 

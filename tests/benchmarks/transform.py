@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from pipeline.aws.transform import transform
-from pipeline.local.traffic.traffic import traffic
-from tests.aws.lambda_events import a_firehose_event
+from pipeline.aws.lambdas.transform import transform
+from pipeline.local.traffic.generator import generate_traffic
 from tests.benchmarks import pydantic_transform
 from tests.benchmarks.measure import Ratio, alternate
+from tests.support.lambda_events import a_firehose_event
 
 EMAILS = 2_000
 RECORDS_PER_CALL = 500  # about what Firehose's buffer of 1 MB holds
@@ -24,7 +24,7 @@ Event = dict[str, Any]
 
 def compare() -> list[Ratio]:
     """Return the ratio, once both have been seen to give the same rows."""
-    payloads = list(chain.from_iterable(traffic(emails=EMAILS, seed=1, start=START)))
+    payloads = list(chain.from_iterable(generate_traffic(emails=EMAILS, seed=1, start=START)))
     calls = [
         a_firehose_event(*payloads[first : first + RECORDS_PER_CALL])
         for first in range(0, len(payloads), RECORDS_PER_CALL)

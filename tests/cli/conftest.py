@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.cloud_process import CloudProcess
+from tests.support.cloud_process import CloudProcess
 
 OF_THE_USER = ("AWS_", "MAILFOLD_", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "HTTP_PROXY", "http_proxy")
 

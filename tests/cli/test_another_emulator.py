@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import WAIT_SECONDS, ended, started
+from tests.acceptance.emulators.ministack import Ministack, running
 from tests.cli.test_up import becomes_suppressed
-from tests.emulator.ministack import Ministack, running
+from tests.support.command import WAIT_SECONDS, ended, started
 
 pytestmark = pytest.mark.slow
 

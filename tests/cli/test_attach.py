@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from pipeline.cli.attach import attach_command
-from tests.aws.fake_ses import FakeSes
-from tests.cli.command import good, refused, run, told
-from tests.cli.deployed import NAME, OUTPUTS, deployed, put_behind
+from tests.support.command import good, refused, run, told
+from tests.support.deployed import NAME, OUTPUTS, deployed, put_behind
+from tests.support.fake_ses import FakeSes
 
 COMMAND = ["attach", "newsletter", "--stack", NAME]
 QUIET = "--no-track-engagement"
@@ -47,7 +47,7 @@ def test_it_says_what_it_did_and_the_second_time_that_there_was_nothing_to_do(se
 def test_whether_to_track_is_asked_on_a_terminal_and_nothing_by_default(
     ses: FakeSes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.cli.question.can_ask", lambda: True)
+    monkeypatch.setattr("pipeline.cli.prompt.can_ask", lambda: True)
     result = run(*COMMAND, given="\n")
     assert result.exit_code == 0
     assert "alters the mail" in result.stderr

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.aws.cost.price import price_list
-from tests.cli.command import good, refused, run, told
+from pipeline.aws.cost.estimate import price_list
+from tests.support.command import good, refused, run, told
 
 
 def row(shown: str, part: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.command import ROOT, good, refused, run, told
+from tests.support.command import ROOT, good, refused, run, told
 
 EXAMPLES = ROOT / "schemas" / "wire" / "examples"
 EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((EXAMPLES / "expected.json").read_bytes())

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from pipeline.decode import decode
-from pipeline.event import Event, Kind
+from pipeline.event import Event, EventKind
 from pipeline.local.eventbridge import Relay
 from pipeline.local.firehose.delivery_stream import DeliveryStream
-from tests.cli.command import WAIT_SECONDS, ended, measuring, run, started
+from tests.support.command import WAIT_SECONDS, ended, measuring, run, started
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +153,7 @@ def _is_hard_bounce(record: bytes) -> bool:
     [event] = decode(record)
     return (
         isinstance(event, Event)
-        and event.kind is Kind.BOUNCE
+        and event.kind is EventKind.BOUNCE
         and b'"bounceType":"Permanent","bounceSubType":"General"' in record
         and b"simulator" not in record
     )

@@ -11,16 +11,16 @@ from moto import mock_aws
 
 from pipeline.aws.deployment import deploy as steps
 from pipeline.aws.deployment.bundle import Bundle, build_bundle
-from pipeline.aws.deployment.order import Clients
-from pipeline.aws.deployment.template import template
-from pipeline.aws.store_dynamodb import table_definition
+from pipeline.aws.deployment.deploy import Clients
+from pipeline.aws.deployment.template import load_template
+from pipeline.aws.dynamodb import table_definition
 from pipeline.cli import deploy as command
-from pipeline.cli import question
-from tests.aws.fake_athena import FakeAthena
-from tests.aws.fake_cloudformation import OURS, OUTPUTS, FakeCloudFormation, a_change, a_step
-from tests.aws.fake_service import ACCOUNT, REGION, client
-from tests.aws.wheels import from_folder
-from tests.cli.command import ended, good, refused, run
+from pipeline.cli import prompt
+from tests.support.command import ended, good, refused, run
+from tests.support.fake_athena import FakeAthena
+from tests.support.fake_cloudformation import OURS, OUTPUTS, FakeCloudFormation, a_change, a_step
+from tests.support.fake_service import ACCOUNT, REGION, client
+from tests.support.wheels import from_folder
 
 MADE = [[a_step("CREATE_IN_PROGRESS"), a_step("CREATE_COMPLETE", "LogBucket"), a_step("CREATE_COMPLETE")]]
 ADDED = [a_change(), a_change(logical_id="Transform", kind="AWS::Lambda::Function")]
@@ -61,7 +61,7 @@ def stack(beside: None, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody can be asked."""
-    monkeypatch.setattr(question, "can_ask", lambda: True)
+    monkeypatch.setattr(prompt, "can_ask", lambda: True)
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_a_cloud_that_is_away_is_an_outage_in_one_sentence(monkeypatch: pytest.M
 
 def test_the_template_is_printed_as_it_is_without_aws() -> None:
     shown = ended("deploy", "--template-only")
-    assert (shown.returncode, shown.stdout, shown.stderr) == (0, template().text, "")
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, load_template().text, "")
 
 
 def test_the_bundle_is_written_as_it_would_be_uploaded(tmp_path: Path) -> None:
     file = tmp_path / "bundle.zip"
     with from_folder():
         told = run("deploy", "--bundle-only", str(file))
-        bundle = build_bundle(runtime=template().runtime)
+        bundle = build_bundle(runtime=load_template().runtime)
     assert (told.exit_code, told.stdout) == (0, "")
     assert bundle.sha256 in told.stderr
     assert file.read_bytes() == bundle.data
@@ -277,7 +277,7 @@ def interrupted() -> Any:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.cli.terminal.write_event", happened)
+        patch.setattr("pipeline.cli.deploy_progress.write_event", happened)
         return run("deploy", "--stack", "mail", "--yes")
 
 

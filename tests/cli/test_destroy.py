@@ -8,9 +8,9 @@ import boto3
 import pytest
 
 from pipeline.cli.destroy import destroy_command
-from tests.aws.fake_ses import FakeSes
-from tests.cli.command import good, refused, run, told
-from tests.cli.deployed import NAME, OUTPUTS, PARAMETER, TABLE, bucket, deployed, put_behind
+from tests.support.command import good, refused, run, told
+from tests.support.deployed import NAME, OUTPUTS, PARAMETER, TABLE, bucket, deployed, put_behind
+from tests.support.fake_ses import FakeSes
 
 COMMAND = ["destroy", "--stack", NAME]
 CONFIRMED = [*COMMAND, "--confirm", NAME]
@@ -47,7 +47,7 @@ def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSes]:
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody sits there."""
-    monkeypatch.setattr("pipeline.cli.question.can_ask", lambda: True)
+    monkeypatch.setattr("pipeline.cli.prompt.can_ask", lambda: True)
 
 
 def is_there() -> bool:
@@ -187,7 +187,7 @@ def test_an_interrupt_says_how_to_go_on_and_the_same_again_ends_it(
     log = bucket()
     everything = [*CONFIRMED, "--data", "--confirm", log, "--confirm", TABLE, "--confirm", PARAMETER]
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.aws.deployment.erasure._table", _interrupted)
+        patch.setattr("pipeline.aws.deployment.retained._table", _interrupted)
         result = run(*everything)
     assert result.exit_code == 130
     assert "run the same again" in result.stderr

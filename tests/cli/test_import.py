@@ -7,14 +7,14 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from pipeline.aws import pace
+from pipeline.aws import clients
 from pipeline.local.client import local_client
 from pipeline.local.discovery import find
-from tests.aws.fake_own_list import FakeOwnList
-from tests.builders import OCCURRED_AT
-from tests.cli.cloud_process import CloudProcess
-from tests.cli.command import good, refused, run, told
-from tests.cli.deployed import NAME, TABLE, deployed, items, objects, put_behind
+from tests.support.builders import OCCURRED_AT
+from tests.support.cloud_process import CloudProcess
+from tests.support.command import good, refused, run, told
+from tests.support.deployed import NAME, TABLE, deployed, items, objects, put_behind
+from tests.support.fake_account_list import FakeOwnList
 
 STACK = ("--stack", NAME)
 LIST = {"ann@example.com": "BOUNCE", "Bob@example.com": "COMPLAINT", "cy@example.com": "BOUNCE"}
@@ -104,7 +104,7 @@ def test_of_a_dry_run_nothing_is_left_but_counts(cloud: CloudProcess, ses: Any, 
 @pytest.fixture
 def asking(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeOwnList]:
     """A deployment in AWS, whose SES has three entries on its list."""
-    monkeypatch.setattr(pace, "SES_SECONDS", 0.0)
+    monkeypatch.setattr(clients, "SES_SECONDS", 0.0)
     with deployed(monkeypatch):
         fake = FakeOwnList(LIST, page_size=2)
         put_behind(monkeypatch, sesv2=fake.client())
@@ -159,7 +159,7 @@ def test_no_address_is_shown(asking: FakeOwnList) -> None:
 
 def test_ses_in_aws_is_asked_once_a_second(asking: FakeOwnList, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[Any] = []
-    monkeypatch.setattr("pipeline.cli.own_list.keep_pace", kept.append)
+    monkeypatch.setattr("pipeline.cli.import_list.rate_limited", kept.append)
     good("import", "--dry-run", *STACK)
     assert len(kept) == 1
 

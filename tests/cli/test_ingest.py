@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.local.client import local_client
 from pipeline.local.discovery import find
-from tests.cli.cloud_process import CloudProcess
-from tests.cli.command import ROOT, refused, run, told
+from tests.support.cloud_process import CloudProcess
+from tests.support.command import ROOT, refused, run, told
 
 EXAMPLES = ROOT / "schemas" / "wire" / "examples"
 EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((EXAMPLES / "expected.json").read_bytes())

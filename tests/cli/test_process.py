@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.cloud_process import CloudProcess
-from tests.cli.command import COMMAND, WAIT_SECONDS, ended, measuring, started, told
 from tests.cli.test_ingest import a_bounce
+from tests.support.cloud_process import CloudProcess
+from tests.support.command import COMMAND, WAIT_SECONDS, ended, measuring, started, told
 
 MEBIBYTE = 2**20
 ATTACK = "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b5m owned"

@@ -4,33 +4,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli.quantity import quantity
-from pipeline.cli.words import size
-from pipeline.errors import Misuse
+from pipeline.cli.options import parse_quantity
+from pipeline.cli.output import size
+from pipeline.errors import UsageError
 
 GOOD = {"10GB": 10**10, "500 MB": 5 * 10**8, "1.5gb": 1_500_000_000, "2GiB": 2**31, "1TiB": 2**40, "64": 64, " 3B ": 3}
 
 
 @pytest.mark.parametrize(("text", "size_bytes"), GOOD.items())
 def test_it_is_read(text: str, size_bytes: int) -> None:
-    assert quantity(text) == size_bytes
+    assert parse_quantity(text) == size_bytes
 
 
 @pytest.mark.parametrize(
     "text", ["", "GB", "-1GB", "10 G B", "10XB", "1,000", "1e9", "nan", "ten", "1G", "٣GB", "\x1b[31m"]
 )
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(Misuse, match="not a number of bytes"):
-        quantity(text)
+    with pytest.raises(UsageError, match="not a number of bytes"):
+        parse_quantity(text)
 
 
 @given(st.integers(0, 10**15))
 def test_bytes_are_bytes(size_bytes: int) -> None:
-    assert quantity(str(size_bytes)) == size_bytes
+    assert parse_quantity(str(size_bytes)) == size_bytes
 
 
 @given(st.integers(0, 999), st.sampled_from(["MB", "GB", "TB"]))
 def test_what_is_shown_can_be_typed(number: int, unit: str) -> None:
-    size_bytes = quantity(f"{number}{unit}")
+    size_bytes = parse_quantity(f"{number}{unit}")
     if size_bytes >= 1_000:
-        assert quantity(size(size_bytes)) == size_bytes
+        assert parse_quantity(size(size_bytes)) == size_bytes

@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline.aws.athena import Column, Result
+from pipeline.aws.archive.athena import QueryResult, ResultColumn
+from pipeline.cli.output import write_table
 from pipeline.cli.query import Form, reads_all, write
-from pipeline.cli.table import write_table
-from pipeline.errors import Misuse
-from tests.cli.cloud_process import CloudProcess
-from tests.cli.command import good, refused, run, told
+from pipeline.errors import UsageError
+from tests.support.cloud_process import CloudProcess
+from tests.support.command import good, refused, run, told
 
 ODD = 'a, "b"\nc ; [bold]d[/bold] :smile: ü \' \t'
 
 
-def a_result(*rows: tuple[str | None, ...], **columns: str) -> Result:
-    described = tuple(Column(name=name, type=type_) for name, type_ in columns.items())
-    return Result(columns=described, rows=rows, scanned_bytes=0)
+def a_result(*rows: tuple[str | None, ...], **columns: str) -> QueryResult:
+    described = tuple(ResultColumn(name=name, type=type_) for name, type_ in columns.items())
+    return QueryResult(columns=described, rows=rows, scanned_bytes=0)
 
 
-def on_a_terminal(result: Result, *, width: int) -> str:
+def on_a_terminal(result: QueryResult, *, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, markup=False, emoji=False, highlight=False)
     write_table(result, to=console)
     assert isinstance(console.file, io.StringIO)
@@ -167,8 +167,8 @@ def test_views_are_there_to_be_asked(cloud: CloudProcess) -> None:
 
 
 def test_two_columns_of_one_name_are_refused_before_a_line_is_written(capsys: pytest.CaptureFixture[str]) -> None:
-    result: Any = Result(columns=(Column(name="a", type="varchar"),) * 2, rows=[("1", "2")], scanned_bytes=0)
-    with pytest.raises(Misuse):
+    result: Any = QueryResult(columns=(ResultColumn(name="a", type="varchar"),) * 2, rows=[("1", "2")], scanned_bytes=0)
+    with pytest.raises(UsageError):
         write(result, Form.JSON)
     assert capsys.readouterr().out == ""
 

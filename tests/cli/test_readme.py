@@ -16,8 +16,8 @@ import typer
 from pipeline.cli.main import app
 from pipeline.local.client import local_client
 from pipeline.local.discovery import find
-from tests.cli.cloud_process import CloudProcess
-from tests.cli.command import COMMAND, ROOT, WAIT_SECONDS, run
+from tests.support.cloud_process import CloudProcess
+from tests.support.command import COMMAND, ROOT, WAIT_SECONDS, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -9,12 +9,12 @@ import pytest
 import typer
 from botocore.validate import ParamValidator
 
-from pipeline.aws.deployment.template import template
+from pipeline.aws.deployment.template import load_template
 from pipeline.cli.main import app
-from tests.aws.command_line import call, options
-from tests.aws.wheels import from_folder
-from tests.cli.command import COMMAND, WAIT_SECONDS
 from tests.cli.test_readme import BLOCKS, README
+from tests.support.command import COMMAND, WAIT_SECONDS
+from tests.support.command_line import call, options
+from tests.support.wheels import from_folder
 
 LINES = [
     line for language, text in BLOCKS if language == "shell" for line in text.replace("\\\n", " ").splitlines() if line
@@ -40,7 +40,7 @@ def test_the_stack_gets_what_was_uploaded_and_all_that_the_template_has_no_defau
     template_put, bundle_put, asked = [call(line).parameters for line in THEIRS]
     given = {one["ParameterKey"]: one["ParameterValue"] for one in asked["Parameters"]}
     assert given == {"CodeBucket": bundle_put["Bucket"], "CodeKey": bundle_put["Key"]}
-    assert given.keys() == {name for name, one in template().parameters.items() if "Default" not in one}
+    assert given.keys() == {name for name, one in load_template().parameters.items() if "Default" not in one}
     assert asked["TemplateURL"] == f"https://{template_put['Bucket']}.s3.amazonaws.com/{template_put['Key']}"
     assert asked["Capabilities"] == ["CAPABILITY_IAM"]
 
@@ -58,7 +58,7 @@ def test_every_parameter_that_it_names_is_the_templates_and_takes_that_value() -
     named = re.findall(r"--param (\w+)=([\w@.]+)", README)
     assert {name for name, _ in named} >= {"AlarmEmail", "NotificationTopic", "NotificationRoute", "Consumer"}
     for name, value in named:
-        assert value in template().parameters[name].get("AllowedValues", [value])
+        assert value in load_template().parameters[name].get("AllowedValues", [value])
 
 
 def test_what_is_to_be_uploaded_is_made_without_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,4 +68,4 @@ def test_what_is_to_be_uploaded_is_made_without_aws(tmp_path: Path, monkeypatch:
         subprocess.run(["/bin/sh", "-ec", script], cwd=tmp_path, check=True, timeout=WAIT_SECONDS, capture_output=True)  # noqa: S603 - what the README says
     uploaded = {call(line).parameters["Body"] for line in THEIRS if "put-object" in line}
     assert {file.name for file in tmp_path.iterdir()} == uploaded
-    assert (tmp_path / "mailfold.yaml").read_text() == template().text
+    assert (tmp_path / "mailfold.yaml").read_text() == load_template().text

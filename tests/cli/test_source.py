@@ -9,15 +9,14 @@ from typing import NoReturn
 
 import pytest
 
-from pipeline.cli.payload import split
-from pipeline.cli.source import payloads, sources
-from pipeline.errors import Misuse
+from pipeline.cli.sources import find_sources, payloads, split_payloads
+from pipeline.errors import UsageError
 
 SEND = b'{"eventType":"Send","mail":{"messageId":"m-1"}}'
 
 
 def found(data: bytes) -> list[tuple[int, bytes]]:
-    return [(payload.line, payload.data) for payload in split(io.BytesIO(data))]
+    return [(payload.line, payload.data) for payload in split_payloads(io.BytesIO(data))]
 
 
 def no_s3() -> NoReturn:
@@ -81,7 +80,7 @@ def test_gzip_cut_short_gives_what_comes_before_and_says_which_file(tmp_path: Pa
     zipped.write_bytes(gzip.compress(SEND + b"\n" + SEND + b"\n")[:-4])
     found = payloads(str(zipped), s3=no_s3)
     assert [next(found).data, next(found).data] == [SEND, SEND]
-    with pytest.raises(Misuse, match=r"cannot read .*events\.gz: "):
+    with pytest.raises(UsageError, match=r"cannot read .*events\.gz: "):
         next(found)
 
 
@@ -91,12 +90,12 @@ def test_damaged_gzip_says_which_file(tmp_path: Path, damaged_byte: int) -> None
     data[damaged_byte] ^= 0xFF
     zipped = tmp_path / "events.gz"
     zipped.write_bytes(data)
-    with pytest.raises(Misuse, match=r"cannot read .*events\.gz: "):
+    with pytest.raises(UsageError, match=r"cannot read .*events\.gz: "):
         read(zipped)
 
 
 def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(Misuse, match="No such file"):
+    with pytest.raises(UsageError, match="No such file"):
         read(tmp_path / "nothing")
 
 
@@ -104,7 +103,7 @@ def test_a_pipe_is_a_file(tmp_path: Path) -> None:
     """As what a shell makes of <(zcat events.gz) is."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert sources([str(pipe)], s3=no_s3) == [str(pipe)]
+    assert find_sources([str(pipe)], s3=no_s3) == [str(pipe)]
     writer = threading.Thread(target=pipe.write_bytes, args=(SEND,))
     writer.start()
     assert read(pipe) == [SEND]
@@ -116,19 +115,19 @@ def test_a_folder_is_all_files_in_it_and_in_its_folders_in_order_of_their_names(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(SEND)
     expected = [str(tmp_path / name) for name in ("a/10.json", "a/2.json", "b.json", "c/d/e")]
-    assert sources([str(tmp_path)], s3=no_s3) == expected
+    assert find_sources([str(tmp_path)], s3=no_s3) == expected
 
 
 @pytest.mark.parametrize("name", ["nothing", "empty", "x" * 5_000])
 def test_a_name_that_names_nothing_is_refused_before_anything_is_read(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "events").write_bytes(SEND)
-    with pytest.raises(Misuse, match=r"cannot read|nothing to read"):
-        sources([str(tmp_path / "events"), str(tmp_path / name)], s3=no_s3)
+    with pytest.raises(UsageError, match=r"cannot read|nothing to read"):
+        find_sources([str(tmp_path / "events"), str(tmp_path / name)], s3=no_s3)
 
 
 def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
-    [link] = sources([str(tmp_path)], s3=no_s3)
-    with pytest.raises(Misuse, match="No such file"):
+    [link] = find_sources([str(tmp_path)], s3=no_s3)
+    with pytest.raises(UsageError, match="No such file"):
         read(Path(link))

@@ -9,10 +9,10 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.cli.cloud_process import CloudProcess
-from tests.cli.command import ROOT, good, refused, run, told
-from tests.cli.deployed import NAME, OUTPUTS, PARAMETER, REGION, SENDER, TABLE, bucket, deployed, items, objects
-from tests.infra import cloudformation
+from tests.support import cloudformation
+from tests.support.cloud_process import CloudProcess
+from tests.support.command import ROOT, good, refused, run, told
+from tests.support.deployed import NAME, OUTPUTS, PARAMETER, REGION, SENDER, TABLE, bucket, deployed, items, objects
 
 BOUNCE = str(ROOT / "schemas/wire/examples/v1.bounce-permanent-general.pass.json")
 STACK = ("--stack", NAME)
@@ -224,7 +224,7 @@ def test_mail_to_people_is_sent_only_where_that_is_said(stack: None) -> None:
 def test_on_a_terminal_somebody_is_asked_before_people_get_mail(
     stack: None, monkeypatch: pytest.MonkeyPatch, agrees: bool
 ) -> None:
-    monkeypatch.setattr("pipeline.cli.question.can_ask", lambda: True)
+    monkeypatch.setattr("pipeline.cli.prompt.can_ask", lambda: True)
     result = run("send", "--to", "ann@example.com", "--from", SENDER, *STACK, given="y\n" if agrees else "n\n")
     assert ("sent: message" in result.stdout) == agrees
     assert "Send it? [y/N]" in result.stderr

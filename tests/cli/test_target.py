@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tests.cli.cloud_process import CloudProcess
-from tests.cli.command import good, refused
+from tests.support.cloud_process import CloudProcess
+from tests.support.command import good, refused
 
 COMMANDS = {
     "lookup": ["lookup", "ann@example.com"],

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cli.command import WAIT_SECONDS, ended, refused, started, told
-from tests.waiting import until
+from tests.support.command import WAIT_SECONDS, ended, refused, started, told
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.aws.deployment.bundle import build_bundle
-from pipeline.aws.deployment.template import template
-from tests.aws.wheels import from_folder
-from tests.cli.command import ROOT, WAIT_SECONDS
+from pipeline.aws.deployment.template import load_template
+from tests.support.command import ROOT, WAIT_SECONDS
+from tests.support.wheels import from_folder
 
 MAIN = "import sys; from pipeline.cli.main import app; app(sys.argv[1:], prog_name='mailfold')"
 
@@ -56,13 +56,13 @@ def test_it_holds_the_template_the_lock_file_the_prices_and_the_sql(installed: P
 
 
 def test_it_prints_the_same_template_which_is_its_own(installed: Path) -> None:
-    assert mailfold(installed, "deploy", "--template-only").stdout == template().text
+    assert mailfold(installed, "deploy", "--template-only").stdout == load_template().text
     own = installed / "pipeline" / "infra" / "mailfold.yaml"
     own.write_text("# changed\n" + own.read_text())
-    assert mailfold(installed, "deploy", "--template-only").stdout == "# changed\n" + template().text
+    assert mailfold(installed, "deploy", "--template-only").stdout == "# changed\n" + load_template().text
 
 
 def test_it_builds_the_same_bundle(installed: Path, tmp_path: Path) -> None:
     with from_folder():
         mailfold(installed, "deploy", "--bundle-only", str(tmp_path / "bundle.zip"))
-        assert (tmp_path / "bundle.zip").read_bytes() == build_bundle(runtime=template().runtime).data
+        assert (tmp_path / "bundle.zip").read_bytes() == build_bundle(runtime=load_template().runtime).data

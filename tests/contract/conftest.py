@@ -6,10 +6,10 @@ import pytest
 from moto import mock_aws
 
 from pipeline.aws.clients import client
-from pipeline.aws.store_dynamodb import DynamoSuppressionStore, table_definition
+from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
 from pipeline.memory import MemoryStore
 from pipeline.ports import SuppressionStore
-from tests.contract.items import MakeStore
+from tests.support.items import MakeStore
 
 
 @pytest.fixture(params=["memory", "dynamodb"])

@@ -10,15 +10,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from pipeline.aws.archive_s3 import S3Archive
+from pipeline.aws.archive.s3 import S3Archive
 from pipeline.aws.clients import client
 from pipeline.decode import DECODER_VERSION
-from pipeline.fact import Finding
+from pipeline.fact import Fact
 from pipeline.memory import MemoryArchive
 from pipeline.ports import Archive
-from pipeline.row import Row, findings_of
-from tests.builders import ADA, BOB, a_bounce, a_complaint, a_decision, a_send, one_of_each
-from tests.rows import ARRIVED_AT, a_row, any_rows, rows_of
+from pipeline.row import Row, row_facts
+from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_decision, a_send, one_of_each
+from tests.support.rows import ARRIVED_AT, a_row, any_rows, rows_of
 
 BUCKET = "mailfold-log"
 HOUR = timedelta(hours=1)
@@ -59,7 +59,7 @@ def rows_in(archive: Archive, *, since: datetime | None = None, until: datetime 
     return sorted((row for lot in archive.rows(since=since, until=until) for row in lot), key=repr)
 
 
-def found_in(archive: Archive, *, since: datetime | None = None, until: datetime | None = None) -> list[Finding]:
+def found_in(archive: Archive, *, since: datetime | None = None, until: datetime | None = None) -> list[Fact]:
     scans = archive.findings(since=since, until=until)
     return sorted((finding for scan in scans for finding in scan.findings), key=repr)
 
@@ -68,8 +68,8 @@ def rows_passed(archive: Archive, *, since: datetime | None = None, until: datet
     return sum(scan.rows for scan in archive.findings(since=since, until=until))
 
 
-def facts_of(rows: Sequence[Row]) -> list[Finding]:
-    return sorted((finding for row in rows for finding in findings_of(row)), key=repr)
+def facts_of(rows: Sequence[Row]) -> list[Fact]:
+    return sorted((finding for row in rows for finding in row_facts(row)), key=repr)
 
 
 def test_an_empty_archive_gives_nothing(make: Make) -> None:

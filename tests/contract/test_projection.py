@@ -5,16 +5,26 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.errors import BatchUnfinished, StoreUnavailable
-from pipeline.gathering import StreamRecord
+from pipeline.batch import StreamRecord
+from pipeline.errors import PartialBatchFailure, StoreUnavailable
 from pipeline.memory import MemoryQuarantine
 from pipeline.policy import Policy
 from pipeline.ports import Item, SuppressionStore
 from pipeline.projection import merge, project
 from pipeline.replay import store_digest
 from pipeline.standing import Key, join
-from tests.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_delivery, a_soft_bounce, in_sns
-from tests.contract.items import KEY, POLICY, MakeStore, a_standing, an_item, everything, saved
+from tests.support.builders import (
+    ADA,
+    BOB,
+    OCCURRED_AT,
+    a_bounce,
+    a_complaint,
+    a_decision,
+    a_delivery,
+    a_soft_bounce,
+    in_sns,
+)
+from tests.support.items import KEY, POLICY, MakeStore, a_standing, an_item, everything, saved
 
 FEEDBACK = (
     a_bounce(),
@@ -102,7 +112,7 @@ def test_a_writer_that_is_always_overtaken_stops_and_changes_nothing(store: Supp
 def test_an_older_policy_never_overwrites_a_newer_one(store: SuppressionStore) -> None:
     newer = saved(store, an_item(a_bounce(), policy=Policy(version=3)))
 
-    with pytest.raises(BatchUnfinished):
+    with pytest.raises(PartialBatchFailure):
         projected(store, a_complaint())
     assert everything(store) == {KEY: newer}
 
@@ -124,7 +134,7 @@ def test_an_outage_in_mid_batch_and_another_try_give_what_one_go_gives(make_stor
     quarantine = MemoryQuarantine()
     flaky = Interrupted(store, an_outage_after(saves))
 
-    with pytest.raises(BatchUnfinished) as unfinished:
+    with pytest.raises(PartialBatchFailure) as unfinished:
         project(batch, store=flaky, quarantine=quarantine, policy=POLICY)
     first = unfinished.value.first
     assert knows(store, projected(make_store(), *FEEDBACK[:first]))

@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from pipeline.aws.clients import client
-from pipeline.aws.quarantine_s3 import Document, S3Quarantine
+from pipeline.aws.quarantine import QuarantineObject, S3Quarantine
 from pipeline.memory import MemoryQuarantine
 from pipeline.ports import Quarantine, Quarantined
 
@@ -37,7 +37,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         def held() -> list[Quarantined]:
             found = s3.list_objects_v2(Bucket=BUCKET, Prefix="quarantine/").get("Contents", [])
             bodies = [s3.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read() for one in found]
-            documents = [msgspec.json.decode(body, type=Document) for body in bodies]
+            documents = [msgspec.json.decode(body, type=QuarantineObject) for body in bodies]
             return [
                 Quarantined(payload=one.payload_base64, reason=one.reason, position=one.position) for one in documents
             ]

@@ -6,23 +6,23 @@ from threading import Barrier
 
 import pytest
 
-from pipeline.errors import BatchUnfinished, StoreUnavailable
-from pipeline.gathering import StreamRecord
+from pipeline.batch import StreamRecord
+from pipeline.errors import PartialBatchFailure, StoreUnavailable
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import Item, SuppressionStore
-from pipeline.projection import Each, project
+from pipeline.projection import MapFunction, project
 from pipeline.replay import store_digest
 from pipeline.standing import Key
-from tests.builders import a_bounce, a_complaint
-from tests.contract.items import MakeStore
+from tests.support.builders import a_bounce, a_complaint
+from tests.support.items import MakeStore
 
 THREADS = 4
 WAIT_SECONDS = 30
 
 
 @pytest.fixture
-def each() -> Iterator[Each]:
+def each() -> Iterator[MapFunction]:
     with ThreadPoolExecutor(THREADS) as pool:
         yield pool.map
 
@@ -34,12 +34,12 @@ def a_batch(people: int) -> list[StreamRecord]:
     return [StreamRecord(payload=payload, position=str(number)) for number, payload in enumerate(payloads)]
 
 
-def fold(batch: list[StreamRecord], store: SuppressionStore, each: Each = map) -> tuple[int, int]:
+def fold(batch: list[StreamRecord], store: SuppressionStore, each: MapFunction = map) -> tuple[int, int]:
     tally = project(batch, store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY, each=each)
     return tally.written, tally.unchanged
 
 
-def test_the_table_is_the_same(make_store: MakeStore, each: Each) -> None:
+def test_the_table_is_the_same(make_store: MakeStore, each: MapFunction) -> None:
     batch, at_once, in_turn = a_batch(50), make_store(), make_store()
     assert fold(batch, at_once, each) == fold(batch, in_turn) == (50, 0)
     assert fold(batch, at_once, each) == (0, 50)
@@ -58,7 +58,7 @@ class Meeting(MemoryStore):
         super().save(key, item, expected=expected)
 
 
-def test_they_are_saved_at_once(each: Each) -> None:
+def test_they_are_saved_at_once(each: MapFunction) -> None:
     assert fold(a_batch(2 * THREADS), Meeting(), each) == (2 * THREADS, 0)
 
 
@@ -71,10 +71,10 @@ class AwayFor(MemoryStore):
         super().save(key, item, expected=expected)
 
 
-def test_an_outage_stops_no_later_than_the_first_record_that_is_not_done(each: Each) -> None:
+def test_an_outage_stops_no_later_than_the_first_record_that_is_not_done(each: MapFunction) -> None:
     """What other threads did after it may be done again, and changes nothing; what comes before it is done."""
     store, batch = AwayFor(), a_batch(20)
-    with pytest.raises(BatchUnfinished) as stopped:
+    with pytest.raises(PartialBatchFailure) as stopped:
         fold(batch, store, each)
     assert stopped.value.first == 3
     assert {f"user{number}@example.com" for number in range(3)} <= {key.address for key, _ in store.scan()}

@@ -9,8 +9,8 @@ from pipeline.errors import Conflict
 from pipeline.policy import Policy
 from pipeline.ports import NO_ITEM, Item, SuppressionStore
 from pipeline.standing import Key, facts_json
-from tests.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
-from tests.contract.items import KEY, an_item, everything, saved
+from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
+from tests.support.items import KEY, an_item, everything, saved
 
 ITEMS = {
     "hard bounce": an_item(a_bounce(recipients=[ADA.upper()])),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.decode import decode
-from pipeline.event import Event, Kind, NotAnEvent, Poison
-from tests.builders import (
+from pipeline.event import Event, EventKind, NotAnEvent, Poison
+from tests.support.builders import (
     ABSENT,
     ADA,
     BOB,
@@ -29,7 +29,7 @@ from tests.builders import (
 )
 
 CAROL = "carol@example.edu"
-TIMELESS = {Kind.SEND, Kind.REJECT, Kind.RENDERING_FAILURE}
+TIMELESS = {EventKind.SEND, EventKind.REJECT, EventKind.RENDERING_FAILURE}
 each_kind = pytest.mark.parametrize("kind", one_of_each())
 
 
@@ -61,26 +61,26 @@ def test_the_raw_text_is_kept_byte_for_byte_without_white_space_around_it(kind: 
 @pytest.mark.parametrize(
     ("spelling", "kind"),
     [
-        *(("Rendering Failure", Kind.RENDERING_FAILURE), ("RenderingFailure", Kind.RENDERING_FAILURE)),
-        *(("RENDERING_FAILURE", Kind.RENDERING_FAILURE), ("rendering failure", Kind.RENDERING_FAILURE)),
-        *(("DELIVERY_DELAY", Kind.DELIVERY_DELAY), ("Deliverydelay", Kind.DELIVERY_DELAY)),
-        *(("BOUNCE", Kind.BOUNCE), ("bounce", Kind.BOUNCE)),
+        *(("Rendering Failure", EventKind.RENDERING_FAILURE), ("RenderingFailure", EventKind.RENDERING_FAILURE)),
+        *(("RENDERING_FAILURE", EventKind.RENDERING_FAILURE), ("rendering failure", EventKind.RENDERING_FAILURE)),
+        *(("DELIVERY_DELAY", EventKind.DELIVERY_DELAY), ("Deliverydelay", EventKind.DELIVERY_DELAY)),
+        *(("BOUNCE", EventKind.BOUNCE), ("bounce", EventKind.BOUNCE)),
     ],
 )
-def test_type_names_are_matched_whatever_their_case_and_spaces(spelling: str, kind: Kind) -> None:
+def test_type_names_are_matched_whatever_their_case_and_spaces(spelling: str, kind: EventKind) -> None:
     event = an_event(a_record(spelling, {"failure": {}, "deliveryDelay": {}, "bounce": {}}))
     assert (kind, spelling) == (event.kind, event.type)
 
 
 def test_event_type_wins_where_both_vocabularies_stand() -> None:
     record = {**json.loads(a_bounce()), "notificationType": "Delivery", "delivery": {}}
-    assert an_event(dumped(record)).kind is Kind.BOUNCE
-    assert an_event(dumped({**record, "eventType": None})).kind is Kind.DELIVERY
+    assert an_event(dumped(record)).kind is EventKind.BOUNCE
+    assert an_event(dumped({**record, "eventType": None})).kind is EventKind.DELIVERY
 
 
 def test_an_unknown_type_is_kept_as_it_is() -> None:
     event = an_event(a_record("BrandNew Thing", {"brandNew": {"timestamp": "2026-03-01T12:00:00Z"}}))
-    assert (event.kind, event.type, event.own, event.occurred_at) == (Kind.UNKNOWN, "BrandNew Thing", None, None)
+    assert (event.kind, event.type, event.own, event.occurred_at) == (EventKind.UNKNOWN, "BrandNew Thing", None, None)
     assert event.recipients == (ADA,)
 
 

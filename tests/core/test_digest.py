@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from pipeline.address import Address
 from pipeline.digest import digest
-from pipeline.standing import NOTHING_KNOWN, Evidence, Fact, Key, Standing, facts_of, standing
-from tests.core.strategies import standings
+from pipeline.standing import NOTHING_KNOWN, Evidence, FactKind, Key, Standing, kept_facts, standing
+from tests.support.strategies import standings
 
 KEY, OTHER_KEY = Key(Address("ada@example.com")), Key(Address("bob@example.net"))
 tables = st.dictionaries(st.sampled_from([KEY, OTHER_KEY, Key(KEY.address, "marketing")]), standings)
 
 
-def a_standing(fact: Fact = Fact.HARD, at_ms: int = 1, event_id: str = "e", spelling: str = "") -> Standing:
+def a_standing(fact: FactKind = FactKind.HARD, at_ms: int = 1, event_id: str = "e", spelling: str = "") -> Standing:
     return standing([(fact, Evidence(at_ms=at_ms, event_id=event_id, spelling=spelling))])
 
 
@@ -31,7 +31,7 @@ def test_digests_are_equal_exactly_when_facts_times_and_events_are(
 ) -> None:
     def named(table: dict[Key, Standing]) -> dict[Key, list[tuple[Any, ...]]]:
         lists = {
-            key: sorted((fact, evidence.at_ms, evidence.event_id) for fact, evidence in facts_of(known))
+            key: sorted((fact, evidence.at_ms, evidence.event_id) for fact, evidence in kept_facts(known))
             for key, known in table.items()
         }
         return {key: found for key, found in lists.items() if found}
@@ -54,7 +54,7 @@ def test_the_digest_changes_with_every_part_of_it() -> None:
             ),
             (OTHER_KEY, a_standing()),
         ],
-        *([(KEY, a_standing(fact))] for fact in Fact if fact is not Fact.HARD),
+        *([(KEY, a_standing(fact))] for fact in FactKind if fact is not FactKind.HARD),
     ]
     assert all(digest(one) != digest(other) for one, other in combinations(tables, 2))
 
@@ -71,7 +71,7 @@ def test_the_digest_of_one_item_is_the_hash_of_its_lines() -> None:
 
 
 def test_the_lines_of_an_item_are_in_the_order_of_their_text() -> None:
-    known = standing((Fact.HARD, Evidence(at_ms=at_ms, event_id="e")) for at_ms in (9, 10))
+    known = standing((FactKind.HARD, Evidence(at_ms=at_ms, event_id="e")) for at_ms in (9, 10))
     assert sha256(b"15 ada@example.com\n1 *\nhard 10 e\nhard 9 e").hexdigest() == digest([(KEY, known)])
 
 
@@ -85,6 +85,8 @@ def test_the_words_of_a_diagnostic_do_not_count() -> None:
 
 def test_a_scope_that_looks_like_a_fact_is_no_fact() -> None:
     disguised = Key(KEY.address, "*\nhard 1 e")
-    two = standing([(Fact.HARD, Evidence(at_ms=1, event_id="e")), (Fact.SUPPRESS, Evidence(at_ms=2, event_id="f"))])
-    one = standing([(Fact.SUPPRESS, Evidence(at_ms=2, event_id="f"))])
+    two = standing(
+        [(FactKind.HARD, Evidence(at_ms=1, event_id="e")), (FactKind.SUPPRESS, Evidence(at_ms=2, event_id="f"))]
+    )
+    one = standing([(FactKind.SUPPRESS, Evidence(at_ms=2, event_id="f"))])
     assert digest([(KEY, two)]) != digest([(disguised, one)])

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.batch import group_by_key
 from pipeline.decode import decode
-from pipeline.event import Carrier, Event, Kind, NotAnEvent, Outcome, Poison
-from pipeline.fact import BOUNCES, findings
-from pipeline.gathering import gather
+from pipeline.event import Envelope, Event, EventKind, NotAnEvent, Outcome, Poison
+from pipeline.fact import BOUNCES, facts
 from pipeline.policy import DEFAULT_POLICY, verdict
-from pipeline.row import Row, findings_of, row
-from pipeline.timestamp import show
+from pipeline.row import Row, row_facts, to_row
+from pipeline.timestamp import format_time
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "wire" / "examples"
 EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((EXAMPLES / "expected.json").read_bytes())
@@ -54,9 +54,9 @@ def test_an_example_that_is_ignored_is_a_named_non_event(name: str) -> None:
 @pytest.mark.parametrize("name", passing)
 def test_an_example_s_rows_survive_json_and_give_its_facts_again(name: str) -> None:
     for event in events(name):
-        kept = row(event, arrived_at=ARRIVED_AT)
+        kept = to_row(event, arrived_at=ARRIVED_AT)
         assert kept == msgspec.json.decode(msgspec.json.encode(kept), type=Row)
-        assert list(findings(event)) == list(findings_of(kept))
+        assert list(facts(event)) == list(row_facts(kept))
 
 
 @pytest.mark.parametrize("name", passing)
@@ -77,18 +77,18 @@ def test_every_name_tells_version_case_and_outcome() -> None:
 
 
 def test_the_examples_show_every_kind() -> None:
-    assert set(Kind) == {event.kind for name in passing for event in events(name)}
+    assert set(EventKind) == {event.kind for name in passing for event in events(name)}
 
 
 def test_the_examples_show_every_carrier() -> None:
-    assert set(Carrier) == {carrier for name in passing for event in events(name) for carrier in event.carriers}
+    assert set(Envelope) == {carrier for name in passing for event in events(name) for carrier in event.carriers}
 
 
 def test_the_examples_show_every_bounce_that_is_a_fact() -> None:
     shown = {
         (str(row_.bounce_type).lower(), str(row_.bounce_sub_type).lower())
         for name in passing
-        for row_ in (row(event, arrived_at=ARRIVED_AT) for event in events(name))
+        for row_ in (to_row(event, arrived_at=ARRIVED_AT) for event in events(name))
     }
     assert set(BOUNCES) <= shown
 
@@ -123,7 +123,7 @@ def test_the_decision_that_the_readme_shows_is_one() -> None:
     shown = readme.partition("```json\n")[2].partition("```")[0]
     (event,) = decode(shown.encode())
     assert isinstance(event, Event)
-    assert (event.kind, event.recipients) == (Kind.DECISION, ("ann@example.com",))
+    assert (event.kind, event.recipients) == (EventKind.DECISION, ("ann@example.com",))
 
 
 def outcomes(name: str) -> list[Outcome]:
@@ -144,8 +144,8 @@ def told(outcome: Outcome) -> dict[str, Any]:
         case Event():
             return {
                 "kind": outcome.kind,
-                "occurred_at": outcome.occurred_at and show(outcome.occurred_at),
-                "sent_at": outcome.sent_at and show(outcome.sent_at),
+                "occurred_at": outcome.occurred_at and format_time(outcome.occurred_at),
+                "sent_at": outcome.sent_at and format_time(outcome.sent_at),
                 "message_id": outcome.message_id,
                 "recipients": list(outcome.recipients),
                 "carrier": list(outcome.carriers),
@@ -155,5 +155,5 @@ def told(outcome: Outcome) -> dict[str, Any]:
 
 def suppresses(event: Event) -> bool:
     """Tell whether this event alone suppresses one of its recipients under the default policy."""
-    changes = gather(findings(event))
+    changes = group_by_key(facts(event))
     return any(verdict(known, DEFAULT_POLICY, address=key.address).suppressed for key, known in changes.items())

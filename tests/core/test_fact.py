@@ -7,10 +7,10 @@ import pytest
 
 from pipeline.decode import decode
 from pipeline.event import Event
-from pipeline.fact import DIAGNOSTIC_KEPT, TEXT_KEPT, Finding, findings
-from pipeline.standing import Evidence, Fact, Key
-from pipeline.timestamp import show, to_ms
-from tests.builders import (
+from pipeline.fact import DIAGNOSTIC_KEPT, TEXT_KEPT, Fact, facts
+from pipeline.standing import Evidence, FactKind, Key
+from pipeline.timestamp import format_time, to_ms
+from tests.support.builders import (
     ABSENT,
     ADA,
     BOB,
@@ -28,13 +28,13 @@ THE_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 NO_DSN = {"action": ABSENT, "status": ABSENT, "diagnosticCode": ABSENT}
 
 
-def found(payload: bytes) -> list[Finding]:
+def found(payload: bytes) -> list[Fact]:
     [event] = decode(payload)
     assert isinstance(event, Event)
-    return list(findings(event))
+    return list(facts(event))
 
 
-def facts(payload: bytes) -> list[tuple[str, str]]:
+def facts_in(payload: bytes) -> list[tuple[str, str]]:
     return [(finding.key.address, finding.fact.value) for finding in found(payload)]
 
 
@@ -46,17 +46,17 @@ def evidence(payload: bytes) -> Evidence:
 @pytest.mark.parametrize(
     ("bounce_type", "sub_type", "fact"),
     [
-        ("Permanent", "General", Fact.HARD),
-        ("Permanent", "NoEmail", Fact.HARD),
-        ("PERMANENT", "no_email", Fact.HARD),
-        ("Permanent", "Suppressed", Fact.ECHO),
-        ("Permanent", "OnAccountSuppressionList", Fact.ECHO),
-        ("Permanent", "OnTenantSuppressionList", Fact.ECHO),
-        ("Permanent", "EmailValidationSuppressed", Fact.ECHO),
-        ("Permanent", "UnsubscribedRecipient", Fact.OPT_OUT),
-        ("Transient", "General", Fact.SOFT),
-        ("Transient", "MailboxFull", Fact.SOFT),
-        ("Undetermined", "Undetermined", Fact.SOFT),
+        ("Permanent", "General", FactKind.HARD),
+        ("Permanent", "NoEmail", FactKind.HARD),
+        ("PERMANENT", "no_email", FactKind.HARD),
+        ("Permanent", "Suppressed", FactKind.ECHO),
+        ("Permanent", "OnAccountSuppressionList", FactKind.ECHO),
+        ("Permanent", "OnTenantSuppressionList", FactKind.ECHO),
+        ("Permanent", "EmailValidationSuppressed", FactKind.ECHO),
+        ("Permanent", "UnsubscribedRecipient", FactKind.OPT_OUT),
+        ("Transient", "General", FactKind.SOFT),
+        ("Transient", "MailboxFull", FactKind.SOFT),
+        ("Undetermined", "Undetermined", FactKind.SOFT),
         ("Transient", "MessageTooLarge", None),
         ("Transient", "ContentRejected", None),
         ("Transient", "AttachmentRejected", None),
@@ -67,8 +67,8 @@ def evidence(payload: bytes) -> Evidence:
         (None, None, None),
     ],
 )
-def test_each_sort_of_bounce_is_one_fact_or_none(bounce_type: Any, sub_type: Any, fact: Fact | None) -> None:
-    assert ([(ADA, fact)] if fact else []) == facts(a_bounce(bounce_type=bounce_type, sub_type=sub_type))
+def test_each_sort_of_bounce_is_one_fact_or_none(bounce_type: Any, sub_type: Any, fact: FactKind | None) -> None:
+    assert ([(ADA, fact)] if fact else []) == facts_in(a_bounce(bounce_type=bounce_type, sub_type=sub_type))
 
 
 @pytest.mark.parametrize("kind", sorted({*one_of_each()} - {"bounce", "complaint"}))
@@ -79,7 +79,7 @@ def test_no_other_event_of_ses_is_a_fact(kind: str) -> None:
 def test_a_bounce_is_evidence_with_all_that_was_said() -> None:
     spoken = a_bounce(recipients=["Ada <Ada@Example.com>"])
     [finding] = found(spoken)
-    assert (Key(decode(spoken)[0].recipients[0]), Fact.HARD) == (finding.key, finding.fact)  # type: ignore[union-attr]  # it is an event
+    assert (Key(decode(spoken)[0].recipients[0]), FactKind.HARD) == (finding.key, finding.fact)  # type: ignore[union-attr]  # it is an event
     assert finding.evidence == Evidence(
         at_ms=to_ms(OCCURRED_AT),
         event_id=decode(spoken)[0].id,  # type: ignore[union-attr]  # it is an event
@@ -92,7 +92,7 @@ def test_a_bounce_is_evidence_with_all_that_was_said() -> None:
 
 
 def test_every_bounced_recipient_has_its_own_fact() -> None:
-    assert facts(a_bounce(recipients=[ADA, "nobody", BOB])) == [(ADA, "hard"), (BOB, "hard")]
+    assert facts_in(a_bounce(recipients=[ADA, "nobody", BOB])) == [(ADA, "hard"), (BOB, "hard")]
 
 
 def test_soft_bounces_carry_no_diagnostic() -> None:
@@ -109,17 +109,19 @@ def test_soft_bounces_carry_no_diagnostic() -> None:
     ],
 )
 def test_an_automatic_reply_is_no_soft_bounce(sub_type: str, said: dict[str, str], automatic: bool) -> None:
-    assert ([] if automatic else [(ADA, "soft")]) == facts(a_soft_bounce(sub_type=sub_type, person={**NO_DSN, **said}))
+    assert ([] if automatic else [(ADA, "soft")]) == facts_in(
+        a_soft_bounce(sub_type=sub_type, person={**NO_DSN, **said})
+    )
 
 
 @pytest.mark.parametrize("feedback_type", ["abuse", "auth-failure", "fraud", "other", "virus", "BrandNew", None])
 def test_every_complaint_but_not_spam_is_a_fact(feedback_type: Any) -> None:
-    assert facts(a_complaint(feedback_type=feedback_type)) == [(ADA, "complaint")]
+    assert facts_in(a_complaint(feedback_type=feedback_type)) == [(ADA, "complaint")]
 
 
 @pytest.mark.parametrize("feedback_type", ["not-spam", "Not-Spam"])
 def test_not_spam_is_no_complaint(feedback_type: str) -> None:
-    assert facts(a_complaint(feedback_type=feedback_type)) == []
+    assert facts_in(a_complaint(feedback_type=feedback_type)) == []
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_not_spam_is_no_complaint(feedback_type: str) -> None:
     [("OnAccountSuppressionList", "echo"), ("OnTenantSuppressionList", "echo"), ("BrandNew", None), ("", "complaint")],
 )
 def test_a_complaint_from_a_list_is_an_echo_and_an_unknown_one_nothing(sub_type: str, fact: str | None) -> None:
-    assert ([(ADA, fact)] if fact else []) == facts(a_complaint(complaint={"complaintSubType": sub_type}))
+    assert ([(ADA, fact)] if fact else []) == facts_in(a_complaint(complaint={"complaintSubType": sub_type}))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_a_complaint_from_a_list_is_an_echo_and_an_unknown_one_nothing(sub_type:
 def test_several_candidates_are_suspects_not_culprits(
     recipients: list[str], destination: list[str], expected: list[tuple[str, str]]
 ) -> None:
-    assert expected == facts(a_complaint(recipients=recipients, destination=destination))
+    assert expected == facts_in(a_complaint(recipients=recipients, destination=destination))
 
 
 def test_a_complaint_is_evidence_with_its_type_and_spelling() -> None:
@@ -157,7 +159,7 @@ def test_a_complaint_is_evidence_with_its_type_and_spelling() -> None:
 def test_a_decision_is_evidence_in_its_scope() -> None:
     [everywhere] = found(a_decision())
     [scoped] = found(a_decision(scope="marketing"))
-    assert (Key(everywhere.key.address), Fact.SUPPRESS) == (everywhere.key, everywhere.fact)
+    assert (Key(everywhere.key.address), FactKind.SUPPRESS) == (everywhere.key, everywhere.fact)
     assert scoped.key == Key(everywhere.key.address, "marketing")
 
 
@@ -181,7 +183,7 @@ def test_a_release_carries_what_its_author_had_read_and_a_suppress_nothing() -> 
 def test_an_event_counts_from_the_later_of_its_times_but_not_long_after_sending(
     occurred: Any, sent: Any, counted: Any
 ) -> None:
-    record = a_bounce(bounce={"timestamp": occurred and show(occurred)}, timestamp=sent and show(sent))
+    record = a_bounce(bounce={"timestamp": occurred and format_time(occurred)}, timestamp=sent and format_time(sent))
     assert to_ms(counted) == evidence(record).at_ms
 
 

@@ -5,13 +5,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.decode import decode
-from pipeline.event import FEEDBACK, Event, Kind
-from pipeline.fact import findings
+from pipeline.event import FEEDBACK, Event, EventKind
+from pipeline.fact import facts
 from pipeline.glance import glance, glances
-from tests.builders import a_bounce, a_decision, a_send, as_notification, one_of_each
-from tests.core.strategies import damaged_payloads, mutated_records, records
+from tests.support.builders import a_bounce, a_decision, a_send, as_notification, one_of_each
+from tests.support.strategies import damaged_payloads, mutated_records, records
 
-NO_FACTS = {kind: record for kind, record in one_of_each().items() if Kind(kind) not in FEEDBACK}
+NO_FACTS = {kind: record for kind, record in one_of_each().items() if EventKind(kind) not in FEEDBACK}
 
 
 def agrees(payload: bytes) -> None:
@@ -20,7 +20,7 @@ def agrees(payload: bytes) -> None:
     if kind is not None:
         [event] = decode(payload)
         assert isinstance(event, Event)
-        assert (kind, []) == (event.kind, list(findings(event)))
+        assert (kind, []) == (event.kind, list(facts(event)))
 
 
 @pytest.mark.parametrize("kind", NO_FACTS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.decode import decode
 from pipeline.event import Event
-from tests.builders import (
+from tests.support.builders import (
     ABSENT,
     ADA,
     BOB,
@@ -27,7 +27,7 @@ from tests.builders import (
     dumped,
     one_of_each,
 )
-from tests.core.strategies import CARRIERS, carriers
+from tests.support.strategies import CARRIERS, carriers
 
 LATER = OCCURRED_AT.replace(microsecond=1_000)
 TIMES = ("2026-03-01T12:00:02.000Z", "2026-03-01T12:00:02Z", "2026-03-01T13:00:02.000999+01:00", "2026-03-01T12:00:02")

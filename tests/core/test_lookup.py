@@ -5,16 +5,16 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline.batch import StreamRecord
 from pipeline.errors import StoreUnavailable
-from pipeline.gathering import StreamRecord
-from pipeline.lookup import Answer, lookup
+from pipeline.lookup import LookupResult, lookup
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import CLEAR, Policy, Reason, SoftRule
 from pipeline.ports import Item
 from pipeline.projection import project
 from pipeline.standing import NOTHING_KNOWN, Key
-from tests.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_soft_bounce
-from tests.core.unsteady import Mishap, Script, UnsteadyStore
+from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_soft_bounce
+from tests.support.flaky import Mishap, Script, UnsteadyStore
 
 POLICY = Policy(soft=SoftRule(mails=1, window_seconds=1, expiry_seconds=60))
 
@@ -52,7 +52,7 @@ def test_an_answer_tells_the_verdict_and_all_the_facts() -> None:
 
 def test_what_is_no_address_has_neither_key_nor_verdict() -> None:
     [answer] = lookup(["nobody"], store=CountingStore(), now=OCCURRED_AT)
-    assert Answer(asked="nobody", address=None, suppressed=False) == answer
+    assert LookupResult(asked="nobody", address=None, suppressed=False) == answer
 
 
 def test_the_store_is_asked_once_for_each_address() -> None:

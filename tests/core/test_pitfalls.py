@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.address import canonical
 from pipeline.decode import decode
-from pipeline.event import Event, Kind, NotAnEvent, Poison
-from pipeline.row import row
-from tests.builders import (
+from pipeline.event import Event, EventKind, NotAnEvent, Poison
+from pipeline.row import to_row
+from tests.support.builders import (
     ABSENT,
     ADA,
     BOB,
@@ -28,7 +28,7 @@ from tests.builders import (
     in_sns,
     one_of_each,
 )
-from tests.core.world import World
+from tests.support.scenario import World
 
 LATER = OCCURRED_AT + timedelta(days=1)
 
@@ -40,7 +40,7 @@ def an_event(payload: bytes) -> Event:
 
 
 def test_both_names_of_the_type_are_accepted() -> None:
-    assert an_event(a_bounce()).kind is an_event(as_notification(a_bounce())).kind is Kind.BOUNCE
+    assert an_event(a_bounce()).kind is an_event(as_notification(a_bounce())).kind is EventKind.BOUNCE
 
 
 def test_one_bounce_reported_in_both_formats_is_one_piece_of_evidence() -> None:
@@ -94,8 +94,8 @@ def test_a_slash_in_an_address_is_part_of_it() -> None:
 
 def test_a_rendering_failure_is_known_by_its_name_with_a_space_and_its_object_failure() -> None:
     event = an_event(a_record("Rendering Failure", {"failure": {"templateName": "welcome"}}))
-    assert row(event, arrived_at=LATER).template_name == "welcome"
-    assert an_event(a_record("RenderingFailure", {"failure": {}})).kind is Kind.RENDERING_FAILURE
+    assert to_row(event, arrived_at=LATER).template_name == "welcome"
+    assert an_event(a_record("RenderingFailure", {"failure": {}})).kind is EventKind.RENDERING_FAILURE
 
 
 @pytest.mark.parametrize("kind", ["delivery_delay", "subscription"])
@@ -115,9 +115,9 @@ def test_headers_may_be_truncated_or_missing(truncated: object) -> None:
 
 
 def test_tags_may_be_missing_and_their_names_hold_colons_and_dashes() -> None:
-    assert row(an_event(a_send()), arrived_at=LATER).tags is None
+    assert to_row(an_event(a_send()), arrived_at=LATER).tags is None
     tags = {"ses:caller-identity": ["ses-user"], "my-tag": ["a", "b"]}
-    assert tags == row(an_event(a_send(tags=tags)), arrived_at=LATER).tags
+    assert tags == to_row(an_event(a_send(tags=tags)), arrived_at=LATER).tags
 
 
 def test_the_event_time_and_the_mail_time_are_both_kept() -> None:
@@ -133,7 +133,7 @@ def test_every_form_of_a_time_is_read_and_none_is_ever_now(form: str) -> None:
 
 def test_large_events_pass_whole() -> None:
     bounce = a_bounce(headers=[{"name": "X", "value": "é" * 300_000}])
-    assert bounce == row(an_event(in_kinesis(bounce)), arrived_at=LATER).raw.encode()
+    assert bounce == to_row(an_event(in_kinesis(bounce)), arrived_at=LATER).raw.encode()
 
 
 def test_one_poison_record_blocks_nothing() -> None:

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline.batch import StreamRecord
 from pipeline.decode import decode
-from pipeline.event import FEEDBACK, Event, Kind
-from pipeline.gathering import StreamRecord
+from pipeline.event import FEEDBACK, Event, EventKind
 from pipeline.policy import Policy, Reason, SoftRule
 from pipeline.projection import project
-from tests.builders import (
+from tests.support.builders import (
     ABSENT,
     ADA,
     BOB,
@@ -23,7 +23,7 @@ from tests.builders import (
     a_soft_bounce,
     one_of_each,
 )
-from tests.core.world import World
+from tests.support.scenario import World
 
 NO_DSN = {"action": ABSENT, "status": ABSENT, "diagnosticCode": ABSENT}
 LATER = OCCURRED_AT + timedelta(days=1)
@@ -175,4 +175,4 @@ def test_a_policy_applies_to_what_was_known_before_it() -> None:
 
 def test_facts_come_from_feedback_alone() -> None:
     for kind, record in one_of_each().items():
-        assert (Kind(kind) in FEEDBACK) is bool(World(record).tally.facts)
+        assert (EventKind(kind) in FEEDBACK) is bool(World(record).tally.facts)

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.address import Address
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 from pipeline.policy import CLEAR, DEFAULT_POLICY, Policy, Reason, SoftRule, Verdict, parse_policy, policy_hash, verdict
-from pipeline.standing import NOTHING_KNOWN, Evidence, Fact, Standing, join, standing
+from pipeline.standing import NOTHING_KNOWN, Evidence, FactKind, Standing, join, standing
 from pipeline.timestamp import from_ms
-from tests.core.strategies import Facts, facts, standings
+from tests.support.strategies import Facts, facts, standings
 
 ADA = Address("ada@example.com")
 SIMULATOR = Address("bounce+label@simulator.amazonses.com")
@@ -22,14 +22,14 @@ RULE = SoftRule(mails=3, window_seconds=2 * 86_400, expiry_seconds=7 * 86_400)
 SOFT_POLICY = Policy(version=2, soft=RULE)
 
 
-def known(*found: tuple[Fact, int] | tuple[Fact, int, str]) -> Standing:
+def known(*found: tuple[FactKind, int] | tuple[FactKind, int, str]) -> Standing:
     """Return a standing from facts with their time and, where it matters, their event."""
     return standing((fact, Evidence(at_ms=at_ms, event_id=(event or ("e",))[0])) for fact, at_ms, *event in found)
 
 
 def soft(*days: float) -> Standing:
     return standing(
-        (Fact.SOFT, Evidence(at_ms=round(day * DAY_MS), event_id=f"e{n}", message_id=f"m{n}"))
+        (FactKind.SOFT, Evidence(at_ms=round(day * DAY_MS), event_id=f"e{n}", message_id=f"m{n}"))
         for n, day in enumerate(days)
     )
 
@@ -39,7 +39,7 @@ def judged(standing_: Standing, policy: Policy = DEFAULT_POLICY) -> Verdict:
 
 
 def a_release(at_ms: int, *lifts: str) -> Standing:
-    return standing([(Fact.RELEASE, Evidence(at_ms=at_ms, event_id="r", lifts=lifts))])
+    return standing([(FactKind.RELEASE, Evidence(at_ms=at_ms, event_id="r", lifts=lifts))])
 
 
 def test_nothing_known_is_clear() -> None:
@@ -49,30 +49,34 @@ def test_nothing_known_is_clear() -> None:
 @pytest.mark.parametrize(
     ("fact", "reason"),
     [
-        (Fact.SUPPRESS, Reason.OPERATOR),
-        (Fact.COMPLAINT, Reason.COMPLAINT),
-        (Fact.UNCERTAIN_COMPLAINT, Reason.COMPLAINT),
-        (Fact.HARD, Reason.HARD),
+        (FactKind.SUPPRESS, Reason.OPERATOR),
+        (FactKind.COMPLAINT, Reason.COMPLAINT),
+        (FactKind.UNCERTAIN_COMPLAINT, Reason.COMPLAINT),
+        (FactKind.HARD, Reason.HARD),
     ],
 )
-def test_what_suppresses_does_so_for_good(fact: Fact, reason: Reason) -> None:
+def test_what_suppresses_does_so_for_good(fact: FactKind, reason: Reason) -> None:
     expected = Verdict(
-        suppressed=True, reason=reason, since=from_ms(5), certain=fact is not Fact.UNCERTAIN_COMPLAINT, evidence=("e",)
+        suppressed=True,
+        reason=reason,
+        since=from_ms(5),
+        certain=fact is not FactKind.UNCERTAIN_COMPLAINT,
+        evidence=("e",),
     )
     assert expected == judged(known((fact, 5)))
     assert judged(known((fact, 5))).holds_at(datetime.max.replace(tzinfo=UTC))
 
 
-@pytest.mark.parametrize("fact", [Fact.SOFT, Fact.ECHO, Fact.OPT_OUT, Fact.RELEASE])
-def test_nothing_else_suppresses_by_default(fact: Fact) -> None:
+@pytest.mark.parametrize("fact", [FactKind.SOFT, FactKind.ECHO, FactKind.OPT_OUT, FactKind.RELEASE])
+def test_nothing_else_suppresses_by_default(fact: FactKind) -> None:
     assert judged(known((fact, 5))) == CLEAR
 
 
 def test_the_gravest_reason_is_given() -> None:
-    order = [Fact.SUPPRESS, Fact.COMPLAINT, Fact.HARD]
+    order = [FactKind.SUPPRESS, FactKind.COMPLAINT, FactKind.HARD]
     reasons = [judged(known(*((fact, 5) for fact in order[n:]))).reason for n in range(len(order))]
     assert reasons == [Reason.OPERATOR, Reason.COMPLAINT, Reason.HARD]
-    graver = join(known((Fact.HARD, 5)), soft(1, 1, 1))
+    graver = join(known((FactKind.HARD, 5)), soft(1, 1, 1))
     assert judged(graver, SOFT_POLICY).reason is Reason.HARD
 
 
@@ -81,64 +85,64 @@ def test_a_simulator_address_is_never_suppressed(any_standing: Standing) -> None
     assert verdict(any_standing, SOFT_POLICY, address=SIMULATOR) == CLEAR
 
 
-@pytest.mark.parametrize("fact", [Fact.COMPLAINT, Fact.UNCERTAIN_COMPLAINT, Fact.HARD])
+@pytest.mark.parametrize("fact", [FactKind.COMPLAINT, FactKind.UNCERTAIN_COMPLAINT, FactKind.HARD])
 @pytest.mark.parametrize(("released_at", "suppressed"), [(4, True), (5, False), (6, False)])
-def test_a_release_lifts_evidence_not_later_than_itself(fact: Fact, released_at: int, suppressed: bool) -> None:
+def test_a_release_lifts_evidence_not_later_than_itself(fact: FactKind, released_at: int, suppressed: bool) -> None:
     assert suppressed is judged(join(known((fact, 5)), a_release(released_at))).suppressed
 
 
 @pytest.mark.parametrize(("released_at", "suppressed"), [(4, True), (5, True), (6, False)])
 def test_an_operators_suppress_wins_at_equal_times(released_at: int, suppressed: bool) -> None:
-    assert suppressed is judged(join(known((Fact.SUPPRESS, 5)), a_release(released_at))).suppressed
+    assert suppressed is judged(join(known((FactKind.SUPPRESS, 5)), a_release(released_at))).suppressed
 
 
-@pytest.mark.parametrize("fact", [Fact.SUPPRESS, Fact.COMPLAINT, Fact.UNCERTAIN_COMPLAINT, Fact.HARD])
-def test_a_release_lifts_what_its_author_had_read_even_if_it_is_later(fact: Fact) -> None:
+@pytest.mark.parametrize("fact", [FactKind.SUPPRESS, FactKind.COMPLAINT, FactKind.UNCERTAIN_COMPLAINT, FactKind.HARD])
+def test_a_release_lifts_what_its_author_had_read_even_if_it_is_later(fact: FactKind) -> None:
     later = known((fact, 9, "read"))
     assert judged(join(later, a_release(5, "read"))) == CLEAR
     assert judged(join(later, a_release(5, "other"))).suppressed
 
 
 def test_evidence_after_a_release_suppresses_from_then_on() -> None:
-    both = join(known((Fact.HARD, 3, "old"), (Fact.HARD, 8, "new")), a_release(5))
+    both = join(known((FactKind.HARD, 3, "old"), (FactKind.HARD, 8, "new")), a_release(5))
     assert (judged(both).since and judged(both).since.timestamp() * 1_000, judged(both).evidence) == ((8, ("new",)))  # type: ignore[union-attr]  # it is suppressed
 
 
 def test_since_is_the_oldest_evidence_that_was_not_lifted() -> None:
-    many = known(*((Fact.HARD, at_ms, f"e{at_ms}") for at_ms in range(1, 20)))
+    many = known(*((FactKind.HARD, at_ms, f"e{at_ms}") for at_ms in range(1, 20)))
     assert judged(many).since == from_ms(1)
     assert judged(join(many, a_release(1))).since == from_ms(12)  # of those in between, only the newest 8 are kept
 
 
 def test_evidence_of_unknown_time_suppresses_until_any_release() -> None:
-    timeless = known((Fact.HARD, 0))
+    timeless = known((FactKind.HARD, 0))
     assert (judged(timeless).suppressed, judged(timeless).since) == (True, None)
     assert judged(join(timeless, a_release(0))) == CLEAR
 
 
 def test_a_complaint_is_certain_if_one_of_several_is() -> None:
-    both = known((Fact.COMPLAINT, 7, "certain"), (Fact.UNCERTAIN_COMPLAINT, 5, "guess"))
+    both = known((FactKind.COMPLAINT, 7, "certain"), (FactKind.UNCERTAIN_COMPLAINT, 5, "guess"))
     assert Verdict(
         suppressed=True, reason=Reason.COMPLAINT, since=from_ms(5), certain=True, evidence=("guess", "certain")
     ) == judged(both)
-    assert judged(known((Fact.UNCERTAIN_COMPLAINT, 5))).certain is False
+    assert judged(known((FactKind.UNCERTAIN_COMPLAINT, 5))).certain is False
 
 
 def test_two_copies_of_one_event_are_named_once() -> None:
-    copies = standing((Fact.HARD, Evidence(at_ms=5, event_id="e", spelling=spelling)) for spelling in ("a", "A"))
+    copies = standing((FactKind.HARD, Evidence(at_ms=5, event_id="e", spelling=spelling)) for spelling in ("a", "A"))
     assert judged(copies).evidence == ("e",)
 
 
 @pytest.mark.parametrize(
     ("switch", "fact"),
     [
-        ({"hard": False}, Fact.HARD),
-        ({"complaint": False}, Fact.COMPLAINT),
-        ({"complaint": False}, Fact.UNCERTAIN_COMPLAINT),
-        ({"uncertain_complaint": False}, Fact.UNCERTAIN_COMPLAINT),
+        ({"hard": False}, FactKind.HARD),
+        ({"complaint": False}, FactKind.COMPLAINT),
+        ({"complaint": False}, FactKind.UNCERTAIN_COMPLAINT),
+        ({"uncertain_complaint": False}, FactKind.UNCERTAIN_COMPLAINT),
     ],
 )
-def test_a_policy_can_leave_a_reason_out(switch: dict[str, bool], fact: Fact) -> None:
+def test_a_policy_can_leave_a_reason_out(switch: dict[str, bool], fact: FactKind) -> None:
     assert judged(known((fact, 5)), Policy(**switch)) == CLEAR  # type: ignore[arg-type]  # these fields are flags
 
 
@@ -172,7 +176,7 @@ def test_a_soft_suppression_ends_at_its_moment() -> None:
 
 
 def test_one_mail_that_bounces_again_and_again_is_one_mail() -> None:
-    again = standing((Fact.SOFT, Evidence(at_ms=n, event_id=f"e{n}", message_id="m")) for n in range(1, 10))
+    again = standing((FactKind.SOFT, Evidence(at_ms=n, event_id=f"e{n}", message_id="m")) for n in range(1, 10))
     assert judged(again, SOFT_POLICY) == CLEAR
 
 
@@ -224,7 +228,7 @@ def test_a_policy_is_read_from_json() -> None:
     ],
 )
 def test_what_is_no_policy_is_refused_with_a_reason(document: bytes) -> None:
-    with pytest.raises(Misuse, match="not a policy"):
+    with pytest.raises(UsageError, match="not a policy"):
         parse_policy(document)
 
 
@@ -245,11 +249,11 @@ def test_no_policy_that_is_accepted_can_stop_the_verdict(expiry_seconds: int) ->
     rule = b'{"soft":{"mails":1,"window_seconds":1,"expiry_seconds":%d}}' % expiry_seconds
     try:
         policy = parse_policy(rule)
-    except Misuse:
+    except UsageError:
         return
     assert judged(soft(1), policy).suppressed
 
 
 def test_a_policy_that_is_no_text_is_refused_with_a_reason() -> None:
-    with pytest.raises(Misuse, match="not a policy"):
+    with pytest.raises(UsageError, match="not a policy"):
         parse_policy(b'{"\xff":1}')

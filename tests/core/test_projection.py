@@ -3,18 +3,18 @@
 import pytest
 
 from pipeline.address import Address
-from pipeline.errors import BatchUnfinished, PolicyOutdated, QuarantineUnavailable, Rejected, StoreUnavailable
-from pipeline.gathering import StreamRecord, Tally
+from pipeline.batch import Counts, StreamRecord
+from pipeline.errors import ItemRejected, PartialBatchFailure, PolicyOutdated, QuarantineUnavailable, StoreUnavailable
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY, Policy, Reason
 from pipeline.ports import NO_ITEM, Item, Quarantine
-from pipeline.projection import SAVE_ATTEMPTS, item_of, merge, merge_fully, project
-from pipeline.standing import Evidence, Fact, Key, standing
-from tests.builders import ADA, BOB, a_bounce, a_complaint, a_decision, a_delivery, a_send, dumped, in_sns
-from tests.core.unsteady import Mishap, Script, UnsteadyQuarantine, UnsteadyStore
+from pipeline.projection import SAVE_ATTEMPTS, merge, merge_fully, project, to_item
+from pipeline.standing import Evidence, FactKind, Key, standing
+from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_decision, a_delivery, a_send, dumped, in_sns
+from tests.support.flaky import Mishap, Script, UnsteadyQuarantine, UnsteadyStore
 
 ADA_KEY, BOB_KEY = Key(Address(ADA)), Key(Address(BOB))
-KNOWN = standing([(Fact.HARD, Evidence(at_ms=1, event_id="e"))])
+KNOWN = standing([(FactKind.HARD, Evidence(at_ms=1, event_id="e"))])
 
 
 def batch(*payloads: bytes) -> list[StreamRecord]:
@@ -23,7 +23,7 @@ def batch(*payloads: bytes) -> list[StreamRecord]:
 
 def run(
     *payloads: bytes, store: MemoryStore, quarantine: Quarantine | None = None, policy: Policy = DEFAULT_POLICY
-) -> Tally:
+) -> Counts:
     return project(batch(*payloads), store=store, quarantine=quarantine or MemoryQuarantine(), policy=policy)
 
 
@@ -42,7 +42,7 @@ def test_an_item_holds_the_facts_and_what_the_policy_made_of_them() -> None:
     store = MemoryStore()
     run(a_bounce(), store=store)
     assert (item(store).verdict.reason, item(store).verdict.suppressed) == (Reason.HARD, True)
-    assert item(store) == item_of(ADA_KEY, item(store).standing, DEFAULT_POLICY)
+    assert item(store) == to_item(ADA_KEY, item(store).standing, DEFAULT_POLICY)
 
 
 def test_what_is_known_already_is_not_written_again() -> None:
@@ -53,7 +53,7 @@ def test_what_is_known_already_is_not_written_again() -> None:
 
 
 def test_an_empty_batch_asks_nothing_of_the_store() -> None:
-    assert run(store=UnsteadyStore(Script([Mishap.OUTAGE_BEFORE]))) == Tally()
+    assert run(store=UnsteadyStore(Script([Mishap.OUTAGE_BEFORE]))) == Counts()
     assert run(a_send(), b"[]", store=UnsteadyStore(Script([Mishap.OUTAGE_BEFORE]))).ignored == 1
 
 
@@ -81,7 +81,7 @@ def test_a_delivery_to_an_address_that_is_none_is_in_order() -> None:
 def test_an_outage_of_the_store_names_the_first_record_that_is_not_done() -> None:
     """Ada's item is stored before the store goes away, so Bob's first record is the first that is not done."""
     store = UnsteadyStore(Script([Mishap.NONE, Mishap.NONE, Mishap.OUTAGE_BEFORE]))
-    with pytest.raises(BatchUnfinished) as stopped:
+    with pytest.raises(PartialBatchFailure) as stopped:
         run(a_bounce(), a_send(), a_bounce(recipients=[BOB]), a_bounce(recipients=[BOB]), store=store)
     assert stopped.value.first == 2
     assert item(store) != NO_ITEM
@@ -89,7 +89,7 @@ def test_an_outage_of_the_store_names_the_first_record_that_is_not_done() -> Non
 
 def test_an_outage_of_the_quarantine_names_its_record_and_stores_what_came_before() -> None:
     store, quarantine = MemoryStore(), UnsteadyQuarantine(Script([Mishap.OUTAGE_BEFORE]))
-    with pytest.raises(BatchUnfinished) as stopped:
+    with pytest.raises(PartialBatchFailure) as stopped:
         run(a_bounce(), b"{oops", a_bounce(recipients=[BOB]), store=store, quarantine=quarantine)
     assert stopped.value.first == 1
     assert [key for key, _ in store.scan()] == [ADA_KEY]
@@ -97,7 +97,7 @@ def test_an_outage_of_the_quarantine_names_its_record_and_stores_what_came_befor
 
 def test_two_outages_name_the_earlier_record() -> None:
     quarantine = UnsteadyQuarantine(Script([Mishap.OUTAGE_BEFORE]))
-    with pytest.raises(BatchUnfinished) as stopped:
+    with pytest.raises(PartialBatchFailure) as stopped:
         run(a_bounce(), b"{oops", store=UnsteadyStore(Script([Mishap.OUTAGE_BEFORE])), quarantine=quarantine)
     assert stopped.value.first == 0
 
@@ -109,7 +109,7 @@ def test_a_conflict_is_joined_again() -> None:
 
 def test_a_conflict_without_end_is_an_outage() -> None:
     store = UnsteadyStore(Script([Mishap.NONE, Mishap.CONFLICT] * SAVE_ATTEMPTS))
-    with pytest.raises(BatchUnfinished):
+    with pytest.raises(PartialBatchFailure):
         run(a_bounce(), store=store)
 
 
@@ -139,7 +139,7 @@ def test_an_older_policy_never_judges_again_and_stops_at_what_is_new() -> None:
     store = MemoryStore()
     run(a_bounce(), store=store, policy=Policy(version=2))
     assert run(a_bounce(), store=store).unchanged == 1
-    with pytest.raises(BatchUnfinished) as stopped:
+    with pytest.raises(PartialBatchFailure) as stopped:
         run(a_send(), a_complaint(), store=store)
     assert stopped.value.first == 1
     outage = merge({ADA_KEY: KNOWN}, store=store, policy=DEFAULT_POLICY).outage
@@ -156,7 +156,7 @@ def test_what_the_store_refuses_is_set_aside_record_by_record_and_the_rest_is_st
 
 def test_a_refused_item_is_not_lost_if_the_quarantine_is_away() -> None:
     quarantine = UnsteadyQuarantine(Script([Mishap.OUTAGE_BEFORE]))
-    with pytest.raises(BatchUnfinished) as stopped:
+    with pytest.raises(PartialBatchFailure) as stopped:
         run(a_send(), a_bounce(), store=UnsteadyStore(refused=[ADA_KEY]), quarantine=quarantine)
     assert stopped.value.first == 1
 
@@ -165,7 +165,7 @@ def test_a_refused_item_is_not_lost_if_the_store_goes_away_after_it() -> None:
     """Ada's item is refused, then the store is away for Bob's: Ada's record must not be passed as done."""
     store = UnsteadyStore(Script([Mishap.NONE, Mishap.NONE, Mishap.OUTAGE_BEFORE]), refused=[ADA_KEY])
     quarantine = MemoryQuarantine()
-    with pytest.raises(BatchUnfinished) as stopped:
+    with pytest.raises(PartialBatchFailure) as stopped:
         run(a_bounce(), a_bounce(recipients=[BOB]), store=store, quarantine=quarantine)
     assert stopped.value.first == 0 or quarantine.held
 
@@ -174,7 +174,7 @@ def test_no_refused_item_is_lost_if_the_quarantine_goes_away_among_them() -> Non
     """Ada is in records 0 and 2, Bob in 1: if the second put fails, record 1 is not done."""
     store = UnsteadyStore(refused=[ADA_KEY, BOB_KEY])
     quarantine = UnsteadyQuarantine(Script([Mishap.NONE, Mishap.OUTAGE_BEFORE]))
-    with pytest.raises(BatchUnfinished) as stopped:
+    with pytest.raises(PartialBatchFailure) as stopped:
         run(a_bounce(), a_bounce(recipients=[BOB]), a_complaint(), store=store, quarantine=quarantine)
     assert stopped.value.first == 1
 
@@ -189,15 +189,15 @@ def test_an_event_that_cannot_be_counted_blocks_no_other() -> None:
 def test_merging_fully_raises_what_stopped_it() -> None:
     with pytest.raises(StoreUnavailable):
         merge_fully({ADA_KEY: KNOWN}, store=UnsteadyStore(Script([Mishap.OUTAGE_BEFORE])), policy=DEFAULT_POLICY)
-    with pytest.raises(Rejected, match="1 items: too large"):
+    with pytest.raises(ItemRejected, match="1 items: too large"):
         merge_fully({ADA_KEY: KNOWN}, store=UnsteadyStore(refused=[ADA_KEY]), policy=DEFAULT_POLICY)
     assert merge_fully({ADA_KEY: KNOWN}, store=MemoryStore(), policy=DEFAULT_POLICY).written == 1
 
 
 def test_an_error_names_no_address() -> None:
-    for error in (BatchUnfinished(first=3, cause=QuarantineUnavailable("away")), PolicyOutdated(ours=1, theirs=2)):
+    for error in (PartialBatchFailure(first=3, cause=QuarantineUnavailable("away")), PolicyOutdated(ours=1, theirs=2)):
         assert "@" not in str(error)
-    with pytest.raises(Rejected) as refused:
+    with pytest.raises(ItemRejected) as refused:
         merge_fully({ADA_KEY: KNOWN}, store=UnsteadyStore(refused=[ADA_KEY]), policy=DEFAULT_POLICY)
     assert ADA not in str(refused.value)
 

@@ -8,19 +8,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.address import Address
+from pipeline.batch import StreamRecord, quarantine_reason
 from pipeline.decode import decode
-from pipeline.errors import BatchUnfinished, Outage
+from pipeline.errors import PartialBatchFailure, Unavailable
 from pipeline.event import Event
-from pipeline.gathering import StreamRecord, objection
 from pipeline.memory import MemoryArchive, MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import project
 from pipeline.replay import replay, store_digest
-from pipeline.row import findings_of, row
+from pipeline.row import row_facts, to_row
 from pipeline.standing import Key, facts_json
-from tests.builders import ADA, BOB, a_bounce
-from tests.core.strategies import CARRIERS, records
-from tests.core.unsteady import Mishap, Script, UnsteadyQuarantine, UnsteadyStore
+from tests.support.builders import ADA, BOB, a_bounce
+from tests.support.flaky import Mishap, Script, UnsteadyQuarantine, UnsteadyStore
+from tests.support.strategies import CARRIERS, records
 
 ARRIVED_AT = datetime(2026, 3, 1, tzinfo=UTC)
 State = dict[Key, bytes]
@@ -57,7 +57,7 @@ def persist(
 def stopped_at(batch: Sequence[StreamRecord], store: UnsteadyStore, quarantine: UnsteadyQuarantine) -> int | None:
     try:
         project(batch, store=store, quarantine=quarantine, policy=DEFAULT_POLICY)
-    except BatchUnfinished as stopped:
+    except PartialBatchFailure as stopped:
         return stopped.first
     return None
 
@@ -90,7 +90,9 @@ def test_what_cannot_be_read_is_set_aside_through_crashes_too(
 ) -> None:
     quarantine = UnsteadyQuarantine(Script(of_quarantine))
     persist(stream(payloads), UnsteadyStore(), quarantine, from_start)
-    faulty = {(str(n), one.raw) for n, payload in enumerate(payloads) for one in decode(payload) if objection(one)}
+    faulty = {
+        (str(n), one.raw) for n, payload in enumerate(payloads) for one in decode(payload) if quarantine_reason(one)
+    }
     assert faulty == {(held.position, held.payload) for held in quarantine.held}
 
 
@@ -117,7 +119,7 @@ def test_a_carrier_changes_no_fact(payloads: list[bytes], data: st.DataObject) -
 def test_replay_of_the_log_equals_live(payloads: list[bytes], cut: int, random: Random) -> None:
     archive, store = MemoryArchive(), MemoryStore()
     events = [one for payload in payloads for one in decode(payload) if isinstance(one, Event)]
-    rows = [row(event, arrived_at=ARRIVED_AT) for event in random.sample(events, len(events))]
+    rows = [to_row(event, arrived_at=ARRIVED_AT) for event in random.sample(events, len(events))]
     archive.append(rows[:cut])
     archive.append(rows[cut:] + rows[:1])
     replay(archive, store=store, policy=DEFAULT_POLICY)
@@ -133,11 +135,11 @@ def test_replay_beside_live_traffic_and_outages_adds_nothing(
 ) -> None:
     archive, store = MemoryArchive(), UnsteadyStore(Script(of_store))
     events = [one for payload in payloads for one in decode(payload) if isinstance(one, Event)]
-    archive.append([row(event, arrived_at=ARRIVED_AT) for event in events])
+    archive.append([to_row(event, arrived_at=ARRIVED_AT) for event in events])
     for _ in of_store:
         try:
             replay(archive, store=store, policy=DEFAULT_POLICY)
-        except Outage:
+        except Unavailable:
             continue
     persist(stream(payloads), store, UnsteadyQuarantine(), from_start)
     assert state(projected(payloads)) == state(store)
@@ -148,7 +150,7 @@ def test_a_row_gives_the_same_facts_from_its_columns_as_from_its_raw_text(payloa
     for payload in payloads:
         for event in decode(payload):
             if isinstance(event, Event):
-                kept = row(event, arrived_at=ARRIVED_AT)
+                kept = to_row(event, arrived_at=ARRIVED_AT)
                 [again] = decode(kept.raw.encode())
                 assert isinstance(again, Event)
-                assert list(findings_of(kept)) == list(findings_of(row(again, arrived_at=ARRIVED_AT)))
+                assert list(row_facts(kept)) == list(row_facts(to_row(again, arrived_at=ARRIVED_AT)))

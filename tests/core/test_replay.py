@@ -8,15 +8,15 @@ import pytest
 
 from pipeline.address import Address
 from pipeline.decode import DECODER_VERSION, decode
-from pipeline.errors import Rejected, StoreUnavailable
+from pipeline.errors import ItemRejected, StoreUnavailable
 from pipeline.event import Event
 from pipeline.memory import MemoryArchive, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
-from pipeline.replay import Replayed, replay, store_digest
-from pipeline.row import Row, row
+from pipeline.replay import ReplayResult, replay, store_digest
+from pipeline.row import Row, to_row
 from pipeline.standing import Key
-from tests.builders import ADA, BOB, a_bounce, a_complaint, a_send
-from tests.core.unsteady import Mishap, Script, UnsteadyStore
+from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_send
+from tests.support.flaky import Mishap, Script, UnsteadyStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ADA_KEY, BOB_KEY = Key(Address(ADA)), Key(Address(BOB))
@@ -25,7 +25,7 @@ ADA_KEY, BOB_KEY = Key(Address(ADA)), Key(Address(BOB))
 def a_row(payload: bytes, *, arrived_at: datetime = NOON) -> Row:
     [event] = decode(payload)
     assert isinstance(event, Event)
-    return row(event, arrived_at=arrived_at)
+    return to_row(event, arrived_at=arrived_at)
 
 
 def an_archive(*rows: Row) -> MemoryArchive:
@@ -37,8 +37,8 @@ def an_archive(*rows: Row) -> MemoryArchive:
 def test_a_replay_counts_rows_and_facts_and_what_it_wrote() -> None:
     archive = an_archive(a_row(a_send()), a_row(a_bounce()), a_row(a_bounce(recipients=[BOB])))
     store = MemoryStore()
-    assert Replayed(rows=3, facts=2, written=2) == replay(archive, store=store, policy=DEFAULT_POLICY)
-    assert Replayed(rows=3, facts=2, unchanged=2) == replay(archive, store=store, policy=DEFAULT_POLICY)
+    assert ReplayResult(rows=3, facts=2, written=2) == replay(archive, store=store, policy=DEFAULT_POLICY)
+    assert ReplayResult(rows=3, facts=2, unchanged=2) == replay(archive, store=store, policy=DEFAULT_POLICY)
 
 
 def test_only_what_arrived_in_time_is_replayed() -> None:
@@ -53,7 +53,7 @@ def test_only_what_arrived_in_time_is_replayed() -> None:
 
 
 def test_what_is_held_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.replay.FINDINGS_HELD", 1)
+    monkeypatch.setattr("pipeline.replay.FACTS_HELD", 1)
     rows = [a_row(a_bounce()), a_row(a_bounce(recipients=[BOB])), a_row(a_complaint())]
 
     class OneByOne(MemoryArchive):
@@ -106,5 +106,5 @@ def test_an_outage_stops_a_replay_and_what_was_joined_stays() -> None:
 
 
 def test_a_refused_item_stops_a_replay() -> None:
-    with pytest.raises(Rejected):
+    with pytest.raises(ItemRejected):
         replay(an_archive(a_row(a_bounce())), store=UnsteadyStore(refused=[ADA_KEY]), policy=DEFAULT_POLICY)

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.columns import Diagnosis
 from pipeline.decode import DECODER_VERSION, decode
 from pipeline.event import Event, Poison
-from pipeline.fact import findings
-from pipeline.row import FactColumn, Row, finding, findings_of, poison_row, row
+from pipeline.fact import facts
+from pipeline.row import Diagnosis, FactColumn, Row, poison_row, row_facts, to_fact, to_row
 from pipeline.timestamp import to_ms
-from tests.builders import (
+from tests.support.builders import (
     ADA,
     BOB,
     MESSAGE_ID,
@@ -38,12 +37,12 @@ def an_event(payload: bytes) -> Event:
 
 
 def a_row(payload: bytes) -> Row:
-    return row(an_event(payload), arrived_at=ARRIVED_AT)
+    return to_row(an_event(payload), arrived_at=ARRIVED_AT)
 
 
 def test_a_row_holds_what_every_event_has() -> None:
     event = an_event(a_send(destination=[ADA, BOB, f"x{ADA}"], sourceArn="arn", tags=TAGS, commonHeaders=HEADERS))
-    assert row(event, arrived_at=ARRIVED_AT) == Row(
+    assert to_row(event, arrived_at=ARRIVED_AT) == Row(
         event_id=event.id,
         event_type="send",
         ses_type="Send",
@@ -155,7 +154,7 @@ def test_a_row_holds_what_only_its_kind_has(record: bytes, columns: dict[str, An
 
 def test_facts_are_columns_from_which_they_are_read_back() -> None:
     event = an_event(a_decision(action="release", read=["a"], scope="marketing", address="Ada@Example.com"))
-    kept = row(event, arrived_at=ARRIVED_AT)
+    kept = to_row(event, arrived_at=ARRIVED_AT)
     assert [
         FactColumn(
             address=event.recipients[0],
@@ -171,7 +170,7 @@ def test_facts_are_columns_from_which_they_are_read_back() -> None:
             lifts=("a",),
         )
     ] == list(kept.facts)
-    assert list(findings(event)) == list(findings_of(kept)) == [finding(kept.facts[0])]
+    assert list(facts(event)) == list(row_facts(kept)) == [to_fact(kept.facts[0])]
 
 
 def test_poison_is_a_row_of_its_own() -> None:
@@ -179,4 +178,4 @@ def test_poison_is_a_row_of_its_own() -> None:
     assert (
         kept.event_id, kept.event_type, kept.is_feedback, kept.error_message, kept.raw, kept.arrived_at,
     ) == ("f" * 32, "unknown", False, "broken", "\ufffd{", ARRIVED_AT)  # fmt: skip
-    assert list(findings_of(kept)) == []
+    assert list(row_facts(kept)) == []

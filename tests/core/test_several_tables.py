@@ -7,17 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.address import Address
-from pipeline.errors import BatchUnfinished
-from pipeline.gathering import StreamRecord, Tally
+from pipeline.batch import Counts, StreamRecord
+from pipeline.errors import PartialBatchFailure
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import Quarantine
-from pipeline.projection import project
-from pipeline.projector import Projector
+from pipeline.projection import BatchProjector, project
 from pipeline.standing import Key
-from tests.builders import ADA, BOB, a_bounce, a_send
-from tests.core.strategies import records
-from tests.core.unsteady import Mishap, Script, UnsteadyStore
+from tests.support.builders import ADA, BOB, a_bounce, a_send
+from tests.support.flaky import Mishap, Script, UnsteadyStore
+from tests.support.strategies import records
 
 OF_ADA, OF_BOB = a_bounce(), a_bounce(recipients=[BOB])
 AWAY = [Mishap.OUTAGE_BEFORE]
@@ -30,7 +29,7 @@ def batch(*payloads: bytes) -> list[StreamRecord]:
     return [StreamRecord(payload=payload, position=str(number)) for number, payload in enumerate(payloads)]
 
 
-def run(*payloads: bytes, tables: Sequence[MemoryStore], quarantine: Quarantine | None = None) -> Tally:
+def run(*payloads: bytes, tables: Sequence[MemoryStore], quarantine: Quarantine | None = None) -> Counts:
     live, *also = tables
     held = MemoryQuarantine() if quarantine is None else quarantine
     return project(batch(*payloads), store=live, also=also, quarantine=held, policy=DEFAULT_POLICY)
@@ -63,7 +62,7 @@ def test_an_outage_of_any_table_names_the_first_record_that_not_all_of_them_have
     scripts: tuple[list[Mishap], list[Mishap]], first: int
 ) -> None:
     tables = [UnsteadyStore(Script(script)) for script in scripts]
-    with pytest.raises(BatchUnfinished) as stopped:
+    with pytest.raises(PartialBatchFailure) as stopped:
         run(a_send(), OF_ADA, OF_BOB, tables=tables)
     assert stopped.value.first == first
 
@@ -71,7 +70,7 @@ def test_an_outage_of_any_table_names_the_first_record_that_not_all_of_them_have
 def test_an_outage_leaves_the_tables_after_it_alone() -> None:
     """A table that is away has taken its time already."""
     tables = [UnsteadyStore(Script(AWAY)), MemoryStore()]
-    with pytest.raises(BatchUnfinished):
+    with pytest.raises(PartialBatchFailure):
         run(OF_ADA, tables=tables)
     assert addresses(tables[1]) == set()
 
@@ -88,7 +87,7 @@ def test_what_only_one_table_refuses_is_set_aside_once() -> None:
 
 def test_a_projector_writes_to_all_its_tables() -> None:
     live, other = MemoryStore(), MemoryStore()
-    projector = Projector(store=live, also=[other], quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+    projector = BatchProjector(store=live, also=[other], quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
     assert projector.project(batch(OF_ADA)).undone is None
     assert dict(live.scan()) == dict(other.scan()) != {}
 
@@ -103,7 +102,7 @@ def test_through_any_outages_all_tables_end_up_as_one_that_was_alone(
         try:
             run(*rest, tables=tables)
             rest = []
-        except BatchUnfinished as stopped:
+        except PartialBatchFailure as stopped:
             rest = rest[stopped.first :]
 
     if payloads:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from pipeline.batch import group_by_key
 from pipeline.decode import decode
 from pipeline.event import Event, Poison
-from pipeline.fact import findings
-from pipeline.gathering import gather
+from pipeline.fact import facts
 from pipeline.standing import MAILS_KEPT, NEWEST_KEPT, facts_json
-from tests.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
+from tests.support.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
 
 LIMIT_BYTES = 64 * 1_024
 
@@ -35,7 +35,7 @@ def worst(address: str, diagnostic: str) -> Iterator[bytes]:
 def size_bytes(payloads: Iterator[bytes]) -> int:
     """Return the size of the largest standing that payloads make."""
     events = [event for payload in payloads for event in decode(payload) if isinstance(event, Event)]
-    standings = gather(finding for event in events for finding in findings(event))
+    standings = group_by_key(finding for event in events for finding in facts(event))
     return max(len(facts_json(known)) for known in standings.values())
 
 

@@ -14,15 +14,15 @@ from pipeline.standing import (
     NEWEST_KEPT,
     NOTHING_KNOWN,
     Evidence,
-    Fact,
+    FactKind,
     Standing,
     facts_hash,
     facts_json,
-    facts_of,
     join,
+    kept_facts,
     standing,
 )
-from tests.core.strategies import Facts, facts, standings, varied_evidence
+from tests.support.strategies import Facts, facts, standings, varied_evidence
 
 
 @pytest.fixture(scope="module", params=[(NEWEST_KEPT, MAILS_KEPT), (2, 2)], ids=["as they are", "narrow"], autouse=True)
@@ -67,14 +67,14 @@ def test_folding_in_two_lots_equals_joining_at_once(found: Facts, cut: int) -> N
     assert standing(found) == join(standing(found[:cut]), standing(found[cut:]))
 
 
-@given(st.lists(st.tuples(st.sampled_from(Fact), varied_evidence), min_size=1, max_size=300))
-@example([(Fact.SOFT, Evidence(at_ms=n, event_id=str(n), message_id=str(n))) for n in range(100)])
-@example([(Fact.HARD, Evidence(at_ms=n, event_id=str(n))) for n in range(100)])
+@given(st.lists(st.tuples(st.sampled_from(FactKind), varied_evidence), min_size=1, max_size=300))
+@example([(FactKind.SOFT, Evidence(at_ms=n, event_id=str(n), message_id=str(n))) for n in range(100)])
+@example([(FactKind.HARD, Evidence(at_ms=n, event_id=str(n))) for n in range(100)])
 def test_what_is_kept_is_bounded_distinct_and_ascending(found: Facts) -> None:
     known = standing(found)
-    for fact in Fact:
+    for fact in FactKind:
         kept = getattr(known, fact)
-        assert len(kept) <= {Fact.SOFT: MAILS_KEPT}.get(fact, NEWEST_KEPT + 1)
+        assert len(kept) <= {FactKind.SOFT: MAILS_KEPT}.get(fact, NEWEST_KEPT + 1)
         assert all(earlier < later for earlier, later in pairwise(kept))
     assert all(len(newest) <= 1 for newest in (known.echo, known.opt_out, known.suppress, known.release))
 
@@ -82,7 +82,7 @@ def test_what_is_kept_is_bounded_distinct_and_ascending(found: Facts) -> None:
 @given(facts)
 def test_the_oldest_and_the_newest_of_what_suppresses_is_never_lost(found: Facts) -> None:
     known = standing(found)
-    for fact in (Fact.HARD, Fact.COMPLAINT, Fact.UNCERTAIN_COMPLAINT):
+    for fact in (FactKind.HARD, FactKind.COMPLAINT, FactKind.UNCERTAIN_COMPLAINT):
         given_evidence = [evidence for kind, evidence in found if kind is fact]
         if given_evidence:
             assert (min(given_evidence), max(given_evidence)) == (getattr(known, fact)[0], getattr(known, fact)[-1])
@@ -91,7 +91,7 @@ def test_the_oldest_and_the_newest_of_what_suppresses_is_never_lost(found: Facts
 @given(facts)
 def test_the_newest_decision_of_each_kind_is_kept(found: Facts) -> None:
     known = standing(found)
-    for fact in (Fact.SUPPRESS, Fact.RELEASE):
+    for fact in (FactKind.SUPPRESS, FactKind.RELEASE):
         given_evidence = [evidence for kind, evidence in found if kind is fact]
         assert getattr(known, fact) == ((max(given_evidence),) if given_evidence else ())
 
@@ -105,7 +105,7 @@ def test_one_soft_bounce_is_kept_for_each_mail(found: Facts) -> None:
 
 @given(facts)
 def test_a_standing_holds_nothing_but_what_was_found(found: Facts) -> None:
-    assert set(facts_of(standing(found))) <= set(found)
+    assert set(kept_facts(standing(found))) <= set(found)
 
 
 @given(standings, standings)
@@ -118,11 +118,11 @@ def test_the_hash_of_nothing_is_empty() -> None:
 
 
 def test_of_two_copies_of_one_soft_bounce_the_greater_is_kept_in_either_order() -> None:
-    lesser = (Fact.SOFT, Evidence(at_ms=1, event_id="e", message_id="m"))
-    greater = (Fact.SOFT, Evidence(at_ms=1, event_id="e", message_id="m", status="4.2.2"))
+    lesser = (FactKind.SOFT, Evidence(at_ms=1, event_id="e", message_id="m"))
+    greater = (FactKind.SOFT, Evidence(at_ms=1, event_id="e", message_id="m", status="4.2.2"))
     assert (greater[1],) == standing([lesser, greater]).soft == standing([greater, lesser]).soft
 
 
 def test_soft_bounces_without_a_mail_are_mails_of_their_own() -> None:
-    known = standing([(Fact.SOFT, Evidence(at_ms=n, event_id=f"e{n}")) for n in range(2)])
+    known = standing([(FactKind.SOFT, Evidence(at_ms=n, event_id=f"e{n}")) for n in range(2)])
     assert [evidence.event_id for evidence in known.soft] == ["e0", "e1"]

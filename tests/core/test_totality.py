@@ -7,16 +7,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipeline.batch import group_by_key
 from pipeline.decode import decode
 from pipeline.event import Event, Outcome, Poison
-from pipeline.fact import findings
-from pipeline.gathering import gather
+from pipeline.fact import facts
 from pipeline.policy import DEFAULT_POLICY
-from pipeline.projection import item_of
-from pipeline.row import poison_row, row
-from pipeline.timestamp import show
-from tests.builders import a_bounce, a_send, in_kinesis, in_lambda_sqs, in_sns
-from tests.core.strategies import damaged_payloads, json_values, mutated_records, odd_json
+from pipeline.projection import to_item
+from pipeline.row import poison_row, to_row
+from pipeline.timestamp import format_time
+from tests.support.builders import a_bounce, a_send, in_kinesis, in_lambda_sqs, in_sns
+from tests.support.strategies import damaged_payloads, json_values, mutated_records, odd_json
 
 ARRIVED_AT = datetime(2026, 3, 1, tzinfo=UTC)
 FAR_AHEAD = "9999-12-31T23:59:59.999Z"
@@ -28,10 +28,10 @@ def used(payload: bytes) -> list[Outcome]:
     assert outcomes
     for outcome in outcomes:
         if isinstance(outcome, Event):
-            for key, known in gather(findings(outcome)).items():
-                item_of(key, known, DEFAULT_POLICY)
-            assert row(outcome, arrived_at=ARRIVED_AT).raw.encode() == outcome.raw
-            assert all(show(at) for at in (outcome.occurred_at, outcome.sent_at) if at)
+            for key, known in group_by_key(facts(outcome)).items():
+                to_item(key, known, DEFAULT_POLICY)
+            assert to_row(outcome, arrived_at=ARRIVED_AT).raw.encode() == outcome.raw
+            assert all(format_time(at) for at in (outcome.occurred_at, outcome.sent_at) if at)
         elif isinstance(outcome, Poison):
             assert poison_row(outcome, name="0" * 32, arrived_at=ARRIVED_AT).error_message == outcome.why
     return outcomes

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.infra.cloudformation import FILE, consumed_by
+from tests.support.cloudformation import FILE, consumed_by
 
 Metric = tuple[str, str, str]
 """Namespace, name, and the service that publishes it."""
@@ -40,7 +40,7 @@ def environments() -> dict[str, dict[str, str]]:
 
 def _printed(name: str, environment: dict[str, str]) -> list[dict[str, object]]:
     """Return what a function prints in the embedded metric format."""
-    command = [sys.executable, "-m", "tests.infra.publication", name]
+    command = [sys.executable, "-m", "tests.support.publication", name]
     done = subprocess.run(  # noqa: S603 - this very interpreter
         command, env=environment, cwd=FILE.parents[1], capture_output=True, check=True, text=True, timeout=60
     )

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import pipeline
-from pipeline.aws.metric import NAMESPACE
-from tests.infra.cloudformation import CONSUMERS, REGION, TOPIC, consumed_by, stack, template
+from pipeline.aws.metrics import NAMESPACE
 from tests.infra.conftest import Metric
+from tests.support.cloudformation import CONSUMERS, REGION, TOPIC, consumed_by, stack, template
 
 LAMBDA = {
     name: alarm

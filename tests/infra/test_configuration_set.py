@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.cloudformation import ACCOUNT, NAME, REGION, stack
+from tests.support.cloudformation import ACCOUNT, NAME, REGION, stack
 
 ENGAGEMENT = {"open", "click"}
 ALL = ENGAGEMENT | {

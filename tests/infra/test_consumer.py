@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from pipeline.aws import settings
-from pipeline.aws.deployment.parameter import check_parameters
-from pipeline.aws.deployment.template import template as to_deploy
-from pipeline.aws.kcl.condition import Condition
-from pipeline.aws.kcl.endpoint import LISTEN, PORT, Endpoint
-from pipeline.aws.kcl.properties import HEAP_MEBIBYTES
+from pipeline.aws.deployment.template import check_parameters
+from pipeline.aws.deployment.template import load_template as to_deploy
+from pipeline.aws.kcl.configuration import HEAP_MEBIBYTES
+from pipeline.aws.kcl.health import HealthMonitor
+from pipeline.aws.kcl.server import LISTEN, PORT, HealthServer
 from pipeline.aws.kcl.supervisor import SLACK_SECONDS
-from pipeline.aws.metric import NAMESPACE
-from pipeline.cli import consume_option
-from tests.infra.cloudformation import CONTAINER, NAME, REGION, consumed_by, refusals, template
+from pipeline.aws.metrics import NAMESPACE
+from pipeline.cli import consume
 from tests.infra.conftest import Metric, environments
+from tests.support.cloudformation import CONTAINER, NAME, REGION, consumed_by, refusals, template
 
 MADE = consumed_by("container")
 LONGEST_STOP_SECONDS = 120  # Fargate's: docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
@@ -46,13 +46,13 @@ def probe(port: int) -> subprocess.CompletedProcess[bytes]:
 
 
 @pytest.fixture
-def condition() -> Condition:
-    return Condition(workers=1)
+def condition() -> HealthMonitor:
+    return HealthMonitor(workers=1)
 
 
 @pytest.fixture
-def port(condition: Condition) -> Iterator[int]:
-    with Endpoint(condition.overview, port=0) as endpoint:
+def port(condition: HealthMonitor) -> Iterator[int]:
+    with HealthServer(condition.overview, port=0) as endpoint:
         yield int(endpoint.url.rpartition(":")[2])
 
 
@@ -68,7 +68,7 @@ def test_it_reads_the_stacks_stream_into_the_stacks_table() -> None:
 
 def test_every_variable_is_one_that_is_read() -> None:
     read = {value for name, value in vars(settings).items() if name.isupper() and isinstance(value, str)}
-    read |= {one.envvar for hint in vars(consume_option).values() for one in getattr(hint, "__metadata__", ())}
+    read |= {one.envvar for hint in vars(consume).values() for one in getattr(hint, "__metadata__", ())}
     assert set(environments()["ConsumerTask"]) - {"AWS_REGION"} <= read
 
 
@@ -133,7 +133,7 @@ def test_a_health_check_that_is_answered_well_passes(port: int) -> None:
     assert probe(port).returncode == 0
 
 
-def test_a_health_check_that_is_answered_ill_fails(port: int, condition: Condition) -> None:
+def test_a_health_check_that_is_answered_ill_fails(port: int, condition: HealthMonitor) -> None:
     condition.ended(0, exit_code=1)
     assert probe(port).returncode != 0
 
@@ -144,7 +144,7 @@ def test_a_health_check_that_nobody_answers_fails(unused_port: int) -> None:
 
 @pytest.fixture
 def unused_port() -> int:
-    with Endpoint(Condition(workers=1).overview, port=0) as endpoint:
+    with HealthServer(HealthMonitor(workers=1).overview, port=0) as endpoint:
         return int(endpoint.url.rpartition(":")[2])
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws.metric import NAMESPACE
-from pipeline.event import Kind
-from tests.infra.cloudformation import CONSUMERS, NAME, REGION, consumed_by, stack
+from pipeline.aws.metrics import NAMESPACE
+from pipeline.event import EventKind
 from tests.infra.conftest import Metric
+from tests.support.cloudformation import CONSUMERS, NAME, REGION, consumed_by, stack
 
 BODIES = {each: json.loads(consumed_by(each).properties("Dashboard")["DashboardBody"]) for each in CONSUMERS}
 COLUMNS = 24  # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
@@ -88,7 +88,7 @@ def test_events_of_every_kind_are_on_it(drawn: list[list[str]]) -> None:
     shown = {
         name for namespace, name, *rest in drawn if namespace == NAMESPACE and rest == ["service", f"{NAME}-transform"]
     }
-    assert shown >= {f"{kind.title().replace('_', '')}Events" for kind in Kind}
+    assert shown >= {f"{kind.title().replace('_', '')}Events" for kind in EventKind}
 
 
 def test_what_the_alarms_watch_is_on_it(consumer: str, drawn: list[list[str]]) -> None:

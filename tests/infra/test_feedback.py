@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws.store_dynamodb import table_definition
+from pipeline.aws.dynamodb import table_definition
 from pipeline.local.eventbridge import FEEDBACK_RULE
-from tests.infra.cloudformation import CONSUMERS, consumed_by, stack, template
+from tests.support.cloudformation import CONSUMERS, consumed_by, stack, template
 
 RETENTIONS = template()["Parameters"]["StreamRetentionDays"]["AllowedValues"]
 LONGEST_TRIED_SECONDS = 604_800  # Lambda's limit of MaximumRecordAgeInSeconds

@@ -7,7 +7,7 @@ import pytest
 from aws_lambda_powertools.shared.constants import SERVICE_NAME_ENV
 
 from pipeline.aws import settings
-from tests.infra.cloudformation import TOPIC, stack, template
+from tests.support.cloudformation import TOPIC, stack, template
 
 FUNCTIONS = sorted(stack().of_type("AWS::Lambda::Function"))
 NEWEST_PYTHON = "python3.14"  # docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html, November 2026

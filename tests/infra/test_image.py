@@ -16,11 +16,11 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipeline.aws.deployment.template import template as to_deploy
-from pipeline.aws.kcl.endpoint import PORT
-from tests.emulator.ministack import ROOT
-from tests.infra.cloudformation import consumed_by
-from tests.infra.dockerfile import FILE, stages
+from pipeline.aws.deployment.template import load_template as to_deploy
+from pipeline.aws.kcl.server import PORT
+from tests.acceptance.emulators.ministack import ROOT
+from tests.support.cloudformation import consumed_by
+from tests.support.dockerfile import FILE, stages
 
 BUILD, IMAGE = stages()
 (CONTAINER,) = consumed_by("container").properties("ConsumerTask")["ContainerDefinitions"]
@@ -200,7 +200,9 @@ def test_the_command_is_installed_by_those_steps(installed: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_java_and_the_librarys_jars_are_installed_by_those_steps(installed: Path) -> None:
-    program = "from pipeline.aws.kcl.java import *; import os; print(find_java(os.environ)); print(classpath())"
+    program = (
+        "from pipeline.aws.kcl.configuration import *; import os; print(find_java(os.environ)); print(classpath())"
+    )
     found = run(installed, "python", "-c", program)
     assert found.returncode == 0, found.stderr
     assert all(line.startswith(str(installed)) for line in found.stdout.splitlines())

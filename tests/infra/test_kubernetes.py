@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from pipeline.aws import settings
-from pipeline.aws.kcl.endpoint import PORT
+from pipeline.aws.kcl.server import PORT
 from pipeline.aws.kcl.supervisor import SLACK_SECONDS
-from tests.emulator.ministack import ROOT
-from tests.infra.cloudformation import consumed_by, template
+from tests.acceptance.emulators.ministack import ROOT
 from tests.infra.conftest import environments
+from tests.support.cloudformation import consumed_by, template
 
 TEXT = (ROOT / "infra" / "kubernetes.yaml").read_text()
 DOCUMENTS: list[dict[str, Any]] = list(yaml.safe_load_all(TEXT))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws import schema
-from pipeline.aws.archive_s3 import LATEST_AFTER_HOUR, S3Archive
-from pipeline.aws.transform import RESPONSE_BYTES
-from pipeline.local.resource import Names, log_table
-from tests.infra.cloudformation import ACCOUNT, REGION, defaults, stack, template
+from pipeline.aws.archive import schema
+from pipeline.aws.archive.s3 import LATEST_AFTER_HOUR, S3Archive
+from pipeline.aws.lambdas.transform import RESPONSE_BYTES
+from pipeline.local.resources import Names, log_table
+from tests.support.cloudformation import ACCOUNT, REGION, defaults, stack, template
 
 # Athena skips objects in S3 Glacier Flexible Retrieval and Deep Archive.
 # docs.aws.amazon.com/athena/latest/ug/querying-glacier.html

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.cloudformation import TOPIC, stack, template
+from tests.support.cloudformation import TOPIC, stack, template
 
 PARTS = [name for name in template()["Resources"] if name.startswith("Notification")]
 TWO_WEEKS_SECONDS = 14 * 86_400

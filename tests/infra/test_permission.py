@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws.quarantine_s3 import S3Quarantine
-from tests.infra.cloudformation import (
+from pipeline.aws.quarantine import S3Quarantine
+from tests.support.cloudformation import (
     ACCOUNT,
     CONTAINER,
     FILE,

@@ -6,7 +6,7 @@ import pytest
 from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
 
-from tests.infra.cloudformation import FILE, TOPIC, consumed_by, defaults, stack, template
+from tests.support.cloudformation import FILE, TOPIC, consumed_by, defaults, stack, template
 
 REGIONS = ["us-east-1", "eu-west-1", "eu-central-1", "ap-southeast-2"]
 PARAMETERS = template()["Parameters"]

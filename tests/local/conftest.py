@@ -7,9 +7,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from pipeline.local.front.backend import Moto
-from tests.local.fake_kinesis import STREAM
-from tests.local.ses_cloud import SesCloud
+from pipeline.local.gateway.backend import Moto
+from tests.support.fake_kinesis import STREAM
+from tests.support.ses_cloud import SesCloud
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient

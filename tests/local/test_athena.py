@@ -10,11 +10,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from pipeline.aws import schema
-from pipeline.errors import ArchiveUnavailable, Misuse
+from pipeline.aws.archive import schema
+from pipeline.errors import ArchiveUnavailable, UsageError
 from pipeline.local.athena import Athena
-from tests.builders import a_bounce, a_decision, a_delivery, a_send
-from tests.local.log_in_s3 import ARRIVED_AT, a_bucket, keep
+from tests.support.builders import a_bounce, a_decision, a_delivery, a_send
+from tests.support.log_in_s3 import ARRIVED_AT, a_bucket, keep
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -59,13 +59,13 @@ def athena(s3: "S3Client", bucket: str) -> Iterator[Athena]:
 
 def test_an_empty_log_is_a_table_with_every_column_and_no_row(empty: Athena) -> None:
     answer = empty.run("SELECT * FROM events")
-    log = schema.log()
+    log = schema.log_schema()
     assert [column.name for column in answer.columns] == [column.name for column in (*log.columns, *log.partitions)]
     assert answer.rows == []
 
 
 def test_describe_gives_glues_types_and_comments(empty: Athena) -> None:
-    log = schema.log()
+    log = schema.log_schema()
     expected = [(column.name, column.type, column.comment) for column in (*log.columns, *log.partitions)]
     assert empty.run("DESCRIBE events").rows == expected
 
@@ -184,12 +184,12 @@ def test_the_log_and_its_views_are_listed(empty: Athena) -> None:
     ],
 )
 def test_only_queries_run(empty: Athena, statement: str) -> None:
-    with pytest.raises(Misuse, match="only queries run here"):
+    with pytest.raises(UsageError, match="only queries run here"):
         empty.run(statement)
 
 
 def test_one_statement_runs_at_a_time(empty: Athena) -> None:
-    with pytest.raises(Misuse, match="one statement at a time: this is 2"):
+    with pytest.raises(UsageError, match="one statement at a time: this is 2"):
         empty.run("SELECT 1; SELECT 2")
 
 
@@ -208,7 +208,7 @@ def test_one_statement_runs_at_a_time(empty: Athena) -> None:
 def test_a_query_reaches_neither_files_nor_network(empty: Athena, tmp_path: Path, source: str) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text("a\nsecret\n")
-    with pytest.raises(Misuse) as raised:
+    with pytest.raises(UsageError) as raised:
         empty.run(f"SELECT * FROM {source.format(secret)}")  # noqa: S608 - that is the test
     assert "secret\n" not in str(raised.value)
 
@@ -231,13 +231,13 @@ def test_a_query_reaches_neither_files_nor_network(empty: Athena, tmp_path: Path
     ],
 )
 def test_a_mistake_is_named_with_its_place(empty: Athena, statement: str, sentence: str) -> None:
-    with pytest.raises(Misuse) as raised:
+    with pytest.raises(UsageError) as raised:
         empty.run(statement)
     assert sentence in str(raised.value)
 
 
 def test_no_error_holds_an_address(empty: Athena) -> None:
-    with pytest.raises(Misuse, match="Could not convert") as raised:
+    with pytest.raises(UsageError, match="Could not convert") as raised:
         empty.run("SELECT CAST('ada@example.com' AS integer)")
     assert "ada" not in str(raised.value)
 
@@ -257,7 +257,7 @@ def test_a_query_can_be_stopped(empty: Athena) -> None:
     thread = threading.Thread(target=stop)
     thread.start()
     try:
-        with pytest.raises(Misuse, match="stopped"):
+        with pytest.raises(UsageError, match="stopped"):
             empty.run(LONG_QUERY)
     finally:
         stopped.set()

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.aws.athena import Progress, query
-from pipeline.errors import ArchiveUnavailable, Misuse
+from pipeline.aws.archive.athena import QueryProgress, query
+from pipeline.errors import ArchiveUnavailable, UsageError
 from pipeline.local.athena import Athena
 from pipeline.local.client import local_client
-from pipeline.local.front.application import Front
-from pipeline.local.front.athena_api import AthenaApi
-from pipeline.local.front.backend import Moto
-from pipeline.local.front.server import Server
-from tests.builders import a_bounce, a_send
-from tests.local.log_in_s3 import a_bucket, keep
-from tests.waiting import eventually
+from pipeline.local.gateway.athena import AthenaApi
+from pipeline.local.gateway.backend import Moto
+from pipeline.local.gateway.server import Gateway, Server
+from tests.support.builders import a_bounce, a_send
+from tests.support.log_in_s3 import a_bucket, keep
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -58,7 +57,7 @@ def nobody(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[
 def client(s3: "S3Client", bucket: str) -> "Iterator[AthenaClient]":
     with Athena(s3, bucket=bucket) as athena:
         api = AthenaApi(athena, s3)
-        with Server(Front(nobody, answers=(api.answer,))) as front:
+        with Server(Gateway(nobody, answers=(api.answer,))) as front:
             yield local_client("athena", endpoint_url=front.url, region=REGION)
         api.close()
 
@@ -78,7 +77,7 @@ def wait(client: "AthenaClient", execution_id: str) -> dict[str, Any]:
 
 
 def test_a_query_is_answered_as_by_athena(client: "AthenaClient") -> None:
-    seen: list[Progress] = []
+    seen: list[QueryProgress] = []
     answer = query(client, COUNTED, database="mailfold", progress=seen.append)
     assert [column.type for column in answer.columns] == ["varchar", "varchar", "bigint"]
     assert answer.rows == [("bounce", None, "1"), ("send", None, "2")]
@@ -113,7 +112,7 @@ def test_a_page_is_as_long_as_was_asked_and_the_heading_counts(client: "AthenaCl
 
 
 def test_a_mistake_fails_the_query_with_its_place(client: "AthenaClient") -> None:
-    with pytest.raises(Misuse, match='the query failed: line 1:8: Referenced column "nope" not found'):
+    with pytest.raises(UsageError, match='the query failed: line 1:8: Referenced column "nope" not found'):
         query(client, "SELECT nope FROM events", database="mailfold")
 
 
@@ -195,7 +194,7 @@ def test_an_unknown_query_is_said_to_be_unknown(client: "AthenaClient") -> None:
 def test_a_log_that_is_away_fails_a_query_that_may_be_tried_again(s3: "S3Client") -> None:
     with Athena(s3, bucket="not-there") as athena:
         api = AthenaApi(athena, s3)
-        with Server(Front(nobody, answers=(api.answer,))) as front:
+        with Server(Gateway(nobody, answers=(api.answer,))) as front:
             client: AthenaClient = local_client("athena", endpoint_url=front.url, region=REGION)
             with pytest.raises(ArchiveUnavailable, match="may succeed if tried again"):
                 query(client, "SELECT 1", database="mailfold")
@@ -216,7 +215,7 @@ def test_closing_stops_what_runs(s3: "S3Client", bucket: str) -> None:
     before = set(threading.enumerate())
     with Athena(s3, bucket=bucket) as athena:
         api = AthenaApi(athena, s3)
-        with Server(Front(nobody, answers=(api.answer,))) as front:
+        with Server(Gateway(nobody, answers=(api.answer,))) as front:
             client: AthenaClient = local_client("athena", endpoint_url=front.url, region=REGION)
             for _ in range(3):
                 start(client, LONG_QUERY)

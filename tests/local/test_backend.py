@@ -13,11 +13,10 @@ from boto3.session import Session
 from botocore.exceptions import ProfileNotFound
 from werkzeug.wrappers import Request, Response
 
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 from pipeline.local.client import local_client
-from pipeline.local.front.application import Front
-from pipeline.local.front.backend import Forwarder, Moto
-from pipeline.local.front.server import Server
+from pipeline.local.gateway.backend import Forwarder, Moto
+from pipeline.local.gateway.server import Gateway, Server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -47,7 +46,7 @@ def address(echo: Echo) -> Iterator[str]:
     """A front that forwards to the echo: its host and port."""
     with Server(echo) as backend:
         forwarder = Forwarder(backend.url)
-        with Server(Front(forwarder, answers=())) as front:
+        with Server(Gateway(forwarder, answers=())) as front:
             yield urlsplit(front.url).netloc
         forwarder.close()
 
@@ -96,7 +95,7 @@ def test_a_body_in_chunks_is_forwarded_whole(echo: Echo, address: str) -> None:
 def test_a_backend_that_is_away_is_unavailable() -> None:
     with Server(Echo()) as closed_soon:
         url = closed_soon.url
-    with Server(Front(Forwarder(url), answers=())) as front:
+    with Server(Gateway(Forwarder(url), answers=())) as front:
         status, _, body = ask(urlsplit(front.url).netloc, "GET", "/")
     assert status == 503
     assert b"cannot be reached" in body
@@ -106,7 +105,7 @@ def test_who_is_asked_first_may_answer(echo: Echo) -> None:
     def answer(request: Request) -> Response | None:
         return Response("mine") if request.path == "/mine" else None
 
-    with Server(Front(echo, answers=(answer,))) as front:
+    with Server(Gateway(echo, answers=(answer,))) as front:
         assert ask(urlsplit(front.url).netloc, "GET", "/mine")[2] == b"mine"
         assert ask(urlsplit(front.url).netloc, "GET", "/other")[2] == b"an answer"
 
@@ -115,7 +114,7 @@ def test_a_fault_of_ours_is_answered_by_its_kind_and_without_what_was_sent() -> 
     def fail(request: Request) -> Response | None:
         raise ValueError(request.get_data(as_text=True))
 
-    with Server(Front(Echo(), answers=(fail,))) as front:
+    with Server(Gateway(Echo(), answers=(fail,))) as front:
         status, _, body = ask(urlsplit(front.url).netloc, "POST", "/", body=b"ann@example.com")
     assert status == 500
     assert b"ValueError" in body
@@ -135,7 +134,7 @@ def an_s3_client(url: str) -> "S3Client":
 
 
 def test_there_is_one_moto_at_a_time(moto: Moto) -> None:
-    with pytest.raises(Misuse, match="runs in this process already"):
+    with pytest.raises(UsageError, match="runs in this process already"):
         Moto()
 
 
@@ -176,7 +175,7 @@ def test_objects_pass_through_the_front_byte_for_byte(moto: Moto) -> None:
     content = bytes(range(256)) * 4_096
     with Server(moto) as backend:
         forwarder = Forwarder(backend.url)
-        with Server(Front(forwarder, answers=())) as front:
+        with Server(Gateway(forwarder, answers=())) as front:
             s3 = an_s3_client(front.url)
             s3.create_bucket(Bucket="a-bucket")
             s3.put_object(Bucket="a-bucket", Key="a key/ü+%", Body=content)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import Misuse
-from pipeline.local.traffic.chaos import Chaos, Mischief
+from pipeline.errors import UsageError
+from pipeline.local.traffic.chaos import Chaos, FaultCounts
 
 EVENTS = [b'{"event":%d}\n' % number for number in range(400)]
 CALM = {"repeat": 0.0, "reorder": 0.0, "delay": 0.0, "drop": 0.0}
@@ -45,7 +45,7 @@ def test_the_feedback_loses_only_what_was_counted_as_dropped(sent: list[list[byt
 def test_without_any_share_nothing_happens() -> None:
     chaos = a_chaos()
     assert chaos.archive(EVENTS) == EVENTS == chaos.feedback(EVENTS)
-    assert chaos.archive_mischief == Mischief() == chaos.feedback_mischief
+    assert chaos.archive_mischief == FaultCounts() == chaos.feedback_mischief
 
 
 def test_repeats_are_extra_copies_eight_in_all_at_most() -> None:
@@ -104,5 +104,5 @@ def test_the_same_seed_does_the_same() -> None:
 @pytest.mark.parametrize("share", ["repeat", "reorder", "delay", "drop"])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_a_share_outside_0_and_1_is_refused_by_name(share: str, value: float) -> None:
-    with pytest.raises(Misuse, match=f"{share} is a share of events"):
+    with pytest.raises(UsageError, match=f"{share} is a share of events"):
         a_chaos(**{share: value})

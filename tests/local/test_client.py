@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.local.client import ACCESS_KEY_ID, local_client
-from tests.cli.command import ended
+from tests.support.command import ended
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -16,17 +16,17 @@ import boto3
 import pytest
 from werkzeug.wrappers import Response
 
-from pipeline.aws import schema
-from pipeline.aws.athena import query
+from pipeline.aws.archive import schema
+from pipeline.aws.archive.athena import query
 from pipeline.decode import decode
-from pipeline.errors import Misuse, Outage
+from pipeline.errors import Unavailable, UsageError
 from pipeline.event import Event
 from pipeline.local.cloud import LocalCloud
-from pipeline.local.front.backend import Moto
-from pipeline.local.front.server import Server
+from pipeline.local.gateway.backend import Moto
+from pipeline.local.gateway.server import Server
 from pipeline.local.traffic.chaos import Chaos
-from pipeline.local.traffic.traffic import traffic
-from tests.builders import a_bounce
+from pipeline.local.traffic.generator import generate_traffic
+from tests.support.builders import a_bounce
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -40,7 +40,7 @@ SETTLED_SECONDS = 30
 @contextmanager
 def a_moto_process() -> Iterator[str]:
     """Run moto in a process of its own, and give its address."""
-    program = [sys.executable, str(Path(__file__).with_name("a_moto_process.py"))]
+    program = [sys.executable, str(Path(__file__).parents[1] / "support" / "moto_process.py")]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
         assert process.stdin
         assert process.stdout
@@ -115,7 +115,7 @@ def test_the_environment_is_all_that_an_application_needs(cloud: LocalCloud, mon
 def test_the_catalogue_describes_the_log(cloud: LocalCloud) -> None:
     table = cloud.client("glue").get_table(DatabaseName="mailfold", Name="events")["Table"]
     columns = [(column["Name"], column["Type"]) for column in table["StorageDescriptor"]["Columns"]]
-    assert columns == [(column.name, column.type) for column in schema.columns()]
+    assert columns == [(column.name, column.type) for column in schema.log_columns()]
     assert [column["Name"] for column in table["PartitionKeys"]] == ["dt", "hr"]
     assert table["Parameters"]["storage.location.template"] == "s3://mailfold-log/events/dt=${dt}/hr=${hr}/"
 
@@ -123,7 +123,7 @@ def test_the_catalogue_describes_the_log(cloud: LocalCloud) -> None:
 def test_what_chaos_holds_back_has_arrived_once_it_is_settled() -> None:
     published: list[bytes] = []
     with LocalCloud(seed=1, chaos=Chaos(seed=1, delay=0.5), witness=published.extend) as cloud:
-        for events in traffic(emails=100, seed=1, start=datetime(2026, 3, 1, tzinfo=UTC)):
+        for events in generate_traffic(emails=100, seed=1, start=datetime(2026, 3, 1, tzinfo=UTC)):
             cloud.destinations(events)
         cloud.settle(SETTLED_SECONDS)
         kept = {event_id for (event_id,) in ask(cloud, "SELECT event_id FROM events")}
@@ -179,7 +179,7 @@ def test_stopping_leaves_no_thread_no_file_and_no_port(tmp_path: Path, monkeypat
 
 def test_one_cloud_on_moto_runs_at_a_time_and_a_second_one_harms_nothing() -> None:
     with LocalCloud(seed=1) as cloud:
-        with pytest.raises(Misuse, match="a local cloud runs in this process already"), LocalCloud():
+        with pytest.raises(UsageError, match="a local cloud runs in this process already"), LocalCloud():
             pass
         cloud.client("ses").send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
         cloud.settle(SETTLED_SECONDS)
@@ -190,7 +190,10 @@ def test_a_backend_that_is_away_is_an_outage_and_nothing_is_left() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed_soon:
         url = f"http://127.0.0.1:{closed_soon.getsockname()[1]}"
     before = set(threading.enumerate())
-    with pytest.raises(Outage, match=f"nothing answers at {url}: start the emulator"), LocalCloud(endpoint_url=url):
+    with (
+        pytest.raises(Unavailable, match=f"nothing answers at {url}: start the emulator"),
+        LocalCloud(endpoint_url=url),
+    ):
         pass
     assert set(threading.enumerate()) <= before
 
@@ -199,7 +202,7 @@ def test_a_backend_that_is_away_is_an_outage_and_nothing_is_left() -> None:
     "url", ["", "127.0.0.1:4566", "localhost", "ftp://127.0.0.1", "http://", "http://[", "http://127.0.0.1:many"]
 )
 def test_what_is_no_address_is_no_backend(url: str) -> None:
-    with pytest.raises(Misuse, match="not an endpoint URL"):
+    with pytest.raises(UsageError, match="not an endpoint URL"):
         LocalCloud(endpoint_url=url).__enter__()
 
 
@@ -207,7 +210,10 @@ def test_a_backend_that_is_no_emulator_is_an_outage() -> None:
     def refuse(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         return Response("nothing of that here", status=404)(environ, start_response)
 
-    with Server(refuse) as backend, pytest.raises(Outage, match="creating the bucket of the local cloud ended in 404"):
+    with (
+        Server(refuse) as backend,
+        pytest.raises(Unavailable, match="creating the bucket of the local cloud ended in 404"),
+    ):
         LocalCloud(endpoint_url=backend.url).__enter__()
 
 
@@ -215,5 +221,5 @@ def test_a_backend_that_is_no_emulator_is_an_outage() -> None:
 def test_settling_gives_up_in_time() -> None:
     with a_moto_process() as url, LocalCloud(seed=1, endpoint_url=url) as cloud:
         cloud.client("kinesis").delete_stream(StreamName=cloud.names.stream)
-        with pytest.raises(Outage):
+        with pytest.raises(Unavailable):
             cloud.settle(1)

@@ -7,8 +7,8 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.aws.parquet import decode as rows_in
-from tests.local.delivery_stream import AS_ROWS, a_row, answering, as_row, delivered, errors_in, ok, raws_in
+from pipeline.aws.archive.parquet import decode_rows as rows_in
+from tests.support.delivery_streams import AS_ROWS, a_row, answering, as_row, delivered, errors_in, ok, raws_in
 
 
 def test_parquet_is_gzip() -> None:

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from pipeline.decode import decode
-from pipeline.event import Carrier, Event
-from tests.builders import a_bounce, in_sns
-from tests.local.delivery_stream import AClock, a_stream, answering, as_row, delivered, errors_in, ok
-from tests.local.fake_s3 import FakeS3
+from pipeline.event import Envelope, Event
+from tests.support.builders import a_bounce, in_sns
+from tests.support.delivery_streams import AClock, a_stream, answering, as_row, delivered, errors_in, ok
+from tests.support.fake_s3 import FakeS3
 
 
 def test_error_rows_have_the_keys_of_aws() -> None:
@@ -69,7 +69,7 @@ def test_error_rows_decode_to_the_event_that_was_put(payload: bytes, kind: str) 
     assert isinstance(outcome, Event)
     assert isinstance(original, Event)
     assert outcome.id == original.id
-    assert outcome.carriers == (Carrier.FIREHOSE_ERROR, *original.carriers)
+    assert outcome.carriers == (Envelope.FIREHOSE_ERROR, *original.carriers)
 
 
 def test_an_object_is_filed_under_the_arrival_of_its_oldest_record() -> None:

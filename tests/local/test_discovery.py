@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 from pipeline.local.discovery import announce, find
 
 
@@ -95,5 +95,5 @@ def test_a_folder_that_others_may_write_to_is_not_trusted(environment: dict[str,
     with announce(environment):
         folder.chmod(0o777)
         assert find() is None
-    with pytest.raises(Misuse, match="is not yours alone"), announce(environment):
+    with pytest.raises(UsageError, match="is not yours alone"), announce(environment):
         pass

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from pipeline.aws.projector_lambda import project_event
-from pipeline.errors import Outage, StoreUnavailable
+from pipeline.aws.lambdas.projector import project_event
+from pipeline.errors import StoreUnavailable, Unavailable
+from pipeline.local.event_source_mapping.shard import MAX_EVENT_BYTES, RetryPolicy
 from pipeline.local.eventbridge import Relay
-from pipeline.local.mapping.lane import MAX_EVENT_BYTES, RetryPolicy
 from pipeline.lookup import lookup
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import Item
 from pipeline.standing import Key
-from tests.builders import a_bounce, a_complaint, a_delivery
-from tests.local.fake_kinesis import ARRIVED_AT, FIRST_SEQUENCE_NUMBER, STREAM, STREAM_ARN, FakeKinesis, an_error
-from tests.local.lambda_function import QUICKLY, AFunction, a_mapping, numbered, put
-from tests.waiting import until
+from tests.support.builders import a_bounce, a_complaint, a_delivery
+from tests.support.fake_kinesis import ARRIVED_AT, FIRST_SEQUENCE_NUMBER, STREAM, STREAM_ARN, FakeKinesis, an_error
+from tests.support.lambda_function import QUICKLY, AFunction, a_mapping, numbered, put
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -139,7 +139,7 @@ def test_draining_rides_out_an_outage_and_gives_up_in_time() -> None:
     mapping = a_mapping(kinesis, function)
     assert mapping.drain(10) == 1
     kinesis.put(b"poison")
-    with pytest.raises(Outage, match=f"{STREAM} is not drained after 0.1 s"):
+    with pytest.raises(Unavailable, match=f"{STREAM} is not drained after 0.1 s"):
         mapping.drain(0.1)
 
 

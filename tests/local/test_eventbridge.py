@@ -8,11 +8,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from pipeline.decode import decode
-from pipeline.errors import Misuse
-from pipeline.event import Carrier, Event
-from pipeline.local.eventbridge import DETAIL_TYPES, Relay, envelope
-from pipeline.local.kinesis_target import ATTEMPTS, DeadLetter
-from tests.builders import (
+from pipeline.errors import UsageError
+from pipeline.event import Envelope, Event
+from pipeline.local.eventbridge import ATTEMPTS, DETAIL_TYPES, DeadLetter, Relay, to_eventbridge_event
+from tests.support.builders import (
     MESSAGE_ID,
     a_bounce,
     a_complaint,
@@ -23,7 +22,7 @@ from tests.builders import (
     as_notification,
     one_of_each,
 )
-from tests.local.fake_kinesis import STREAM, FakeKinesis, an_error
+from tests.support.fake_kinesis import STREAM, FakeKinesis, an_error
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -33,7 +32,7 @@ CONFIGURATION_SET = {"ses:configuration-set": ["marketing"]}
 
 
 def wrapped(event: bytes) -> bytes:
-    return envelope(event, account_id="123456789012", region="eu-west-1")
+    return to_eventbridge_event(event, account_id="123456789012", region="eu-west-1")
 
 
 def a_relay(kinesis: FakeKinesis) -> Relay:
@@ -84,7 +83,7 @@ def test_every_delivery_has_an_id_of_its_own() -> None:
 @pytest.mark.parametrize("event", one_of_each().values(), ids=one_of_each().keys())
 def test_every_type_has_a_detail_type_and_decodes_out_of_its_envelope(event: bytes) -> None:
     assert json.loads(wrapped(event))["detail-type"] == DETAIL_TYPES[json.loads(event)["eventType"]]
-    assert decoded(wrapped(event)).carriers == (Carrier.EVENTBRIDGE,)
+    assert decoded(wrapped(event)).carriers == (Envelope.EVENTBRIDGE,)
     assert decoded(wrapped(event)).id == decoded(event).id
 
 
@@ -94,7 +93,7 @@ def test_every_type_has_a_detail_type_and_decodes_out_of_its_envelope(event: byt
     ids=["no JSON", "no UTF-8", "no object", "a notification", "a decision"],
 )
 def test_what_is_no_record_of_event_publishing_is_refused(event: bytes) -> None:
-    with pytest.raises(Misuse):
+    with pytest.raises(UsageError):
         wrapped(event)
 
 
@@ -131,7 +130,7 @@ def test_nothing_to_relay_makes_no_call() -> None:
 
 def test_one_unreadable_record_among_others_puts_none_of_them() -> None:
     kinesis = FakeKinesis()
-    with pytest.raises(Misuse):
+    with pytest.raises(UsageError):
         a_relay(kinesis).deliver([a_bounce(), b"{"])
     assert kinesis.calls == []
 

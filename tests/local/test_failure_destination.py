@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from pipeline.errors import Outage
-from pipeline.local.mapping.failure_destination import FailureBucket
-from tests.local.fake_kinesis import FIRST_SEQUENCE_NUMBER, STREAM_ARN, FakeKinesis
-from tests.local.lambda_function import QUICKLY, AFunction, a_mapping, numbered, put
+from pipeline.errors import Unavailable
+from pipeline.local.event_source_mapping.failure_destination import FailureBucket
+from tests.support.fake_kinesis import FIRST_SEQUENCE_NUMBER, STREAM_ARN, FakeKinesis
+from tests.support.lambda_function import QUICKLY, AFunction, a_mapping, numbered, put
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -106,7 +106,7 @@ def test_nothing_is_given_up_while_the_failure_destination_is_away(s3: "S3Client
     kinesis = FakeKinesis()
     kinesis.put(b"poison", b"1")
     mapping = a_mapping(kinesis, AFunction(), maximum_retry_attempts=0, on_failure=FailureBucket(s3, bucket="missing"))
-    with pytest.raises(Outage, match="NoSuchBucket"):
+    with pytest.raises(Unavailable, match="NoSuchBucket"):
         mapping.drain(0.2)
     assert (mapping.finished, mapping.given_up) == (0, 0)
     s3.create_bucket(Bucket="missing")

@@ -10,16 +10,16 @@ from typing import Any
 import boto3
 import pytest
 
-from pipeline.aws.parquet import decode as rows_in
+from pipeline.aws.archive.parquet import decode_rows as rows_in
 from pipeline.decode import decode
-from pipeline.errors import ArchiveUnavailable, Misuse
+from pipeline.errors import ArchiveUnavailable, UsageError
 from pipeline.event import Event
 from pipeline.local.firehose import buffer, delivery_stream
-from pipeline.local.firehose.delivery import prepare
+from pipeline.local.firehose.delivery import prepare_delivery
 from pipeline.local.firehose.delivery_stream import MAX_RECORD_BYTES, Counters, DeliveryStream
-from pipeline.row import row
-from tests.builders import a_send, one_of_each
-from tests.local.delivery_stream import (
+from pipeline.row import to_row
+from tests.support.builders import a_send, one_of_each
+from tests.support.delivery_streams import (
     ARRIVED_AT,
     AS_ROWS,
     NEVER,
@@ -33,8 +33,8 @@ from tests.local.delivery_stream import (
     errors_in,
     raws_in,
 )
-from tests.local.fake_s3 import FakeS3
-from tests.waiting import until
+from tests.support.fake_s3 import FakeS3
+from tests.support.waiting import until
 
 
 @pytest.mark.usefixtures("aws")
@@ -50,7 +50,7 @@ def test_ses_events_become_the_rows_of_the_log_in_s3() -> None:
         body = s3.get_object(Bucket="log", Key=entry["Key"])["Body"].read()
         assert stream.counters == Counters(records_in=10, rows_out=10, objects=1, object_bytes=len(body))
     expected = [
-        row(outcome, arrived_at=ARRIVED_AT)
+        to_row(outcome, arrived_at=ARRIVED_AT)
         for event in events
         for outcome in decode(event)
         if isinstance(outcome, Event)
@@ -73,7 +73,7 @@ def test_every_record_gets_an_id_of_its_own() -> None:
 )
 def test_a_call_beyond_the_limits_is_refused_as_a_whole(records: list[bytes]) -> None:
     with a_stream(FakeS3()) as stream:
-        with pytest.raises(Misuse):
+        with pytest.raises(UsageError):
             stream.put(records)
         assert stream.counters.records_in == 0
 
@@ -181,9 +181,9 @@ def test_an_error_that_nobody_foresaw_is_told_and_loses_nothing(monkeypatch: pyt
     def troubled(*arguments: Any) -> Any:
         for trouble in troubles:
             raise trouble
-        return prepare(*arguments)
+        return prepare_delivery(*arguments)
 
-    monkeypatch.setattr("pipeline.local.firehose.delivery_stream.prepare", troubled)
+    monkeypatch.setattr("pipeline.local.firehose.delivery_stream.prepare_delivery", troubled)
     with a_stream(s3, retry_after_seconds=0.2) as stream:
         stream.put([b"1"])
         with pytest.raises(ArchiveUnavailable, match="ZeroDivisionError"):
@@ -198,7 +198,7 @@ def test_closing_delivers_what_is_left_and_stops_the_thread() -> None:
         stream.put([b"1"])
     assert raws_in(s3) == ["1"]
     assert "firehose closing" not in {thread.name for thread in threading.enumerate()}
-    with pytest.raises(Misuse, match="closed"):
+    with pytest.raises(UsageError, match="closed"):
         stream.put([b"2"])
     stream.close(10)
 

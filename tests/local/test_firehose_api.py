@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.errors import ArchiveUnavailable, Misuse
+from pipeline.errors import ArchiveUnavailable, UsageError
 from pipeline.local.client import local_client
-from pipeline.local.front.application import Front
-from pipeline.local.front.firehose_api import FirehoseApi
-from pipeline.local.front.server import Server
+from pipeline.local.gateway.firehose import FirehoseApi
+from pipeline.local.gateway.server import Gateway, Server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -41,7 +40,7 @@ def nobody(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[
 @pytest.fixture(scope="module")
 def connected() -> "Iterator[tuple[Stream, FirehoseClient]]":
     stream = Stream()
-    with Server(Front(nobody, answers=(FirehoseApi({STREAM: stream.put}).answer,))) as server:
+    with Server(Gateway(nobody, answers=(FirehoseApi({STREAM: stream.put}).answer,))) as server:
         yield stream, local_client("firehose", endpoint_url=server.url, region="us-east-1")
 
 
@@ -75,7 +74,7 @@ def test_a_stream_that_is_not_there_is_named(stream: Stream, firehose: "Firehose
 
 
 def test_what_the_stream_refuses_is_refused_with_its_sentence(stream: Stream, firehose: "FirehoseClient") -> None:
-    stream.trouble = Misuse("a record has at most 1024000 bytes")
+    stream.trouble = UsageError("a record has at most 1024000 bytes")
     with pytest.raises(firehose.exceptions.InvalidArgumentException, match="a record has at most 1024000 bytes"):
         firehose.put_record(DeliveryStreamName=STREAM, Record={"Data": b"one"})
 

@@ -6,22 +6,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.local.mapping.kinesis_batch import FOR_EVER, Batch, Decision, decide, resume_at
-from pipeline.local.mapping.kinesis_event import sequence_number
+from pipeline.local.event_source_mapping.batch import (
+    FOR_EVER,
+    RetryDecision,
+    ShardBatch,
+    decide,
+    resume_at,
+    sequence_number,
+)
 
 ALL_FAILED = 0
 
 
-def a_batch(count: int, *, first: int = 1, failures: int = 0) -> Batch:
+def a_batch(count: int, *, first: int = 1, failures: int = 0) -> ShardBatch:
     records = [{"kinesis": {"sequenceNumber": str(number)}} for number in range(first, first + count)]
-    return Batch(records=records, failures=failures)
+    return ShardBatch(records=records, failures=failures)
 
 
 def failing(*identifiers: object) -> dict[str, object]:
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in identifiers]}
 
 
-def numbers(batch: Batch) -> list[int]:
+def numbers(batch: ShardBatch) -> list[int]:
     return [int(sequence_number(record)) for record in batch.records]
 
 
@@ -54,45 +60,45 @@ def test_an_identifier_that_makes_no_sense_fails_the_whole_batch(answer: object)
 
 def test_splitting_behind_the_records_that_are_done_is_no_retry() -> None:
     decision = decide(a_batch(5), 2, bisect=True, maximum_retry_attempts=0)
-    assert decision == Decision(done=2, retry=[a_batch(3, first=3)])
+    assert decision == RetryDecision(done=2, retry=[a_batch(3, first=3)])
 
 
 def test_splitting_in_the_middle_is_no_retry() -> None:
     decision = decide(a_batch(5), ALL_FAILED, bisect=True, maximum_retry_attempts=0)
-    assert decision == Decision(done=0, retry=[a_batch(2), a_batch(3, first=3)])
+    assert decision == RetryDecision(done=0, retry=[a_batch(2), a_batch(3, first=3)])
 
 
 def test_a_single_record_is_retried_until_its_retries_are_used_up() -> None:
     again = decide(a_batch(1, failures=1), ALL_FAILED, bisect=True, maximum_retry_attempts=2)
-    assert again == Decision(done=0, retry=[a_batch(1, failures=2)])
+    assert again == RetryDecision(done=0, retry=[a_batch(1, failures=2)])
     over = decide(a_batch(1, failures=2), ALL_FAILED, bisect=True, maximum_retry_attempts=2)
-    assert over == Decision(done=1, discarded=a_batch(1, failures=3))
+    assert over == RetryDecision(done=1, discarded=a_batch(1, failures=3))
 
 
 def test_without_bisecting_the_rest_of_the_batch_shares_one_fate() -> None:
     again = decide(a_batch(4), 1, bisect=False, maximum_retry_attempts=1)
-    assert again == Decision(done=1, retry=[a_batch(3, first=2, failures=1)])
+    assert again == RetryDecision(done=1, retry=[a_batch(3, first=2, failures=1)])
     over = decide(a_batch(3, first=2, failures=1), ALL_FAILED, bisect=False, maximum_retry_attempts=1)
-    assert over == Decision(done=3, discarded=a_batch(3, first=2, failures=2))
+    assert over == RetryDecision(done=3, discarded=a_batch(3, first=2, failures=2))
 
 
 def test_retries_without_end_give_nothing_up() -> None:
     failures = 10**6
     decision = decide(a_batch(1, failures=failures), ALL_FAILED, bisect=False, maximum_retry_attempts=FOR_EVER)
-    assert decision == Decision(done=0, retry=[a_batch(1, failures=failures + 1)])
+    assert decision == RetryDecision(done=0, retry=[a_batch(1, failures=failures + 1)])
 
 
-def reporting(poison: frozenset[int]) -> Callable[[Batch], int | None]:
+def reporting(poison: frozenset[int]) -> Callable[[ShardBatch], int | None]:
     """A function that reports its first poisonous record."""
 
-    def call(batch: Batch) -> int | None:
+    def call(batch: ShardBatch) -> int | None:
         bad = [str(number) for number in numbers(batch) if number in poison]
         return resume_at(batch, failing(*bad[:1]))
 
     return call
 
 
-def raising(poison: frozenset[int]) -> Callable[[Batch], int | None]:
+def raising(poison: frozenset[int]) -> Callable[[ShardBatch], int | None]:
     """A function that raises an error at any poisonous record."""
     return lambda batch: ALL_FAILED if poison.intersection(numbers(batch)) else None
 
@@ -106,7 +112,7 @@ def raising(poison: frozenset[int]) -> Callable[[Batch], int | None]:
 def test_with_bisecting_every_record_is_done_in_order_and_each_poisonous_one_ends_alone(
     count: int,
     poison: frozenset[int],
-    function: Callable[[frozenset[int]], Callable[[Batch], int | None]],
+    function: Callable[[frozenset[int]], Callable[[ShardBatch], int | None]],
     attempts: int,
 ) -> None:
     call = function(poison)

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.local.front.query_form import flat, nested
+from pipeline.local.gateway.protocols import flatten, unflatten
 
 # Empty structures and lists have no form; a structure never has just the one member `member`.
 names = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1, max_size=5).filter("member".__ne__)
@@ -18,12 +18,12 @@ structures = st.recursive(
 
 @given(st.dictionaries(names, structures, min_size=1, max_size=4))
 def test_a_structure_comes_back_from_its_form(structure: dict[str, Any]) -> None:
-    assert nested(flat(structure)) == structure
+    assert unflatten(flatten(structure)) == structure
 
 
 def test_members_are_in_the_order_of_their_numbers() -> None:
-    assert nested({"To.member.10": "c", "To.member.2": "b", "To.member.1": "a"}) == {"To": ["a", "b", "c"]}
+    assert unflatten({"To.member.10": "c", "To.member.2": "b", "To.member.1": "a"}) == {"To": ["a", "b", "c"]}
 
 
 def test_a_form_that_contradicts_itself_does_no_harm() -> None:
-    assert nested({"A": "1", "A.B": "2"}) == {"A": "1"}
+    assert unflatten({"A": "1", "A.B": "2"}) == {"A": "1"}

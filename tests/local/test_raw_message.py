@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.local.front.raw_message import read_raw
+from pipeline.local.gateway.ses_requests import read_raw
 
 
 @given(st.binary() | st.binary().map(lambda data: b"From: " + data + b"\r\nTo: " + data + b"\r\nSubject: =?" + data))

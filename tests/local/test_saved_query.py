@@ -8,10 +8,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from pipeline.aws.deployment.statement import statements
+from pipeline.aws.deployment.athena import sql_files
 from pipeline.local.athena import Athena
-from tests.builders import ADA, BOB, a_bounce, a_complaint, a_delivery, a_record, a_send
-from tests.local.log_in_s3 import a_bucket, keep
+from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_delivery, a_record, a_send
+from tests.support.log_in_s3 import a_bucket, keep
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,7 +47,7 @@ ASKED = {
     "history_of_a_mail": ("event_type",),
     "history_of_an_address": ("fact",),
 }
-QUERIES = {one.name: one.sql for one in statements("queries")}
+QUERIES = {one.name: one.sql for one in sql_files("queries")}
 
 
 @pytest.fixture(scope="module")

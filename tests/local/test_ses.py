@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import Misuse
-from pipeline.event import Kind
-from pipeline.local.ses.fate import (
+from pipeline.errors import UsageError
+from pipeline.event import EventKind
+from pipeline.local.ses.outcome import (
     Bounced,
     Clicked,
     Complained,
@@ -18,19 +18,19 @@ from pipeline.local.ses.fate import (
     Delivered,
     Occurrence,
     Opened,
-    Rejected,
+    RejectedMail,
     RenderingFailed,
     Subscribed,
 )
 from pipeline.local.ses.publisher import Email, Publisher
-from tests.local.mails import ANN, BEN, SENT_AT, a_fate, an_email, decoded, published
+from tests.support.mails import ANN, BEN, SENT_AT, a_fate, an_email, decoded, published
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "wire" / "examples"
 ONE_OF_EACH: dict[str, Occurrence] = {
     "bounce-permanent-general": Bounced(after_ms=2_000, recipients=(ANN,)),
     "complaint-feedback-abuse": Complained(after_ms=2_000, recipients=(ANN,)),
     "delivery": Delivered(after_ms=2_000, recipients=(ANN,)),
-    "reject": Rejected(),
+    "reject": RejectedMail(),
     "open": Opened(after_ms=2_000),
     "click": Clicked(
         after_ms=2_000, link="https://example.com/", link_tags={"placement": ("header",), "Colour": ("red",)}
@@ -78,7 +78,7 @@ def test_all_ten_types_can_be_made() -> None:
         for occurrence in ONE_OF_EACH.values()
         for event in decoded(Publisher(seed=1).publish(an_email(), sent_at=SENT_AT, fate=a_fate(occurrence)))
     }
-    assert kinds == set(Kind) - {Kind.DECISION, Kind.UNKNOWN}
+    assert kinds == set(EventKind) - {EventKind.DECISION, EventKind.UNKNOWN}
 
 
 def test_a_mail_whose_template_fails_is_not_sent() -> None:
@@ -199,21 +199,21 @@ def test_headers_beyond_10_kb_are_cut_and_it_is_said_so() -> None:
 def test_fifty_recipients_are_sent_to_and_not_one_more() -> None:
     everyone = [f"reader{number}@example.com" for number in range(51)]
     assert len(published(an_email(*everyone[:50]))[0]["mail"]["destination"]) == 50
-    with pytest.raises(Misuse, match="1 to 50 recipients, this one has 51"):
+    with pytest.raises(UsageError, match="1 to 50 recipients, this one has 51"):
         an_email(*everyone[:20], cc=tuple(everyone[20:40]), bcc=tuple(everyone[40:]))
 
 
 def test_what_ses_would_refuse_cannot_be_made_and_no_address_is_told() -> None:
-    with pytest.raises(Misuse, match="1 to 50 recipients, this one has 0"):
+    with pytest.raises(UsageError, match="1 to 50 recipients, this one has 0"):
         Email(sender="news@shop.example")
-    with pytest.raises(Misuse, match="the sender is no e-mail address"):
+    with pytest.raises(UsageError, match="the sender is no e-mail address"):
         an_email(sender="nobody")
-    with pytest.raises(Misuse, match="recipient 2 of 2 is no e-mail address"):
+    with pytest.raises(UsageError, match="recipient 2 of 2 is no e-mail address"):
         an_email(ANN, "nobody")
 
 
 def test_a_time_without_zone_is_refused() -> None:
-    with pytest.raises(Misuse, match="no time zone"):
+    with pytest.raises(UsageError, match="no time zone"):
         Publisher(seed=1).publish(an_email(), sent_at=datetime(2026, 3, 1))  # noqa: DTZ001 - that is the point
 
 

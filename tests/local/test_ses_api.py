@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.event import Kind
-from tests.local.ses_cloud import MESSAGE, RAW, SENDER, SUBJECT, TO_ANN, SesCloud, subject, tag
+from pipeline.event import EventKind
+from tests.support.ses_cloud import MESSAGE, RAW, SENDER, SUBJECT, TO_ANN, SesCloud, subject, tag
 
 
 def by_send_email(cloud: SesCloud) -> str:
@@ -39,7 +39,7 @@ def test_a_sent_email_becomes_events_under_the_id_that_the_sender_was_told(
     cloud: SesCloud, send: Callable[[SesCloud], str], operation: str
 ) -> None:
     message_id = send(cloud)
-    assert [event.kind for event in cloud.events()] == [Kind.SEND, Kind.DELIVERY]
+    assert [event.kind for event in cloud.events()] == [EventKind.SEND, EventKind.DELIVERY]
     assert {event.message_id for event in cloud.events()} == {message_id}
     assert cloud.sent().mail.source == SENDER
     assert cloud.sent().recipients == ("ann@example.com",)
@@ -106,7 +106,7 @@ def test_a_raw_message_goes_to_whom_the_request_names_not_to_whom_its_headers_na
 
 def test_a_simulator_address_meets_its_fate(cloud: SesCloud) -> None:
     cloud.ses.send_email(Source=SENDER, Destination={"ToAddresses": ["bounce+ann@example.com"]}, Message=MESSAGE)
-    assert [event.kind for event in cloud.events()] == [Kind.SEND, Kind.BOUNCE]
+    assert [event.kind for event in cloud.events()] == [EventKind.SEND, EventKind.BOUNCE]
 
 
 def test_a_sender_is_verified_in_the_senders_region_so_that_an_application_just_works(cloud: SesCloud) -> None:

@@ -6,35 +6,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.address import canonical
-from pipeline.event import Event, Kind
-from pipeline.local.ses.fate import (
+from pipeline.event import Event, EventKind
+from pipeline.local.ses.outcome import (
     Bounced,
     Clicked,
     Complained,
     Delayed,
     Delivered,
-    Fate,
+    MailOutcome,
     Occurrence,
     Opened,
-    Rejected,
+    RejectedMail,
     RenderingFailed,
     Subscribed,
 )
 from pipeline.local.ses.publisher import Email, Publisher
 from pipeline.timestamp import from_ms, to_ms
-from tests.local.mails import decoded
+from tests.support.mails import decoded
 
 a_law = settings(max_examples=50, deadline=None)  # no limit on one example: the machine may be busy
-KINDS: dict[type[Occurrence], Kind] = {
-    Bounced: Kind.BOUNCE,
-    Complained: Kind.COMPLAINT,
-    Delivered: Kind.DELIVERY,
-    Delayed: Kind.DELIVERY_DELAY,
-    Opened: Kind.OPEN,
-    Clicked: Kind.CLICK,
-    Subscribed: Kind.SUBSCRIPTION,
-    Rejected: Kind.REJECT,
-    RenderingFailed: Kind.RENDERING_FAILURE,
+KINDS: dict[type[Occurrence], EventKind] = {
+    Bounced: EventKind.BOUNCE,
+    Complained: EventKind.COMPLAINT,
+    Delivered: EventKind.DELIVERY,
+    Delayed: EventKind.DELIVERY_DELAY,
+    Opened: EventKind.OPEN,
+    Clicked: EventKind.CLICK,
+    Subscribed: EventKind.SUBSCRIPTION,
+    RejectedMail: EventKind.REJECT,
+    RenderingFailed: EventKind.RENDERING_FAILURE,
 }
 texts = st.text(max_size=12)
 values = st.tuples(texts) | st.tuples(texts, texts)
@@ -62,7 +62,7 @@ moments = st.datetimes(datetime(1971, 1, 1), datetime(2150, 1, 1), timezones=st.
 
 
 @st.composite
-def fates(draw: st.DrawFn, email: Email) -> Fate:
+def fates(draw: st.DrawFn, email: Email) -> MailOutcome:
     """Anything that may become of an e-mail, at most one thing in each moment."""
     some = st.lists(st.sampled_from(email.destination), min_size=1, max_size=4).map(tuple)
     moments_ms = draw(st.lists(st.integers(0, 5_000_000_000), max_size=6, unique=True))
@@ -92,23 +92,25 @@ def fates(draw: st.DrawFn, email: Email) -> Fate:
         )
         for at in moments_ms
     ]
-    happened += draw(st.sampled_from([(), (Rejected(),), (RenderingFailed(template_name="T", error_message="E"),)]))
-    return Fate(occurrences=tuple(happened))
+    happened += draw(st.sampled_from([(), (RejectedMail(),), (RenderingFailed(template_name="T", error_message="E"),)]))
+    return MailOutcome(occurrences=tuple(happened))
 
 
 @st.composite
-def mails_and_fates(draw: st.DrawFn) -> tuple[Email, Fate]:
+def mails_and_fates(draw: st.DrawFn) -> tuple[Email, MailOutcome]:
     email = draw(emails)
     return email, draw(fates(email))
 
 
 @a_law
 @given(mails_and_fates(), moments)
-def test_every_event_decodes_to_its_kind_recipients_and_times(mail: tuple[Email, Fate], sent_at: datetime) -> None:
+def test_every_event_decodes_to_its_kind_recipients_and_times(
+    mail: tuple[Email, MailOutcome], sent_at: datetime
+) -> None:
     email, fate = mail
     events = decoded(Publisher(seed=1).publish(email, sent_at=sent_at, fate=fate))
-    sent = [event for event in events if event.kind is Kind.SEND]
-    others = [event for event in events if event.kind is not Kind.SEND]
+    sent = [event for event in events if event.kind is EventKind.SEND]
+    others = [event for event in events if event.kind is not EventKind.SEND]
     rendered = not any(isinstance(occurrence, RenderingFailed) for occurrence in fate.occurrences)
     expected = sorted(told(occurrence, email, sent_at) for occurrence in fate.occurrences)
     assert sorted((event.kind, event.occurred_at, event.recipients) for event in others) == expected
@@ -118,14 +120,14 @@ def test_every_event_decodes_to_its_kind_recipients_and_times(mail: tuple[Email,
 
 @a_law
 @given(mails_and_fates(), moments)
-def test_distinct_happenings_have_distinct_ids(mail: tuple[Email, Fate], sent_at: datetime) -> None:
+def test_distinct_happenings_have_distinct_ids(mail: tuple[Email, MailOutcome], sent_at: datetime) -> None:
     events = decoded(Publisher(seed=1).publish(mail[0], sent_at=sent_at, fate=mail[1]))
     assert len(events) == len({event.id for event in events})
 
 
 @a_law
 @given(mails_and_fates(), moments)
-def test_tags_survive(mail: tuple[Email, Fate], sent_at: datetime) -> None:
+def test_tags_survive(mail: tuple[Email, MailOutcome], sent_at: datetime) -> None:
     email, fate = mail
     for event in decoded(Publisher(seed=1).publish(email, sent_at=sent_at, fate=fate)):
         tags = event.mail.tags or {}
@@ -141,7 +143,7 @@ def test_what_an_address_decides_is_read_back_as_it_was_written(email: Email, se
     assert [event.occurred_at for event in decoded(events)] == sorted(map(_occurred, decoded(events)))
 
 
-def told(occurrence: Occurrence, email: Email, sent_at: datetime) -> tuple[Kind, datetime, tuple[str, ...]]:
+def told(occurrence: Occurrence, email: Email, sent_at: datetime) -> tuple[EventKind, datetime, tuple[str, ...]]:
     """Return what an occurrence's event must say."""
     after = timedelta(milliseconds=getattr(occurrence, "after_ms", 0))
     named = getattr(occurrence, "recipients", email.destination)

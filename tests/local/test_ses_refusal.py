@@ -7,11 +7,11 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
-from pipeline.errors import ArchiveUnavailable, Misuse
-from pipeline.local.front.outbox import Outbox
-from pipeline.local.front.submission import read_json
+from pipeline.errors import ArchiveUnavailable, UsageError
+from pipeline.local.gateway.ses import Outbox
+from pipeline.local.gateway.ses_requests import read_json
 from pipeline.local.ses.publisher import Email, Publisher
-from tests.local.ses_cloud import DATA, MESSAGE, SENDER, TO_ANN, SesCloud
+from tests.support.ses_cloud import DATA, MESSAGE, SENDER, TO_ANN, SesCloud
 
 
 def no_sender(cloud: SesCloud) -> None:
@@ -77,7 +77,7 @@ def test_a_request_that_is_no_json_is_refused_with_a_sentence(cloud: SesCloud) -
 
 
 def test_what_should_be_base64_and_is_not_is_refused() -> None:
-    with pytest.raises(Misuse, match="is not base64"):
+    with pytest.raises(UsageError, match="is not base64"):
         read_json({"Content": {"Raw": {"Data": "no base64"}}})
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.event import Kind
-from tests.local.ses_cloud import DATA, SENDER, TEMPLATE, TO_ANN, SesCloud, subject, tag
+from pipeline.event import EventKind
+from tests.support.ses_cloud import DATA, SENDER, TEMPLATE, TO_ANN, SesCloud, subject, tag
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_template_can_be_kept_and_changed_by_sesv2(cloud: SesCloud) -> None:
 
 def test_a_template_that_cannot_be_filled_in_is_a_rendering_failure_and_nothing_is_sent(hello: SesCloud) -> None:
     hello.ses.send_templated_email(Source=SENDER, Destination=TO_ANN, Template="hello", TemplateData="{}")
-    assert [event.kind for event in hello.events()] == [Kind.RENDERING_FAILURE]
+    assert [event.kind for event in hello.events()] == [EventKind.RENDERING_FAILURE]
     assert b"Attribute 'name' is not present in the rendering data." in hello.records[0]
 
 
@@ -65,7 +65,7 @@ def test_each_of_many_has_its_own_id_subject_and_tags(hello: SesCloud) -> None:
             },
         ],
     )
-    sends = [event for event in hello.events() if event.kind is Kind.SEND]
+    sends = [event for event in hello.events() if event.kind is EventKind.SEND]
     assert [event.message_id for event in sends] == [status["MessageId"] for status in answer["Status"]]
     assert [event.recipients for event in sends] == [("ann@example.com",), ("bob@example.com",)]
     assert [subject(event) for event in sends] == ["Hello Ann", "Hello Bob"]
@@ -85,7 +85,7 @@ def test_many_can_be_sent_by_sesv2_too(hello: SesCloud) -> None:
             },
         ],
     )
-    sends = [event for event in hello.events() if event.kind is Kind.SEND]
+    sends = [event for event in hello.events() if event.kind is EventKind.SEND]
     assert [(entry["Status"], entry["MessageId"]) for entry in answer["BulkEmailEntryResults"]] == [
         ("SUCCESS", event.message_id) for event in sends
     ]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.errors import Outage
-from tests.local.fake_kinesis import FakeKinesis, an_error
-from tests.local.lambda_function import AFunction, a_mapping, numbered
+from pipeline.errors import Unavailable
+from tests.support.fake_kinesis import FakeKinesis, an_error
+from tests.support.lambda_function import AFunction, a_mapping, numbered
 
 
 def test_an_expired_iterator_is_renewed_behind_the_last_record_read() -> None:
@@ -48,7 +48,7 @@ def test_a_stream_that_is_away_for_a_moment_loses_nothing(calls_before: int) -> 
     kinesis.put(*numbered(3))
     kinesis.outages = [None] * calls_before + [an_error("ProvisionedThroughputExceededException")]
     mapping = a_mapping(kinesis, function)
-    with pytest.raises(Outage, match="ProvisionedThroughputExceededException"):
+    with pytest.raises(Unavailable, match="ProvisionedThroughputExceededException"):
         mapping.poll()
     assert mapping.drain(10) == 3
     assert function.done == numbered(3)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from pipeline.fact import findings
-from pipeline.gathering import gather
-from pipeline.local.ses.fate import Bounced, Complained
+from pipeline.batch import group_by_key
+from pipeline.fact import facts
+from pipeline.local.ses.outcome import Bounced, Complained
 from pipeline.local.ses.publisher import Publisher
 from pipeline.policy import DEFAULT_POLICY, Reason, verdict
-from tests.local.mails import ANN, BEN, SENT_AT, a_fate, an_email, decoded, outcome, published, sort
+from tests.support.mails import ANN, BEN, SENT_AT, a_fate, an_email, decoded, outcome, published, sort
 
 SIMULATOR = "simulator.amazonses.com"
 HARD, ON_LIST = "Bounce Permanent/General", "Bounce Permanent/OnAccountSuppressionList"
@@ -82,7 +82,7 @@ def test_an_address_given_twice_is_delivered_to_once_as_first_spelt() -> None:
 def test_a_bounce_at_another_domain_suppresses_and_at_the_simulators_does_not() -> None:
     for domain, reason in (("example.com", Reason.HARD), (SIMULATOR, None)):
         events = decoded(Publisher(seed=1).publish(an_email(f"bounce@{domain}"), sent_at=SENT_AT))
-        ((key, known),) = gather(finding for event in events for finding in findings(event)).items()
+        ((key, known),) = group_by_key(finding for event in events for finding in facts(event)).items()
         assert reason == verdict(known, DEFAULT_POLICY, address=key.address).reason
 
 
@@ -106,7 +106,7 @@ def test_what_is_kept_back_is_no_fresh_evidence() -> None:
     for address in ("bounce+ann@example.com", "complaint+ann@example.com"):
         outcome(address, by=ses)
         events = decoded(ses.publish(an_email(address), sent_at=SENT_AT))
-        assert {"echo"} == {finding.fact for event in events for finding in findings(event)}
+        assert {"echo"} == {finding.fact for event in events for finding in facts(event)}
 
 
 def test_others_on_a_mail_to_a_listed_address_get_it() -> None:

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pipeline.local.ses.account_list import AccountList, Listing
-from tests.local.ses_cloud import MESSAGE, SENDER, SesCloud
+from tests.support.ses_cloud import MESSAGE, SENDER, SesCloud
 
 HOUR = timedelta(hours=1)
 

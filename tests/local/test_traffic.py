@@ -5,30 +5,30 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.errors import Misuse
-from pipeline.event import Event, Kind
+from pipeline.errors import UsageError
+from pipeline.event import Event, EventKind
 from pipeline.local.ses.publisher import Publisher
-from pipeline.local.traffic.traffic import traffic
+from pipeline.local.traffic.generator import generate_traffic
 from pipeline.wire import Bounce, Complaint
-from tests.local.mails import decoded
+from tests.support.mails import decoded
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 EMAILS = 20_000
 # Share of all events in percent, and how far off it may be.
 SHARES = {
-    Kind.SEND: (46, 1.5),
-    Kind.DELIVERY: (41, 1.5),
-    Kind.OPEN: (6, 1),
-    Kind.BOUNCE: (2.6, 0.4),
-    Kind.CLICK: (2, 0.4),
-    Kind.DELIVERY_DELAY: (0.6, 0.2),
-    Kind.COMPLAINT: (0.1, 0.06),
+    EventKind.SEND: (46, 1.5),
+    EventKind.DELIVERY: (41, 1.5),
+    EventKind.OPEN: (6, 1),
+    EventKind.BOUNCE: (2.6, 0.4),
+    EventKind.CLICK: (2, 0.4),
+    EventKind.DELIVERY_DELAY: (0.6, 0.2),
+    EventKind.COMPLAINT: (0.1, 0.06),
 }
 
 
 @pytest.fixture(scope="module")
 def payloads() -> list[list[bytes]]:
-    return list(traffic(emails=EMAILS, seed=1, start=START))
+    return list(generate_traffic(emails=EMAILS, seed=1, start=START))
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,13 @@ def test_every_mail_gives_the_events_of_one_message(payloads: list[list[bytes]])
 
 
 @pytest.mark.parametrize("kind", SHARES)
-def test_a_kind_has_its_share(kind: Kind, events: list[Event]) -> None:
+def test_a_kind_has_its_share(kind: EventKind, events: list[Event]) -> None:
     percent, tolerance = SHARES[kind]
     assert 100 * sum(event.kind is kind for event in events) / len(events) == pytest.approx(percent, abs=tolerance)
 
 
-@pytest.mark.parametrize("kind", [Kind.REJECT, Kind.RENDERING_FAILURE, Kind.SUBSCRIPTION])
-def test_a_rare_kind_is_there_and_rare(kind: Kind, events: list[Event]) -> None:
+@pytest.mark.parametrize("kind", [EventKind.REJECT, EventKind.RENDERING_FAILURE, EventKind.SUBSCRIPTION])
+def test_a_rare_kind_is_there_and_rare(kind: EventKind, events: list[Event]) -> None:
     assert 0 < sum(event.kind is kind for event in events) < len(events) / 500
 
 
@@ -111,7 +111,7 @@ def test_complaints_come_an_hour_to_four_weeks_later(events: list[Event]) -> Non
 def test_people_are_written_to_again_in_other_spellings(events: list[Event]) -> None:
     spellings: dict[str, set[str]] = {}
     for event in events:
-        if event.kind is Kind.SEND:
+        if event.kind is EventKind.SEND:
             for address, spelling in zip(event.recipients, event.mail.destination or (), strict=True):
                 spellings.setdefault(address, set()).add(spelling)
     assert len(spellings) < EMAILS / 2
@@ -139,23 +139,24 @@ def test_sending_goes_on_in_time(payloads: list[list[bytes]]) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
-    one, same = (list(traffic(emails=50, seed=3, start=START)) for _ in range(2))
+    one, same = (list(generate_traffic(emails=50, seed=3, start=START)) for _ in range(2))
     assert one == same
 
 
 def test_another_seed_gives_other_mail_even_from_the_same_account() -> None:
     one, other = (
-        decoded(next(traffic(emails=1, seed=seed, start=START, publisher=Publisher(seed=1)))) for seed in (3, 4)
+        decoded(next(generate_traffic(emails=1, seed=seed, start=START, publisher=Publisher(seed=1))))
+        for seed in (3, 4)
     )
     assert one[0].recipients != other[0].recipients
 
 
 def test_a_publisher_that_is_passed_in_sends_it() -> None:
     publisher = Publisher(seed=1, account_id="210987654321", region="eu-west-1")
-    mails = traffic(emails=5, seed=1, start=START, publisher=publisher)
+    mails = generate_traffic(emails=5, seed=1, start=START, publisher=publisher)
     assert {event.mail.sending_account_id for mail in mails for event in decoded(mail)} == {"210987654321"}
 
 
 def test_a_start_without_zone_is_refused() -> None:
-    with pytest.raises(Misuse, match="no time zone"):
-        next(traffic(emails=1, seed=1, start=datetime(2026, 3, 1)))  # noqa: DTZ001 - that is the point
+    with pytest.raises(UsageError, match="no time zone"):
+        next(generate_traffic(emails=1, seed=1, start=datetime(2026, 3, 1)))  # noqa: DTZ001 - that is the point

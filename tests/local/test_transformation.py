@@ -8,8 +8,18 @@ import pytest
 
 from pipeline.local.firehose.delivery_stream import Counters
 from pipeline.local.firehose.transformation import ANSWER_BYTES, ATTEMPTS, CALL_BYTES
-from tests.local.delivery_stream import AS_ROWS, Answer, a_stream, answering, as_row, delivered, errors_in, ok, raws_in
-from tests.local.fake_s3 import FakeS3
+from tests.support.delivery_streams import (
+    AS_ROWS,
+    Answer,
+    a_stream,
+    answering,
+    as_row,
+    delivered,
+    errors_in,
+    ok,
+    raws_in,
+)
+from tests.support.fake_s3 import FakeS3
 
 
 def test_the_transform_gets_firehoses_event() -> None:

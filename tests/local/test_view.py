@@ -10,8 +10,8 @@ import pytest
 from moto import mock_aws
 
 from pipeline.local.athena import Athena
-from pipeline.local.sql.view import views
-from tests.builders import (
+from pipeline.local.sql.engine import views
+from tests.support.builders import (
     ADA,
     BOB,
     a_bounce,
@@ -23,7 +23,7 @@ from tests.builders import (
     a_soft_bounce,
     an_open,
 )
-from tests.local.log_in_s3 import ARRIVED_AT, a_bucket, keep
+from tests.support.log_in_s3 import ARRIVED_AT, a_bucket, keep
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

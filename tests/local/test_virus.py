@@ -5,8 +5,8 @@ from email.message import EmailMessage
 import pytest
 
 from pipeline.local.ses.publisher import Publisher
-from pipeline.local.ses.virus import EICAR, is_infected
-from tests.local.mails import SENT_AT, an_email, published, sort
+from pipeline.local.ses.simulator import EICAR, is_infected
+from tests.support.mails import SENT_AT, an_email, published, sort
 
 
 def a_raw_message(attachment: bytes) -> bytes:

@@ -13,7 +13,7 @@ from pipeline.aws.cost.workload import (
     DAYS_PER_MONTH,
     HOURS_PER_MONTH,
     SECONDS_PER_MONTH,
-    Consumer,
+    ConsumerMode,
     StreamMode,
     Workload,
 )
@@ -117,7 +117,7 @@ def _feedback(load: Workload) -> Iterator[Usage]:
     yield _steady("feedback: EventBridge", "eventbridge_event", events)
     stream = _provisioned if load.stream_mode is StreamMode.PROVISIONED else _on_demand
     yield from stream(load, size_bytes)
-    yield from (_projector if load.consumer is Consumer.LAMBDA else _consumer)(load)
+    yield from (_projector if load.consumer is ConsumerMode.LAMBDA else _consumer)(load)
 
 
 def _projector(load: Workload) -> Iterator[Usage]:
@@ -125,7 +125,7 @@ def _projector(load: Workload) -> Iterator[Usage]:
 
 
 def _consumer(load: Workload) -> Iterator[Usage]:
-    if load.consumer is Consumer.CONTAINER:
+    if load.consumer is ConsumerMode.CONTAINER:
         hours = load.consumer_tasks * HOURS_PER_MONTH
         yield _steady("feedback: consumer", "fargate_arm_vcpu_hour", hours * CONSUMER_VCPUS)
         yield _steady("feedback: consumer", "fargate_arm_gb_hour", hours * CONSUMER_GB)
@@ -168,7 +168,7 @@ def _table(load: Workload) -> Iterator[Usage]:
 
 
 def _watch(load: Workload) -> Iterator[Usage]:
-    mapped = load.consumer is Consumer.LAMBDA
+    mapped = load.consumer is ConsumerMode.LAMBDA
     yield _steady("watch: alarms", "cloudwatch_alarm", ALARM_METRICS if mapped else ALARM_METRICS - MAPPING_ALARMS)
     yield _steady("watch: counts", "cloudwatch_metric", _metrics(load))
     yield _steady("watch: dashboard", "cloudwatch_dashboard", 1)
@@ -183,22 +183,22 @@ def _metrics(load: Workload) -> float:
     metrics = TRANSFORM_METRICS * _hours_share(_transform_calls(load))
     projected = _hours_share(_projector_calls(load))
     match load.consumer:
-        case Consumer.LAMBDA:
+        case ConsumerMode.LAMBDA:
             return metrics + (PROJECTOR_METRICS + MAPPING_METRICS) * projected
-        case Consumer.CONTAINER:
+        case ConsumerMode.CONTAINER:
             return metrics + PROJECTOR_METRICS * projected + CONSUMER_METRICS
-        case Consumer.ELSEWHERE:
+        case ConsumerMode.ELSEWHERE:
             return metrics
 
 
 def _projector_lines(load: Workload) -> float:
     """Return how often something is logged of a batch; a container tells of each shard once a minute besides."""
     match load.consumer:
-        case Consumer.LAMBDA:
+        case ConsumerMode.LAMBDA:
             return _projector_calls(load)
-        case Consumer.CONTAINER:
+        case ConsumerMode.CONTAINER:
             return _projector_calls(load) + load.shards * SECONDS_PER_MONTH / 60
-        case Consumer.ELSEWHERE:
+        case ConsumerMode.ELSEWHERE:
             return 0
 
 

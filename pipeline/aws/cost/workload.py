@@ -1,8 +1,40 @@
-"""How much is sent, and how: what a month's usage is worked out from."""
+"""How much is sent, and how: what a month's usage is worked out from.
+
+The regions in which SES sends.
+"""
 
 from enum import StrEnum
 
 import msgspec
+
+from pipeline.errors import UsageError
+
+SERVICE = "email"  # SES, in the names of its endpoints
+PARTITIONS = ("aws", "aws-us-gov")  # where prices are in dollars
+
+
+def check_region(name: str) -> None:
+    """Return if SES sends in a region, as far as this botocore knows; nobody is asked.
+
+    Raises:
+        UsageError: It does not, or there is no such region.
+    """
+    from botocore.loaders import Loader  # noqa: PLC0415 - boto3 takes a third of a second
+    from botocore.regions import EndpointResolver  # noqa: PLC0415 - the same
+
+    resolver = EndpointResolver(Loader().load_data("endpoints"))  # no session: it would read the user's profile
+    known = {region for partition in PARTITIONS for region in resolver.get_available_endpoints(SERVICE, partition)}
+    if name not in known:
+        raise UsageError(
+            f"no region in which SES sends: {name!r}; one is {min(known, key=lambda one: _distance(one, name))}"
+        )
+
+
+def _distance(one: str, other: str) -> float:
+    from difflib import SequenceMatcher  # noqa: PLC0415 - only for who mistyped
+
+    return 1 - SequenceMatcher(a=one, b=other).ratio()
+
 
 HOURS_PER_MONTH = 730  # as AWS's own calculator has it: a twelfth of 8,760
 DAYS_PER_MONTH = HOURS_PER_MONTH / 24
@@ -23,7 +55,7 @@ class StreamMode(StrEnum):
     ON_DEMAND = "ON_DEMAND"
 
 
-class Consumer(StrEnum):
+class ConsumerMode(StrEnum):
     """Who reads the feedback stream; the template's `Consumer`."""
 
     LAMBDA = "lambda"
@@ -55,7 +87,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     stream_mode: StreamMode = StreamMode.PROVISIONED
     stream_shards: int | None = None
     stream_retention_days: int = 7
-    consumer: Consumer = Consumer.LAMBDA
+    consumer: ConsumerMode = ConsumerMode.LAMBDA
     consumer_tasks: int = 1
 
     @property

@@ -12,14 +12,14 @@ from uuid import uuid4
 
 import msgspec
 
-from pipeline.aws.refusal import asking, without_addresses
-from pipeline.errors import CloudUnavailable, MailfoldError, Misuse
+from pipeline.aws.errors import redact_addresses, translated
+from pipeline.errors import MailfoldError, ServiceUnavailable, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, ResourceChangeTypeDef
 
-Kind = Literal["CREATE", "UPDATE"]
+ChangeSetType = Literal["CREATE", "UPDATE"]
 
 PREFIX = "mailfold-"  # of the names of our change sets
 POLLS = 600  # one a second: CloudFormation makes a change set in seconds; where hooks look at it too, in minutes
@@ -66,7 +66,7 @@ class ChangeSet(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     stack_id: str
-    kind: Kind
+    kind: ChangeSetType
     changes: tuple[Change, ...]
 
 
@@ -74,18 +74,18 @@ def create_change_set(
     cloudformation: CloudFormationClient,
     *,
     stack: str,
-    kind: Kind,
+    kind: ChangeSetType,
     template_url: str,
     parameters: Sequence[ParameterTypeDef],
 ) -> ChangeSet | None:
     """Make a change set and wait for it; None if it would change nothing.
 
     Raises:
-        Misuse: AWS denies or refuses it; with its reason. Nothing is left of it.
-        CloudUnavailable: AWS throttles, cannot be reached, or does not finish it.
+        UsageError: AWS denies or refuses it; with its reason. Nothing is left of it.
+        ServiceUnavailable: AWS throttles, cannot be reached, or does not finish it.
     """
     token = uuid4().hex  # boto3 asks again where no answer came; by this, CloudFormation knows that it is the same
-    with asking(f"making a change set for the stack {stack}"):
+    with translated(f"making a change set for the stack {stack}"):
         made = cloudformation.create_change_set(
             StackName=stack,
             ChangeSetName=f"{PREFIX}{token}",
@@ -109,18 +109,18 @@ def create_change_set(
         return None
     found = _found_wrong(cloudformation, change_set)
     discard(cloudformation, change_set)
-    words = without_addresses("; ".join([reason.rstrip("."), *found]))
-    raise Misuse(f"CloudFormation refuses the change set for the stack {stack}: {words}")
+    words = redact_addresses("; ".join([reason.rstrip("."), *found]))
+    raise UsageError(f"CloudFormation refuses the change set for the stack {stack}: {words}")
 
 
 def execute(cloudformation: CloudFormationClient, change_set: ChangeSet) -> None:
     """Begin to do what a change set says.
 
     Raises:
-        Misuse: AWS denies or refuses it.
-        CloudUnavailable: AWS throttles or cannot be reached.
+        UsageError: AWS denies or refuses it.
+        ServiceUnavailable: AWS throttles or cannot be reached.
     """
-    with asking("executing the change set"):
+    with translated("executing the change set"):
         cloudformation.execute_change_set(ChangeSetName=change_set.id, ClientRequestToken=uuid4().hex)
 
 
@@ -128,23 +128,23 @@ def discard(cloudformation: CloudFormationClient, change_set: ChangeSet) -> None
     """Delete a change set that was not executed, and the empty stack that came with it.
 
     Raises:
-        Misuse: AWS denies or refuses it.
-        CloudUnavailable: AWS throttles or cannot be reached.
+        UsageError: AWS denies or refuses it.
+        ServiceUnavailable: AWS throttles or cannot be reached.
     """
-    with asking("deleting the change set"):
+    with translated("deleting the change set"):
         cloudformation.delete_change_set(ChangeSetName=change_set.id)
     if change_set.kind == "CREATE":
         delete_stack(cloudformation, stack_id=change_set.stack_id)
 
 
-def is_left_over(cloudformation: CloudFormationClient, *, stack_id: str) -> bool:
+def is_abandoned(cloudformation: CloudFormationClient, *, stack_id: str) -> bool:
     """Tell whether all change sets of a stack are ours: such a stack, never made, is what an interrupt left behind.
 
     Raises:
-        Misuse: AWS denies or refuses it.
-        CloudUnavailable: AWS throttles or cannot be reached.
+        UsageError: AWS denies or refuses it.
+        ServiceUnavailable: AWS throttles or cannot be reached.
     """
-    with asking("listing change sets"):
+    with translated("listing change sets"):
         pages = cloudformation.get_paginator("list_change_sets").paginate(StackName=stack_id)
         names = [one["ChangeSetName"] for page in pages for one in page["Summaries"]]
     return all(name.startswith(PREFIX) for name in names)
@@ -154,26 +154,26 @@ def delete_stack(cloudformation: CloudFormationClient, *, stack_id: str) -> None
     """Delete a stack that never was, and wait until it is gone.
 
     Raises:
-        Misuse: AWS denies or refuses it, or it does not go.
-        CloudUnavailable: AWS throttles or cannot be reached.
+        UsageError: AWS denies or refuses it, or it does not go.
+        ServiceUnavailable: AWS throttles or cannot be reached.
     """
     from botocore.exceptions import WaiterError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
 
-    with asking("deleting the stack that never was"):
+    with translated("deleting the stack that never was"):
         cloudformation.delete_stack(StackName=stack_id)
         try:
             cloudformation.get_waiter("stack_delete_complete").wait(
                 StackName=stack_id, WaiterConfig={"Delay": 1, "MaxAttempts": POLLS}
             )
         except WaiterError as error:
-            raise Misuse(f"the stack {stack_id} cannot be deleted: see CloudFormation's console for why") from error
+            raise UsageError(f"the stack {stack_id} cannot be deleted: see CloudFormation's console for why") from error
 
 
 def _failure(cloudformation: CloudFormationClient, change_set: ChangeSet) -> str | None:
     """Wait for a change set; return why it failed, None if it did not."""
     from botocore.exceptions import WaiterError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
 
-    with asking("making the change set"):
+    with translated("making the change set"):
         try:
             cloudformation.get_waiter("change_set_create_complete").wait(
                 ChangeSetName=change_set.id, WaiterConfig={"Delay": 1, "MaxAttempts": POLLS}
@@ -181,7 +181,7 @@ def _failure(cloudformation: CloudFormationClient, change_set: ChangeSet) -> str
         except WaiterError as error:
             if error.last_response.get("Status") == "FAILED":
                 return str(error.last_response.get("StatusReason", "it gives no reason"))
-            raise CloudUnavailable(f"CloudFormation does not finish the change set: {error}") from error
+            raise ServiceUnavailable(f"CloudFormation does not finish the change set: {error}") from error
     return None
 
 
@@ -192,7 +192,7 @@ def _found_wrong(cloudformation: CloudFormationClient, change_set: ChangeSet) ->
     docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html
     """
     found: list[str] = []
-    with suppress(MailfoldError), asking("reading what is wrong with the change set"):
+    with suppress(MailfoldError), translated("reading what is wrong with the change set"):
         pages = cloudformation.get_paginator("describe_events").paginate(
             ChangeSetName=change_set.id, Filters={"FailedEvents": True}
         )
@@ -206,7 +206,7 @@ def _found_wrong(cloudformation: CloudFormationClient, change_set: ChangeSet) ->
 
 
 def _changes(cloudformation: CloudFormationClient, change_set: ChangeSet) -> Iterator[Change]:
-    with asking("reading the change set"):
+    with translated("reading the change set"):
         pages = cloudformation.get_paginator("describe_change_set").paginate(ChangeSetName=change_set.id)
         found = [one["ResourceChange"] for page in pages for one in page["Changes"] if "ResourceChange" in one]
     yield from map(_change, found)

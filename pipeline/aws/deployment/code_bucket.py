@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pipeline.aws.refusal import asking
-from pipeline.errors import Misuse
+from pipeline.aws.errors import translated
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,10 +47,10 @@ def check_bucket_name(name: str) -> None:
     """Check a bucket's name.
 
     Raises:
-        Misuse: No bucket can have it.
+        UsageError: No bucket can have it.
     """
     if not _NAME.fullmatch(name):
-        raise Misuse(f"no name for a bucket: {name!r}; take 3 to 63 lower-case letters, digits, hyphens and dots")
+        raise UsageError(f"no name for a bucket: {name!r}; take 3 to 63 lower-case letters, digits, hyphens and dots")
 
 
 def ensure_bucket(s3: S3Client, bucket: CodeBucket) -> bool:
@@ -60,12 +60,12 @@ def ensure_bucket(s3: S3Client, bucket: CodeBucket) -> bool:
         Whether it was made. One that was there stays as it is.
 
     Raises:
-        Misuse: It belongs to somebody else, or is in another region; or AWS denies it.
-        CloudUnavailable: AWS throttles or cannot be reached.
+        UsageError: It belongs to somebody else, or is in another region; or AWS denies it.
+        ServiceUnavailable: AWS throttles or cannot be reached.
     """
     if _is_there(s3, bucket):
         return False
-    with asking(f"making the bucket {bucket.name}"):
+    with translated(f"making the bucket {bucket.name}"):
         request: CreateBucketRequestTypeDef = {"Bucket": bucket.name, "ObjectOwnership": "BucketOwnerEnforced"}
         if bucket.region != NO_CONSTRAINT:
             request["CreateBucketConfiguration"] = {"LocationConstraint": bucket.region}  # type: ignore[typeddict-item]  # the stubs list the regions of their day
@@ -78,13 +78,13 @@ def upload(s3: S3Client, bucket: CodeBucket, *, key: str, data: bytes) -> None:
     """Put an object whose key names its content; one that is there already, whole, is left.
 
     Raises:
-        Misuse: The bucket is somebody else's, or AWS denies it.
-        CloudUnavailable: AWS throttles or cannot be reached.
+        UsageError: The bucket is somebody else's, or AWS denies it.
+        ServiceUnavailable: AWS throttles or cannot be reached.
     """
     checksum = b64encode(sha256(data).digest()).decode()
     if _checksum(s3, bucket, key) == checksum:
         return
-    with asking(f"uploading {key} to the bucket {bucket.name}"):
+    with translated(f"uploading {key} to the bucket {bucket.name}"):
         s3.put_object(
             Bucket=bucket.name, Key=key, Body=data, ChecksumSHA256=checksum, ExpectedBucketOwner=bucket.account_id
         )
@@ -98,7 +98,7 @@ def url(s3: S3Client, bucket: CodeBucket, *, key: str) -> str:
 def _is_there(s3: S3Client, bucket: CodeBucket) -> bool:
     from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
 
-    with asking(f"looking for the bucket {bucket.name}"):
+    with translated(f"looking for the bucket {bucket.name}"):
         try:
             found = s3.head_bucket(Bucket=bucket.name, ExpectedBucketOwner=bucket.account_id)
         except ClientError as error:
@@ -106,14 +106,14 @@ def _is_there(s3: S3Client, bucket: CodeBucket) -> bool:
                 case HTTPStatus.NOT_FOUND:
                     return False
                 case HTTPStatus.FORBIDDEN:
-                    raise Misuse(
+                    raise UsageError(
                         f"the bucket {bucket.name} is not of the account {bucket.account_id}, or these credentials may "
                         "not use it: name another --code-bucket"
                     ) from error
             raise
     region = found.get("BucketRegion", bucket.region)
     if region != bucket.region:
-        raise Misuse(f"the bucket {bucket.name} is in {region}, and Lambda takes code from {bucket.region} only")
+        raise UsageError(f"the bucket {bucket.name} is in {region}, and Lambda takes code from {bucket.region} only")
     return True
 
 
@@ -121,7 +121,7 @@ def _checksum(s3: S3Client, bucket: CodeBucket, key: str) -> str | None:
     """Return what S3 says of an object's content, or None: it is not there, or may not be looked at."""
     from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
 
-    with asking(f"looking for {key} in the bucket {bucket.name}"):
+    with translated(f"looking for {key} in the bucket {bucket.name}"):
         try:
             found = s3.head_object(
                 Bucket=bucket.name, Key=key, ChecksumMode="ENABLED", ExpectedBucketOwner=bucket.account_id

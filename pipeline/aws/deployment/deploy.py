@@ -2,27 +2,90 @@
 
 Whoever deploys is told of each step, and asked before anything of the stack changes. Doing it again is safe at any
 point: what is there is found, and what is missing is made.
+
+What is to be deployed, where to, and who is told and asked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from pipeline.aws.deployment.athena import AthenaCatalog, create_queries, create_views
 from pipeline.aws.deployment.bundle import Bundle, build_bundle
-from pipeline.aws.deployment.catalogue import Catalogue, create_queries, create_views
 from pipeline.aws.deployment.change_set import ChangeSet, create_change_set, discard, execute
 from pipeline.aws.deployment.code_bucket import CodeBucket, ensure_bucket, upload, url
-from pipeline.aws.deployment.condition import ready
-from pipeline.aws.deployment.order import Clients, Operator, Order
-from pipeline.aws.deployment.parameter import check_name, check_parameters, parameter_values
-from pipeline.aws.deployment.stack_event import POLL_SECONDS, follow, newest_event
-from pipeline.aws.deployment.template import Template, template
-from pipeline.aws.refusal import asking
-from pipeline.aws.stack import Stack, deployed_stack
-from pipeline.aws.tables import create_tables, missing_tables, read_tables
-from pipeline.errors import DeploymentFailed, MailfoldError, Misuse
+from pipeline.aws.deployment.events import POLL_SECONDS, StackEvent, follow, newest_event
+from pipeline.aws.deployment.stack_status import prepare_stack
+from pipeline.aws.deployment.template import Template, check_name, check_parameters, load_template, parameter_values
+from pipeline.aws.errors import translated
+from pipeline.aws.stack import Stack, create_tables, deployed_stack, missing_tables, read_tables
+from pipeline.errors import DeploymentFailed, MailfoldError, UsageError
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_sts import STSClient
+
+
+class Clients(msgspec.Struct, frozen=True, kw_only=True):
+    """boto3's clients of one account and region."""
+
+    athena: AthenaClient
+    cloudformation: CloudFormationClient
+    dynamodb: DynamoDBClient
+    s3: S3Client
+    ssm: SSMClient
+    sts: STSClient
+
+
+class DeploymentRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be deployed.
+
+    Attributes:
+        stack: The stack's name.
+        parameters: The template's, by name; those of the code are set here. What is not given stays as it is.
+        code_bucket: Where bundle and template are uploaded to; None: a bucket of this account and region.
+        dry_run: Whether to stop when the change set is known.
+        views: Whether to bring Athena's views and saved queries up to date.
+    """
+
+    stack: str
+    parameters: Mapping[str, str] = {}
+    code_bucket: str | None = None
+    dry_run: bool = False
+    views: bool = True
+
+
+class Operator(Protocol):
+    """Whoever deploys."""
+
+    def told(self, step: str) -> None:
+        """Hear what is being done now."""
+
+    def changes(self, found: ChangeSet | None) -> None:
+        """See what would be done; None: nothing."""
+
+    def agrees(self) -> bool:
+        """Say whether to do it. Not asked on a dry run."""
+
+    def began(self, found: ChangeSet) -> None:
+        """Hear that CloudFormation does it from now on, whether or not anybody goes on looking."""
+
+    def happened(self, event: StackEvent) -> None:
+        """Hear what CloudFormation did."""
+
+    def agrees_to_delete(self, stack: Stack) -> bool:
+        """Say whether to delete a stack whose making failed, so that it can be made anew."""
 
 
 def deploy(
-    order: Order,
+    order: DeploymentRequest,
     clients: Clients,
     operator: Operator,
     *,
@@ -39,15 +102,15 @@ def deploy(
         poll_seconds: How long to wait before CloudFormation is asked again.
 
     Raises:
-        Misuse: The order is wrong, the stack is in no state for it, or AWS denies or refuses something.
+        UsageError: The order is wrong, the stack is in no state for it, or AWS denies or refuses something.
         DeploymentFailed: CloudFormation began and did not end well.
-        Outage: AWS throttles or cannot be reached.
+        Unavailable: AWS throttles or cannot be reached.
     """
-    wanted = template()
+    wanted = load_template()
     check_name(order.stack)
     check_parameters(order.parameters, template=wanted)
     operator.told("looking at the stack")
-    stack = ready(
+    stack = prepare_stack(
         clients.cloudformation,
         name=order.stack,
         may_delete=lambda failed: not order.dry_run and operator.agrees_to_delete(failed),
@@ -78,7 +141,7 @@ def _complete(stack: Stack, clients: Clients, operator: Operator, *, views: bool
 def _protect(stack: Stack, clients: Clients, operator: Operator) -> None:
     """Keep the stack from being deleted by mistake, and say which table is live, if nobody has so far."""
     operator.told("protecting the stack from deletion")
-    with asking("protecting the stack from deletion"):
+    with translated("protecting the stack from deletion"):
         clients.cloudformation.update_termination_protection(StackName=stack.id, EnableTerminationProtection=True)
     operator.told("saying which table is live")
     parameter = stack.output("TablesParameter")
@@ -90,7 +153,7 @@ def _check_tables(stack: Stack, clients: Clients, parameter: str) -> None:
     """Check that there is every table which the parameter names: a stack that was deleted may have left it."""
     tables = read_tables(clients.ssm, parameter=parameter)
     if tables and (missing := missing_tables(clients.dynamodb, tables)):
-        raise Misuse(
+        raise UsageError(
             f"the parameter {parameter} names tables that are not there, so that feedback waits for them: "
             f"{', '.join(missing)}; delete it with `aws ssm delete-parameter --name {parameter} --region "
             f"{stack.region}`, and the stack's own table is the live one"
@@ -98,7 +161,7 @@ def _check_tables(stack: Stack, clients: Clients, parameter: str) -> None:
 
 
 def _show_in_athena(stack: Stack, clients: Clients, operator: Operator) -> None:
-    catalogue = Catalogue(database=stack.output("Database"), workgroup=stack.output("Workgroup"))
+    catalogue = AthenaCatalog(database=stack.output("Database"), workgroup=stack.output("Workgroup"))
     for name in create_views(clients.athena, catalogue):
         operator.told(f"Athena has the view {name}")
     for name in create_queries(clients.athena, catalogue):
@@ -106,7 +169,13 @@ def _show_in_athena(stack: Stack, clients: Clients, operator: Operator) -> None:
 
 
 def _change_set(
-    order: Order, clients: Clients, operator: Operator, *, stack: Stack | None, template: Template, bundle: Bundle
+    order: DeploymentRequest,
+    clients: Clients,
+    operator: Operator,
+    *,
+    stack: Stack | None,
+    template: Template,
+    bundle: Bundle,
 ) -> ChangeSet | None:
     """Upload bundle and template, and have CloudFormation compare them with what is there."""
     bucket = _bucket(order, clients)
@@ -129,8 +198,8 @@ def _change_set(
     )
 
 
-def _bucket(order: Order, clients: Clients) -> CodeBucket:
-    with asking("whose account this is"):
+def _bucket(order: DeploymentRequest, clients: Clients) -> CodeBucket:
+    with translated("whose account this is"):
         caller = clients.sts.get_caller_identity()
     region = clients.cloudformation.meta.region_name
     return CodeBucket(
@@ -142,7 +211,7 @@ def _bucket(order: Order, clients: Clients) -> CodeBucket:
 
 
 def _carried_out(
-    order: Order, clients: Clients, operator: Operator, change_set: ChangeSet | None, *, poll_seconds: float
+    order: DeploymentRequest, clients: Clients, operator: Operator, change_set: ChangeSet | None, *, poll_seconds: float
 ) -> bool:
     """Do what a change set says, if it says anything and is agreed to; tell whether the stack is as it should be."""
     if change_set is None:
@@ -159,7 +228,7 @@ def _carried_out(
     return True
 
 
-def _agreed(order: Order, clients: Clients, operator: Operator, change_set: ChangeSet) -> bool:
+def _agreed(order: DeploymentRequest, clients: Clients, operator: Operator, change_set: ChangeSet) -> bool:
     """Show it and ask; nothing is left of a change set that nobody sees or answers for."""
     try:
         operator.changes(change_set)

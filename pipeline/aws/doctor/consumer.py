@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipeline.aws.doctor.deployment import Deployment, unless_missing
-from pipeline.aws.doctor.finding import Finding, fault, warning
+from pipeline.aws.doctor.finding import Finding, error, warning
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -34,7 +34,7 @@ def check_consumer(deployment: Deployment) -> Iterator[Finding]:
     if not active:
         again = "make it again as infra/mailfold.yaml has it under ConsumerService"
         words = f"the service {name} is gone, so that no feedback reaches the table"
-        yield fault("consumer_missing", words, mending=again)
+        yield error("consumer_missing", words, mending=again)
         return
     yield from _tasks(deployment, cluster, active[0])
     yield from _rollout(deployment, active[0])
@@ -50,12 +50,12 @@ def check_leases(deployment: Deployment) -> Iterator[Finding]:
     leases = (page or {}).get("Items", [])
     if not leases:
         words = f"no consumer has begun to read the stream: there is nothing in the table of leases {table}"
-        yield fault("leases_missing", words, mending=_log(deployment))
+        yield error("leases_missing", words, mending=_log(deployment))
     open_leases = [one for one in leases if one.get("checkpoint", {}).get("S") != DONE]
     if unread := sorted(one["leaseKey"]["S"] for one in open_leases if not one.get("leaseOwner", {}).get("S")):
         named = ", ".join(unread[:NAMED]) + (", …" if len(unread) > NAMED else "")
         again = f"look again in a minute: a shard that changes hands is nobody's; then {_log(deployment)}"
-        yield fault("shard_unread", f"nobody reads {named}: {len(unread):,} of {len(leases):,} shards", mending=again)
+        yield error("shard_unread", f"nobody reads {named}: {len(unread):,} of {len(leases):,} shards", mending=again)
 
 
 def _tasks(deployment: Deployment, cluster: str, service: ServiceTypeDef) -> Iterator[Finding]:
@@ -63,13 +63,13 @@ def _tasks(deployment: Deployment, cluster: str, service: ServiceTypeDef) -> Ite
     if not wanted:
         start = f"ecs update-service --cluster {cluster} --service {name} --desired-count 1"
         words = f"the service {name} is told to run no task, so that no feedback reaches the table"
-        yield fault("consumer_stopped", words, mending=deployment.aws(start))
+        yield error("consumer_stopped", words, mending=deployment.aws(start))
     elif running < wanted:
         why = _last_stop(deployment, cluster, name)
         words = (
             f"{running:,} of {wanted:,} tasks of the service {name} run{f'; the last one ended: {why}' if why else ''}"
         )
-        found = warning if running else fault
+        found = warning if running else error
         yield found("consumer_short", words, mending=_log(deployment))
 
 
@@ -91,7 +91,7 @@ def _rollout(deployment: Deployment, service: ServiceTypeDef) -> Iterator[Findin
         why = one.get("rolloutStateReason", "for no reason that ECS tells").rstrip(".")
         if one.get("rolloutState") == "FAILED":
             words = f"the service {name} could not be brought up to date: {why}"
-            yield fault("consumer_not_updated", words, mending=_log(deployment))
+            yield error("consumer_not_updated", words, mending=_log(deployment))
         elif one.get("rolloutState") == "IN_PROGRESS":
             words = f"the service {name} is being brought up to date: {why}"
             yield warning("consumer_changing", words, mending="look again in a few minutes")

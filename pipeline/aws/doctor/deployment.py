@@ -10,11 +10,9 @@ from typing import Any
 
 import msgspec
 
-from pipeline.aws.clients import Service
-from pipeline.aws.pace import keep_pace
-from pipeline.aws.refusal import MISSING, code_of
-from pipeline.aws.stack import Stack
-from pipeline.aws.tables import Tables, tables_of
+from pipeline.aws.clients import Service, rate_limited
+from pipeline.aws.errors import MISSING, error_code
+from pipeline.aws.stack import Stack, SuppressionTables, tables_of
 
 IDENTITIES = 30  # to look at, unless said otherwise
 
@@ -63,7 +61,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         return f"arn:{self.partition}:s3:::{self.output('LogBucket')}"
 
     @property
-    def tables(self) -> Tables:
+    def tables(self) -> SuppressionTables:
         """The tables at this moment; see `tables.tables_of`."""
         return tables_of(self.client("ssm"), self.stack)
 
@@ -81,7 +79,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         return f"mailfold {command} --stack {self.stack.name} --region {self.stack.region}"
 
 
-def connected(
+def connect_deployment(
     connect: Callable[[Service], Any],
     *,
     clock: Callable[[], float] = time.monotonic,
@@ -99,7 +97,7 @@ def connected(
     def client(service: Service) -> Any:
         made = connect(service)
         if service == "sesv2":
-            keep_pace(made, clock=clock, wait=wait)
+            rate_limited(made, clock=clock, wait=wait)
         return made
 
     return client
@@ -118,6 +116,6 @@ def unless_missing(ask: Callable[..., Any], *, missing: frozenset[str] = MISSING
     try:
         return ask(**arguments)
     except ClientError as error:
-        if code_of(error) in missing:
+        if error_code(error) in missing:
             return None
         raise

@@ -30,7 +30,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     mending: str = ""
 
 
-def good(words: str) -> Finding:
+def ok(words: str) -> Finding:
     """Return that all is well, in these words."""
     return Finding(severity=Severity.GOOD, name="", words=words)
 
@@ -40,7 +40,7 @@ def warning(name: str, words: str, *, mending: str = "") -> Finding:
     return Finding(severity=Severity.WARNING, name=name, words=words, mending=mending)
 
 
-def fault(name: str, words: str, *, mending: str = "") -> Finding:
+def error(name: str, words: str, *, mending: str = "") -> Finding:
     """Return a fault."""
     return Finding(severity=Severity.FAULT, name=name, words=words, mending=mending)
 

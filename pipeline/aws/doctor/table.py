@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.aws.doctor.deployment import Deployment, unless_missing
-from pipeline.aws.doctor.finding import Finding, fault, warning
-from pipeline.aws.doctor.function import environment
+from pipeline.aws.doctor.finding import Finding, error, warning
+from pipeline.aws.doctor.functions import environment
 from pipeline.aws.settings import POLICY
-from pipeline.aws.tables import Tables, parse_tables
-from pipeline.errors import Misuse
+from pipeline.aws.stack import SuppressionTables, parse_tables
+from pipeline.errors import UsageError
 from pipeline.policy import parse_policy
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ def check_parameter(deployment: Deployment) -> Iterator[Finding]:
         return
     try:
         parse_tables(answer["Parameter"]["Value"])
-    except Misuse as error:
-        value = msgspec.json.encode(Tables(live=deployment.output("SuppressionTable"))).decode()
+    except UsageError as invalid:
+        value = msgspec.json.encode(SuppressionTables(live=deployment.output("SuppressionTable"))).decode()
         mending = deployment.aws(f"ssm put-parameter --overwrite --name {name} --value '{value}'")
-        yield fault("parameter_wrong", f"{error} ({name})", mending=mending)
+        yield error("parameter_wrong", f"{invalid} ({name})", mending=mending)
 
 
 def check_tables(deployment: Deployment) -> Iterator[Finding]:
@@ -56,7 +56,7 @@ def check_tables(deployment: Deployment) -> Iterator[Finding]:
         if answer is None:
             parameter = deployment.output("TablesParameter")
             words = f"the table {name} is not there, but the parameter {parameter} names it: feedback waits for it"
-            yield fault("table_missing", words, mending=f"name one that is there in {parameter}: {_there(deployment)}")
+            yield error("table_missing", words, mending=f"name one that is there in {parameter}: {_there(deployment)}")
             continue
         yield from _usable(name, answer["Table"])
         if name == tables.live:
@@ -72,7 +72,7 @@ def check_backups(deployment: Deployment) -> Iterator[Finding]:
         return
     recovery = answer["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
     if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
-        yield fault(
+        yield error(
             "table_without_recovery",
             f"the live table {name} cannot be brought back to a moment: point-in-time recovery is off",
             mending=deployment.aws(
@@ -94,7 +94,7 @@ def check_policy(deployment: Deployment) -> Iterator[Finding]:
     ours = parse_policy((environment(function).get(POLICY) or "{}").encode()).version
     theirs = max((int(item["policy_version"]["N"]) for item in sample["Items"]), default=ours)
     if theirs > ours:
-        yield fault(
+        yield error(
             "policy_outdated",
             f"the live table was written under policy version {theirs}, the projector has {ours}: feedback waits",
             mending=f"deploy the stack with the parameter Policy of version {theirs} or newer",
@@ -108,16 +108,16 @@ def _there(deployment: Deployment) -> str:
 def _usable(name: str, table: Mapping[str, Any]) -> Iterator[Finding]:
     if table["TableStatus"] not in {"ACTIVE", "UPDATING"}:
         words = f"the table {name} is {table['TableStatus'].lower()}: feedback waits for it"
-        yield fault("table_not_active", words, mending="see in CloudTrail who changed it; look again later")
+        yield error("table_not_active", words, mending="see in CloudTrail who changed it; look again later")
     key = tuple((part["AttributeName"], part["KeyType"]) for part in table["KeySchema"])
     if key != KEY:
         words = f"the table {name} has another key than address and scope: nothing can be written to it"
-        yield fault("table_of_other_key", words, mending="name one of that key, and rebuild into it from the log")
+        yield error("table_of_other_key", words, mending="name one of that key, and rebuild into it from the log")
 
 
 def _protected(deployment: Deployment, name: str, table: Mapping[str, Any]) -> Iterator[Finding]:
     if not table.get("DeletionProtectionEnabled"):
-        yield fault(
+        yield error(
             "table_deletable",
             f"anybody who may can delete the live table {name} in one call: deletion protection is off",
             mending=deployment.aws(f"dynamodb update-table --table-name {name} --deletion-protection-enabled"),

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from amazon_kclpy.checkpoint_error import CheckpointError
 
-from pipeline.aws.kcl.patience import Patience, Wait
-from pipeline.errors import CloudUnavailable
+from pipeline.aws.retry import Backoff, Wait
+from pipeline.errors import ServiceUnavailable
 
 RETRY_SECONDS = 8.0  # a worker that ends waits for a last checkpoint no longer than its grace, 20 s by default
 FIRST_WAIT_SECONDS = 0.5
@@ -32,7 +32,7 @@ class Checkpointer(Protocol):
         ...
 
 
-class Result(Enum):
+class CheckpointResult(Enum):
     """What became of a checkpoint."""
 
     WRITTEN = auto()
@@ -80,23 +80,23 @@ class Checkpoints:
         if self._waits_since_s is None:
             self._waits_since_s = self._clock()
 
-    def write_when_due(self, checkpointer: Checkpointer) -> Result | None:
+    def write_when_due(self, checkpointer: Checkpointer) -> CheckpointResult | None:
         """Write one, unless nothing waits for it, or the last was tried a short while ago; then return None.
 
         Raises:
-            CloudUnavailable: As `write`.
+            ServiceUnavailable: As `write`.
         """
         was_lately = self._tried_at_s is not None and self._clock() - self._tried_at_s < self._every_seconds
         return None if self._waits_since_s is None or was_lately else self.write(checkpointer)
 
-    def write(self, checkpointer: Checkpointer) -> Result:
+    def write(self, checkpointer: Checkpointer) -> CheckpointResult:
         """Write one now, trying again for some seconds if the lease table throttles.
 
         Raises:
-            CloudUnavailable: The daemon answered something else. Either there is no lease table any more, or its
+            ServiceUnavailable: The daemon answered something else. Either there is no lease table any more, or its
                 messages and ours are out of step: an answer now could acknowledge what is not done.
         """
-        patience = Patience(
+        patience = Backoff(
             RETRY_SECONDS,
             first_wait_seconds=FIRST_WAIT_SECONDS,
             longest_wait_seconds=LONGEST_WAIT_SECONDS,
@@ -105,14 +105,14 @@ class Checkpoints:
         )
         result = self._try(checkpointer)
         while result is None:
-            result = self._try(checkpointer) if patience.wait() else Result.REFUSED
+            result = self._try(checkpointer) if patience.wait() else CheckpointResult.REFUSED
         self._tried_at_s = self._clock()
         return result
 
-    def _try(self, checkpointer: Checkpointer) -> Result | None:
+    def _try(self, checkpointer: Checkpointer) -> CheckpointResult | None:
         """Try it once; None: it is worth another try."""
         if not self._has_lease:
-            return Result.LEASE_LOST
+            return CheckpointResult.LEASE_LOST
         try:
             checkpointer.checkpoint()
         except CheckpointError as error:
@@ -122,10 +122,10 @@ class Checkpoints:
                     return None
                 case "ShutdownException":
                     self._has_lease = False
-                    return Result.LEASE_LOST
+                    return CheckpointResult.LEASE_LOST
                 case "InvalidStateException":
                     # kclpy raises this one too, for an answer that is no checkpoint's, and advises to exit.
-                    raise CloudUnavailable("the daemon answers a checkpoint with InvalidStateException") from error
-            return Result.REFUSED
+                    raise ServiceUnavailable("the daemon answers a checkpoint with InvalidStateException") from error
+            return CheckpointResult.REFUSED
         self._waits_since_s = None
-        return Result.WRITTEN
+        return CheckpointResult.WRITTEN

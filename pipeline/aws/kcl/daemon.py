@@ -17,8 +17,8 @@ from typing import IO, cast
 
 import msgspec
 
-from pipeline.aws.kcl import tether
-from pipeline.aws.kcl.properties import Consumer, java_switches, logging_text, properties_text
+from pipeline.aws.kcl import parent_death
+from pipeline.aws.kcl.configuration import ConsumerConfiguration, java_switches, logging_text, properties_text
 
 MAIN_CLASS = "software.amazon.kinesis.multilang.MultiLangDaemon"
 PROCESSOR = "pipeline.aws.projector_kcl"
@@ -38,7 +38,7 @@ class Daemon:
             environment: All that it finds in its environment.
         """
         self._process = subprocess.Popen(  # noqa: S603 - made below, or by a test
-            [sys.executable, "-IS", tether.__file__, str(os.getpid()), *command],
+            [sys.executable, "-IS", parent_death.__file__, str(os.getpid()), *command],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -93,7 +93,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         environment: What the daemon and its record processors find in their environment.
     """
 
-    consumer: Consumer
+    consumer: ConsumerConfiguration
     name: str
     java: str
     classpath: str

@@ -20,16 +20,15 @@ from amazon_kclpy.messages import (
 )
 from amazon_kclpy.v3.processor import RecordProcessorBase
 
-from pipeline.aws.kcl.checkpoint import Checkpointer, Checkpoints, Result
+from pipeline.aws.kcl.checkpoint import Checkpointer, CheckpointResult, Checkpoints
 from pipeline.aws.kcl.health import State
-from pipeline.aws.kcl.patience import Patience, Wait
-from pipeline.aws.kcl.report import Report
-from pipeline.aws.kinesis_data import payload
+from pipeline.aws.kcl.telemetry import Telemetry
+from pipeline.aws.kinesis import record_payload
+from pipeline.aws.retry import Backoff, Wait
 from pipeline.aws.settings import ConsumerSettings
-from pipeline.errors import CloudUnavailable, MailfoldError, Outage
-from pipeline.fault import fault
-from pipeline.gathering import StreamRecord
-from pipeline.projector import Projected, Projector
+from pipeline.batch import StreamRecord
+from pipeline.errors import MailfoldError, ServiceUnavailable, Unavailable, describe
+from pipeline.projection import BatchProjector, BatchResult
 
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
@@ -42,17 +41,17 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
 
     def __init__(
         self,
-        projector: Callable[[], Projector],
+        projector: Callable[[], BatchProjector],
         *,
         settings: ConsumerSettings,
-        report: Report,
+        report: Telemetry,
         wait: Wait,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Have no shard yet.
 
         Args:
-            projector: Gives the projection into the tables of the moment, or raises an `Outage`.
+            projector: Gives the projection into the tables of the moment, or raises an `Unavailable`.
             settings: The stream, and how long to wait for what.
             report: Tells how the shard fares.
             wait: Waits before something is tried again.
@@ -79,7 +78,7 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
             if records:
                 self._store(records)
                 self._checkpoints.note_done()
-            if self._checkpoints.write_when_due(process_records_input.checkpointer) is Result.WRITTEN:
+            if self._checkpoints.write_when_due(process_records_input.checkpointer) is CheckpointResult.WRITTEN:
                 self._report.checkpointed()
             self._report.finished(
                 records=len(records),
@@ -96,9 +95,9 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
         """Write down that all of the shard is done, so that its children are begun with; or else end the process."""
         with self._or_end():
             result = self._checkpoint(shard_ended_input.checkpointer)
-            if result is Result.REFUSED:
-                raise CloudUnavailable("the end of the shard could not be checkpointed")
-            self._report.ended(State.SHARD_ENDED if result is Result.WRITTEN else State.LEASE_LOST)
+            if result is CheckpointResult.REFUSED:
+                raise ServiceUnavailable("the end of the shard could not be checkpointed")
+            self._report.ended(State.SHARD_ENDED if result is CheckpointResult.WRITTEN else State.LEASE_LOST)
 
     def shutdown_requested(self, shutdown_requested_input: ShutdownRequestedInput) -> None:
         """Write down what is done, so that whoever has the shard next has nothing to read again."""
@@ -110,9 +109,9 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
         """Store or quarantine all of a batch, going on after an outage with the first record that is not done.
 
         Raises:
-            Outage: There was no progress for too long.
+            Unavailable: There was no progress for too long.
         """
-        patience = Patience(
+        patience = Backoff(
             self._settings.patience_seconds,
             first_wait_seconds=FIRST_WAIT_SECONDS,
             longest_wait_seconds=LONGEST_WAIT_SECONDS,
@@ -133,15 +132,15 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
             if not patience.wait():
                 raise done.outage
 
-    def _project(self, batch: Sequence[StreamRecord]) -> Projected:
+    def _project(self, batch: Sequence[StreamRecord]) -> BatchResult:
         try:
             return self._projector().project(batch)
-        except Outage as outage:
-            return Projected(outage=outage, undone=0)
+        except Unavailable as outage:
+            return BatchResult(outage=outage, undone=0)
 
-    def _checkpoint(self, checkpointer: Checkpointer) -> Result:
+    def _checkpoint(self, checkpointer: Checkpointer) -> CheckpointResult:
         result = self._checkpoints.write(checkpointer)
-        if result is Result.WRITTEN:
+        if result is CheckpointResult.WRITTEN:
             self._report.checkpointed()
         return result
 
@@ -149,7 +148,7 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
         """Name a record by its place, as the Lambda does; of an aggregate, by its number in there too."""
         part = f" {record.sub_sequence_number}" if record.sub_sequence_number else ""
         position = f"{self._place} {record.sequence_number}{part}"
-        return StreamRecord(payload=payload(record.data or ""), position=position)
+        return StreamRecord(payload=record_payload(record.data or ""), position=position)
 
     @contextmanager
     def _or_end(self) -> Iterator[None]:
@@ -158,5 +157,5 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
             yield
         except Exception as error:  # noqa: BLE001 - the entry point is the daemon's, in kclpy
             with suppress(Exception):  # whatever becomes of the report, the process ends
-                self._report.failed(str(error) if isinstance(error, MailfoldError) else fault(error))
+                self._report.failed(str(error) if isinstance(error, MailfoldError) else describe(error))
             raise SystemExit(GIVEN_UP) from None  # what it came from may quote a payload

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from pipeline.local.firehose.transformation import Record
+from pipeline.local.firehose.transformation import BufferedRecord
 
 MAX_BUFFERS_HELD = 4  # then putting waits: memory is no place for an endless backlog
 LEAST_ROOM_BYTES = 4 * 1024 * 1024  # the largest call, so that a small buffer never has to refuse one
@@ -26,7 +26,7 @@ class Buffer:
         self._due_bytes = due_bytes
         self._due_seconds = due_seconds
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[float, Record]] = deque()  # with when it is due, by time.monotonic
+        self._waiting: deque[tuple[float, BufferedRecord]] = deque()  # with when it is due, by time.monotonic
         self._waiting_bytes = 0
         self._held_bytes = 0  # what waits, and what was taken but is not settled
         self._put_count = 0
@@ -52,7 +52,7 @@ class Buffer:
         with self._changed:
             return self._closed
 
-    def put(self, records: Sequence[Record], *, timeout_seconds: float) -> bool:
+    def put(self, records: Sequence[BufferedRecord], *, timeout_seconds: float) -> bool:
         """Add records, once there is room; return whether they were: not if that took too long or it is closed."""
         with self._changed:
             if not self._changed.wait_for(self._has_room, timeout_seconds) or self._closed:
@@ -66,12 +66,12 @@ class Buffer:
             self._changed.notify_all()
             return True
 
-    def take(self) -> list[Record]:
+    def take(self) -> list[BufferedRecord]:
         """Wait until records are due and return them, to be settled; none if it is closed."""
         with self._changed:
             while not self._closed and not self._is_due():
                 self._changed.wait(self._rest_seconds())
-            records: list[Record] = []
+            records: list[BufferedRecord] = []
             room_bytes = self._due_bytes
             while self._waiting and not self._closed:
                 size_bytes = len(self._waiting[0][1].data)
@@ -82,7 +82,7 @@ class Buffer:
                 self._waiting_bytes -= size_bytes
             return records
 
-    def settle(self, records: Sequence[Record]) -> None:
+    def settle(self, records: Sequence[BufferedRecord]) -> None:
         """Say that records which were taken need no more care."""
         with self._changed:
             self._settled_count += len(records)
@@ -123,5 +123,5 @@ class Buffer:
         return max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else self._due_seconds
 
 
-def _size_bytes(records: Sequence[Record]) -> int:
+def _size_bytes(records: Sequence[BufferedRecord]) -> int:
     return sum(len(record.data) for record in records)

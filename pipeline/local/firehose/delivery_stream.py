@@ -22,13 +22,12 @@ from uuid import uuid4
 
 import msgspec
 
-from pipeline.aws.refusal import code_of
-from pipeline.errors import ArchiveUnavailable, Misuse
-from pipeline.fault import fault
-from pipeline.local.aws_error import ERRORS
+from pipeline.aws.errors import error_code
+from pipeline.errors import ArchiveUnavailable, UsageError, describe
+from pipeline.local.client import ERRORS
 from pipeline.local.firehose.buffer import Buffer
-from pipeline.local.firehose.delivery import Delivery, Destination, S3Object, prepare
-from pipeline.local.firehose.transformation import Record, Transform
+from pipeline.local.firehose.delivery import DeliveryDestination, PreparedDelivery, S3Object, prepare_delivery
+from pipeline.local.firehose.transformation import BufferedRecord, Transform
 from pipeline.timestamp import to_ms
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ class DeliveryStream:
         self.trouble = ""
         self._s3 = s3_client
         self._bucket = bucket
-        self._destination = Destination(
+        self._destination = DeliveryDestination(
             name=name,
             region=s3_client.meta.region_name,
             account_id=account_id,
@@ -136,15 +135,15 @@ class DeliveryStream:
         """Take records, all or none, and return an id for each. Waits while too much is held already.
 
         Raises:
-            Misuse: There are too many, they are too large, or the stream is closed. None was taken.
+            UsageError: There are too many, they are too large, or the stream is closed. None was taken.
             ArchiveUnavailable: Too much is still held, since S3 is away or slow. None was taken; try again later.
         """
         _check(records)
         arrived_ms = to_ms(self._clock())
-        taken = [Record(id=str(uuid4()), data=data, arrived_ms=arrived_ms) for data in records]
+        taken = [BufferedRecord(id=str(uuid4()), data=data, arrived_ms=arrived_ms) for data in records]
         if not self._buffer.put(taken, timeout_seconds=PUT_TIMEOUT_SECONDS):
             if self._buffer.closed:
-                raise Misuse(f"the delivery stream {self._destination.name} is closed")
+                raise UsageError(f"the delivery stream {self._destination.name} is closed")
             raise ArchiveUnavailable(f"{self._destination.name} holds all that it can: {self.trouble or 'slow down'}")
         return [record.id for record in taken]
 
@@ -173,7 +172,7 @@ class DeliveryStream:
     def _deliver_all(self) -> None:
         with suppress(_ClosedError):
             while records := self._buffer.take():
-                delivery = self._insist(partial(prepare, records, self._destination))
+                delivery = self._insist(partial(prepare_delivery, records, self._destination))
                 for item in delivery.objects:
                     self._insist(partial(self._put_object, item))
                 self._delivered = _added(self._delivered, delivery)
@@ -190,7 +189,7 @@ class DeliveryStream:
             try:
                 result = action()
             except Exception as error:  # noqa: BLE001 - a thread's entry point: `flush` tells what is wrong
-                self.trouble = code_of(error) if isinstance(error, ERRORS) else fault(error)
+                self.trouble = error_code(error) if isinstance(error, ERRORS) else describe(error)
                 _log.warning("delivering %s will be tried again: %s", self._destination.name, self.trouble)
             else:
                 self.trouble = ""
@@ -205,16 +204,16 @@ class DeliveryStream:
 
 def _check(records: Sequence[bytes]) -> None:
     if not 1 <= len(records) <= MAX_RECORDS:
-        raise Misuse(f"PutRecordBatch takes 1 to {MAX_RECORDS} records, not {len(records)}: split them")
+        raise UsageError(f"PutRecordBatch takes 1 to {MAX_RECORDS} records, not {len(records)}: split them")
     largest_bytes = max(map(len, records))
     if largest_bytes > MAX_RECORD_BYTES:
-        raise Misuse(f"a record has at most {MAX_RECORD_BYTES} bytes, this one has {largest_bytes}")
+        raise UsageError(f"a record has at most {MAX_RECORD_BYTES} bytes, this one has {largest_bytes}")
     total_bytes = sum(map(len, records))
     if total_bytes > MAX_CALL_BYTES:
-        raise Misuse(f"PutRecordBatch takes at most {MAX_CALL_BYTES} bytes, not {total_bytes}: split the records")
+        raise UsageError(f"PutRecordBatch takes at most {MAX_CALL_BYTES} bytes, not {total_bytes}: split the records")
 
 
-def _added(counters: Counters, delivery: Delivery) -> Counters:
+def _added(counters: Counters, delivery: PreparedDelivery) -> Counters:
     parquet_bytes = [len(delivery.parquet.body)] if delivery.parquet else []
     return Counters(
         rows_out=counters.rows_out + delivery.rows,

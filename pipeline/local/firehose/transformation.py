@@ -18,8 +18,8 @@ from uuid import uuid4
 
 import msgspec
 
-from pipeline.aws.batch import batches
-from pipeline.fault import fault
+from pipeline.aws.batching import batches
+from pipeline.errors import describe
 
 Transform = Callable[[dict[str, Any]], Mapping[str, Any]]
 """The function: takes Firehose's event, returns its answer."""
@@ -31,7 +31,7 @@ ATTEMPTS = 4  # NumberOfRetries is 3 unless one says otherwise
 _log = logging.getLogger(__name__)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class BufferedRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was put.
 
     Attributes:
@@ -45,7 +45,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     arrived_ms: int
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
+class FailedRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A record that could not be delivered.
 
     Attributes:
@@ -55,13 +55,13 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
         attempts: How often it was tried.
     """
 
-    record: Record
+    record: BufferedRecord
     code: str
     message: str
     attempts: int
 
 
-class Transformed(msgspec.Struct, kw_only=True):
+class TransformOutcome(msgspec.Struct, kw_only=True):
     """What the function made of records.
 
     Attributes:
@@ -70,9 +70,9 @@ class Transformed(msgspec.Struct, kw_only=True):
         failed: The others.
     """
 
-    ok: list[tuple[Record, bytes]] = msgspec.field(default_factory=list)
+    ok: list[tuple[BufferedRecord, bytes]] = msgspec.field(default_factory=list)
     dropped: int = 0
-    failed: list[Failure] = msgspec.field(default_factory=list)
+    failed: list[FailedRecord] = msgspec.field(default_factory=list)
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -85,7 +85,9 @@ class _Response(msgspec.Struct, frozen=True):
     records: list[_Answer] = []
 
 
-def transform_records(records: Iterable[Record], *, transform: Transform, stream_arn: str, region: str) -> Transformed:
+def transform_records(
+    records: Iterable[BufferedRecord], *, transform: Transform, stream_arn: str, region: str
+) -> TransformOutcome:
     """Return what the function makes of the records. Raises nothing that it raises.
 
     Args:
@@ -94,7 +96,7 @@ def transform_records(records: Iterable[Record], *, transform: Transform, stream
         stream_arn: The delivery stream, for the event.
         region: Where it is.
     """
-    transformed = Transformed()
+    transformed = TransformOutcome()
     for batch in batches(records, size_bytes=lambda record: len(record.data), max_bytes=CALL_BYTES):
         event = {
             "invocationId": str(uuid4()),
@@ -108,7 +110,7 @@ def transform_records(records: Iterable[Record], *, transform: Transform, stream
     return transformed
 
 
-def _for_lambda(record: Record) -> dict[str, Any]:
+def _for_lambda(record: BufferedRecord) -> dict[str, Any]:
     return {
         "recordId": record.id,
         "approximateArrivalTimestamp": record.arrived_ms,
@@ -122,7 +124,7 @@ def _call(transform: Transform, event: dict[str, Any]) -> dict[str, list[_Answer
         try:
             response = transform(event)
         except Exception as error:  # noqa: BLE001 - Firehose takes whatever a function raises for a failed call
-            _log.warning("the transform failed a batch of %d: %s", len(event["records"]), fault(error))
+            _log.warning("the transform failed a batch of %d: %s", len(event["records"]), describe(error))
             continue
         answers = _read(response)
         if sum(len(answer.data or "") for answer in answers) <= ANSWER_BYTES:
@@ -145,7 +147,7 @@ def _by_id(answers: Sequence[_Answer]) -> dict[str, list[_Answer]]:
     return by_id
 
 
-def _sort_in(record: Record, answers: dict[str, list[_Answer]] | None, transformed: Transformed) -> None:
+def _sort_in(record: BufferedRecord, answers: dict[str, list[_Answer]] | None, transformed: TransformOutcome) -> None:
     """Put a record where its answer belongs. An answer to no record of the call is ignored, as AWS does."""
     if answers is None:
         message = "The Lambda function was successfully invoked but it returned an error result."
@@ -177,5 +179,5 @@ def _decoded(text: str) -> bytes | None:
         return None
 
 
-def _failure(record: Record, code: str, message: str, *, attempts: int = 1) -> Failure:
-    return Failure(record=record, code=f"Lambda.{code}", message=message, attempts=attempts)
+def _failure(record: BufferedRecord, code: str, message: str, *, attempts: int = 1) -> FailedRecord:
+    return FailedRecord(record=record, code=f"Lambda.{code}", message=message, attempts=attempts)

@@ -14,8 +14,8 @@ from threading import Lock
 import msgspec
 
 from pipeline.address import bare, canonical, is_simulator
-from pipeline.errors import Misuse
-from pipeline.local.ses.fate import Bounced, Complained, Occurrence
+from pipeline.errors import UsageError
+from pipeline.local.ses.outcome import Bounced, Complained, Occurrence
 from pipeline.timestamp import from_ms
 
 HARD = frozenset({"General", "NoEmail"})
@@ -68,10 +68,10 @@ class AccountList:
         """Put an entry on the list, or update the one of that very spelling.
 
         Raises:
-            Misuse: It is no address.
+            UsageError: It is no address.
         """
         if (key := canonical(address)) is None:
-            raise Misuse("what is to be suppressed is no e-mail address")
+            raise UsageError("what is to be suppressed is no e-mail address")
         with self._lock:
             spellings = self._listed.setdefault(key, {})
             spellings.pop(address, None)

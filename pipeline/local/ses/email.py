@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from pipeline.address import canonical
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 
 MAX_RECIPIENTS = 50  # SES's limit for To, Cc and Bcc together
 CONFIGURATION_SET = "mailfold"
@@ -33,7 +33,7 @@ class Email(msgspec.Struct, frozen=True, kw_only=True):
         content: Bodies and attachments, or the whole raw message. Only looked at for the EICAR test file.
 
     Raises:
-        Misuse: No recipient, more than 50, or an address that is none.
+        UsageError: No recipient, more than 50, or an address that is none.
     """
 
     sender: str
@@ -51,12 +51,12 @@ class Email(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what SES would refuse."""
         if canonical(self.sender) is None:
-            raise Misuse("the sender is no e-mail address")
+            raise UsageError("the sender is no e-mail address")
         if not 1 <= len(self.destination) <= MAX_RECIPIENTS:
-            raise Misuse(f"an e-mail has 1 to {MAX_RECIPIENTS} recipients, this one has {len(self.destination)}")
+            raise UsageError(f"an e-mail has 1 to {MAX_RECIPIENTS} recipients, this one has {len(self.destination)}")
         for number, recipient in enumerate(self.destination, start=1):
             if canonical(recipient) is None:
-                raise Misuse(f"recipient {number} of {len(self.destination)} is no e-mail address")
+                raise UsageError(f"recipient {number} of {len(self.destination)} is no e-mail address")
 
     @property
     def destination(self) -> tuple[str, ...]:

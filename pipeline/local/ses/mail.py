@@ -14,7 +14,7 @@ import msgspec
 from pipeline.address import bare
 from pipeline.local.ses.account import Account
 from pipeline.local.ses.email import Email
-from pipeline.timestamp import from_ms, show
+from pipeline.timestamp import format_time, from_ms
 
 MAX_HEADERS_BYTES = 10 * 1024  # SES cuts off what is beyond ("Mail object", headersTruncated)
 CALLER_IDENTITY = "mailfold"
@@ -49,7 +49,7 @@ class MailObject:
         from_domain = bare(email.sender).rpartition("@")[2]
         headers = list(_headers(email))
         kept = headers[: _fitting(headers)]
-        self._origin = {"timestamp": show(from_ms(message.sent_ms)), "source": email.sender}
+        self._origin = {"timestamp": format_time(from_ms(message.sent_ms)), "source": email.sender}
         self._arn = {"sourceArn": message.account.identity_arn(from_domain)}
         self._envelope = {
             "sendingAccountId": message.account.id,

@@ -8,20 +8,19 @@ follow from the time of sending. docs.aws.amazon.com/ses/latest/dg/monitor-using
 from datetime import datetime
 from random import Random
 
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 from pipeline.local.ses.account import Account
 from pipeline.local.ses.account_list import AccountList
 from pipeline.local.ses.email import Email
-from pipeline.local.ses.fate import Fate, Occurrence, Rejected, RenderingFailed
 from pipeline.local.ses.mail import MailObject, Message
-from pipeline.local.ses.record import Circumstances, record, send
-from pipeline.local.ses.simulator import fate_of
-from pipeline.local.ses.virus import is_infected
+from pipeline.local.ses.outcome import MailOutcome, Occurrence, RejectedMail, RenderingFailed
+from pipeline.local.ses.record import RecordContext, record, send_record
+from pipeline.local.ses.simulator import is_infected, simulated_outcome
 from pipeline.timestamp import to_ms
 
-__all__ = ["Email", "Fate", "Publisher"]
+__all__ = ["Email", "MailOutcome", "Publisher"]
 
-INFECTED = Fate(occurrences=(Rejected(),))
+INFECTED = MailOutcome(occurrences=(RejectedMail(),))
 
 
 class Publisher:
@@ -56,7 +55,7 @@ class Publisher:
         self._is_list_on = account_list
 
     def publish(
-        self, email: Email, *, sent_at: datetime, message_id: str | None = None, fate: Fate | None = None
+        self, email: Email, *, sent_at: datetime, message_id: str | None = None, fate: MailOutcome | None = None
     ) -> list[bytes]:
         r"""Return the events of one e-mail, in the order in which they happen; each ends in "\n".
 
@@ -68,10 +67,10 @@ class Publisher:
                 decide, see `pipeline.local.ses.simulator`.
 
         Raises:
-            Misuse: `sent_at` has no time zone.
+            UsageError: `sent_at` has no time zone.
         """
         if sent_at.tzinfo is None:
-            raise Misuse("sent_at has no time zone: pass an aware datetime")
+            raise UsageError("sent_at has no time zone: pass an aware datetime")
         sent_ms = to_ms(sent_at)
         message = Message(
             email=email,
@@ -88,21 +87,21 @@ class Publisher:
         """Tell whether the account's own suppression list keeps mail to `address` back."""
         return self._is_list_on and self.account_list.why(address) is not None
 
-    def _fate(self, email: Email) -> Fate:
+    def _fate(self, email: Email) -> MailOutcome:
         if any(map(is_infected, email.content)):
             return INFECTED
         account_list = self.account_list if self._is_list_on else None
-        return fate_of(email.destination, account_list=account_list, random=self._random)
+        return simulated_outcome(email.destination, account_list=account_list, random=self._random)
 
     def _events(self, message: Message, occurrences: list[Occurrence]) -> list[bytes]:
         mail = MailObject(message)
         # What could not be rendered was never sent. What is rejected for a virus was: the scan comes after.
         rendered = not any(isinstance(occurrence, RenderingFailed) for occurrence in occurrences)
-        sent = [send(mail)] if rendered else []
+        sent = [send_record(mail)] if rendered else []
         return sent + [record(occurrence, mail, self._circumstances(message, occurrence)) for occurrence in occurrences]
 
-    def _circumstances(self, message: Message, occurrence: Occurrence) -> Circumstances:
-        return Circumstances(
+    def _circumstances(self, message: Message, occurrence: Occurrence) -> RecordContext:
+        return RecordContext(
             sent_ms=message.sent_ms,
             feedback_id=self._account.ses_id(message.sent_ms + _after_ms(occurrence), self._random),
             route=self._account.route(self._random),
@@ -110,4 +109,4 @@ class Publisher:
 
 
 def _after_ms(occurrence: Occurrence) -> int:
-    return 0 if isinstance(occurrence, Rejected | RenderingFailed) else occurrence.after_ms
+    return 0 if isinstance(occurrence, RejectedMail | RenderingFailed) else occurrence.after_ms

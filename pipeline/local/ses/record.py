@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from pipeline.local.ses.account import Route
-from pipeline.local.ses.fate import (
+from pipeline.local.ses.mail import MailObject
+from pipeline.local.ses.outcome import (
     MAX_DELIVERY_MS,
     Bounced,
     Clicked,
@@ -18,12 +19,11 @@ from pipeline.local.ses.fate import (
     Delivered,
     Occurrence,
     Opened,
-    Rejected,
+    RejectedMail,
     RenderingFailed,
     Subscribed,
 )
-from pipeline.local.ses.mail import MailObject
-from pipeline.timestamp import from_ms, show
+from pipeline.timestamp import format_time, from_ms
 
 # The sub-types of mail that SES never sent: its own word, so no remote server is named.
 _BY_SES_ITSELF = frozenset(
@@ -38,7 +38,7 @@ _BY_SES_ITSELF = frozenset(
 _NO_REMOTE_SERVER = {"reportingMTA": "dns; amazonses.com"}
 
 
-class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
+class RecordContext(msgspec.Struct, frozen=True, kw_only=True):
     """What an event tells beside what happened.
 
     Attributes:
@@ -52,12 +52,12 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     route: Route
 
 
-def send(mail: MailObject) -> bytes:
+def send_record(mail: MailObject) -> bytes:
     """Return the Send record of a message."""
     return _line({"eventType": "Send", "mail": mail.whole, "send": {}})
 
 
-def record(occurrence: Occurrence, mail: MailObject, known: Circumstances) -> bytes:
+def record(occurrence: Occurrence, mail: MailObject, known: RecordContext) -> bytes:
     """Return the record of an occurrence."""
     match occurrence:
         case Bounced():
@@ -77,7 +77,7 @@ def record(occurrence: Occurrence, mail: MailObject, known: Circumstances) -> by
         case Subscribed():
             subscription = _subscription(occurrence, known)
             return _line({"eventType": "Subscription", "mail": mail.whole, "subscription": subscription})
-        case Rejected():
+        case RejectedMail():
             return _line({"eventType": "Reject", "mail": mail.whole, "reject": {"reason": occurrence.reason}})
         case RenderingFailed():
             failure = {"errorMessage": occurrence.error_message, "templateName": occurrence.template_name}
@@ -88,11 +88,11 @@ def _line(fields: dict[str, Any]) -> bytes:
     return msgspec.json.encode(fields) + b"\n"
 
 
-def _at(occurrence: Any, known: Circumstances) -> str:
-    return show(from_ms(known.sent_ms + occurrence.after_ms))
+def _at(occurrence: Any, known: RecordContext) -> str:
+    return format_time(from_ms(known.sent_ms + occurrence.after_ms))
 
 
-def _bounce(bounce: Bounced, known: Circumstances) -> dict[str, Any]:
+def _bounce(bounce: Bounced, known: RecordContext) -> dict[str, Any]:
     told = {"action": "failed", "status": bounce.status, "diagnosticCode": bounce.diagnostic}
     notified = {name: value for name, value in told.items() if value} if bounce.status else {}
     fields = {
@@ -109,7 +109,7 @@ def _bounce(bounce: Bounced, known: Circumstances) -> dict[str, Any]:
     return {**fields, "remoteMtaIp": known.route.remote_ip, "reportingMTA": f"dns; {known.route.host}"}
 
 
-def _complaint(complaint: Complained, known: Circumstances) -> dict[str, Any]:
+def _complaint(complaint: Complained, known: RecordContext) -> dict[str, Any]:
     at = _at(complaint, known)
     reported = {"userAgent": complaint.user_agent, "complaintFeedbackType": complaint.feedback_type}
     return {
@@ -122,7 +122,7 @@ def _complaint(complaint: Complained, known: Circumstances) -> dict[str, Any]:
     }
 
 
-def _delivery(delivery: Delivered, known: Circumstances) -> dict[str, Any]:
+def _delivery(delivery: Delivered, known: RecordContext) -> dict[str, Any]:
     return {
         "timestamp": _at(delivery, known),
         "processingTimeMillis": delivery.after_ms,
@@ -133,11 +133,11 @@ def _delivery(delivery: Delivered, known: Circumstances) -> dict[str, Any]:
     }
 
 
-def _delay(delay: Delayed, known: Circumstances) -> dict[str, Any]:
+def _delay(delay: Delayed, known: RecordContext) -> dict[str, Any]:
     return {
         "timestamp": _at(delay, known),
         "delayType": delay.type,
-        "expirationTime": show(from_ms(known.sent_ms + MAX_DELIVERY_MS)),
+        "expirationTime": format_time(from_ms(known.sent_ms + MAX_DELIVERY_MS)),
         "delayedRecipients": [
             {"emailAddress": recipient, "status": delay.status, "diagnosticCode": delay.diagnostic}
             for recipient in delay.recipients
@@ -145,7 +145,7 @@ def _delay(delay: Delayed, known: Circumstances) -> dict[str, Any]:
     }
 
 
-def _open(opened: Opened, known: Circumstances) -> dict[str, Any]:
+def _open(opened: Opened, known: RecordContext) -> dict[str, Any]:
     return {
         "timestamp": _at(opened, known),
         "userAgent": opened.user_agent,
@@ -154,7 +154,7 @@ def _open(opened: Opened, known: Circumstances) -> dict[str, Any]:
     }
 
 
-def _click(click: Clicked, known: Circumstances) -> dict[str, Any]:
+def _click(click: Clicked, known: RecordContext) -> dict[str, Any]:
     return {
         "timestamp": _at(click, known),
         "ipAddress": click.ip_address,
@@ -169,7 +169,7 @@ def _likelihood(*, bot: bool) -> str:
     return "Likely" if bot else "Unlikely"
 
 
-def _subscription(subscription: Subscribed, known: Circumstances) -> dict[str, Any]:
+def _subscription(subscription: Subscribed, known: RecordContext) -> dict[str, Any]:
     topic, out = subscription.topic, "OptOut" if subscription.unsubscribe_all else "OptIn"
     old_out = "OptIn" if subscription.unsubscribe_all else "OptOut"
     return {

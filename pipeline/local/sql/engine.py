@@ -1,13 +1,39 @@
-"""DuckDB set up as Athena would be: the log as table `events`, views beside it, and the doors shut."""
+"""DuckDB set up as Athena would be: the log as table `events`, views beside it, and the doors shut.
+
+The views of schemas/views: SQL for Athena, one file each, to be run there as it stands.
+"""
 
 from importlib import resources
 from pathlib import Path
 
 import duckdb
+import msgspec
+import sqlglot
+from sqlglot import exp
 
-from pipeline.aws import schema
-from pipeline.local.sql.trino import Tables, translate
-from pipeline.local.sql.view import views
+from pipeline.aws.archive import schema
+from pipeline.aws.archive.schema import schemas_folder
+from pipeline.local.sql.translate import READ, TableColumns, translate
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """A view.
+
+    Attributes:
+        name: What SQL calls it.
+        query: What it shows, in Trino's SQL, parsed.
+    """
+
+    name: str
+    query: exp.Expr
+
+
+def views() -> list[View]:
+    """Return the views, each after those that it reads from."""
+    files = sorted(schemas_folder().joinpath("views").glob("*.sql"))
+    created = [sqlglot.parse_one(file.read_text(encoding="utf-8"), read=READ) for file in files]
+    return [View(name=create.this.name, query=create.expression) for create in created]
+
 
 CATALOG = "awsdatacatalog"  # Athena's name for the Glue Data Catalog
 MEMORY = "400MB"  # beyond it DuckDB spills into its folder
@@ -33,7 +59,7 @@ def open_engine(folder: Path, *, database: str) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def tables(connection: duckdb.DuckDBPyConnection, database: str) -> Tables:
+def tables(connection: duckdb.DuckDBPyConnection, database: str) -> TableColumns:
     """Return the columns and their types in DuckDB, by table and view."""
     found: dict[str, dict[str, str]] = {}
     columns = connection.execute(

@@ -3,7 +3,7 @@
 from sqlglot import exp
 
 
-def call(name: str, *arguments: exp.Expr | str) -> exp.Anonymous:
+def function_call(name: str, *arguments: exp.Expr | str) -> exp.Anonymous:
     """Return a call that sqlglot writes as it is."""
     return exp.Anonymous(this=name, expressions=[exp.convert(argument) for argument in arguments])
 

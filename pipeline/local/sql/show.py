@@ -9,15 +9,15 @@ from collections.abc import Iterable
 import msgspec
 from sqlglot import exp
 
-from pipeline.aws import schema
-from pipeline.aws.athena import Column, Result
-from pipeline.errors import Misuse
-from pipeline.local.sql.trino import Tables, bare
+from pipeline.aws.archive import schema
+from pipeline.aws.archive.athena import QueryResult, ResultColumn
+from pipeline.errors import UsageError
+from pipeline.local.sql.translate import TableColumns, unquoted
 
 LOG = "events"
 
 
-class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
+class ShowCatalog(msgspec.Struct, frozen=True, kw_only=True):
     """What can be queried.
 
     Attributes:
@@ -26,7 +26,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     database: str
-    tables: Tables
+    tables: TableColumns
 
 
 _NAME = r'["`]?(?P<{}>\w+)["`]?'
@@ -42,16 +42,16 @@ _DESCRIBE = re.compile(rf"DESC(?:RIBE)?\s+{_TABLE}", re.IGNORECASE)
 
 def is_show(sql: str) -> bool:
     """Tell whether a statement is a SHOW or a DESCRIBE."""
-    return re.match(r"(SHOW|DESCRIBE|DESC)\b", bare(sql), re.IGNORECASE) is not None
+    return re.match(r"(SHOW|DESCRIBE|DESC)\b", unquoted(sql), re.IGNORECASE) is not None
 
 
-def show(sql: str, catalogue: Catalogue) -> Result:
+def run_show(sql: str, catalogue: ShowCatalog) -> QueryResult:
     """Return the answer to a SHOW or a DESCRIBE.
 
     Raises:
-        Misuse: It asks for what is not there, or is of a form that is not covered.
+        UsageError: It asks for what is not there, or is of a form that is not covered.
     """
-    statement, tables = bare(sql), catalogue.tables
+    statement, tables = unquoted(sql), catalogue.tables
     if match := _TABLES.fullmatch(statement):
         _check(match, catalogue)
         return _listed("tab_name", tables)
@@ -64,29 +64,31 @@ def show(sql: str, catalogue: Catalogue) -> Result:
         return _listed("field", tables[_table(match, catalogue)])
     if match := _DESCRIBE.fullmatch(statement):
         return _described(_table(match, catalogue), catalogue)
-    raise Misuse("not covered here; what is: SHOW TABLES, VIEWS, DATABASES and COLUMNS FROM a table, DESCRIBE a table")
+    raise UsageError(
+        "not covered here; what is: SHOW TABLES, VIEWS, DATABASES and COLUMNS FROM a table, DESCRIBE a table"
+    )
 
 
-def _check(match: re.Match[str], catalogue: Catalogue) -> None:
+def _check(match: re.Match[str], catalogue: ShowCatalog) -> None:
     database = match["database"]
     if database and database.lower() != catalogue.database:
-        raise Misuse(f"there is no database {database}: {catalogue.database} is the only one here")
+        raise UsageError(f"there is no database {database}: {catalogue.database} is the only one here")
 
 
-def _table(match: re.Match[str], catalogue: Catalogue) -> str:
+def _table(match: re.Match[str], catalogue: ShowCatalog) -> str:
     _check(match, catalogue)
     table = match["table"].lower()
     if table not in catalogue.tables:
-        raise Misuse(f"there is no table {table}: SHOW TABLES lists what there is")
+        raise UsageError(f"there is no table {table}: SHOW TABLES lists what there is")
     return table
 
 
-def _listed(heading: str, names: Iterable[str]) -> Result:
+def _listed(heading: str, names: Iterable[str]) -> QueryResult:
     return _result((heading,), ((name,) for name in names))
 
 
-def _described(table: str, catalogue: Catalogue) -> Result:
-    log = schema.log()
+def _described(table: str, catalogue: ShowCatalog) -> QueryResult:
+    log = schema.log_schema()
     comments = {column.name: column.comment for column in (*log.columns, *log.partitions)} if table == LOG else {}
     return _result(
         ("col_name", "data_type", "comment"),
@@ -100,7 +102,9 @@ def hive_type(duckdb_type: str) -> str:
     return written.lower().replace("`", "").replace(": ", ":").replace(", ", ",")
 
 
-def _result(headings: Iterable[str], rows: Iterable[tuple[str | None, ...]]) -> Result:
-    return Result(
-        columns=tuple(Column(name=heading, type="string") for heading in headings), rows=list(rows), scanned_bytes=0
+def _result(headings: Iterable[str], rows: Iterable[tuple[str | None, ...]]) -> QueryResult:
+    return QueryResult(
+        columns=tuple(ResultColumn(name=heading, type="string") for heading in headings),
+        rows=list(rows),
+        scanned_bytes=0,
     )

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from pipeline.errors import Misuse
+from pipeline.errors import UsageError
 
 MOST_REPEATS = 7  # one event in eight copies has been seen as normal
 
 
-class Mischief(msgspec.Struct, kw_only=True):
+class FaultCounts(msgspec.Struct, kw_only=True):
     """What was done on one path, in events.
 
     Attributes:
@@ -32,7 +32,7 @@ class Mischief(msgspec.Struct, kw_only=True):
     dropped: int = 0
 
 
-class Rest(NamedTuple):
+class HeldBack(NamedTuple):
     """What is still held back, by path."""
 
     archive: list[bytes]
@@ -60,12 +60,12 @@ class Chaos:
             drop: How many are lost, on the feedback's path only.
 
         Raises:
-            Misuse: A share is not between 0 and 1.
+            UsageError: A share is not between 0 and 1.
         """
         shares = {"repeat": repeat, "reorder": reorder, "delay": delay, "drop": drop}
         for name, share in shares.items():
             if not 0 <= share <= 1:
-                raise Misuse(f"{name} is a share of events, between 0 and 1; got {share}")
+                raise UsageError(f"{name} is a share of events, between 0 and 1; got {share}")
         random = Random(seed)  # noqa: S311 - made-up mishaps
         self._archive = _Path(random, repeat=repeat, reorder=reorder, delay=delay, drop=0)
         self._feedback = _Path(random, repeat=repeat, reorder=reorder, delay=delay, drop=drop)
@@ -80,16 +80,16 @@ class Chaos:
         """Return what comes through to the feedback stream now, from these events and from those held back."""
         return self._feedback.through(events)
 
-    def rest(self) -> Rest:
+    def rest(self) -> HeldBack:
         """Return what is still held back, and hold nothing any more."""
-        return Rest(archive=self._archive.release(), feedback=self._feedback.release())
+        return HeldBack(archive=self._archive.release(), feedback=self._feedback.release())
 
 
 class _Path:
     """One way that events take."""
 
     def __init__(self, random: Random, *, repeat: float, reorder: float, delay: float, drop: float) -> None:
-        self.mischief = Mischief()
+        self.mischief = FaultCounts()
         self._random = random
         self._repeat, self._reorder, self._delay, self._drop = repeat, reorder, delay, drop
         self._held: list[bytes] = []

@@ -1,0 +1,1 @@
+"""The event log: schema, Parquet files, S3 objects, Firehose and Athena."""

@@ -1,0 +1,1 @@
+"""Lambda handlers: the projector and the Firehose transform."""

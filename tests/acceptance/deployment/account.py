@@ -1,0 +1,94 @@
+"""The emulator's one account, and those who act in it."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from pipeline.aws.clients import Service
+from tests.acceptance.emulators.ministack import REGION, ROOT_KEY, Ministack, running
+
+Credentials = Mapping[str, str]
+"""Somebody's, as environment variables of boto3."""
+Statement = Mapping[str, Any]
+"""One of a policy."""
+
+NOTHING = {"Effect": "Deny", "Action": "*", "Resource": "*"}  # a policy has one statement at least
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
+class Account:
+    """An account of which only the root is there at first.
+
+    Args:
+        ministack: The emulator.
+    """
+
+    def __init__(self, ministack: Ministack) -> None:
+        self.ministack = ministack
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    @cached_property
+    def operator(self) -> Credentials:
+        """The credentials of a user who may do everything; what is denied to everybody is denied to this one too."""
+        return self.user("operator", [EVERYTHING])
+
+    def environment(self) -> dict[str, str]:
+        """Return what a command has to find in its environment to act as the operator."""
+        return self.ministack.environment(self.operator)
+
+    def client(self, service: Service, credentials: Credentials | None = None) -> Any:
+        """Return a boto3 client of a service.
+
+        Args:
+            service: Its name in boto3.
+            credentials: Whose; None: the operator's.
+        """
+        who = credentials or self.operator
+        key = (service, who["AWS_ACCESS_KEY_ID"])
+        if key not in self._clients:
+            self._clients[key] = _client(self.ministack, service, who)
+        return self._clients[key]
+
+    def user(self, name: str, statements: Iterable[Statement]) -> Credentials:
+        """Make a user who may do what these statements say, and return the credentials."""
+        iam = self.client("iam", ROOT_KEY)
+        iam.create_user(UserName=name)
+        self.allow(name, statements)
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        return {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+
+    def allow(self, name: str, statements: Iterable[Statement]) -> None:
+        """Let a user do what these statements say, and nothing else."""
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements) or [NOTHING]})
+        self.client("iam", ROOT_KEY).put_user_policy(UserName=name, PolicyName="allowed", PolicyDocument=document)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            client.close()
+
+
+@contextmanager
+def guarded_account() -> Iterator[Account]:
+    """An account in an emulator of its own that enforces what policies say."""
+    with running(guarded=True) as ministack:
+        account = Account(ministack)
+        yield account
+        account.close()
+
+
+def _client(ministack: Ministack, service: Service, credentials: Credentials) -> Any:
+    return boto3.Session().client(
+        service,
+        endpoint_url=ministack.endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
+        verify=str(ministack.certificate),
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=60),  # what fails shall be seen
+    )

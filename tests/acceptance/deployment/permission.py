@@ -1,0 +1,79 @@
+"""What the deployed roles may do, one permission at a time, and who has less than a role."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from pipeline.aws.errors import DENIALS, error_code
+from tests.acceptance.deployment.account import Account
+from tests.support.cloudformation import listed
+
+
+class Permission(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """That something may be done to something.
+
+    Attributes:
+        action: What.
+        resource: To what: an ARN, maybe with wildcards.
+    """
+
+    action: str
+    resource: str
+
+    def statement(self) -> Mapping[str, Any]:
+        """Return it as a statement of a policy."""
+        return {"Effect": "Allow", "Action": self.action, "Resource": self.resource}
+
+
+def permissions(policy: Mapping[str, Any]) -> Iterator[Permission]:
+    """Give every permission of a policy's document."""
+    for statement in policy["Statement"]:
+        assert statement.keys() == {"Effect", "Action", "Resource"}
+        assert statement["Effect"] == "Allow"
+        for action in listed(statement["Action"]):
+            yield from (Permission(action=action, resource=resource) for resource in listed(statement["Resource"]))
+
+
+def granted(account: Account, arn: str) -> list[Permission]:
+    """Return all that a managed policy, or a role by its one policy, allows."""
+    iam = account.client("iam")
+    if ":policy/" in arn:
+        [version] = [each["VersionId"] for each in iam.list_policy_versions(PolicyArn=arn)["Versions"]]
+        policy = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    else:
+        name, policy_name = _role(account, arn)
+        policy = iam.get_role_policy(RoleName=name, PolicyName=policy_name)["PolicyDocument"]
+    return list(permissions(policy))
+
+
+@contextmanager
+def without(account: Account, arn: str, action: str) -> Iterator[None]:
+    """Take a permission away from a role for a while."""
+    before = granted(account, arn)
+    assert action in {each.action for each in before}
+    _grant(account, arn, [each for each in before if each.action != action])
+    try:
+        yield
+    finally:
+        _grant(account, arn, before)
+
+
+def is_denied(error: ClientError) -> bool:
+    """Tell whether AWS refuses because whoever asks may not."""
+    return error_code(error) in DENIALS
+
+
+def _grant(account: Account, arn: str, allowed: Iterable[Permission]) -> None:
+    name, policy_name = _role(account, arn)
+    document = json.dumps({"Version": "2012-10-17", "Statement": [each.statement() for each in allowed]})
+    account.client("iam").put_role_policy(RoleName=name, PolicyName=policy_name, PolicyDocument=document)
+
+
+def _role(account: Account, arn: str) -> tuple[str, str]:
+    name = arn.rpartition("/")[2]
+    [policy_name] = account.client("iam").list_role_policies(RoleName=name)["PolicyNames"]
+    return name, policy_name

@@ -1,0 +1,41 @@
+"""A deployment's life after it was made: a set that was there before joins it, and in the end it is taken down."""
+
+import pytest
+
+from pipeline.aws.deployment.bundle import Bundle
+from pipeline.aws.stack import find_stack
+from tests.acceptance.deployment.account import Account
+from tests.acceptance.deployment.deployment import deploy
+from tests.acceptance.deployment.edge import Ses
+from tests.support.builders import a_bounce
+from tests.support.command import good
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+
+def test_mail_of_a_set_that_was_there_before_is_followed_once_it_is_attached(
+    account: Account, bundle: Bundle, operator: None
+) -> None:
+    account.client("sesv2").create_configuration_set(ConfigurationSetName="newsletter")
+    joined = deploy(account, name="joined", bundle=bundle, parameters={"ConfigurationSets": "newsletter"})
+    for _ in range(2):
+        good("attach", "newsletter", "--stack", "joined", "--no-track-engagement")
+    Ses(joined, configuration_set="newsletter").send("bounce@joined.example")
+    assert eventually(lambda: joined.item("bounce@joined.example"), what="the item").verdict.suppressed
+    assert eventually(lambda: len(joined.rows()) == 2, what="its send and its bounce, in the log")
+
+
+def test_destroy_leaves_what_holds_data_and_takes_what_is_named(
+    account: Account, bundle: Bundle, operator: None
+) -> None:
+    doomed = deploy(account, name="doomed", bundle=bundle)
+    doomed.feed(a_bounce(recipients=["ann@doomed.example"]), b"poison")
+    eventually(lambda: doomed.item("ann@doomed.example"), what="the item")
+    bucket, table = doomed["LogBucket"], doomed["SuppressionTable"]
+    good("destroy", "--stack", "doomed", "--data", "--confirm", "doomed", "--confirm", bucket)
+    assert find_stack(account.client("cloudformation"), name="doomed") is None
+    assert bucket not in {each["Name"] for each in account.client("s3").list_buckets()["Buckets"]}
+    assert doomed.item("ann@doomed.example")
+    good("destroy", "--stack", "doomed", "--data", "--confirm", "doomed", "--confirm", table)
+    assert table not in account.client("dynamodb").list_tables()["TableNames"]

@@ -1,0 +1,42 @@
+"""What SES notifies a topic of reaches table and log, through the queue and directly."""
+
+import pytest
+
+from pipeline.aws.deployment.bundle import Bundle
+from pipeline.decode import decode
+from pipeline.event import Event
+from tests.acceptance.deployment.account import Account
+from tests.acceptance.deployment.deployment import Deployment, deploy
+from tests.support.builders import a_bounce, a_complaint
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", params=["queue", "direct"])
+def notified(request: pytest.FixtureRequest, account: Account, bundle: Bundle) -> Deployment:
+    """A deployment with a topic of its own, by one of the two routes."""
+    topic = account.client("sns").create_topic(Name=request.param)["TopicArn"]
+    route = {"NotificationTopic": topic, "NotificationRoute": request.param}
+    return deploy(account, name=request.param, bundle=bundle, parameters=route)
+
+
+def test_a_notification_becomes_an_item_and_a_row(notified: Deployment) -> None:
+    notification = a_bounce(recipients=["ann@notified.example"], vocabulary="notificationType")
+    notify(notified, notification)
+    item = eventually(lambda: notified.item("ann@notified.example"), what="the item")
+    assert item.verdict.suppressed
+    [event] = decode(notification)
+    assert isinstance(event, Event)
+    assert event.id in eventually(lambda: {row.event_id for row in notified.rows()}, what="the row")
+
+
+def test_poison_is_set_aside_and_what_comes_after_it_is_not(notified: Deployment) -> None:
+    notify(notified, b'{"notificationType": "Bounce"}', a_complaint(recipients=["bob@notified.example"]))
+    eventually(lambda: notified.item("bob@notified.example"), what="the item")
+    assert len(eventually(lambda: notified.objects("quarantine/"), what="the poison")) == 1
+
+
+def notify(deployment: Deployment, *notifications: bytes) -> None:
+    for notification in notifications:
+        deployment.client("sns").publish(TopicArn=deployment["NotificationTopicArn"], Message=notification.decode())

@@ -1,0 +1,80 @@
+"""E-mails are sent with the deployed configuration set, and the commands tell of the deployment what became of them."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from pipeline.aws.deployment.bundle import Bundle
+from pipeline.decode import decode
+from pipeline.event import Event
+from tests.acceptance.deployment.account import Account
+from tests.acceptance.deployment.deployment import Deployment, deploy
+from tests.acceptance.deployment.edge import Ses, athena_of
+from tests.support.builders import a_complaint
+from tests.support.command import good, refused, told
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+STACK = "story"
+BOUNCES, COMPLAINS, SUCCEEDS = "bounce@story.example", "complaint@story.example", "success@story.example"
+SUPPRESSED = {BOUNCES: "hard", COMPLAINS: "complaint"}
+
+
+@pytest.fixture(scope="module")
+def story(account: Account, bundle: Bundle) -> Deployment:
+    """A deployment of its own, so that nothing else is in its log and its table."""
+    return deploy(account, name=STACK, bundle=bundle)
+
+
+@pytest.fixture(scope="module")
+def sent(story: Deployment) -> set[str]:
+    """The ids of all events of three e-mails, once they are wherever they belong."""
+    events = Ses(story).send(BOUNCES, COMPLAINS, SUCCEEDS)
+    ids = {outcome.id for event in events for outcome in decode(event) if isinstance(outcome, Event)}
+    eventually(lambda: ids <= {row.event_id for row in story.rows()}, what="all events in the log")
+    for address in SUPPRESSED:
+        eventually(partial(story.item, address), what="the item")
+    return ids
+
+
+@pytest.fixture
+def athena(story: Deployment, operator: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commands find an Athena that knows Trino's SQL, which the emulator's does not."""
+    with athena_of(story) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_ATHENA", url)
+        yield
+
+
+def test_a_sender_is_told_who_is_suppressed(sent: set[str], operator: None) -> None:
+    answers = told("lookup", "--stack", STACK, "--json", BOUNCES, COMPLAINS, SUCCEEDS)
+    assert {each["address"]: each["reason"] for each in answers if each["suppressed"]} == SUPPRESSED
+
+
+def test_the_log_is_asked_in_sql(sent: set[str], athena: None) -> None:
+    [answer] = told("query", "--stack", STACK, "--json", "SELECT count(DISTINCT event_id) AS events FROM events")
+    assert int(answer["events"]) == len(sent)
+    sql = "SELECT address, fact FROM suppression_facts ORDER BY 1"
+    assert told("query", "--stack", STACK, "--json", sql) == [
+        {"address": address, "fact": fact} for address, fact in SUPPRESSED.items()
+    ]
+
+
+def test_the_log_replayed_into_the_live_table_changes_nothing_and_rebuilds_the_same(
+    sent: set[str], operator: None
+) -> None:
+    [live] = told("replay", "--stack", STACK, "--json")
+    [rebuilt] = told("replay", "--stack", STACK, "--json", "--into", f"{STACK}-suppression-rebuilt")
+    assert (live["written"], rebuilt["written"]) == (0, len(SUPPRESSED))
+    assert live["digest"] == rebuilt["digest"]
+
+
+def test_what_is_ingested_is_looked_up(sent: set[str], story: Deployment, operator: None) -> None:
+    good("ingest", "--stack", STACK, "-", given=a_complaint(recipients=["old@story.example"]))
+    [answer] = told("lookup", "--stack", STACK, "--json", "old@story.example")
+    assert answer["suppressed"]
+
+
+def test_a_stack_that_is_not_there_is_told(operator: None) -> None:
+    assert refused("lookup", "--stack", "elsewhere", BOUNCES).startswith("there is no stack elsewhere in eu-west-1")

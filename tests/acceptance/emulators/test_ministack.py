@@ -1,0 +1,63 @@
+"""The emulator runs, keeps to this machine, and asks who may do what."""
+
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.acceptance.emulators.ministack import Ministack, running
+from tests.acceptance.emulators.server import Server, open_to_the_network
+
+
+@pytest.fixture
+def ministack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ministack]:
+    with running(guarded=True) as ministack:
+        for name, value in ministack.environment().items():
+            monkeypatch.setenv(name, value)
+        yield ministack
+
+
+def test_a_user_without_a_policy_may_do_nothing(ministack: Ministack) -> None:
+    session = boto3.Session()  # the default one may know what the environment of an earlier test said
+    iam = session.client("iam")
+    iam.create_user(UserName="ann")
+    key = iam.create_access_key(UserName="ann")["AccessKey"]
+    s3 = session.client("s3", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.create_bucket(Bucket="hers", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel tells")
+def test_no_other_machine_reaches_it(ministack: Ministack) -> None:
+    assert open_to_the_network(ministack.process_id) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel tells")
+def test_a_server_that_other_machines_reach_is_seen() -> None:
+    with socket.socket() as listening:
+        listening.bind(("0.0.0.0", 0))  # noqa: S104 - what must be seen
+        listening.listen()
+        assert len(open_to_the_network(os.getpid())) == 1
+
+
+def test_nothing_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with running(guarded=False) as ministack:
+        address = urlsplit(ministack.endpoint_url)
+        assert list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
+    with socket.socket() as asking:
+        assert asking.connect_ex((address.hostname or "", address.port or 0)) != 0
+
+
+def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
+    broken = Server([sys.executable, "-c", "exit('no such thing')"], environment={}, folder=tmp_path, answers=bool)
+    with pytest.raises(AssertionError, match="no such thing"), broken:
+        pass

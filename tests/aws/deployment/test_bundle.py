@@ -1,0 +1,237 @@
+"""The Lambdas' bundle: complete, small, for their processor, and the same bytes wherever it is built."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import pytest
+
+from pipeline.aws.deployment import bundle as bundling
+from pipeline.aws.deployment.bundle import Bundle, build_bundle, source_files, to_zip, unzip
+from pipeline.aws.deployment.template import Runtime, load_template
+from pipeline.errors import UsageError
+from tests.acceptance.emulators.ministack import ROOT
+from tests.support.builders import a_bounce, a_delivery
+from tests.support.lambda_events import a_firehose_event, a_kinesis_event
+from tests.support.wheels import FOLDER, from_folder
+
+MAX_BYTES = 15_000_000
+LAMBDA = Runtime(python="3.14", architecture="arm64")
+OTHERS = [f"python3.{minor}" for minor in range(11, 16)]
+SAMPLES = {
+    "pipeline.aws.lambdas.transform": a_firehose_event(a_bounce()),
+    "pipeline.aws.lambdas.projector": a_kinesis_event(a_delivery()),  # which is no feedback, so no table is asked
+}
+ANSWERS = {
+    "pipeline.aws.lambdas.transform": lambda answer: answer["records"][0]["result"] == "Ok",
+    "pipeline.aws.lambdas.projector": lambda answer: answer == {"batchItemFailures": []},
+}
+
+# What Lambda's runtime brings beside Python itself.
+RUNTIME = ("boto3", "botocore", "s3transfer", "dateutil", "six.py", "urllib3")
+
+CALL = """
+import importlib, json, sys, types
+sys.path[:0] = sys.argv[2:]
+module = importlib.import_module(sys.argv[1])
+context = types.SimpleNamespace(
+    function_name="f", memory_limit_in_mb=1, invoked_function_arn="arn", aws_request_id="id", tenant_id=None
+)
+answer = module.handler(json.load(sys.stdin), context)
+print("\\n" + json.dumps({"answer": answer, "modules": sorted(sys.modules)}))
+"""
+
+PACK = """
+import hashlib, sys
+from pathlib import Path
+from pipeline.aws.deployment.archive import archived, unpacked
+from pipeline.aws.deployment.source import sources
+files = sources(sys.argv[2:])
+for file in sorted(Path(sys.argv[1]).glob("*.whl")):
+    files |= unpacked(file)
+print(hashlib.sha256(archived(files)).hexdigest())
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _libraries() -> Iterator[None]:
+    with from_folder():
+        yield
+
+
+@pytest.fixture(scope="module")
+def bundle(_libraries: None) -> Bundle:
+    """The bundle as it is deployed."""
+    return build_bundle(runtime=LAMBDA)
+
+
+@pytest.fixture(scope="module")
+def ours(_libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle for this machine, unpacked."""
+    folder = tmp_path_factory.mktemp("ours")
+    with zipfile.ZipFile(BytesIO(build_bundle(runtime=None).data)) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def locked(file: Path) -> set[str]:
+    """Return what a lock file pins, as `name==version`."""
+    return set(re.findall(r"^[\w.-]+==[\w.]+", file.read_text(), re.MULTILINE))
+
+
+def names(bundle: Bundle) -> list[str]:
+    with zipfile.ZipFile(BytesIO(bundle.data)) as archive:
+        return archive.namelist()
+
+
+def test_the_template_says_what_runs_it() -> None:
+    assert load_template().runtime == LAMBDA
+    assert load_template().handlers == tuple(sorted(SAMPLES))
+
+
+def test_it_is_small(bundle: Bundle) -> None:
+    assert len(bundle.data) < MAX_BYTES
+    assert sha256(bundle.data).hexdigest() == bundle.sha256
+
+
+def test_its_machine_code_is_for_the_lambdas_python_and_processor_whatever_ours_is(bundle: Bundle) -> None:
+    machine_code = [name for name in names(bundle) if name.endswith(".so")]
+    assert {name.partition("/")[0] for name in machine_code} == {"msgspec", "pybase64"}
+    assert all(".cpython-314-aarch64-linux-gnu." in name for name in machine_code)
+
+
+def test_it_holds_the_handlers_and_what_they_import_and_nothing_else_of_ours(bundle: Bundle) -> None:
+    found = names(bundle)
+    assert {f"{name.replace('.', '/')}.py" for name in load_template().handlers} <= set(found)
+    assert {"pipeline/decode.py", "pipeline/standing.py", "pipeline/aws/dynamodb.py"} <= set(found)
+    unwanted = ("boto3/", "botocore/", "pyarrow/", "pipeline/cli/", "pipeline/local/", "pipeline/aws/deployment/")
+    assert [name for name in found if name.startswith(unwanted)] == []
+    assert [name for name in found if "__pycache__" in name or name.endswith(".pyc") or name.startswith("bin/")] == []
+
+
+def test_lambda_may_read_it_and_nothing_in_it_knows_when_it_was_made(bundle: Bundle) -> None:
+    with zipfile.ZipFile(BytesIO(bundle.data)) as archive:
+        entries = archive.infolist()
+    assert [entry.filename for entry in entries] == sorted({entry.filename for entry in entries})
+    assert {
+        (entry.date_time, entry.external_attr >> 16, entry.create_system, entry.compress_type) for entry in entries
+    } == {((1980, 1, 1, 0, 0, 0), 0o100644, 3, zipfile.ZIP_STORED)}
+
+
+def test_building_it_again_gives_the_same_bytes(bundle: Bundle) -> None:
+    mask = os.umask(0o077)
+    try:
+        assert build_bundle(runtime=LAMBDA) == bundle
+    finally:
+        os.umask(mask)
+
+
+@pytest.mark.parametrize("python", [sys.executable, *OTHERS], ids=["this", *OTHERS])
+def test_every_python_builds_the_same_bytes(python: str, bundle: Bundle, tmp_path: Path) -> None:
+    """Those that this machine has; the first is there anywhere."""
+    if not _runs(python):
+        pytest.skip(f"{python} is not on this machine")
+    wheels = bundling.fetch_wheels(tmp_path, runtime=LAMBDA)
+    assert len(wheels) == len(locked(ROOT / "infra" / "lambda.lock"))
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
+    built = subprocess.run(  # noqa: S603 - a Python of this machine
+        [python, "-c", PACK, str(tmp_path), *load_template().handlers],
+        env=environment | {"PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert built.stdout.strip() == bundle.sha256
+
+
+@pytest.mark.parametrize("module", SAMPLES)
+def test_a_handler_answers_where_nothing_is_installed_but_the_bundle(module: str, ours: Path, tmp_path: Path) -> None:
+    """Nor is it this project's checkout that answers; boto3 is the runtime's."""
+    for name in RUNTIME:
+        found = next(Path(folder) / name for folder in sys.path if (Path(folder) / name).exists())
+        (tmp_path / name).symlink_to(found)
+    called = subprocess.run(  # noqa: S603 - this very Python
+        [sys.executable, "-I", "-S", "-c", CALL, module, str(ours), str(tmp_path)],
+        env={"MAILFOLD_TABLE": "table", "MAILFOLD_BUCKET": "bucket", "AWS_DEFAULT_REGION": "eu-west-1"},
+        input=json.dumps(SAMPLES[module]),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert called.returncode == 0, called.stderr
+    told: Any = json.loads(called.stdout.splitlines()[-1])
+    assert ANSWERS[module](told["answer"])
+    own = {name for name in told["modules"] if name.partition(".")[0] == "pipeline"}
+    assert own
+    assert own <= {
+        path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in source_files([module])
+    }
+
+
+def test_what_is_imported_later_or_for_types_alone_is_found_too() -> None:
+    found = source_files(["pipeline.aws.stack"])
+    assert set(found) == {"pipeline/__init__.py", "pipeline/aws/__init__.py"} | {
+        f"pipeline/{name}.py" for name in ("errors", "aws/stack", "aws/refusal")
+    }
+    assert "pipeline/aws/deployment/bundle.py" in source_files(["pipeline.cli.deploy"])
+    assert "pipeline/aws/archive/schema.py" in source_files(
+        ["pipeline.aws.archive.schema"]
+    )  # `from pipeline.aws import glue_type`
+
+
+def test_what_is_deployed_is_what_the_tests_run_with() -> None:
+    deployed, tested = (locked(ROOT / name) for name in ("infra/lambda.lock", "requirements.lock"))
+    assert deployed
+    assert deployed <= tested
+
+
+def test_a_wheels_programs_are_left_out_and_its_modules_put_where_they_are_found(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as archive:
+        for name in ("a/", "a/b.py", "a-1.data/scripts/run", "a-1.data/purelib/c.py", "a-1.data/platlib/d.so"):
+            archive.writestr(name, name)
+    assert sorted(unzip(tmp_path / "a.whl")) == ["a/b.py", "c.py", "d.so"]
+
+
+def test_files_in_any_order_make_the_same_archive() -> None:
+    assert to_zip({"b": b"2", "a": b"1"}) == to_zip({"a": b"1", "b": b"2"})
+
+
+def test_a_library_that_is_not_the_locked_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    for file in FOLDER.glob("*.whl"):
+        links.joinpath(file.name).write_bytes(file.read_bytes() + b"!" * file.name.startswith("idna"))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(links))
+    with pytest.raises(UsageError, match=r"pip cannot fetch .* for python3.14 on arm64: .* DO NOT MATCH THE HASHES"):
+        build_bundle(runtime=LAMBDA)
+
+
+def test_a_runtime_that_no_wheel_is_for_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match=r"for python3.99 on arm64: .*No matching distribution found for msgspec"):
+        build_bundle(runtime=Runtime(python="3.99", architecture="arm64"))
+
+
+def test_a_python_without_pip_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundling, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match="ensurepip"):
+        build_bundle(runtime=LAMBDA)
+
+
+def _runs(python: str) -> bool:
+    """Tell whether there is such a Python; a version manager's stand-in for one that is not there ends badly."""
+    if which(python) is None:
+        return False
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603 - a Python of this machine

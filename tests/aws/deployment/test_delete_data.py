@@ -1,0 +1,49 @@
+"""What could not be deleted is never taken for deleted; what is on its way out is not told again."""
+
+import pytest
+from botocore.exceptions import WaiterError
+from botocore.stub import Stubber
+
+from pipeline.aws.deployment.retained import RetainedKind, RetainedResource, delete_data
+from pipeline.errors import ServiceUnavailable, UsageError
+from tests.support.fake_service import client
+
+STREAM, TABLE = (
+    RetainedResource(kind=RetainedKind.STREAM, id="mail-feedback"),
+    RetainedResource(kind=RetainedKind.TABLE, id="mail-suppression-1"),
+)
+
+
+def test_a_deletion_that_aws_denies_is_told() -> None:
+    kinesis = client("kinesis")
+    with Stubber(kinesis) as stubber:
+        stubber.add_client_error("delete_stream", "AccessDeniedException", "no")
+        with pytest.raises(UsageError, match=r"^AWS denies deleting the stream mail-feedback"):
+            delete_data(lambda _: kinesis, STREAM)
+
+
+def test_a_table_that_is_on_its_way_out_is_not_told_again() -> None:
+    dynamodb = client("dynamodb")
+    with Stubber(dynamodb) as stubber:  # one look, and no more
+        stubber.add_response("describe_table", {"Table": {"TableName": TABLE.id, "TableStatus": "DELETING"}})
+        delete_data(lambda _: dynamodb, TABLE)
+        stubber.assert_no_pending_responses()
+
+
+def test_a_table_that_does_not_come_to_rest_is_an_outage_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    dynamodb = client("dynamodb")
+
+    def wait_in_vain(**_: object) -> None:
+        raise WaiterError(name="TableExists", reason="Max attempts exceeded", last_response={})
+
+    waiter = dynamodb.get_waiter("table_exists")
+    monkeypatch.setattr(waiter, "wait", wait_in_vain)
+    monkeypatch.setattr(dynamodb, "get_waiter", lambda _: waiter)
+    with Stubber(dynamodb) as stubber:
+        stubber.add_response(
+            "describe_table",
+            {"Table": {"TableName": TABLE.id, "TableStatus": "ACTIVE", "DeletionProtectionEnabled": True}},
+        )
+        stubber.add_response("update_table", {}, {"TableName": TABLE.id, "DeletionProtectionEnabled": False})
+        with pytest.raises(ServiceUnavailable, match=r"is not at rest: try again later$"):
+            delete_data(lambda _: dynamodb, TABLE)

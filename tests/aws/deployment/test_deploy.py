@@ -1,0 +1,152 @@
+"""A deployment, step by step: what is asked of AWS, in which order, and what is left where nobody goes on."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.aws.deployment.template import load_template
+from pipeline.aws.dynamodb import table_definition
+from pipeline.aws.stack import SuppressionTables
+from pipeline.errors import DeploymentFailed
+from tests.support.fake_athena import FakeAthena
+from tests.support.fake_cloudformation import NAME, OURS, OUTPUTS, FakeCloudFormation, a_step
+from tests.support.fake_service import client
+from tests.support.one_deployment import BUCKET, BUNDLE, CHANGES, MADE, UPDATED, AnOperator, deployed, live_tables
+
+pytestmark = pytest.mark.usefixtures("beside_cloudformation")
+
+
+def parameters(cloudformation: FakeCloudFormation) -> dict[str, Any]:
+    given = cloudformation.asked("create_change_set")["Parameters"]
+    return {one["ParameterKey"]: one.get("ParameterValue", one.get("UsePreviousValue")) for one in given}
+
+
+def test_a_stack_that_is_not_there_is_made_from_what_was_uploaded() -> None:
+    cloudformation, operator = FakeCloudFormation(changes=CHANGES, steps=MADE), AnOperator()
+    stack = deployed(cloudformation, operator=operator, parameters={"StreamShards": "2"})
+    assert stack is not None
+    assert stack.status == "CREATE_COMPLETE"
+    assert parameters(cloudformation) == {
+        "CodeBucket": BUCKET,
+        "CodeKey": "bundle-0123.zip",
+        "StreamShards": "2",
+    }
+    key = f"template-{load_template().sha256}.yaml"
+    assert cloudformation.asked("create_change_set")["TemplateURL"].endswith(f"/{BUCKET}/{key}")
+    s3 = client("s3")
+    assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == load_template().text.encode()
+    assert s3.get_object(Bucket=BUCKET, Key="bundle-0123.zip")["Body"].read() == BUNDLE.data
+
+
+def test_what_is_asked_again_since_no_answer_came_is_known_for_the_same() -> None:
+    """boto3 repeats such calls; without a token, CloudFormation would refuse the second as another's."""
+    cloudformation = FakeCloudFormation(changes=CHANGES, steps=MADE)
+    deployed(cloudformation)
+    assert cloudformation.asked("create_change_set")["ClientToken"].isalnum()
+    assert cloudformation.asked("execute_change_set")["ClientRequestToken"].isalnum()
+
+
+def test_what_would_change_is_shown_before_it_is_done_and_then_what_happens_in_order() -> None:
+    cloudformation, operator = FakeCloudFormation(changes=CHANGES, steps=MADE), AnOperator()
+    deployed(cloudformation, operator=operator)
+    [found] = operator.found
+    assert found is not None
+    assert [change.logical_id for change in found.changes] == ["LogBucket", "Transform"]
+    assert [(event.logical_id, event.status) for event in operator.events] == [
+        (NAME, "CREATE_IN_PROGRESS"),
+        ("LogBucket", "CREATE_COMPLETE"),
+        (NAME, "CREATE_COMPLETE"),
+    ]
+    assert [event.is_end for event in operator.events] == [False, False, True]
+
+
+def test_a_stack_that_was_made_is_protected_and_its_table_is_live() -> None:
+    cloudformation = FakeCloudFormation(changes=CHANGES, steps=MADE)
+    deployed(cloudformation)
+    assert cloudformation.protected
+    assert live_tables() == SuppressionTables(live=OUTPUTS["SuppressionTable"])
+
+
+def test_an_update_leaves_what_is_not_given_as_it_was_and_the_live_table_too() -> None:
+    client("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value='{"live":"another"}', Type="String")
+    client("dynamodb").create_table(**table_definition("another"))
+    before = OURS | {"StreamShards": "2", "NoLongerThere": "1"}
+    cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", parameters=before, changes=CHANGES, steps=UPDATED)
+    deployed(cloudformation, parameters={"AlarmEmail": "ann@example.com"})
+    assert cloudformation.asked("create_change_set")["ChangeSetType"] == "UPDATE"
+    assert parameters(cloudformation) == {
+        "AlarmEmail": "ann@example.com",
+        "CodeBucket": BUCKET,
+        "CodeKey": "bundle-0123.zip",
+        **dict.fromkeys(("LogFirstDay", "StreamShards", "TrackEngagement"), True),
+    }
+    assert live_tables() == SuppressionTables(live="another")
+
+
+@pytest.mark.parametrize("tables", ['{"live":"gone"}', '{"live":"mail-suppression-5af3dc00","also":["gone"]}'])
+def test_a_parameter_that_names_a_table_which_is_gone_is_no_deployment_that_works(tables: str) -> None:
+    """A stack of the same name left it, and its table was deleted: feedback would wait until it is lost."""
+    client("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value=tables, Type="String")
+    with pytest.raises(DeploymentFailed, match=r"not there, .*: gone; delete it with `aws ssm delete-parameter "):
+        deployed(FakeCloudFormation(changes=CHANGES, steps=MADE))
+    client("ssm").delete_parameter(Name=OUTPUTS["TablesParameter"])
+    assert deployed(FakeCloudFormation(status="CREATE_COMPLETE")) is not None
+
+
+def test_the_end_is_the_new_one_and_not_that_of_an_older_change() -> None:
+    steps = [
+        [],
+        [a_step("UPDATE_IN_PROGRESS")],
+        [a_step("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")],
+        [a_step("UPDATE_COMPLETE")],
+    ]
+    operator = AnOperator()
+    deployed(FakeCloudFormation(status="UPDATE_COMPLETE", changes=CHANGES, steps=steps), operator=operator)
+    assert len(operator.events) == 3
+
+
+@pytest.mark.parametrize("status", [None, "UPDATE_COMPLETE"])
+def test_a_dry_run_leaves_nothing_but_what_was_uploaded(status: str | None) -> None:
+    cloudformation, operator = FakeCloudFormation(status=status, changes=CHANGES), AnOperator()
+    assert deployed(cloudformation, operator=operator, dry_run=True) is None
+    assert operator.found[0] is not None
+    assert (cloudformation.status, cloudformation.change_sets) == (status, [])
+    assert "execute_change_set" not in cloudformation.operations()
+    assert live_tables() is None
+
+
+@pytest.mark.parametrize("status", [None, "UPDATE_COMPLETE"])
+def test_without_consent_nothing_is_done_and_nothing_left(status: str | None) -> None:
+    cloudformation = FakeCloudFormation(status=status, changes=CHANGES)
+    assert deployed(cloudformation, operator=AnOperator(agrees=False)) is None
+    assert (cloudformation.status, cloudformation.change_sets) == (status, [])
+    assert "execute_change_set" not in cloudformation.operations()
+
+
+@pytest.mark.parametrize("operation", ["describe_change_set", "changes", "agrees"])
+def test_an_interrupt_before_anything_was_done_leaves_nothing(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloudformation, operator = FakeCloudFormation(changes=CHANGES), AnOperator()
+    if hasattr(operator, operation):
+        monkeypatch.setattr(operator, operation, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    else:
+        cloudformation.interrupts[operation] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        deployed(cloudformation, operator=operator)
+    assert (cloudformation.status, cloudformation.change_sets) == (None, [])
+
+
+def test_where_nothing_would_change_what_stands_beside_the_stack_is_still_completed() -> None:
+    cloudformation, operator = FakeCloudFormation(status="CREATE_COMPLETE"), AnOperator()
+    assert deployed(cloudformation, operator=operator) is not None
+    assert operator.found == [None]
+    assert cloudformation.protected
+    assert live_tables() is not None
+    assert cloudformation.change_sets == []
+
+
+def test_athena_is_brought_up_to_date_unless_it_is_to_be_left() -> None:
+    athena, operator = FakeAthena(), AnOperator()
+    deployed(FakeCloudFormation(status="CREATE_COMPLETE"), operator=operator, athena=athena)
+    assert {"Athena has the view daily_rates", "Athena has the query history_of_a_mail"} <= set(operator.steps)
+    deployed(FakeCloudFormation(status="CREATE_COMPLETE"), athena=(left := FakeAthena()), views=False)
+    assert (bool(athena.calls), left.calls) == (True, [])

@@ -1,0 +1,246 @@
+"""What holds data is found while the stack is there and once it is gone, and deleted with all that it holds."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from pipeline.aws.deployment.retained import KINDS, RetainedKind, RetainedResource, delete_data, retained_resources
+from pipeline.aws.deployment.template import load_template
+from pipeline.aws.dynamodb import ensure_table
+from pipeline.errors import ServiceUnavailable, UsageError
+from tests.support import cloudformation
+from tests.support.fake_service import REGION, FakeService, client
+
+POLICIES = {"AWS::S3::BucketPolicy"}  # kept with the bucket, and gone with it
+KEY = {"AttributeName": "address", "KeyType": "HASH"}
+MADE: dict[str, dict[str, Any]] = {
+    "LogBucket": {"Type": "AWS::S3::Bucket"},
+    "SuppressionTable": {
+        "Type": "AWS::DynamoDB::Table",
+        "Properties": {
+            "TableName": "mail-suppression-1",
+            "KeySchema": [KEY],
+            "AttributeDefinitions": [{"AttributeName": "address", "AttributeType": "S"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        },
+    },
+    "FeedbackStream": {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": 1}},
+    "RuleDeadLetters": {"Type": "AWS::SQS::Queue"},
+    "ProjectorLogs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "mail-logs"}},
+}
+
+
+@pytest.fixture(autouse=True)
+def aws() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+def make_stack(name: str = "mail", made: dict[str, dict[str, Any]] = MADE) -> None:
+    kept = {logical: one | {"DeletionPolicy": "Retain"} for logical, one in made.items()}
+    client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps({"Resources": kept}))
+
+
+def make_parameter(stack: str = "mail") -> None:
+    client("ssm").put_parameter(Name=f"/mailfold/{stack}/tables", Value="{}", Type="String")
+
+
+def found() -> Sequence[RetainedResource]:
+    return retained_resources(client, stack="mail")
+
+
+def only(kind: RetainedKind) -> RetainedResource:
+    [one] = [one for one in found() if one.kind is kind]
+    return one
+
+
+def test_every_type_that_the_template_keeps_is_known() -> None:
+    assert load_template().stateful - POLICIES == KINDS.keys()
+    kept = {one["Type"] for one in cloudformation.template()["Resources"].values() if "DeletionPolicy" in one}
+    assert kept - POLICIES == KINDS.keys()
+
+
+def test_everything_is_found_while_the_stack_is_there_and_when_it_is_gone() -> None:
+    make_stack()
+    make_parameter()
+    ensure_table(client("dynamodb"), "mail-consumer")
+    while_there = found()
+    assert [one.kind for one in while_there] == [*RetainedKind]
+    client("cloudformation").delete_stack(StackName="mail")
+    assert found() == while_there
+
+
+def test_a_queue_is_called_by_its_name_and_not_by_its_url() -> None:
+    make_stack()
+    queue = only(RetainedKind.QUEUE)
+    assert queue.id.endswith(f"/{queue.name}")
+    assert "/" not in queue.name
+
+
+def test_what_an_older_stack_of_the_name_left_is_found_beside_the_new_ones() -> None:
+    bucket = {"LogBucket": MADE["LogBucket"]}
+    make_stack(made=bucket)
+    client("cloudformation").delete_stack(StackName="mail")
+    make_stack(made=bucket)
+    assert [one.kind for one in found()] == [RetainedKind.BUCKET, RetainedKind.BUCKET]
+
+
+def test_a_table_of_a_rebuild_is_found_and_nothing_of_other_stacks() -> None:
+    make_stack("mail-2", made={"LogBucket": MADE["LogBucket"]})
+    make_parameter("mail-2")
+    for name in ("mail-suppression-2", "mail-2-suppression-1", "mail-suppressions"):
+        ensure_table(client("dynamodb"), name)
+    assert found() == (RetainedResource(kind=RetainedKind.TABLE, id="mail-suppression-2"),)
+
+
+class FakeHistory(FakeService):
+    """CloudFormation with a stack that an update gave another bucket."""
+
+    SERVICE = "cloudformation"
+
+    def _list_stacks(self, **_: Any) -> dict[str, Any]:
+        return {
+            "StackSummaries": [{"StackName": "mail", "StackId": "id"}, {"StackName": "mail-2", "StackId": "another"}]
+        }
+
+    def _list_stack_resources(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        assert StackName == "id"
+        return {"StackResourceSummaries": [self._bucket("new", "CREATE_COMPLETE")]}
+
+    def _describe_stack_events(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        assert StackName == "id"
+        return {"StackEvents": [self._bucket("old", "DELETE_SKIPPED"), self._bucket("gone", "DELETE_COMPLETE")]}
+
+    @staticmethod
+    def _bucket(name: str, status: str) -> dict[str, Any]:
+        return {"ResourceType": "AWS::S3::Bucket", "ResourceStatus": status, "PhysicalResourceId": name * 3}
+
+
+def test_what_the_kinesis_client_library_made_is_found_and_told_from_the_suppressions() -> None:
+    leases = ["mail-consumer", "mail-consumer-CoordinatorState", "mail-consumer-WorkerMetricStats"]
+    for name in (*leases, "mail-consumer-2", "mail-2-consumer"):
+        ensure_table(client("dynamodb"), name)
+    assert found() == tuple(RetainedResource(kind=RetainedKind.LEASES, id=name) for name in leases)
+    for one in found():
+        delete_data(client, one)
+    assert found() == ()
+    application = cloudformation.consumed_by("container").outputs["ConsumerApplication"]["Value"]
+    assert application == f"{cloudformation.NAME}-consumer"
+
+
+def test_what_an_update_replaced_and_kept_is_found_too() -> None:
+    cloudformation = FakeHistory().client()
+    for name in ("newnewnew", "oldoldold", "gonegonegone"):
+        client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    left = retained_resources(
+        lambda service: cloudformation if service == "cloudformation" else client(service), stack="mail"
+    )
+    assert [one.name for one in left] == ["newnewnew", "oldoldold"]
+
+
+def test_a_log_group_that_only_begins_so_is_none() -> None:
+    make_stack(made={"ProjectorLogs": MADE["ProjectorLogs"]})
+    client("logs").create_log_group(logGroupName="mail-logs-of-somebody")
+    client("logs").delete_log_group(logGroupName="mail-logs")
+    assert found() == ()
+
+
+@pytest.mark.parametrize("kind", RetainedKind)
+def test_it_is_gone_with_all_that_it_holds_and_nothing_else_is(kind: RetainedKind) -> None:
+    make_stack()
+    make_parameter()
+    ensure_table(client("dynamodb"), "mail-consumer")
+    before, one = found(), only(kind)
+    delete_data(client, one)
+    assert found() == tuple(other for other in before if other != one)
+    delete_data(client, one)  # as after an interrupt
+
+
+def test_a_bucket_goes_with_every_version_marker_and_unfinished_upload() -> None:
+    make_stack()
+    s3, bucket = client("s3"), only(RetainedKind.BUCKET)
+    s3.put_bucket_versioning(Bucket=bucket.id, VersioningConfiguration={"Status": "Enabled"})
+    for number in range(25):
+        s3.put_object(Bucket=bucket.id, Key=f"events/{number % 20}", Body=b"x")
+    s3.delete_object(Bucket=bucket.id, Key="events/7")
+    s3.create_multipart_upload(Bucket=bucket.id, Key="events/unfinished")
+
+    def few(params: dict[str, Any], **_: Any) -> None:
+        params["MaxKeys"] = 10
+
+    seen: list[int] = []
+    s3.meta.events.register("provide-client-params.s3.ListObjectVersions", few)
+    try:
+        delete_data(client, bucket, progress=seen.append)
+    finally:
+        s3.meta.events.unregister("provide-client-params.s3.ListObjectVersions", few)
+    assert seen[-1] == 26
+    assert len(seen) >= 3
+    assert bucket not in found()
+
+
+@pytest.mark.parametrize(("times", "is_gone"), [(2, True), (100, False)])
+def test_a_bucket_that_somebody_writes_into_is_emptied_again_and_given_up_in_the_end(times: int, is_gone: bool) -> None:
+    make_stack()
+    s3, bucket, writes = client("s3"), only(RetainedKind.BUCKET), iter(range(times))
+
+    def write(**_: Any) -> None:
+        if next(writes, None) is not None:
+            s3.put_object(Bucket=bucket.id, Key="late", Body=b"x")
+
+    s3.meta.events.register("before-call.s3.DeleteBucket", write)
+    try:
+        with nullcontext() if is_gone else pytest.raises(ServiceUnavailable, match="writes into the bucket"):
+            delete_data(client, bucket)
+    finally:
+        s3.meta.events.unregister("before-call.s3.DeleteBucket", write)
+    assert (bucket not in found()) == is_gone
+
+
+@pytest.mark.parametrize(("code", "error"), [("AccessDenied", UsageError), ("InternalError", ServiceUnavailable)])
+def test_an_object_that_s3_does_not_delete_is_told(code: str, error: type[Exception]) -> None:
+    make_stack()
+    s3, bucket = client("s3"), only(RetainedKind.BUCKET)
+    s3.put_object(Bucket=bucket.id, Key="kept", Body=b"x")
+
+    def refuse(**_: Any) -> Any:
+        return type("Answer", (), {"status_code": 200})(), {"Errors": [{"Key": "kept", "Code": code}]}
+
+    s3.meta.events.register("before-call.s3.DeleteObjects", refuse)
+    try:
+        with pytest.raises(error, match=f"1 objects of {bucket.name}: {code}"):
+            delete_data(client, bucket)
+    finally:
+        s3.meta.events.unregister("before-call.s3.DeleteObjects", refuse)
+    assert bucket in found()
+
+
+def test_a_table_that_is_protected_goes_once_its_name_was_typed() -> None:
+    make_stack(made={})
+    ensure_table(client("dynamodb"), "mail-suppression-2", protected=True)
+    with pytest.raises(ClientError):
+        client("dynamodb").delete_table(TableName="mail-suppression-2")
+    delete_data(client, only(RetainedKind.TABLE))
+    assert found() == ()
+
+
+def test_what_may_not_be_looked_at_is_no_missing_one() -> None:
+    make_stack()
+
+    def deny(**_: Any) -> Any:
+        return type("Answer", (), {"status_code": 403})(), {
+            "Error": {"Code": "AccessDeniedException", "Message": "no"},
+            "ResponseMetadata": {"HTTPStatusCode": 403},
+        }
+
+    client("kinesis").meta.events.register("before-call.kinesis.DescribeStreamSummary", deny)
+    try:
+        with pytest.raises(UsageError, match="denies looking for the stream"):
+            found()
+    finally:
+        client("kinesis").meta.events.unregister("before-call.kinesis.DescribeStreamSummary", deny)

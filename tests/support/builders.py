@@ -1,0 +1,222 @@
+"""Payloads for tests: SES's records as bytes, and the carriers they travel in.
+
+Every `a_…` gives one record of example traffic as JSON; keyword arguments change what a test is about. `mail` and the
+event's own object take further fields, or `ABSENT` to leave one out. Every `in_…` wraps payloads as AWS does.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from pipeline.timestamp import format_time
+
+ADA = "ada@example.com"
+BOB = "bob@example.net"
+MESSAGE_ID = "0100018f00000000-11111111-2222-4333-8444-555555555555-000000"
+FEEDBACK_ID = "0100018f00000000-aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee-000000"
+SENT_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OCCURRED_AT = SENT_AT + timedelta(seconds=2)
+USER_AGENT = "Mozilla/5.0"
+ABSENT: Final = object()
+
+Vocabulary = Literal["eventType", "notificationType"]
+Fields = Mapping[str, Any]
+
+
+def a_record(type_name: str, own: Fields, *, vocabulary: Vocabulary = "eventType", **mail: Any) -> bytes:
+    """Return a record of any type; `own` is its own object by name, `mail` changes the mail's fields."""
+    fields = {
+        "timestamp": format_time(SENT_AT),
+        "messageId": MESSAGE_ID,
+        "source": "news@example.org",
+        "sendingAccountId": "123456789012",
+        "destination": [ADA],
+    }
+    return dumped({vocabulary: type_name, "mail": merged(fields, mail), **own})
+
+
+def a_send(**mail: Any) -> bytes:
+    """Return a Send."""
+    return a_record("Send", {"send": {}}, **mail)
+
+
+def a_delivery(*, recipients: Iterable[str] = (ADA,), at: datetime = OCCURRED_AT, **mail: Any) -> bytes:
+    """Return a Delivery."""
+    own = {
+        "timestamp": format_time(at),
+        "processingTimeMillis": 1_234,
+        "recipients": list(recipients),
+        "smtpResponse": "250 2.6.0 Message received",
+        "reportingMTA": "a8-50.smtp-out.amazonses.com",
+    }
+    return a_record("Delivery", {"delivery": own}, **mail)
+
+
+def a_bounce(
+    *,
+    recipients: Iterable[str] = (ADA,),
+    bounce_type: str = "Permanent",
+    sub_type: str = "General",
+    feedback_id: str = FEEDBACK_ID,
+    at: datetime = OCCURRED_AT,
+    person: Fields | None = None,
+    bounce: Fields | None = None,
+    **mail: Any,
+) -> bytes:
+    """Return a Bounce; `person` changes what the remote server said about each recipient."""
+    said = {"action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"}
+    own = {
+        "bounceType": bounce_type,
+        "bounceSubType": sub_type,
+        "bouncedRecipients": [merged({"emailAddress": one, **said}, person) for one in recipients],
+        "timestamp": format_time(at),
+        "feedbackId": feedback_id,
+        "reportingMTA": "dsn; a8-50.smtp-out.amazonses.com",
+    }
+    return a_record("Bounce", {"bounce": merged(own, bounce)}, **mail)
+
+
+def a_soft_bounce(**changes: Any) -> bytes:
+    """Return a Bounce of a full mailbox."""
+    said = {"status": "4.2.2", "diagnosticCode": "smtp; 452 4.2.2 mailbox full"}
+    return a_bounce(**{"bounce_type": "Transient", "sub_type": "MailboxFull", "person": said} | changes)
+
+
+def a_complaint(
+    *,
+    recipients: Iterable[str] = (ADA,),
+    feedback_id: str = FEEDBACK_ID,
+    feedback_type: str = "abuse",
+    at: datetime = OCCURRED_AT,
+    complaint: Fields | None = None,
+    **mail: Any,
+) -> bytes:
+    """Return a Complaint."""
+    own = {
+        "complainedRecipients": [{"emailAddress": one} for one in recipients],
+        "timestamp": format_time(at),
+        "feedbackId": feedback_id,
+        "complaintSubType": None,
+        "complaintFeedbackType": feedback_type,
+        "userAgent": USER_AGENT,
+    }
+    return a_record("Complaint", {"complaint": merged(own, complaint)}, **mail)
+
+
+def an_open(*, at: datetime = OCCURRED_AT, ip: str = "192.0.2.1", user_agent: str = USER_AGENT, **mail: Any) -> bytes:
+    """Return an Open."""
+    own = {"ipAddress": ip, "timestamp": format_time(at), "userAgent": user_agent}
+    return a_record("Open", {"open": own}, **mail)
+
+
+def a_click(*, at: datetime = OCCURRED_AT, link: str = "https://example.org/", **mail: Any) -> bytes:
+    """Return a Click."""
+    own = {
+        "ipAddress": "192.0.2.1",
+        "timestamp": format_time(at),
+        "userAgent": USER_AGENT,
+        "link": link,
+        "linkTags": None,
+    }
+    return a_record("Click", {"click": own}, **mail)
+
+
+def a_decision(
+    *,
+    action: str = "suppress",
+    address: str = ADA,
+    at: datetime = OCCURRED_AT,
+    decision_id: str = "0" * 32,
+    **decision: Any,
+) -> bytes:
+    """Return an operator's decision."""
+    own = {"id": decision_id, "action": action, "address": address, "decidedAt": format_time(at)}
+    return dumped({"eventType": "Decision", "decision": merged(own, decision)})
+
+
+def one_of_each() -> dict[str, bytes]:
+    """Return a record of each of SES's ten types, by the name of its kind."""
+    delay = {
+        "timestamp": format_time(OCCURRED_AT),
+        "delayType": "General",
+        "delayedRecipients": [{"emailAddress": ADA}],
+    }
+    subscription = {"timestamp": format_time(OCCURRED_AT), "contactList": "news", "source": "UnsubscribeHeader"}
+    failure = {"templateName": "welcome", "errorMessage": "Attribute 'name' is not present"}
+    return {
+        "send": a_send(),
+        "delivery": a_delivery(),
+        "bounce": a_bounce(),
+        "complaint": a_complaint(),
+        "reject": a_record("Reject", {"reject": {"reason": "Bad content"}}),
+        "open": an_open(),
+        "click": a_click(),
+        "rendering_failure": a_record("Rendering Failure", {"failure": failure}),
+        "delivery_delay": a_record("DeliveryDelay", {"deliveryDelay": delay}),
+        "subscription": a_record("Subscription", {"subscription": subscription}),
+    }
+
+
+def as_notification(record: bytes) -> bytes:
+    """Return an event-publishing record as the same happening's feedback notification."""
+    event = json.loads(record)
+    return dumped({"notificationType": event.pop("eventType"), **event})
+
+
+def in_sns(payload: bytes, **changes: Any) -> bytes:
+    """Return SNS's JSON envelope, as its HTTP and SQS subscribers get it."""
+    return dumped(merged({"Type": "Notification", "MessageId": "sns-1", "Message": payload.decode()}, changes))
+
+
+def in_sqs(*payloads: bytes) -> bytes:
+    """Return what SQS's ReceiveMessage gives."""
+    return dumped({"Messages": [{"MessageId": "sqs-1", "Body": one.decode()} for one in payloads]})
+
+
+def in_lambda_sns(*payloads: bytes) -> bytes:
+    """Return what Lambda gets from SNS."""
+    return dumped({"Records": [{"EventSource": "aws:sns", "Sns": json.loads(in_sns(one))} for one in payloads]})
+
+
+def in_lambda_sqs(*payloads: bytes) -> bytes:
+    """Return what Lambda gets from SQS."""
+    return dumped({"Records": [{"messageId": "1", "eventSource": "aws:sqs", "body": one.decode()} for one in payloads]})
+
+
+def in_eventbridge(payload: bytes, *, detail_type: str = "Email Bounced") -> bytes:
+    """Return EventBridge's envelope; its detail is an object."""
+    envelope = {"version": "0", "id": "eb-1", "detail-type": detail_type, "source": "aws.ses", "region": "eu-west-1"}
+    return dumped(envelope)[:-1] + b',"detail":' + payload.strip() + b"}"
+
+
+def in_kinesis(*payloads: bytes) -> bytes:
+    """Return what Lambda gets from a Kinesis stream."""
+    data = ({"partitionKey": "1", "sequenceNumber": str(n), "data": base64(one)} for n, one in enumerate(payloads))
+    return dumped({"Records": [{"eventSource": "aws:kinesis", "kinesis": one} for one in data]})
+
+
+def in_firehose(*payloads: bytes) -> bytes:
+    """Return what a transformation Lambda gets from Firehose."""
+    return dumped({"records": [{"recordId": str(n), "data": base64(one)} for n, one in enumerate(payloads)]})
+
+
+def in_firehose_error(payload: bytes) -> bytes:
+    """Return a row of Firehose's error output."""
+    return dumped({"attemptsMade": 4, "errorCode": "Lambda.FunctionError", "rawData": base64(payload)})
+
+
+def dumped(value: Any) -> bytes:
+    """Return a value as JSON without spaces, as SES writes it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def base64(payload: bytes) -> str:
+    """Return bytes as they stand in AWS's JSON."""
+    return b64encode(payload).decode()
+
+
+def merged(fields: Fields, changes: Fields | None) -> dict[str, Any]:
+    """Return fields with changes; `ABSENT` leaves one out."""
+    return {key: value for key, value in {**fields, **(changes or {})}.items() if value is not ABSENT}

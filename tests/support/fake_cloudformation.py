@@ -1,0 +1,146 @@
+"""CloudFormation with one stack that does as a test says.
+
+moto makes no change sets for updates and knows no termination protection. Only what a deployment calls is there.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.support.fake_service import ACCOUNT, REGION, FakeService
+
+NAME = "mail"
+STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{NAME}/5af3dc00-da77-11e4-872e-1234567db123"
+AT = datetime(2026, 3, 1, 12, 0, 3, tzinfo=UTC)
+NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
+OUTPUTS = {
+    "TablesParameter": f"/mailfold/{NAME}/tables",
+    "SuppressionTable": f"{NAME}-suppression-5af3dc00",
+    "Database": NAME,
+    "Workgroup": "primary",
+    "ConfigurationSet": NAME,
+    "SenderPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/sender",
+}
+
+OURS = {"CodeBucket": "an-old-one", "CodeKey": "an-old-key", "LogFirstDay": "2026-01-01", "TrackEngagement": "true"}
+"""Parameters that every stack of Mailfold's has."""
+
+
+def a_change(action: str = "Add", logical_id: str = "LogBucket", kind: str = "AWS::S3::Bucket", **more: str) -> Any:
+    """Return a change as DescribeChangeSet has it."""
+    return {
+        "Type": "Resource",
+        "ResourceChange": {"Action": action, "LogicalResourceId": logical_id, "ResourceType": kind, **more},
+    }
+
+
+def a_step(status: str, logical_id: str = NAME, reason: str = "") -> Any:
+    """Return an event as DescribeStackEvents has it, but for its name; the stack's own unless said otherwise."""
+    is_stack = logical_id == NAME
+    return {
+        "StackId": STACK_ID,
+        "StackName": NAME,
+        "LogicalResourceId": logical_id,
+        "PhysicalResourceId": STACK_ID if is_stack else f"{NAME}-{logical_id}",
+        "ResourceType": "AWS::CloudFormation::Stack" if is_stack else "AWS::S3::Bucket",
+        "ResourceStatus": status,
+        "ResourceStatusReason": reason,
+        "Timestamp": AT,
+    }
+
+
+class FakeCloudFormation(FakeService):
+    """One stack.
+
+    Args:
+        status: Its state; None: it is not there.
+        parameters: What it was deployed with; None: what every stack of Mailfold's is.
+        changes: What a change set finds; none: it fails, as it changes nothing.
+        refuses: Why a change set fails, if it does.
+        found_wrong: What DescribeEvents says then; None: it is denied.
+        steps: What happens once it is executed, as much as each look at the events shows for the first time.
+
+    Attributes:
+        status: As above.
+        protected: Whether it is protected from deletion.
+        change_sets: Names of the change sets that are there.
+    """
+
+    SERVICE = "cloudformation"
+
+    def __init__(
+        self,
+        *,
+        status: str | None = None,
+        parameters: dict[str, str] | None = None,
+        changes: Sequence[Any] = (),
+        refuses: str | None = None,
+        found_wrong: Sequence[Any] | None = (),
+        steps: Sequence[Sequence[Any]] = (),
+    ) -> None:
+        super().__init__()
+        self.status, self.protected = status, False
+        self.change_sets: list[str] = []
+        self._parameters = OURS if parameters is None else parameters
+        self._changes, self._refuses = changes, refuses or (None if changes else NO_CHANGES)
+        self._found_wrong = found_wrong
+        self._steps = [list(steps_shown) for steps_shown in steps]
+        self._events: list[Any] = [] if status is None else [{**a_step("UPDATE_COMPLETE"), "EventId": "long ago"}]
+        self._executed = False
+
+    def _describe_stacks(self, **_: Any) -> dict[str, Any]:
+        if self.status is None:
+            return {"Error": {"Code": "ValidationError", "Message": "no such stack"}, "ResponseMetadata": {}}
+        parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in self._parameters.items()]
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
+        stack = {"StackName": NAME, "StackId": STACK_ID, "StackStatus": self.status}
+        return {"Stacks": [{**stack, "Parameters": parameters, "Outputs": outputs}]}
+
+    def _create_change_set(self, *, ChangeSetName: str, ChangeSetType: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        assert (ChangeSetType == "CREATE") == (self.status is None)
+        self.status = self.status or "REVIEW_IN_PROGRESS"
+        self.change_sets.append(ChangeSetName)
+        return {"Id": ChangeSetName, "StackId": STACK_ID}
+
+    def _describe_change_set(self, *, ChangeSetName: str, NextToken: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        assert ChangeSetName in self.change_sets
+        if self._refuses:
+            return {"Status": "FAILED", "StatusReason": self._refuses, "Changes": []}
+        page = int(NextToken)
+        following = {"NextToken": str(page + 1)} if page + 1 < len(self._changes) else {}
+        return {"Status": "CREATE_COMPLETE", "Changes": self._changes[page : page + 1], **following}
+
+    def _describe_events(self, *, ChangeSetName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        assert ChangeSetName in self.change_sets
+        if self._found_wrong is None:
+            return {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {}}
+        return {"OperationEvents": list(self._found_wrong)}
+
+    def _delete_change_set(self, *, ChangeSetName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        self.change_sets.remove(ChangeSetName)
+        return {}
+
+    def _list_change_sets(self, **_: Any) -> dict[str, Any]:
+        return {"Summaries": [{"ChangeSetName": name} for name in self.change_sets]}
+
+    def _delete_stack(self, **_: Any) -> dict[str, Any]:
+        self.status = None
+        return {}
+
+    def _execute_change_set(self, *, ChangeSetName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        self.change_sets.remove(ChangeSetName)
+        self._executed = True
+        return {}
+
+    def _describe_stack_events(self, *, NextToken: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        page = int(NextToken)
+        if self._executed and not page and self._steps:
+            for step in self._steps.pop(0):
+                self._events.insert(0, {**step, "EventId": str(len(self._events))})
+                self.status = step["ResourceStatus"] if step["LogicalResourceId"] == NAME else self.status
+        following = {"NextToken": str(page + 1)} if page + 1 < len(self._events) else {}
+        return {"StackEvents": self._events[page : page + 1], **following}
+
+    def _update_termination_protection(self, *, EnableTerminationProtection: bool, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        self.protected = EnableTerminationProtection
+        return {"StackId": STACK_ID}

@@ -1,0 +1,66 @@
+"""Builders for tests of the event source mapping: a function that fails as it is told, and a mapping to it."""
+
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.local.event_source_mapping.mapping import EventSourceMapping
+from pipeline.local.event_source_mapping.shard import Handler
+from tests.support.fake_kinesis import STREAM, FakeKinesis
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+QUICKLY = 0.001
+
+
+class AFunction:
+    """A function that notes the payloads of each event, and fails as it is told."""
+
+    def __init__(self, *, poison: bytes = b"poison", transient_failures: int = 0, reports: bool = True) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.batches: list[list[bytes]] = []
+        self.done: list[bytes] = []
+        self._poison = poison
+        self._transient_failures = transient_failures
+        self._reports = reports
+
+    def __call__(self, event: dict[str, Any]) -> Mapping[str, Any]:
+        self.events.append(event)
+        self.batches.append([b64decode(record["kinesis"]["data"]) for record in event["Records"]])
+        for record, payload in zip(event["Records"], self.batches[-1], strict=True):
+            if payload.startswith(self._poison) or self._is_away(payload):
+                return self._fail(record)
+            self.done.append(payload)
+        return {"batchItemFailures": []}
+
+    def _is_away(self, payload: bytes) -> bool:
+        if payload.startswith(b"transient") and self._transient_failures:
+            self._transient_failures -= 1
+            return True
+        return False
+
+    def _fail(self, record: dict[str, Any]) -> Mapping[str, Any]:
+        if not self._reports:
+            raise RuntimeError(record["kinesis"]["data"])
+        return {"batchItemFailures": [{"itemIdentifier": record["kinesis"]["sequenceNumber"]}]}
+
+
+def a_mapping(kinesis: "KinesisClient | FakeKinesis", handler: Handler, **options: Any) -> EventSourceMapping:
+    """Return a mapping of batches of ten that tries again quickly."""
+    client = kinesis.client() if isinstance(kinesis, FakeKinesis) else kinesis
+    return EventSourceMapping(
+        client, stream=STREAM, handler=handler, **({"retry_after_seconds": QUICKLY, "batch_size": 10} | options)
+    )
+
+
+def numbered(count: int) -> list[bytes]:
+    """Return payloads that count from 1."""
+    return [b"%d" % number for number in range(1, count + 1)]
+
+
+def put(kinesis: "KinesisClient", *payloads: bytes) -> None:
+    """Put payloads into the stream, in order."""
+    kinesis.put_records(
+        StreamName=STREAM, Records=[{"Data": payload, "PartitionKey": payload[:64].decode()} for payload in payloads]
+    )

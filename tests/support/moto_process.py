@@ -1,0 +1,12 @@
+"""Run as a program: moto in a process of its own, until its input ends. Prints where it is."""
+
+import sys
+
+from pipeline.local.gateway.backend import Moto
+from pipeline.local.gateway.server import Server
+
+if __name__ == "__main__":
+    with Server(Moto()) as server:
+        sys.stdout.write(f"{server.url}\n")
+        sys.stdout.flush()
+        sys.stdin.read()

@@ -1,0 +1,53 @@
+"""Run one function's handler, or the consumer, over a record of every kind: what it prints is what CloudWatch gets.
+
+A handler learns its name when it is imported, hence a process of its own.
+Example: python -m tests.support.publication Projector
+"""
+
+import sys
+from types import SimpleNamespace
+
+from pipeline.aws.settings import service_name
+from pipeline.batch import StreamRecord
+from pipeline.memory import MemoryQuarantine, MemoryStore
+from pipeline.policy import DEFAULT_POLICY
+from pipeline.projection import BatchProjector
+from tests.support.builders import a_bounce, a_decision, a_record, one_of_each
+from tests.support.lambda_events import Context, a_firehose_event, a_kinesis_event
+
+PAYLOADS = [*one_of_each().values(), a_decision(), a_record("Levitation", {}), b"no JSON at all"]
+
+
+def transform() -> None:
+    """Let Firehose call the transform."""
+    from pipeline.aws.lambdas.transform import handler  # noqa: PLC0415 - only the one that is asked for
+
+    handler(a_firehose_event(*PAYLOADS), Context())
+
+
+def project() -> None:
+    """Let the stream's mapping call the projector, on a table in memory."""
+    from pipeline.aws.lambdas import projector  # noqa: PLC0415 - only the one that is asked for
+
+    batch_projector = BatchProjector(store=MemoryStore(), quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+    wiring = SimpleNamespace(projector=lambda: batch_projector, log=None)
+    projector._wiring = lambda: wiring  # type: ignore[assignment]  # what of the wiring is used
+    projector.handler(a_kinesis_event(a_bounce(), *PAYLOADS), Context())
+
+
+def consume() -> None:
+    """Let the Kinesis Client Library's record processor have a batch, and tell how far behind it is."""
+    from aws_lambda_powertools import Logger  # noqa: PLC0415 - only the one that is asked for
+
+    from pipeline.aws.kcl.telemetry import Telemetry  # noqa: PLC0415 - the same
+
+    service = service_name("consumer")
+    report = Telemetry(service=service, logger=Logger(service=service, stream=sys.stderr))
+    batch_projector = BatchProjector(store=MemoryStore(), quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+    batch = [StreamRecord(payload=payload, position="") for payload in (a_bounce(), *PAYLOADS)]
+    report.projected(batch_projector.project(batch), records=len(batch))
+    report.finished(records=len(batch), millis_behind_latest=0, checkpoint_age_seconds=0)
+
+
+if __name__ == "__main__":
+    {"Transform": transform, "Projector": project, "ConsumerTask": consume}[sys.argv[1]]()

@@ -1,0 +1,60 @@
+"""A cloud that an application sends to with boto3's `ses` and `sesv2`, and what it publishes of that."""
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.decode import decode
+from pipeline.event import Event, EventKind
+from pipeline.local.client import local_client
+from pipeline.local.gateway.backend import Moto
+from pipeline.local.gateway.server import Gateway, Server
+from pipeline.local.gateway.ses import Outbox, SesApi, SesBackend
+from pipeline.local.gateway.suppression_list import SuppressionApi
+from pipeline.local.ses.publisher import Publisher
+
+if TYPE_CHECKING:
+    from mypy_boto3_ses import SESClient
+    from mypy_boto3_sesv2 import SESV2Client
+
+REGION = "eu-west-1"
+SENDER = "News <news@example.com>"
+SUBJECT = "Seven things"
+MESSAGE: Any = {"Subject": {"Data": SUBJECT}, "Body": {"Text": {"Data": "one"}, "Html": {"Data": "<p>one</p>"}}}
+TO_ANN: Any = {"ToAddresses": ["Ann <ann@example.com>"]}
+RAW = b"From: News <news@example.com>\r\nTo: Ann <ann@example.com>\r\nSubject: Seven things\r\n\r\none"
+TEMPLATE: Any = {"TemplateName": "hello", "SubjectPart": "Hello {{name}}", "TextPart": "one", "HtmlPart": "one"}
+DATA = '{"name": "Ann"}'
+
+
+class SesCloud:
+    """A front before moto, with what it has published."""
+
+    def __init__(self, moto: Moto) -> None:
+        self.records: list[bytes] = []
+        publisher = Publisher(seed=1, region=REGION)
+        outbox = Outbox(publisher, self.records.extend)
+        apis = (SuppressionApi(publisher.account_list), SesApi(SesBackend(moto), outbox=outbox))
+        self.server = Server(Gateway(moto, answers=[api.answer for api in apis]))
+        self.ses: SESClient = local_client("ses", endpoint_url=self.server.url, region=REGION)
+        self.sesv2: SESV2Client = local_client("sesv2", endpoint_url=self.server.url, region=REGION)
+
+    def events(self) -> list[Event]:
+        """Return all that was published."""
+        outcomes = [outcome for record in self.records for outcome in decode(record)]
+        events = [outcome for outcome in outcomes if isinstance(outcome, Event)]
+        assert len(events) == len(self.records)
+        return events
+
+    def sent(self) -> Event:
+        """Return the one Send."""
+        (sent,) = [event for event in self.events() if event.kind is EventKind.SEND]
+        return sent
+
+
+def tag(event: Event, name: str) -> list[str] | None:
+    """Return an event's values of a tag."""
+    return (event.mail.tags or {}).get(name)
+
+
+def subject(event: Event) -> str | None:
+    """Return an event's subject."""
+    return event.mail.common_headers.subject if event.mail.common_headers else None

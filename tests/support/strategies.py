@@ -1,0 +1,145 @@
+"""What laws are tried on: facts, records, carriers, and bytes that are nearly right."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from pipeline.standing import Evidence, FactKind, Standing, standing
+from tests.support.builders import (
+    ADA,
+    BOB,
+    OCCURRED_AT,
+    a_bounce,
+    a_complaint,
+    a_decision,
+    a_delivery,
+    a_soft_bounce,
+    dumped,
+    in_eventbridge,
+    in_firehose,
+    in_firehose_error,
+    in_kinesis,
+    in_lambda_sns,
+    in_lambda_sqs,
+    in_sns,
+    in_sqs,
+    one_of_each,
+)
+
+Wrap = Callable[[bytes], bytes]
+Facts = list[tuple[FactKind, Evidence]]
+
+# Few values, so that ids are used twice, times tie, and copies of one event differ in a text only.
+evidence = st.builds(
+    Evidence,
+    at_ms=st.integers(0, 4),
+    event_id=st.sampled_from(["e1", "e2", "e3"]),
+    message_id=st.sampled_from(["", "m1", "m2", "e1"]),
+    sub_type=st.sampled_from(["", "General"]),
+    status=st.sampled_from(["", "5.1.1"]),
+    diagnostic=st.sampled_from(["", "no such user", "é"]),
+    spelling=st.sampled_from(["", ADA, ADA.upper()]),
+    lifts=st.sampled_from([(), ("e1",), ("e1", "e2")]),
+)
+# Many values, so that every bound is reached.
+varied_evidence = st.builds(
+    Evidence, at_ms=st.integers(0, 10_000), event_id=st.uuids().map(lambda u: u.hex), message_id=st.uuids().map(str)
+)
+facts: st.SearchStrategy[Facts] = st.lists(st.tuples(st.sampled_from(FactKind), evidence), max_size=25)
+standings: st.SearchStrategy[Standing] = facts.map(standing)
+
+ADDRESSES = (ADA, BOB, "Carol <carol@bücher.example>", "no address")
+moments = st.integers(-3, 3).map(lambda seconds: OCCURRED_AT + timedelta(seconds=seconds))
+_names = st.sampled_from(["f1", "f2", "f3"])
+_people = st.lists(st.sampled_from(ADDRESSES), max_size=3)
+
+feedback: st.SearchStrategy[bytes] = st.one_of(
+    st.builds(
+        a_bounce,
+        recipients=_people,
+        sub_type=st.sampled_from(["General", "NoEmail", "Suppressed", "UnsubscribedRecipient", "Novel"]),
+        feedback_id=_names,
+        at=moments,
+        person=st.sampled_from([None, {"diagnosticCode": "another carrier's copy"}]),
+    ),
+    st.builds(a_soft_bounce, recipients=_people, feedback_id=_names, at=moments, messageId=_names),
+    st.builds(
+        a_complaint,
+        recipients=_people,
+        feedback_id=_names,
+        at=moments,
+        feedback_type=st.sampled_from(["abuse", "not-spam"]),
+    ),
+    st.builds(
+        a_decision,
+        action=st.sampled_from(["suppress", "release"]),
+        address=st.sampled_from(ADDRESSES[:3]),
+        at=moments,
+        decision_id=_names,
+        read=st.lists(_names, max_size=2),
+    ),
+)
+poison = st.sampled_from([b"", b"{oops", b"[1]", b'{"eventType":"Bounce"}', b"\xff", a_decision(action="forget")])
+records: st.SearchStrategy[bytes] = st.one_of(feedback, feedback, st.just(a_delivery()), poison)
+
+# Carriers of JSON text, and carriers of anything.
+CARRIERS: dict[str, Wrap] = {
+    "sns": in_sns,
+    "sqs": in_sqs,
+    "lambda_sns": in_lambda_sns,
+    "lambda_sqs": in_lambda_sqs,
+    "eventbridge": in_eventbridge,
+    "kinesis": in_kinesis,
+    "firehose": in_firehose,
+    "firehose_error": in_firehose_error,
+}
+carriers = st.sampled_from(sorted(CARRIERS))
+
+_HUGE = "<a number of 5000 digits>"
+ODD_VALUES: tuple[Any, ...] = (
+    *(None, True, 0, -1, 2**63, 10**40, 1.5, 1e300, "", " ", "x", "<>", "a@b", [], {}, [[]], [None], {"": 0}),
+    *("9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00.000Z", "0001-01-01T00:00:00+14:00", "Bounce"),
+    *(_HUGE, "\ud83d", "\x00", "rendering_failure"),
+    *(["a@b", 1], {"emailAddress": ["a@b"]}, [{"emailAddress": "a@b"}]),
+)
+json_values = st.recursive(
+    st.sampled_from(ODD_VALUES) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def odd_json(value: Any) -> bytes:
+    """Return JSON in ASCII, with numbers and halves of surrogate pairs that no encoder would write."""
+    return json.dumps(value).replace(json.dumps(_HUGE), "7" * 5_000).encode()
+
+
+@st.composite
+def mutated_records(draw: st.DrawFn) -> bytes:
+    """A record of any kind in which some values are not what SES documents."""
+    record = json.loads(draw(st.sampled_from([*one_of_each().values(), a_decision()])))
+    for _ in range(draw(st.integers(1, 2))):
+        holder, key = draw(st.sampled_from(_places(record)))
+        holder[key] = deepcopy(draw(json_values))
+    return odd_json(record)
+
+
+@st.composite
+def damaged_payloads(draw: st.DrawFn) -> bytes:
+    """A payload in any carrier with some bytes cut out, or put in."""
+    wraps: list[Wrap] = [bytes, *CARRIERS.values()]
+    payload = draw(st.sampled_from(wraps))(draw(st.sampled_from([*one_of_each().values(), a_decision(), dumped([1])])))
+    start = draw(st.integers(0, len(payload)))
+    end = draw(st.integers(start, min(len(payload), start + 8)))
+    inserted: bytes = draw(st.binary(max_size=3))
+    return payload[:start] + inserted + payload[end:]
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Return every place in a tree whose value may be changed: its container and its key."""
+    items = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
+    return [place for key, item in items for place in ((value, key), *_places(item))]
