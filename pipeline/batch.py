@@ -5,7 +5,6 @@ Pure but for the quarantine that it is given.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 
@@ -13,7 +12,6 @@ from pipeline.decode import decode
 from pipeline.errors import PartialBatchFailure, Unavailable
 from pipeline.event import FEEDBACK, Event, NotAnEvent, Outcome, Poison
 from pipeline.fact import Fact, facts
-from pipeline.glance import glances
 from pipeline.ports import Quarantine, Quarantined
 from pipeline.standing import Evidence, FactKind, Key, Standing, standing
 
@@ -79,20 +77,15 @@ class BatchReader:
         self._quarantine = quarantine
 
     def read(self, batch: Sequence[StreamRecord]) -> Unavailable | None:
-        """Read records until the quarantine is away; return that outage, if there is one."""
-        kinds = glances([record.payload for record in batch])
-        outage = None
-        for index in [index for index, kind in enumerate(kinds) if kind is None]:
+        """Read records until the quarantine is unavailable; return that error, if there is one."""
+        for index, record in enumerate(batch):
             try:
-                self._read(index, batch[index])
+                self._read(index, record)
             except Unavailable as error:
-                outage = error
-                break
-        self.end = index if outage else len(batch)
-        glanced: Counter[Any] = Counter(kinds[: self.end])
-        del glanced[None]
-        self.tally.events.update(glanced)
-        return outage
+                self.end = index
+                return error
+        self.end = len(batch)
+        return None
 
     def changes(self) -> dict[Key, Standing]:
         """Return the facts, joined by key."""

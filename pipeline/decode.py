@@ -52,13 +52,13 @@ class Recipients(msgspec.Struct, frozen=True, gc=False):
 _NONE_USABLE = Recipients((), 1)
 
 
-def recipients(own: Wire | None, mail: Mail) -> Recipients:
+def recipients(details: Wire | None, mail: Mail) -> Recipients:
     """Return whom the event is about, by what its own object names, or else by the mail's destinations."""
-    kind = type(own)
+    kind = type(details)
     name = _NAMES.get(kind)
     if name is None:
         return _recipients(mail.destination)
-    found = _recipients(name(own))
+    found = _recipients(name(details))
     if found.addresses or kind not in _FALLS_BACK:
         return found
     destinations = _recipients(mail.destination)
@@ -81,11 +81,11 @@ def _texts(people: Iterable[Recipient] | None) -> list[str]:
 
 
 _NAMES: dict[type, Callable[[Any], Sequence[str] | None]] = {
-    Bounce: lambda own: _texts(own.bounced_recipients),
-    Complaint: lambda own: _texts(own.complained_recipients),
-    DeliveryDelay: lambda own: _texts(own.delayed_recipients),
-    Delivery: lambda own: own.recipients,
-    Decision: lambda own: (own.address or "",),
+    Bounce: lambda details: _texts(details.bounced_recipients),
+    Complaint: lambda details: _texts(details.complained_recipients),
+    DeliveryDelay: lambda details: _texts(details.delayed_recipients),
+    Delivery: lambda details: details.recipients,
+    Decision: lambda details: (details.address or "",),
 }
 _FALLS_BACK = frozenset({Complaint, Delivery, DeliveryDelay})
 
@@ -108,14 +108,14 @@ class _Meaning(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: What happened.
-        own: The record's key that says more about it, if any.
-        needs_own: Whether a record without that key is no record.
+        details: The record's key that says more about it, if any.
+        needs_details: Whether a record without that key is no record.
         timed: Whether it has a time of its own; else it happens when the mail is sent.
     """
 
     kind: EventKind
-    own: str | None = None
-    needs_own: bool = True
+    details: str | None = None
+    needs_details: bool = True
     timed: bool = True
 
 
@@ -126,7 +126,7 @@ _MEANINGS = {
     "delivery": _Meaning(EventKind.DELIVERY, "delivery"),
     "bounce": _Meaning(EventKind.BOUNCE, "bounce"),
     "complaint": _Meaning(EventKind.COMPLAINT, "complaint"),
-    "reject": _Meaning(EventKind.REJECT, "reject", needs_own=False, timed=False),
+    "reject": _Meaning(EventKind.REJECT, "reject", needs_details=False, timed=False),
     "open": _Meaning(EventKind.OPEN, "open"),
     "click": _Meaning(EventKind.CLICK, "click"),
     "renderingfailure": _Meaning(EventKind.RENDERING_FAILURE, "failure", timed=False),
@@ -186,14 +186,14 @@ def _outcome(record: Record, piece: Fragment) -> Outcome:
     meaning = _meaning(type_name)
     if isinstance(meaning, str):
         return NotAnEvent(why=meaning, raw=piece.raw)
-    own = getattr(record, meaning.own) if meaning.own else None
-    if own is None and meaning.own and meaning.needs_own:
+    details = getattr(record, meaning.details) if meaning.details else None
+    if details is None and meaning.details and meaning.needs_details:
         return Poison(why=f"{meaning.kind}: what happened is missing", raw=piece.raw)
-    if type(own) is Decision and not _is_whole(own):
+    if type(details) is Decision and not _is_whole(details):
         return Poison(
             why="decision: its id, action, address, time or what was read is missing or unusable", raw=piece.raw
         )
-    return _event(record, type_name, meaning, own, piece)
+    return _event(record, type_name, meaning, details, piece)
 
 
 @lru_cache(maxsize=256)
@@ -203,15 +203,15 @@ def _meaning(type_name: str) -> _Meaning | str:
     return _NOT_EVENTS[plain] if plain in _NOT_EVENTS else _MEANINGS.get(plain, _UNKNOWN)
 
 
-def _event(record: Record, type_name: str, meaning: _Meaning, own: Any, piece: Fragment) -> Outcome:
+def _event(record: Record, type_name: str, meaning: _Meaning, details: Any, piece: Fragment) -> Outcome:
     kind, mail = meaning.kind, record.mail or NO_MAIL
     sent_at = parse_time(mail.timestamp)
-    occurred_at = (parse_time(own.timestamp) if own else None) if meaning.timed else sent_at
-    about = recipients(own, mail)
+    occurred_at = (parse_time(details.timestamp) if details else None) if meaning.timed else sent_at
+    about = recipients(details, mail)
     addresses = about.addresses
     message_id = mail.message_id or None
     return Event(
-        id=identify(kind, own, message_id, occurred_at, addresses) or content_id(kind, to_python(piece.text)),
+        id=identify(kind, details, message_id, occurred_at, addresses) or content_id(kind, to_python(piece.text)),
         kind=kind,
         type=type_name,
         occurred_at=occurred_at,
@@ -220,9 +220,9 @@ def _event(record: Record, type_name: str, meaning: _Meaning, own: Any, piece: F
         recipients=addresses,
         unusable=about.unusable,
         mail=mail,
-        own=own,
+        details=details,
         raw=piece.raw,
-        carriers=piece.carriers,
+        envelopes=piece.envelopes,
     )
 
 

@@ -32,12 +32,12 @@ class Fragment(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         raw: Its exact text, without white space around it; bytes that are no text stand as U+FFFD.
         text: The same, in a form that parses.
-        carriers: What it was found in, outermost first.
+        envelopes: What it was found in, outermost first.
     """
 
     raw: bytes
     text: bytes
-    carriers: Envelopes
+    envelopes: Envelopes
 
 
 Unwrapped = Fragment | NotAnEvent | Poison
@@ -76,11 +76,11 @@ _elements = msgspec.json.Decoder(list[Raw]).decode
 _text = msgspec.json.Decoder(str).decode
 
 
-def unwrap(data: bytes, carriers: Envelopes = (), *, depth: int = 0) -> Iterator[Unwrapped]:
+def unwrap(data: bytes, envelopes: Envelopes = (), *, depth: int = 0) -> Iterator[Unwrapped]:
     """Give what is inside `data`, in order. Raises nothing."""
     data = strip_json(data)
     try:
-        yield from _unwrap(data, carriers, depth) if depth <= MAX_DEPTH else [_too_deep(data)]
+        yield from _unwrap(data, envelopes, depth) if depth <= MAX_DEPTH else [_too_deep(data)]
     except RecursionError:
         yield _too_deep(data)
 
@@ -120,89 +120,89 @@ def _is_telling(line: bytes) -> bool:
     return line.startswith(b"{") and _envelope(repair_json(line)) != _Envelope()
 
 
-def _unwrap(data: bytes, carriers: Envelopes, depth: int) -> Iterator[Unwrapped]:
+def _unwrap(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     if data.startswith(TEST_LINE) and b"\n" not in data:
         yield NotAnEvent(why="SNS's test line", raw=data)
         return
     try:
         text = repair_json(data)
     except InvalidJSON:
-        yield from _unwrap_lines(data, carriers, depth)
+        yield from _unwrap_lines(data, envelopes, depth)
     else:
-        yield from _unwrap_document(data if is_utf8(data) else text, text, carriers, depth)
+        yield from _unwrap_document(data if is_utf8(data) else text, text, envelopes, depth)
 
 
-def _unwrap_lines(data: bytes, carriers: Envelopes, depth: int) -> Iterator[Unwrapped]:
+def _unwrap_lines(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     numbered = ndjson_lines(data)
     if not numbered:
         yield Poison(why="neither one JSON document nor NDJSON", raw=data)
     for _, line in numbered:
-        yield from unwrap(line, carriers, depth=depth + 1)
+        yield from unwrap(line, envelopes, depth=depth + 1)
 
 
-def _unwrap_document(raw: bytes, text: bytes, carriers: Envelopes, depth: int) -> Iterator[Unwrapped]:
+def _unwrap_document(raw: bytes, text: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     match text[:1]:
         case b"{":
-            yield from _unwrap_object(raw, text, carriers, depth)
+            yield from _unwrap_object(raw, text, envelopes, depth)
         case b"[":
-            yield from _unwrap_batch(text, carriers, depth)
+            yield from _unwrap_batch(text, envelopes, depth)
         case b'"':
-            yield from unwrap(_text(text).encode(), carriers, depth=depth + 1)
+            yield from unwrap(_text(text).encode(), envelopes, depth=depth + 1)
         case _:
             yield Poison(why="JSON, but neither an object nor a list of them", raw=raw)
 
 
-def _unwrap_batch(text: bytes, carriers: Envelopes, depth: int) -> Iterator[Unwrapped]:
+def _unwrap_batch(text: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     elements = _elements(text)
     if not elements:
         yield NotAnEvent(why="an empty batch", raw=text)
     for element in elements:
-        yield from unwrap(bytes(element), carriers, depth=depth + 1)
+        yield from unwrap(bytes(element), envelopes, depth=depth + 1)
 
 
-def _unwrap_object(raw: bytes, text: bytes, carriers: Envelopes, depth: int) -> Iterator[Unwrapped]:
+def _unwrap_object(raw: bytes, text: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     e = _envelope(text)
     if e.event_type or e.notification_type:
-        yield Fragment(raw, text, carriers)
+        yield Fragment(raw, text, envelopes)
     elif e.ses or e.receipt:
         yield NotAnEvent(why="received mail", raw=raw)
     elif e.detail and e.detail_type:
-        yield from _unwrap_eventbridge(raw, e, carriers, depth)
+        yield from _unwrap_eventbridge(raw, e, envelopes, depth)
     elif e.message or bytes(e.type) in CONFIRMATIONS:
-        yield from _unwrap_sns(raw, e, (*carriers, Envelope.SNS), depth)
+        yield from _unwrap_sns(raw, e, (*envelopes, Envelope.SNS), depth)
     elif bytes(e.sns).startswith(b"{"):
-        yield from _unwrap_sns(raw, _envelope(e.sns), (*carriers, Envelope.LAMBDA_SNS), depth)
+        yield from _unwrap_sns(raw, _envelope(e.sns), (*envelopes, Envelope.LAMBDA_SNS), depth)
     elif inner := e.lambda_records or e.firehose_records or e.sqs_messages or e.kinesis or _given_up(e):
-        yield from unwrap(bytes(inner), carriers, depth=depth + 1)
+        yield from unwrap(bytes(inner), envelopes, depth=depth + 1)
     elif encoded := e.raw_data or e.data or e.kinesis_data:
-        yield from _unwrap_base64(raw, bytes(encoded), (*carriers, _encoder(e)), depth)
+        yield from _unwrap_base64(raw, bytes(encoded), (*envelopes, _encoder(e)), depth)
     elif e.quarantined:
-        yield from _unwrap_base64(raw, bytes(e.quarantined), carriers, depth)
+        yield from _unwrap_base64(raw, bytes(e.quarantined), envelopes, depth)
     elif body := e.lambda_body or e.sqs_body:
         sqs = Envelope.LAMBDA_SQS if e.lambda_body else Envelope.SQS
-        yield from unwrap(bytes(body), (*carriers, sqs), depth=depth + 1)
+        yield from unwrap(bytes(body), (*envelopes, sqs), depth=depth + 1)
     else:
         yield Poison(why="neither eventType nor notificationType, and no carrier that is known", raw=raw)
 
 
-def _unwrap_eventbridge(raw: bytes, e: _Envelope, carriers: Envelopes, depth: int) -> Iterator[Unwrapped]:
+def _unwrap_eventbridge(raw: bytes, e: _Envelope, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     """An e-mail event's type is in its detail; the advisor's and the account's have none, CloudTrail's is its own."""
     detail_type = bytes(e.detail_type)
-    for found in unwrap(bytes(e.detail), (*carriers, Envelope.EVENTBRIDGE), depth=depth + 1):
+    for found in unwrap(bytes(e.detail), (*envelopes, Envelope.EVENTBRIDGE), depth=depth + 1):
         if detail_type != CLOUDTRAIL and (isinstance(found, Fragment) or detail_type.startswith(b'"Email ')):
             yield found
         else:
             yield NotAnEvent(why="an EventBridge event about something other than an e-mail", raw=raw)
 
 
-def _unwrap_sns(raw: bytes, e: _Envelope, carriers: Envelopes, depth: int) -> Iterator[Unwrapped]:
+def _unwrap_sns(raw: bytes, e: _Envelope, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     message = bytes(e.message)
     if bytes(e.type) in CONFIRMATIONS and not message.startswith((b'"{', b"{")):
         yield NotAnEvent(why="an SNS subscription's confirmation", raw=raw)
     elif not message:
         yield Poison(why="an SNS envelope without a message", raw=raw)
     else:
-        yield from unwrap(message, carriers, depth=depth + 1)
+        yield from unwrap(message, envelopes, depth=depth + 1)
 
 
 def _given_up(e: _Envelope) -> Raw:
@@ -216,7 +216,7 @@ def _encoder(e: _Envelope) -> Envelope:
     return Envelope.FIREHOSE if e.record_id else Envelope.KINESIS
 
 
-def _unwrap_base64(raw: bytes, value: bytes, carriers: Envelopes, depth: int) -> Iterator[Unwrapped]:
+def _unwrap_base64(raw: bytes, value: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     """Base64, as it is on the wire; or, as in fixtures written by hand, the JSON itself."""
     data = value if value.startswith(b"{") else _text(value).encode() if value.startswith(b'"') else b""
     if not data.lstrip().startswith(b"{"):
@@ -225,6 +225,6 @@ def _unwrap_base64(raw: bytes, value: bytes, carriers: Envelopes, depth: int) ->
         except ValueError:
             data = b""
     if data:
-        yield from unwrap(data, carriers, depth=depth + 1)
+        yield from unwrap(data, envelopes, depth=depth + 1)
     else:
-        yield Poison(why=f"{carriers[-1] if carriers else 'quarantine'}: its data is not base64", raw=raw)
+        yield Poison(why=f"{envelopes[-1] if envelopes else 'quarantine'}: its data is not base64", raw=raw)

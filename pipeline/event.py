@@ -59,9 +59,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         recipients: Whom it is about: canonical, distinct, in order of appearance.
         unusable: How many of those whom it names are no address.
         mail: SES's fields about the message.
-        own: SES's fields about what happened; None for a kind that has none.
+        details: SES's fields about what happened; None for a kind that has none.
         raw: The record's exact JSON text, without white space around it.
-        carriers: What it came in, outermost first; empty for a bare record.
+        envelopes: What it came in, outermost first; empty for a bare record.
     """
 
     id: str
@@ -73,9 +73,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     recipients: tuple[Address, ...]
     unusable: int
     mail: Mail
-    own: Details | None
+    details: Details | None
     raw: bytes
-    carriers: tuple[Envelope, ...]
+    envelopes: tuple[Envelope, ...]
 
 
 class NotAnEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -55,13 +55,13 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
 
 def facts(event: Event) -> Iterator[Fact]:
     """Give every fact in an event, by address; nothing for most events."""
-    own = event.own
-    if isinstance(own, Bounce):
-        return _of_bounce(event, own)
-    if isinstance(own, Complaint):
-        return _of_complaint(event, own)
-    if isinstance(own, Decision):
-        return _of_decision(event, own)
+    details = event.details
+    if isinstance(details, Bounce):
+        return _of_bounce(event, details)
+    if isinstance(details, Complaint):
+        return _of_complaint(event, details)
+    if isinstance(details, Decision):
+        return _of_decision(event, details)
     return iter(())
 
 

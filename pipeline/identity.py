@@ -22,24 +22,24 @@ _HEX_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def identify(
-    kind: EventKind, own: Any, message_id: str | None, occurred_at: datetime | None, recipients: Sequence[str]
+    kind: EventKind, details: Any, message_id: str | None, occurred_at: datetime | None, recipients: Sequence[str]
 ) -> str | None:
     """Return the event's id: 128 bits as 32 hex digits; None if the record says too little to have one.
 
     Args:
         kind: What happened.
-        own: The record's object of that kind.
+        details: The record's object of that kind.
         message_id: SES's id of the message, if known.
         occurred_at: The event's own time, if readable.
         recipients: Whom it is about, canonical and distinct.
     """
-    discriminate = _DISCRIMINATORS.get(type(own))
+    discriminate = _DISCRIMINATORS.get(type(details))
     if discriminate is None:  # Send, Reject, Rendering Failure: at most one of each for a message
         return _hash((kind, message_id)) if message_id and kind is not EventKind.UNKNOWN else None
-    if type(own) is Decision:
-        return _client_id(own.id or "")
+    if type(details) is Decision:
+        return _client_id(details.id or "")
     # A time that cannot be read still tells two events apart.
-    discriminator = discriminate(own, occurred_at or own.timestamp, recipients)
+    discriminator = discriminate(details, occurred_at or details.timestamp, recipients)
     return _hash((kind, message_id, *discriminator)) if message_id or discriminator[0] else None
 
 
@@ -68,8 +68,8 @@ Moment = datetime | str | None
 Discriminator = tuple[Any, ...]
 
 
-def _feedback(own: Any, moment: Moment, recipients: Sequence[str]) -> Discriminator:
-    return own.feedback_id or moment, sorted(recipients)
+def _feedback(details: Any, moment: Moment, recipients: Sequence[str]) -> Discriminator:
+    return details.feedback_id or moment, sorted(recipients)
 
 
 def _delivery(_: Any, moment: Moment, recipients: Sequence[str]) -> Discriminator:
@@ -82,8 +82,8 @@ _DISCRIMINATORS: dict[type, Callable[[Any, Moment, Sequence[str]], Discriminator
     Complaint: _feedback,
     Delivery: _delivery,
     DeliveryDelay: _delivery,
-    Open: lambda own, moment, _: (moment, own.ip_address, own.user_agent),
-    Click: lambda own, moment, _: (moment, own.ip_address, own.user_agent, own.link),
+    Open: lambda details, moment, _: (moment, details.ip_address, details.user_agent),
+    Click: lambda details, moment, _: (moment, details.ip_address, details.user_agent, details.link),
     Subscription: lambda _, moment, __: (moment,),
-    Decision: lambda own, _, __: (own.id,),
+    Decision: lambda details, _, __: (details.id,),
 }

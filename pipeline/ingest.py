@@ -60,7 +60,7 @@ class Ingestion:
     Args:
         archive: The log.
         store: The suppression table that senders ask; what is counted is what was done there.
-        also: Further ones that are to have the same facts: those that are being rebuilt.
+        shadow_stores: Further ones that are to have the same facts: those that are being rebuilt.
         quarantine: Where poison is set aside.
         policy: What gives the verdicts.
         arrived_at: The moment, aware.
@@ -71,13 +71,13 @@ class Ingestion:
         *,
         archive: Archive,
         store: SuppressionStore,
-        also: Sequence[SuppressionStore] = (),
+        shadow_stores: Sequence[SuppressionStore] = (),
         quarantine: Quarantine,
         policy: Policy,
         arrived_at: datetime,
     ) -> None:
         self.done = IngestCounts()
-        self._archive, self._store, self._also, self._quarantine = archive, store, also, quarantine
+        self._archive, self._store, self._shadow_stores, self._quarantine = archive, store, shadow_stores, quarantine
         self._policy, self._arrived_at = policy, arrived_at
         self._rows: list[Row] = []
         self._held_bytes = 0
@@ -116,7 +116,7 @@ class Ingestion:
         self._archive.append(self._rows)
         found = [finding for row_ in self._rows for finding in row_facts(row_)]
         changes = group_by_key(found)
-        for other in self._also:
+        for other in self._shadow_stores:
             merge_fully(changes, store=other, policy=self._policy)
         merged = merge_fully(changes, store=self._store, policy=self._policy)
         self.done.facts += len(found)

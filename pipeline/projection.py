@@ -73,7 +73,7 @@ def project(
     batch: Sequence[StreamRecord],
     *,
     store: SuppressionStore,
-    also: Sequence[SuppressionStore] = (),
+    shadow_stores: Sequence[SuppressionStore] = (),
     quarantine: Quarantine,
     policy: Policy,
     each: MapFunction = map,
@@ -83,7 +83,7 @@ def project(
     Args:
         batch: Payloads, each with its place in the stream.
         store: The suppression table that senders ask.
-        also: Further ones that are to have the same facts. A record is done once every one of them has its facts.
+        shadow_stores: Further tables that get the same facts. A record is done once each of them has its facts.
         quarantine: Where poison is set aside.
         policy: What gives the verdicts.
         each: How items are saved: `map`, or a pool's, if the stores can be called from its threads.
@@ -94,7 +94,7 @@ def project(
     gathering = BatchReader(quarantine)
     outage = gathering.read(batch)
     tally, sources = gathering.tally, gathering.sources
-    merged = merge_into_stores(gathering.changes(), stores=(store, *also), policy=policy, each=each)
+    merged = merge_into_stores(gathering.changes(), stores=(store, *shadow_stores), policy=policy, each=each)
     tally.written, tally.unchanged = merged.written, merged.unchanged
     end = min((sources[key][0] for key in merged.pending), default=gathering.end)
     refused = {index: why for key, why in merged.rejected.items() for index in sources[key] if index < end}
@@ -231,14 +231,14 @@ class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         store: The suppression table that senders ask.
-        also: Further ones that get the same facts; see `projection.project`.
+        shadow_stores: Further ones that get the same facts; see `projection.project`.
         quarantine: Where poison is set aside.
         policy: What gives the verdicts.
         each: How items are saved; see `projection.project`.
     """
 
     store: SuppressionStore
-    also: Sequence[SuppressionStore] = ()
+    shadow_stores: Sequence[SuppressionStore] = ()
     quarantine: Quarantine
     policy: Policy
     each: MapFunction = map
@@ -267,7 +267,7 @@ class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
                 project(
                     part,
                     store=self.store,
-                    also=self.also,
+                    shadow_stores=self.shadow_stores,
                     quarantine=self.quarantine,
                     policy=self.policy,
                     each=self.each,

@@ -43,69 +43,69 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     diagnostic: str | None
 
 
-def detail_columns(own: Details | None) -> dict[str, Any]:  # noqa: C901 - one flat branch per kind
+def detail_columns(details: Details | None) -> dict[str, Any]:  # noqa: C901 - one flat branch per kind
     """Return the columns that a kind's own object fills, by name."""
-    match own:  # the most frequent first
+    match details:  # the most frequent first
         case None:
             return {}
         case Delivery():
             return {
-                "processing_time_ms": own.processing_time_millis,
-                "smtp_response": own.smtp_response,
-                "reporting_mta": own.reporting_mta,
-                "remote_mta_ip": own.remote_mta_ip,
+                "processing_time_ms": details.processing_time_millis,
+                "smtp_response": details.smtp_response,
+                "reporting_mta": details.reporting_mta,
+                "remote_mta_ip": details.remote_mta_ip,
             }
         case Bounce():
             return {
-                "feedback_id": own.feedback_id,
-                "bounce_type": own.bounce_type,
-                "bounce_sub_type": own.bounce_sub_type,
-                "diagnoses": _diagnoses(own.bounced_recipients),
-                "reporting_mta": own.reporting_mta,
-                "remote_mta_ip": own.remote_mta_ip,
+                "feedback_id": details.feedback_id,
+                "bounce_type": details.bounce_type,
+                "bounce_sub_type": details.bounce_sub_type,
+                "diagnoses": _diagnoses(details.bounced_recipients),
+                "reporting_mta": details.reporting_mta,
+                "remote_mta_ip": details.remote_mta_ip,
             }
         case Complaint():
             return {
-                "feedback_id": own.feedback_id,
-                "complaint_feedback_type": own.complaint_feedback_type,
-                "complaint_sub_type": own.complaint_sub_type,
-                "complaint_arrived_at": parse_time(own.arrival_date),
-                "user_agent": own.user_agent,
+                "feedback_id": details.feedback_id,
+                "complaint_feedback_type": details.complaint_feedback_type,
+                "complaint_sub_type": details.complaint_sub_type,
+                "complaint_arrived_at": parse_time(details.arrival_date),
+                "user_agent": details.user_agent,
             }
         case DeliveryDelay():
             return {
-                "delay_type": own.delay_type,
-                "expires_at": parse_time(own.expiration_time),
-                "diagnoses": _diagnoses(own.delayed_recipients),
-                "reporting_mta": own.reporting_mta,
+                "delay_type": details.delay_type,
+                "expires_at": parse_time(details.expiration_time),
+                "diagnoses": _diagnoses(details.delayed_recipients),
+                "reporting_mta": details.reporting_mta,
             }
         case Open():
             return {
-                "ip_address": own.ip_address,
-                "user_agent": own.user_agent,
-                "bot_likelihood": own.is_bot_event,
+                "ip_address": details.ip_address,
+                "user_agent": details.user_agent,
+                "bot_likelihood": details.is_bot_event,
             }
         case Click():
             return {
-                "ip_address": own.ip_address,
-                "user_agent": own.user_agent,
-                "bot_likelihood": own.is_bot_event,
-                "link": own.link,
-                "link_tags": own.link_tags,
+                "ip_address": details.ip_address,
+                "user_agent": details.user_agent,
+                "bot_likelihood": details.is_bot_event,
+                "link": details.link,
+                "link_tags": details.link_tags,
             }
         case Failure():
-            return {"template_name": own.template_name, "error_message": own.error_message}
+            return {"template_name": details.template_name, "error_message": details.error_message}
         case Reject():
-            return {"reject_reason": own.reason}
+            return {"reject_reason": details.reason}
         case Subscription():
-            preferences = own.new_topic_preferences
+            preferences = details.new_topic_preferences
             return {
-                "contact_list": own.contact_list,
-                "subscription_source": own.source,
+                "contact_list": details.contact_list,
+                "subscription_source": details.source,
                 "unsubscribed_all": preferences.unsubscribe_all if preferences else None,
             }
         case _:  # a decision
-            return {"decision": own.action}
+            return {"decision": details.action}
 
 
 def _diagnoses(people: list[Recipient] | None) -> tuple[Diagnosis, ...]:
@@ -213,7 +213,7 @@ def to_row(event: Event, *, arrived_at: datetime) -> Row:
         facts=tuple(map(_fact_column, facts(event))) if feedback else (),
         decoder_version=DECODER_VERSION,
         raw=event.raw.decode(),
-        **detail_columns(event.own),
+        **detail_columns(event.details),
     )
 
 

@@ -114,7 +114,7 @@ class Runtime:
         tables = self._tables.now()
         return BatchProjector(
             store=self._store(tables.live),
-            also=[self._store(table) for table in tables.also],
+            shadow_stores=[self._store(table) for table in tables.shadow_tables],
             quarantine=self._quarantine,
             policy=self._settings.policy,
         )

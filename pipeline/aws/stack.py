@@ -121,11 +121,11 @@ class SuppressionTables(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     Attributes:
         live: The table that senders ask.
-        also: Tables that the projector writes to besides.
+        shadow_tables: Tables that the projector writes to besides.
     """
 
     live: str
-    also: tuple[str, ...] = ()
+    shadow_tables: tuple[str, ...] = ()
 
 
 def parse_tables(text: str) -> SuppressionTables:
@@ -138,7 +138,7 @@ def parse_tables(text: str) -> SuppressionTables:
         tables = msgspec.json.decode(text, type=SuppressionTables)
     except msgspec.MsgspecError as error:
         raise UsageError(f"the parameter of the live table is wrong: {error}") from error
-    if not tables.live or not all(tables.also) or tables.live in tables.also:
+    if not tables.live or not all(tables.shadow_tables) or tables.live in tables.shadow_tables:
         raise UsageError(
             "the parameter of the live table is wrong: each table has to have a name, and to stand there once"
         )
@@ -210,7 +210,7 @@ def missing_tables(dynamodb: DynamoDBClient, tables: SuppressionTables) -> tuple
         UsageError: AWS denies looking.
         ServiceUnavailable: AWS throttles or cannot be reached.
     """
-    return tuple(name for name in (tables.live, *tables.also) if not _is_there(dynamodb, name))
+    return tuple(name for name in (tables.live, *tables.shadow_tables) if not _is_there(dynamodb, name))
 
 
 def _is_there(dynamodb: DynamoDBClient, name: str) -> bool:

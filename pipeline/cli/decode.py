@@ -56,7 +56,7 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
             "sent_at": format_time(outcome.sent_at) if outcome.sent_at else None,
             "message_id": outcome.message_id,
             "recipients": outcome.recipients,
-            "carrier": outcome.carriers,
+            "carrier": outcome.envelopes,
             "suppresses": suppresses(outcome),
         }
     return {"ignored": outcome.why} if isinstance(outcome, NotAnEvent) else {"error": outcome.why}

@@ -60,7 +60,7 @@ def ingestion(cloud: Target) -> Ingestion:
     return Ingestion(
         archive=S3Archive(s3, bucket=where.bucket),
         store=DynamoSuppressionStore(dynamodb, table=where.table),
-        also=[DynamoSuppressionStore(dynamodb, table=table) for table in cloud.also],
+        shadow_stores=[DynamoSuppressionStore(dynamodb, table=table) for table in cloud.shadow_tables],
         quarantine=S3Quarantine(s3, bucket=where.bucket),
         policy=where.policy,
         arrived_at=datetime.now(UTC),

@@ -80,7 +80,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         client: Gives a boto3 client of a service there. Raises `UsageError` where boto3 misses something.
         is_local: Whether nothing that is done there reaches AWS.
         stack: The stack that was named; None: none was.
-        also: The tables that the projector writes to besides the live one.
+        shadow_tables: The tables that the projector writes to besides the live one.
         database: The Glue database of log and views.
         log_table: The log's table there.
         workgroup: Athena's workgroup.
@@ -93,7 +93,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     client: Connection
     is_local: bool
     stack: Stack | None = None
-    also: tuple[str, ...] = ()
+    shadow_tables: tuple[str, ...] = ()
     database: str = "mailfold"
     log_table: str = "events"
     workgroup: str = "primary"
@@ -138,7 +138,7 @@ def _deployed(name: str, region: str | None) -> Target:
         client=client,
         is_local=ENDPOINT in os.environ,
         stack=stack,
-        also=tables.also,
+        shadow_tables=tables.shadow_tables,
         database=stack.output("Database"),
         log_table=stack.output("LogTable"),
         workgroup=stack.output("Workgroup"),

@@ -8,7 +8,7 @@ from pipeline.errors import MailfoldError, ServiceUnavailable, UsageError
 
 FIRST, SECOND = (
     SuppressionTables(live="mail-suppression-1"),
-    SuppressionTables(live="mail-suppression-2", also=("mail-suppression-1",)),
+    SuppressionTables(live="mail-suppression-2", shadow_tables=("mail-suppression-1",)),
 )
 
 

@@ -62,7 +62,7 @@ def test_a_rebuilt_table_takes_over_without_a_restart(world: World) -> None:
     """Both tables get what comes while a second one is built; then the second is the live one."""
     wiring = world.wiring()
     bounce(wiring, "early@example.com")
-    world.say('{"live":"suppression-1","also":["suppression-2"]}')
+    world.say('{"live":"suppression-1","shadow_tables":["suppression-2"]}')
     bounce(wiring, ADA)
     world.say('{"live":"suppression-2"}')
     bounce(wiring, BOB)
@@ -75,7 +75,7 @@ def test_each_client_is_made_once_and_none_that_is_not_needed(world: World) -> N
     assert world.clients == {}
     for address in (ADA, BOB):
         bounce(wiring, address)
-        world.say('{"live":"suppression-1","also":["suppression-2"]}')
+        world.say('{"live":"suppression-1","shadow_tables":["suppression-2"]}')
     assert world.clients == {"dynamodb": 1, "ssm": 1}
 
     assert wiring.log is wiring.log

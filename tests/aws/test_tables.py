@@ -24,16 +24,17 @@ def test_the_parameter_is_made_once_and_then_left_alone(ssm: Any) -> None:
     assert read_tables(ssm, parameter=PARAMETER) is None
     assert create_tables(ssm, parameter=PARAMETER, live="mail-suppression-1")
     ssm.put_parameter(
-        Name=PARAMETER, Value='{"live":"mail-suppression-2","also":["mail-suppression-1"]}', Overwrite=True
+        Name=PARAMETER, Value='{"live":"mail-suppression-2","shadow_tables":["mail-suppression-1"]}', Overwrite=True
     )
     assert not create_tables(ssm, parameter=PARAMETER, live="mail-suppression-1")
     assert read_tables(ssm, parameter=PARAMETER) == SuppressionTables(
-        live="mail-suppression-2", also=("mail-suppression-1",)
+        live="mail-suppression-2", shadow_tables=("mail-suppression-1",)
     )
 
 
 @pytest.mark.parametrize(
-    "text", ["", "mail-suppression-1", "{}", '{"live":""}', '{"live":"a","also":["a"]}', '{"live":"a","alos":[]}']
+    "text",
+    ["", "mail-suppression-1", "{}", '{"live":""}', '{"live":"a","shadow_tables":["a"]}', '{"live":"a","alos":[]}'],
 )
 def test_a_parameter_that_says_nothing_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="parameter of the live table is wrong"):

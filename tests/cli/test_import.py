@@ -136,7 +136,7 @@ def test_a_deployments_list_is_taken_into_its_log_and_live_table(asking: FakeOwn
 def test_a_table_that_is_being_rebuilt_gets_it_too(asking: FakeOwnList) -> None:
     rebuilt = f"{NAME}-suppression-2"
     good("replay", "--into", rebuilt, *STACK)
-    value = f'{{"live":"{TABLE}","also":["{rebuilt}"]}}'
+    value = f'{{"live":"{TABLE}","shadow_tables":["{rebuilt}"]}}'
     boto3.client("ssm").put_parameter(Name=f"/mailfold/{NAME}/tables", Value=value, Type="String")
     good("import", *STACK)
     assert items(rebuilt) == items() == ["ann@example.com", "bob@example.com", "cy@example.com"]

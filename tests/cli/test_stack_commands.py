@@ -136,7 +136,7 @@ def test_the_live_table_is_what_the_parameter_says(stack: None) -> None:
     rebuilt = f"{NAME}-suppression-2"
     result = run("replay", "--into", rebuilt, *STACK)
     assert f"folding the log of the stack {NAME} into {rebuilt}, not the live one" in result.stderr
-    live = json.dumps({"live": rebuilt, "also": [TABLE]})
+    live = json.dumps({"live": rebuilt, "shadow_tables": [TABLE]})
     boto3.client("ssm").put_parameter(Name=PARAMETER, Value=live, Type="String")
     assert f"into {rebuilt}, live" in run("replay", *STACK).stderr
     assert items(rebuilt) == items()
@@ -145,7 +145,7 @@ def test_the_live_table_is_what_the_parameter_says(stack: None) -> None:
 def test_what_is_taken_in_reaches_a_table_that_is_being_rebuilt(stack: None) -> None:
     rebuilt = f"{NAME}-suppression-2"
     good("replay", "--into", rebuilt, *STACK)
-    value = json.dumps({"live": TABLE, "also": [rebuilt]})
+    value = json.dumps({"live": TABLE, "shadow_tables": [rebuilt]})
     boto3.client("ssm").put_parameter(Name=PARAMETER, Value=value, Type="String")
     good("ingest", BOUNCE, *STACK)
     assert items(rebuilt) == items() == addresses_of(BOUNCE)

@@ -54,27 +54,31 @@ def test_a_recipient_that_cannot_be_read_is_counted_as_unusable(people: object) 
     ],
 )
 def test_whole_numbers_are_read_from_texts_and_never_guessed(given: object, read: int | None) -> None:
-    own = {"processingTimeMillis": given, "smtpResponse": 250}
-    event = an_event(a_record("Delivery", {"delivery": own}))
-    assert isinstance(event.own, Delivery)
-    assert (read, "250") == (event.own.processing_time_millis, event.own.smtp_response)
+    details = {"processingTimeMillis": given, "smtpResponse": 250}
+    event = an_event(a_record("Delivery", {"delivery": details}))
+    assert isinstance(event.details, Delivery)
+    assert (read, "250") == (event.details.processing_time_millis, event.details.smtp_response)
 
 
 @pytest.mark.parametrize(
     ("given", "read"), [("true", True), ("False", False), (True, True), ("perhaps", None), (1, None)]
 )
 def test_claims_are_read_from_texts_and_never_guessed(given: object, read: bool | None) -> None:
-    own = {"newTopicPreferences": {"unsubscribeAll": given}, "source": 1}
-    event = an_event(a_record("Subscription", {"subscription": own}))
-    assert isinstance(event.own, Subscription)
-    assert event.own.new_topic_preferences is not None
-    assert read is event.own.new_topic_preferences.unsubscribe_all
+    details = {"newTopicPreferences": {"unsubscribeAll": given}, "source": 1}
+    event = an_event(a_record("Subscription", {"subscription": details}))
+    assert isinstance(event.details, Subscription)
+    assert event.details.new_topic_preferences is not None
+    assert read is event.details.new_topic_preferences.unsubscribe_all
 
 
 def test_texts_are_read_from_numbers_but_not_from_claims() -> None:
     event = an_event(a_bounce(bounce={"feedbackId": 17, "reportingMTA": 1.5, "bounceSubType": True}))
-    assert isinstance(event.own, Bounce)
-    assert (event.own.feedback_id, event.own.reporting_mta, event.own.bounce_sub_type) == ("17", "1.5", None)
+    assert isinstance(event.details, Bounce)
+    assert (event.details.feedback_id, event.details.reporting_mta, event.details.bounce_sub_type) == (
+        "17",
+        "1.5",
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,8 +87,8 @@ def test_texts_are_read_from_numbers_but_not_from_claims() -> None:
 )
 def test_tags_are_lists_of_texts_by_name(given: object, read: object) -> None:
     event = an_event(a_record("Click", {"click": {"linkTags": given, "link": 1}}, tags=given, source=1))
-    assert isinstance(event.own, Click)
-    assert read == event.own.link_tags == event.mail.tags
+    assert isinstance(event.details, Click)
+    assert read == event.details.link_tags == event.mail.tags
 
 
 @pytest.mark.parametrize("mail", [b"null", b"5", b'"text"', b"[]", b'[{"messageId":"m"}]'])

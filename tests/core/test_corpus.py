@@ -102,8 +102,8 @@ def as_list(value: Any) -> list[Any]:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
-def expected_recipients(kind: str, own: dict[str, Any], mail: dict[str, Any]) -> list[str]:
-    named = addresses(own.get(PEOPLE.get(kind, "")))
+def expected_recipients(kind: str, details: dict[str, Any], mail: dict[str, Any]) -> list[str]:
+    named = addresses(details.get(PEOPLE.get(kind, "")))
     destinations = addresses(mail.get("destination"))
     if named or kind == "bounce" or (kind == "complaint" and len(destinations) != 1):
         return named
@@ -118,17 +118,17 @@ def test_a_public_payload_is_what_it_is_about(case: Case) -> None:
         assert isinstance(outcome, NotAnEvent)
         assert outcome.why == "received mail"
         return
-    own, mail = record.get(OWN.get(kind, kind)), record.get("mail") or {}
-    if own is None and kind not in NEEDS_NOTHING:
+    details, mail = record.get(OWN.get(kind, kind)), record.get("mail") or {}
+    if details is None and kind not in NEEDS_NOTHING:
         assert isinstance(outcome, Poison)
         assert outcome.why
         return
-    own = own or {}
+    details = details or {}
     assert isinstance(outcome, Event)
-    assert (kind, CARRIERS[case.wrapper]) == (outcome.kind, list(outcome.carriers))
+    assert (kind, CARRIERS[case.wrapper]) == (outcome.kind, list(outcome.envelopes))
     assert moment(mail.get("timestamp")) == outcome.sent_at
-    assert moment((mail if kind in TIMELESS else own).get("timestamp")) == outcome.occurred_at
-    assert expected_recipients(kind, own, mail) == list(outcome.recipients)
+    assert moment((mail if kind in TIMELESS else details).get("timestamp")) == outcome.occurred_at
+    assert expected_recipients(kind, details, mail) == list(outcome.recipients)
     assert (mail.get("messageId") or None) == outcome.message_id
     assert record == json.loads(outcome.raw)
 

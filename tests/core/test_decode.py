@@ -80,15 +80,20 @@ def test_event_type_wins_where_both_vocabularies_stand() -> None:
 
 def test_an_unknown_type_is_kept_as_it_is() -> None:
     event = an_event(a_record("BrandNew Thing", {"brandNew": {"timestamp": "2026-03-01T12:00:00Z"}}))
-    assert (event.kind, event.type, event.own, event.occurred_at) == (EventKind.UNKNOWN, "BrandNew Thing", None, None)
+    assert (event.kind, event.type, event.details, event.occurred_at) == (
+        EventKind.UNKNOWN,
+        "BrandNew Thing",
+        None,
+        None,
+    )
     assert event.recipients == (ADA,)
 
 
 @pytest.mark.parametrize("kind", sorted({*one_of_each()} - {"send", "reject"}))
 def test_a_known_type_without_its_own_object_is_poison(kind: str) -> None:
     record = one_of_each()[kind]
-    own = next(key for key in json.loads(record) if key not in {"eventType", "mail"})
-    for broken in (without(record, own), dumped({**json.loads(record), own: None})):
+    details = next(key for key in json.loads(record) if key not in {"eventType", "mail"})
+    for broken in (without(record, details), dumped({**json.loads(record), details: None})):
         [poison] = decode(broken)
         assert isinstance(poison, Poison)
         assert broken == poison.raw
@@ -102,8 +107,8 @@ def test_send_and_reject_need_no_object_of_their_own(kind: str) -> None:
 @each_kind
 def test_a_record_may_lack_everything_but_its_own_object(kind: str) -> None:
     record = json.loads(one_of_each()[kind])
-    own: dict[str, Any] = {key: {} for key in record if key not in {"eventType", "mail"}}
-    event = an_event(dumped({"eventType": record["eventType"], **own}))
+    details: dict[str, Any] = {key: {} for key in record if key not in {"eventType", "mail"}}
+    event = an_event(dumped({"eventType": record["eventType"], **details}))
     assert (kind, None, None, None, ()) == (
         event.kind,
         event.occurred_at,

@@ -25,7 +25,7 @@ from tests.support.builders import (
     in_sns,
     in_sqs,
 )
-from tests.support.strategies import CARRIERS, carriers
+from tests.support.strategies import CARRIERS, envelopes
 
 TEST_LINE = b"Successfully validated SNS topic for Amazon SES event publishing."
 MANY: dict[str, Callable[..., bytes]] = {
@@ -43,18 +43,18 @@ def an_event(payload: bytes) -> Event:
     return event
 
 
-@given(st.lists(carriers, max_size=3))
+@given(st.lists(envelopes, max_size=3))
 def test_carriers_are_found_in_any_nesting_outermost_first(layers: list[str]) -> None:
     payload = a_bounce()
     for layer in reversed(layers):
         payload = CARRIERS[layer](payload)
     event = an_event(payload)
-    assert tuple(layers) == event.carriers
+    assert tuple(layers) == event.envelopes
     assert a_bounce() == event.raw
 
 
 def test_a_bare_record_has_no_carrier() -> None:
-    assert an_event(a_bounce() + b"\n").carriers == ()
+    assert an_event(a_bounce() + b"\n").envelopes == ()
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_a_bare_record_has_no_carrier() -> None:
 )
 def test_sns_carries_its_message_in_every_form(message: object) -> None:
     event = an_event(dumped({"Type": "Notification", "Message": message}))
-    assert ((Envelope.SNS,), a_bounce()) == (event.carriers, event.raw)
+    assert ((Envelope.SNS,), a_bounce()) == (event.envelopes, event.raw)
 
 
 def test_an_sns_message_without_the_rest_of_its_envelope_is_enough() -> None:
-    assert an_event(dumped({"Message": a_bounce().decode()})).carriers == (Envelope.SNS,)
+    assert an_event(dumped({"Message": a_bounce().decode()})).envelopes == (Envelope.SNS,)
 
 
 def test_a_confirmation_type_does_not_hide_an_event() -> None:
@@ -77,12 +77,12 @@ def test_a_confirmation_type_does_not_hide_an_event() -> None:
 
 @pytest.mark.parametrize("wrap", [in_lambda_sqs, in_sqs], ids=["lambda_sqs", "sqs"])
 def test_raw_delivery_leaves_the_sns_envelope_out(wrap: Callable[..., bytes]) -> None:
-    assert [one for one in an_event(wrap(in_sns(a_bounce()))).carriers if one is Envelope.SNS] == [Envelope.SNS]
-    assert Envelope.SNS not in an_event(wrap(a_bounce())).carriers
+    assert [one for one in an_event(wrap(in_sns(a_bounce()))).envelopes if one is Envelope.SNS] == [Envelope.SNS]
+    assert Envelope.SNS not in an_event(wrap(a_bounce())).envelopes
 
 
 @pytest.mark.parametrize(
-    ("payload", "carrier"),
+    ("payload", "envelope"),
     [
         (dumped({"Body": a_bounce().decode()}), Envelope.SQS),
         (dumped({"body": json.loads(a_bounce())}), Envelope.LAMBDA_SQS),
@@ -98,21 +98,21 @@ def test_raw_delivery_leaves_the_sns_envelope_out(wrap: Callable[..., bytes]) ->
         (in_eventbridge(a_bounce(), detail_type="Scheduled Event"), Envelope.EVENTBRIDGE),
     ],
 )  # fmt: skip
-def test_a_carrier_is_known_by_its_own_keys(payload: bytes, carrier: Envelope) -> None:
+def test_a_carrier_is_known_by_its_own_keys(payload: bytes, envelope: Envelope) -> None:
     event = an_event(payload)
-    assert ((carrier,), (ADA,)) == (event.carriers, event.recipients)
+    assert ((envelope,), (ADA,)) == (event.envelopes, event.recipients)
 
 
 def test_a_batch_that_an_event_source_mapping_gave_up_holds_its_records() -> None:
     """Lambda keeps the whole invocation as text in its failure destination on S3."""
     kept = {"requestContext": {}, "KinesisBatchInfo": {"shardId": "1"}, "payload": in_kinesis(a_bounce()).decode()}
-    assert an_event(dumped(kept)).carriers == (Envelope.KINESIS,)
+    assert an_event(dumped(kept)).envelopes == (Envelope.KINESIS,)
 
 
 def test_an_asynchronous_call_that_lambda_gave_up_holds_its_records() -> None:
     """Lambda keeps the call's event as an object in its failure destination."""
     kept = {"version": "1.0", "requestContext": {}, "requestPayload": json.loads(in_kinesis(a_bounce()))}
-    assert an_event(dumped(kept)).carriers == (Envelope.KINESIS,)
+    assert an_event(dumped(kept)).envelopes == (Envelope.KINESIS,)
 
 
 @pytest.mark.parametrize("inside", [a_bounce(), in_sns(a_bounce()), a_send() + b"\n" + a_bounce()])
@@ -127,13 +127,13 @@ def test_a_quarantined_payload_that_is_no_base64_is_poison() -> None:
 
 
 def test_a_list_and_a_json_text_are_no_carriers() -> None:
-    assert an_event(b"[" + a_bounce() + b"]").carriers == ()
-    assert an_event(dumped(a_bounce().decode())).carriers == ()
+    assert an_event(b"[" + a_bounce() + b"]").envelopes == ()
+    assert an_event(dumped(a_bounce().decode())).envelopes == ()
 
 
 def test_a_record_is_not_looked_into_for_carriers() -> None:
     record = a_record("Bounce", {"bounce": {"bouncedRecipients": [ADA]}, "Message": a_send().decode(), "Records": []})
-    assert (an_event(record).kind, an_event(record).carriers) == ("bounce", ())
+    assert (an_event(record).kind, an_event(record).envelopes) == ("bounce", ())
 
 
 @pytest.mark.parametrize("wrap", MANY.values(), ids=MANY)
@@ -162,7 +162,7 @@ def test_lines_may_end_in_any_way_and_be_blank(separator: bytes) -> None:
 
 def test_lines_may_hold_carriers_of_different_kinds() -> None:
     outcomes = decode(b"\n".join([in_sns(a_bounce()), in_kinesis(a_bounce(), a_send()), as_notification(a_bounce())]))
-    assert [one.carriers for one in outcomes if isinstance(one, Event)] == [
+    assert [one.envelopes for one in outcomes if isinstance(one, Event)] == [
         (Envelope.SNS,),
         (Envelope.KINESIS,),
         (Envelope.KINESIS,),

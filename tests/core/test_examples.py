@@ -81,7 +81,7 @@ def test_the_examples_show_every_kind() -> None:
 
 
 def test_the_examples_show_every_carrier() -> None:
-    assert set(Envelope) == {carrier for name in passing for event in events(name) for carrier in event.carriers}
+    assert set(Envelope) == {envelope for name in passing for event in events(name) for envelope in event.envelopes}
 
 
 def test_the_examples_show_every_bounce_that_is_a_fact() -> None:
@@ -148,7 +148,7 @@ def told(outcome: Outcome) -> dict[str, Any]:
                 "sent_at": outcome.sent_at and format_time(outcome.sent_at),
                 "message_id": outcome.message_id,
                 "recipients": list(outcome.recipients),
-                "carrier": list(outcome.carriers),
+                "carrier": list(outcome.envelopes),
                 "suppresses": suppresses(outcome),
             }
 

@@ -27,7 +27,7 @@ from tests.support.builders import (
     dumped,
     one_of_each,
 )
-from tests.support.strategies import CARRIERS, carriers
+from tests.support.strategies import CARRIERS, envelopes
 
 LATER = OCCURRED_AT.replace(microsecond=1_000)
 TIMES = ("2026-03-01T12:00:02.000Z", "2026-03-01T12:00:02Z", "2026-03-01T13:00:02.000999+01:00", "2026-03-01T12:00:02")
@@ -48,7 +48,7 @@ def test_both_vocabularies_give_one_id(record: bytes) -> None:
 
 
 @each_kind
-@given(layers=st.lists(carriers, min_size=1, max_size=2))
+@given(layers=st.lists(envelopes, min_size=1, max_size=2))
 def test_no_carrier_changes_the_id(record: bytes, layers: list[str]) -> None:
     payload = record
     for layer in layers:

@@ -113,7 +113,7 @@ def test_a_table_that_is_being_rebuilt_gets_the_same_facts_and_is_not_counted() 
     ingestion = Ingestion(
         archive=world.archive,
         store=world.store,
-        also=[rebuilt],
+        shadow_stores=[rebuilt],
         quarantine=world.quarantine,
         policy=DEFAULT_POLICY,
         arrived_at=ARRIVED_AT,

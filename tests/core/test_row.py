@@ -96,7 +96,7 @@ OWN_COLUMNS: list[tuple[bytes, dict[str, Any]]] = [
         {
             "bounce_type": "Permanent",
             "bounce_sub_type": "General",
-            "feedback_id": an_event(a_bounce()).own.feedback_id,  # type: ignore[union-attr]  # a bounce has it
+            "feedback_id": an_event(a_bounce()).details.feedback_id,  # type: ignore[union-attr]  # a bounce has it
             "diagnoses": (SAID, Diagnosis(address=None, action="failed", status="5.1.1", diagnostic=SAID.diagnostic)),
             "reporting_mta": "dsn; a8-50.smtp-out.amazonses.com",
             "remote_mta_ip": "192.0.2.9",

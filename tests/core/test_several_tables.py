@@ -30,9 +30,9 @@ def batch(*payloads: bytes) -> list[StreamRecord]:
 
 
 def run(*payloads: bytes, tables: Sequence[MemoryStore], quarantine: Quarantine | None = None) -> Counts:
-    live, *also = tables
+    live, *shadow_stores = tables
     held = MemoryQuarantine() if quarantine is None else quarantine
-    return project(batch(*payloads), store=live, also=also, quarantine=held, policy=DEFAULT_POLICY)
+    return project(batch(*payloads), store=live, shadow_stores=shadow_stores, quarantine=held, policy=DEFAULT_POLICY)
 
 
 def addresses(store: MemoryStore) -> set[str]:
@@ -87,7 +87,7 @@ def test_what_only_one_table_refuses_is_set_aside_once() -> None:
 
 def test_a_projector_writes_to_all_its_tables() -> None:
     live, other = MemoryStore(), MemoryStore()
-    projector = BatchProjector(store=live, also=[other], quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+    projector = BatchProjector(store=live, shadow_stores=[other], quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
     assert projector.project(batch(OF_ADA)).undone is None
     assert dict(live.scan()) == dict(other.scan()) != {}
 

@@ -69,7 +69,7 @@ def test_error_rows_decode_to_the_event_that_was_put(payload: bytes, kind: str) 
     assert isinstance(outcome, Event)
     assert isinstance(original, Event)
     assert outcome.id == original.id
-    assert outcome.carriers == (Envelope.FIREHOSE_ERROR, *original.carriers)
+    assert outcome.envelopes == (Envelope.FIREHOSE_ERROR, *original.envelopes)
 
 
 def test_an_object_is_filed_under_the_arrival_of_its_oldest_record() -> None:

@@ -83,7 +83,7 @@ def test_every_delivery_has_an_id_of_its_own() -> None:
 @pytest.mark.parametrize("event", one_of_each().values(), ids=one_of_each().keys())
 def test_every_type_has_a_detail_type_and_decodes_out_of_its_envelope(event: bytes) -> None:
     assert json.loads(wrapped(event))["detail-type"] == DETAIL_TYPES[json.loads(event)["eventType"]]
-    assert decoded(wrapped(event)).carriers == (Envelope.EVENTBRIDGE,)
+    assert decoded(wrapped(event)).envelopes == (Envelope.EVENTBRIDGE,)
     assert decoded(wrapped(event)).id == decoded(event).id
 
 

@@ -157,8 +157,8 @@ def test_the_destination_is_to_then_cc_then_bcc_and_bcc_is_in_no_header() -> Non
 
 
 def test_common_headers_hold_ses_s_message_id_and_not_the_message_s_own() -> None:
-    own = (("Message-ID", "<own@shop.example>"), ("Date", "Sun, 1 Mar 2026 12:00:00 +0000"))
-    mail = published(an_email(headers=own, reply_to=("desk@shop.example",)))[0]["mail"]
+    details = (("Message-ID", "<own@shop.example>"), ("Date", "Sun, 1 Mar 2026 12:00:00 +0000"))
+    mail = published(an_email(headers=details, reply_to=("desk@shop.example",)))[0]["mail"]
     assert {"name": "Message-ID", "value": "<own@shop.example>"} in mail["headers"]
     assert mail["commonHeaders"] == {
         "from": ["Shop <news@shop.example>"],
@@ -185,8 +185,8 @@ def test_the_outgoing_address_is_a_tag_of_deliveries_only(case: str) -> None:
 def test_tags_of_the_user_stand_behind_the_automatic_ones_and_never_replace_them() -> None:
     tags = {"campaign": ("spring", "sale"), "ses:operation": ("Forged",), "ses:feedback-id-a": ("c12",)}
     (event, *_) = published(an_email(tags=tags))
-    own = {"campaign": ["spring", "sale"], "ses:feedback-id-a": ["c12"]}
-    assert list(event["mail"]["tags"].items()) == [*AUTOMATIC_TAGS.items(), *own.items()]
+    details = {"campaign": ["spring", "sale"], "ses:feedback-id-a": ["c12"]}
+    assert list(event["mail"]["tags"].items()) == [*AUTOMATIC_TAGS.items(), *details.items()]
 
 
 def test_headers_beyond_10_kb_are_cut_and_it_is_said_so() -> None:

@@ -33,7 +33,7 @@ def sent(cloud: SesCloud, address: str) -> list[tuple[str, str | None]]:
     """Send a mail, and return its events' kinds and sub-types."""
     cloud.records.clear()
     cloud.ses.send_email(Source=SENDER, Destination={"ToAddresses": [address]}, Message=MESSAGE)
-    return [(event.kind, getattr(event.own, "bounce_sub_type", None)) for event in cloud.events()]
+    return [(event.kind, getattr(event.details, "bounce_sub_type", None)) for event in cloud.events()]
 
 
 def code_of(error: pytest.ExceptionInfo[ClientError]) -> str:

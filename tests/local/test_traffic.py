@@ -63,7 +63,9 @@ def test_no_two_events_have_the_same_id(events: list[Event]) -> None:
 
 def test_bounces_are_of_many_sorts_and_mostly_for_good(events: list[Event]) -> None:
     sorts = Counter(
-        (event.own.bounce_type, event.own.bounce_sub_type) for event in events if isinstance(event.own, Bounce)
+        (event.details.bounce_type, event.details.bounce_sub_type)
+        for event in events
+        if isinstance(event.details, Bounce)
     )
     assert sorts.most_common(1)[0][0] == ("Permanent", "General")
     assert set(sorts) >= {
@@ -82,15 +84,15 @@ def test_a_soft_bounce_has_a_status_and_an_automatic_reply_has_none(events: list
     soft = [
         bool(person.status)
         for event in events
-        if isinstance(event.own, Bounce)
-        and (event.own.bounce_type, event.own.bounce_sub_type) == ("Transient", "General")
-        for person in event.own.bounced_recipients or ()
+        if isinstance(event.details, Bounce)
+        and (event.details.bounce_type, event.details.bounce_sub_type) == ("Transient", "General")
+        for person in event.details.bounced_recipients or ()
     ]
     assert set(soft) == {True, False}
 
 
 def test_some_complaints_name_several_candidates_and_some_say_that_it_is_no_spam(events: list[Event]) -> None:
-    complaints = [event.own for event in events if isinstance(event.own, Complaint)]
+    complaints = [event.details for event in events if isinstance(event.details, Complaint)]
     assert any(len(complaint.complained_recipients or ()) > 1 for complaint in complaints)
     assert {"abuse", "not-spam", None} <= {complaint.complaint_feedback_type for complaint in complaints}
 
@@ -99,8 +101,8 @@ def test_complaints_come_an_hour_to_four_weeks_later(events: list[Event]) -> Non
     after = [
         event.occurred_at - event.sent_at
         for event in events
-        if isinstance(event.own, Complaint)
-        and event.own.complaint_sub_type is None
+        if isinstance(event.details, Complaint)
+        and event.details.complaint_sub_type is None
         and event.occurred_at
         and event.sent_at
     ]

@@ -25,7 +25,7 @@ Vocabulary = Literal["eventType", "notificationType"]
 Fields = Mapping[str, Any]
 
 
-def a_record(type_name: str, own: Fields, *, vocabulary: Vocabulary = "eventType", **mail: Any) -> bytes:
+def a_record(type_name: str, details: Fields, *, vocabulary: Vocabulary = "eventType", **mail: Any) -> bytes:
     """Return a record of any type; `own` is its own object by name, `mail` changes the mail's fields."""
     fields = {
         "timestamp": format_time(SENT_AT),
@@ -34,7 +34,7 @@ def a_record(type_name: str, own: Fields, *, vocabulary: Vocabulary = "eventType
         "sendingAccountId": "123456789012",
         "destination": [ADA],
     }
-    return dumped({vocabulary: type_name, "mail": merged(fields, mail), **own})
+    return dumped({vocabulary: type_name, "mail": merged(fields, mail), **details})
 
 
 def a_send(**mail: Any) -> bytes:
@@ -44,14 +44,14 @@ def a_send(**mail: Any) -> bytes:
 
 def a_delivery(*, recipients: Iterable[str] = (ADA,), at: datetime = OCCURRED_AT, **mail: Any) -> bytes:
     """Return a Delivery."""
-    own = {
+    details = {
         "timestamp": format_time(at),
         "processingTimeMillis": 1_234,
         "recipients": list(recipients),
         "smtpResponse": "250 2.6.0 Message received",
         "reportingMTA": "a8-50.smtp-out.amazonses.com",
     }
-    return a_record("Delivery", {"delivery": own}, **mail)
+    return a_record("Delivery", {"delivery": details}, **mail)
 
 
 def a_bounce(
@@ -67,7 +67,7 @@ def a_bounce(
 ) -> bytes:
     """Return a Bounce; `person` changes what the remote server said about each recipient."""
     said = {"action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"}
-    own = {
+    details = {
         "bounceType": bounce_type,
         "bounceSubType": sub_type,
         "bouncedRecipients": [merged({"emailAddress": one, **said}, person) for one in recipients],
@@ -75,7 +75,7 @@ def a_bounce(
         "feedbackId": feedback_id,
         "reportingMTA": "dsn; a8-50.smtp-out.amazonses.com",
     }
-    return a_record("Bounce", {"bounce": merged(own, bounce)}, **mail)
+    return a_record("Bounce", {"bounce": merged(details, bounce)}, **mail)
 
 
 def a_soft_bounce(**changes: Any) -> bytes:
@@ -94,7 +94,7 @@ def a_complaint(
     **mail: Any,
 ) -> bytes:
     """Return a Complaint."""
-    own = {
+    details = {
         "complainedRecipients": [{"emailAddress": one} for one in recipients],
         "timestamp": format_time(at),
         "feedbackId": feedback_id,
@@ -102,25 +102,25 @@ def a_complaint(
         "complaintFeedbackType": feedback_type,
         "userAgent": USER_AGENT,
     }
-    return a_record("Complaint", {"complaint": merged(own, complaint)}, **mail)
+    return a_record("Complaint", {"complaint": merged(details, complaint)}, **mail)
 
 
 def an_open(*, at: datetime = OCCURRED_AT, ip: str = "192.0.2.1", user_agent: str = USER_AGENT, **mail: Any) -> bytes:
     """Return an Open."""
-    own = {"ipAddress": ip, "timestamp": format_time(at), "userAgent": user_agent}
-    return a_record("Open", {"open": own}, **mail)
+    details = {"ipAddress": ip, "timestamp": format_time(at), "userAgent": user_agent}
+    return a_record("Open", {"open": details}, **mail)
 
 
 def a_click(*, at: datetime = OCCURRED_AT, link: str = "https://example.org/", **mail: Any) -> bytes:
     """Return a Click."""
-    own = {
+    details = {
         "ipAddress": "192.0.2.1",
         "timestamp": format_time(at),
         "userAgent": USER_AGENT,
         "link": link,
         "linkTags": None,
     }
-    return a_record("Click", {"click": own}, **mail)
+    return a_record("Click", {"click": details}, **mail)
 
 
 def a_decision(
@@ -132,8 +132,8 @@ def a_decision(
     **decision: Any,
 ) -> bytes:
     """Return an operator's decision."""
-    own = {"id": decision_id, "action": action, "address": address, "decidedAt": format_time(at)}
-    return dumped({"eventType": "Decision", "decision": merged(own, decision)})
+    details = {"id": decision_id, "action": action, "address": address, "decidedAt": format_time(at)}
+    return dumped({"eventType": "Decision", "decision": merged(details, decision)})
 
 
 def one_of_each() -> dict[str, bytes]:

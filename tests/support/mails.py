@@ -38,10 +38,10 @@ def outcome(*to: str, by: Publisher | None = None) -> list[str]:
 
 def sort(event: dict[str, Any]) -> str:
     """Return an event's type, and what sort of bounce or complaint it is."""
-    if own := event.get("bounce"):
-        return f"Bounce {own['bounceType']}/{own['bounceSubType']}"
-    if own := event.get("complaint"):
-        return f"Complaint {own['complaintSubType'] or own['complaintFeedbackType']}"
+    if details := event.get("bounce"):
+        return f"Bounce {details['bounceType']}/{details['bounceSubType']}"
+    if details := event.get("complaint"):
+        return f"Complaint {details['complaintSubType'] or details['complaintFeedbackType']}"
     return str(event["eventType"])
 
 

@@ -97,7 +97,7 @@ CARRIERS: dict[str, Wrap] = {
     "firehose": in_firehose,
     "firehose_error": in_firehose_error,
 }
-carriers = st.sampled_from(sorted(CARRIERS))
+envelopes = st.sampled_from(sorted(CARRIERS))
 
 _HUGE = "<a number of 5000 digits>"
 ODD_VALUES: tuple[Any, ...] = (

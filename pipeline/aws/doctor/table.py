@@ -51,7 +51,7 @@ def check_tables(deployment: Deployment) -> Iterator[Finding]:
     """Look at each table that is written to, and at the protections of the live one."""
     dynamodb: DynamoDBClient = deployment.client("dynamodb")
     tables = deployment.tables
-    for name in (tables.live, *tables.also):
+    for name in (tables.live, *tables.shadow_tables):
         answer = unless_missing(dynamodb.describe_table, TableName=name)
         if answer is None:
             parameter = deployment.output("TablesParameter")

@@ -83,7 +83,7 @@ def test_an_update_leaves_what_is_not_given_as_it_was_and_the_live_table_too() -
     assert live_tables() == SuppressionTables(live="another")
 
 
-@pytest.mark.parametrize("tables", ['{"live":"gone"}', '{"live":"mail-suppression-5af3dc00","also":["gone"]}'])
+@pytest.mark.parametrize("tables", ['{"live":"gone"}', '{"live":"mail-suppression-5af3dc00","shadow_tables":["gone"]}'])
 def test_a_parameter_that_names_a_table_which_is_gone_is_no_deployment_that_works(tables: str) -> None:
     """A stack of the same name left it, and its table was deleted: feedback would wait until it is lost."""
     client("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value=tables, Type="String")

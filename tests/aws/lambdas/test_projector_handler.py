@@ -217,7 +217,7 @@ def test_the_parameter_says_which_tables_get_the_facts(cloud: None, monkeypatch:
     monkeypatch.setenv("MAILFOLD_TABLES_PARAMETER", PARAMETER)
     for table in ("suppression-1", "suppression-2"):
         client("dynamodb").create_table(**table_definition(table))
-    said = '{"live":"suppression-2","also":["suppression-1"]}'
+    said = '{"live":"suppression-2","shadow_tables":["suppression-1"]}'
     client("ssm").put_parameter(Name=PARAMETER, Value=said, Type="String")
 
     assert handler(a_kinesis_event(A_BOUNCE), Context()) == {"batchItemFailures": []}
