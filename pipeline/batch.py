@@ -3,13 +3,15 @@
 Pure but for the quarantine that it is given.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from pipeline.decode import decode
-from pipeline.errors import PartialBatchFailure, Unavailable
+from pipeline.errors import STOPS_BATCH, MailfoldError, PartialBatchFailure
 from pipeline.event import FEEDBACK, Event, NotAnEvent, Outcome, Poison
 from pipeline.fact import Fact, facts
 from pipeline.ports import Quarantine, Quarantined
@@ -41,6 +43,17 @@ class Counts(msgspec.Struct, kw_only=True):
     facts: int = 0
     written: int = 0
     unchanged: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """Return the counts of two batches together."""
+        return Counts(
+            events=self.events + other.events,
+            ignored=self.ignored + other.ignored,
+            quarantined=self.quarantined + other.quarantined,
+            facts=self.facts + other.facts,
+            written=self.written + other.written,
+            unchanged=self.unchanged + other.unchanged,
+        )
 
 
 def group_by_key(found: Iterable[Fact]) -> dict[Key, Standing]:
@@ -76,12 +89,12 @@ class BatchReader:
         self._found: list[Fact] = []
         self._quarantine = quarantine
 
-    def read(self, batch: Sequence[StreamRecord]) -> Unavailable | None:
+    def read(self, batch: Sequence[StreamRecord]) -> MailfoldError | None:
         """Read records until the quarantine is unavailable; return that error, if there is one."""
         for index, record in enumerate(batch):
             try:
                 self._read(index, record)
-            except Unavailable as error:
+            except STOPS_BATCH as error:
                 self.end = index
                 return error
         self.end = len(batch)
@@ -99,8 +112,8 @@ class BatchReader:
         """
         try:
             self._put(record.payload, why, record)
-        except Unavailable as error:
-            raise PartialBatchFailure(first=index, cause=error) from error
+        except STOPS_BATCH as error:
+            raise PartialBatchFailure(failed_at=index, cause=error) from error
 
     def _read(self, index: int, record: StreamRecord) -> None:
         for outcome in decode(record.payload):

@@ -1,38 +1,60 @@
-"""Name an error that nobody foresaw, without its text: that may quote an address or a payload. Pure.
+"""Every error that Mailfold raises, in one tree.
 
-Every error this project raises, in one tree.
-
-Its type decides what happens to an error, never its text:
+The type of an error decides how it is handled, never its text:
 
     MailfoldError
-    ├── UsageError             the caller asked for something that cannot be: exit 2, nothing was done
-    ├── Outage               try again later: nothing is lost, nothing is acknowledged
+    ├── UsageError             the command, its options or the configuration are wrong; nothing was done
+    ├── InvalidInput           AWS rejects a value or a state; the message names it
+    ├── AccessDenied           credentials are missing, expired or not allowed to do this
+    ├── NotFound               a named resource does not exist
+    ├── QueryFailed            Athena rejected, failed or stopped a query
+    ├── Unavailable            temporary; nothing is lost and nothing is acknowledged: try again later
     │   ├── StoreUnavailable       the suppression table is throttled or unreachable
-    │   ├── ArchiveUnavailable     the log is unreachable
-    │   ├── QuarantineUnavailable  the quarantine is unreachable
-    │   ├── CloudUnavailable       AWS throttles, or cannot be reached, where a deployment is looked at or changed
-    │   ├── PolicyOutdated         the table was written under a newer policy than ours
-    │   └── BatchUnfinished        an outage in the middle of a batch, and where it stopped
-    ├── DeploymentFailed     AWS began to change a deployment, and did not end well
-    ├── Conflict             another writer was first: load again and join again
-    └── Rejected             the store refuses this one item for good: quarantine what led to it
+    │   ├── ArchiveUnavailable     the event log is throttled or unreachable
+    │   ├── QuarantineUnavailable  the quarantine is throttled or unreachable
+    │   ├── ServiceUnavailable     another AWS service throttles, fails or is unreachable
+    │   ├── PolicyOutdated         the table was written under a newer policy than this process has
+    │   └── PartialBatchFailure    a batch stopped at a record; everything before it is done
+    ├── DeploymentFailed       CloudFormation started to change a deployment and failed
+    ├── Conflict               another writer was first: load the item again and join again
+    └── ItemRejected           the store rejects this one item for good: quarantine its records
 
-No message holds an address or a payload: errors end up in logs, and logs are no place for personal data.
+`STOPS_BATCH` names the errors that stop a batch without losing it: a consumer that gets one of them acknowledges
+nothing from that record on. `AccessDenied` and `NotFound` are among them, because a record that cannot be stored until
+somebody grants access must wait for that.
+
+No message contains an e-mail address or a payload, because messages end up in logs.
 """
 
 from traceback import extract_tb
 
 
 class MailfoldError(Exception):
-    """Whatever went wrong here; catch this to catch all of it."""
+    """An error that Mailfold raises. Catch this to catch all of them."""
 
 
 class UsageError(MailfoldError):
-    """The request itself is wrong. Its text says how to put it right."""
+    """The command, its options or the configuration are wrong. The message says how to correct them."""
+
+
+class InvalidInput(MailfoldError):
+    """AWS rejects a value, or a resource is in a state that does not allow the operation."""
+
+
+class AccessDenied(MailfoldError):
+    """Credentials are missing, expired or not allowed to do this. Trying again with the same ones does not help."""
+
+
+class NotFound(MailfoldError):
+    """A named resource does not exist."""
+
+
+class QueryFailed(MailfoldError):
+    """Athena rejected, failed or stopped a query. The message contains Athena's reason."""
 
 
 class Unavailable(MailfoldError):
-    """Something needed is away for now. Trying again later is safe and loses nothing."""
+    """A service that is needed is temporarily unavailable. Trying again later is safe and loses nothing."""
 
 
 class StoreUnavailable(Unavailable):
@@ -40,7 +62,7 @@ class StoreUnavailable(Unavailable):
 
 
 class ArchiveUnavailable(Unavailable):
-    """The log is throttled or unreachable."""
+    """The event log is throttled or unreachable."""
 
 
 class QuarantineUnavailable(Unavailable):
@@ -48,53 +70,61 @@ class QuarantineUnavailable(Unavailable):
 
 
 class ServiceUnavailable(Unavailable):
-    """AWS throttles, fails or cannot be reached, where a deployment is looked at or changed."""
+    """An AWS service throttles, fails or is unreachable."""
 
 
 class PolicyOutdated(Unavailable):
-    """The table holds verdicts of a newer policy; writing would bring back an old one. Deploy the newer policy.
+    """The table holds verdicts of a newer policy. Writing would restore an old one. Deploy the newer policy.
 
     Attributes:
-        ours: The policy version of this process.
-        theirs: The version found in the table.
+        own_version: The policy version of this process.
+        table_version: The policy version found in the table.
     """
 
-    def __init__(self, *, ours: int, theirs: int) -> None:
-        self.ours, self.theirs = ours, theirs
+    def __init__(self, *, own_version: int, table_version: int) -> None:
+        self.own_version, self.table_version = own_version, table_version
         super().__init__(
-            f"the table was written under policy version {theirs}, this process has {ours}: deploy the newer one"
+            f"the table was written under policy version {table_version}, this process has {own_version}: "
+            "deploy the newer one"
         )
 
 
 class PartialBatchFailure(Unavailable):
-    """An outage stopped a batch. Everything before `first` is stored or quarantined; start again there.
+    """A batch stopped. Everything before `failed_at` is stored or quarantined; start again there.
 
     Attributes:
-        first: Index of the first record that is not done.
+        failed_at: Index of the first record that is not done.
     """
 
-    def __init__(self, *, first: int, cause: Unavailable) -> None:
-        self.first = first
-        super().__init__(f"stopped at record {first} of the batch: {cause}")
+    def __init__(self, *, failed_at: int, cause: MailfoldError) -> None:
+        self.failed_at = failed_at
+        super().__init__(f"the batch stopped at record {failed_at}: {cause}")
 
 
 class DeploymentFailed(MailfoldError):
-    """AWS began to change a deployment, and did not end well. Its text says which part, and AWS's reason."""
+    """CloudFormation started to change a deployment and failed. The message names the resource and AWS's reason."""
 
 
 class Conflict(MailfoldError):
-    """The item changed after it was loaded. Nothing was written: load it again, join again."""
+    """The item changed after it was loaded. Nothing was written. Load it again and join again."""
 
     def __init__(self) -> None:
         super().__init__("the item changed after it was loaded: load it again")
 
 
 class ItemRejected(MailfoldError):
-    """The store refuses this item however often it is tried."""
+    """The store rejects this item however often it is tried."""
+
+
+STOPS_BATCH = (Unavailable, AccessDenied, NotFound)
+"""Errors that stop a batch. Nothing from the failed record on is acknowledged, so nothing is lost."""
 
 
 def describe(error: BaseException) -> str:
-    """Return an error's type and the line that raised it, for a log or a reason."""
+    """Return the type of an unexpected error and the line that raised it, for a log entry or a quarantine reason.
+
+    The text of the error is left out: it may quote an address or a payload.
+    """
     frames = extract_tb(error.__traceback__)
     place = f" in {frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno}" if frames else ""
-    return f"an error of ours, {type(error).__name__}{place}"
+    return f"internal error, {type(error).__name__}{place}"

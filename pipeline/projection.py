@@ -20,12 +20,13 @@ import msgspec
 
 from pipeline.batch import BatchReader, Counts, StreamRecord
 from pipeline.errors import (
+    STOPS_BATCH,
     Conflict,
     ItemRejected,
+    MailfoldError,
     PartialBatchFailure,
     PolicyOutdated,
     StoreUnavailable,
-    Unavailable,
     describe,
 )
 from pipeline.policy import Policy, verdict
@@ -46,7 +47,7 @@ class SaveStatus(Enum):
 
 
 Loaded = tuple[Key, Item]
-SaveOutcome = tuple[Key, SaveStatus | ItemRejected | Unavailable]
+SaveOutcome = tuple[Key, SaveStatus | ItemRejected | MailfoldError]
 MapFunction = Callable[[Callable[[Loaded], SaveOutcome], Iterable[Loaded]], Iterable[SaveOutcome]]
 """Applies a function to each of many, as `map` does one after the other, and a pool of threads several at once."""
 
@@ -66,7 +67,7 @@ class MergeResult(msgspec.Struct, kw_only=True):
     unchanged: int = 0
     rejected: dict[Key, str] = msgspec.field(default_factory=dict)
     pending: Sequence[Key] = ()
-    outage: Unavailable | None = None
+    outage: MailfoldError | None = None
 
 
 def project(
@@ -101,7 +102,7 @@ def project(
     for index in sorted(refused):
         gathering.set_aside(index, batch[index], f"the store refuses its facts: {refused[index]}")
     if cause := merged.outage or outage:
-        raise PartialBatchFailure(first=end, cause=cause)
+        raise PartialBatchFailure(failed_at=end, cause=cause)
     return tally
 
 
@@ -124,7 +125,7 @@ def merge(changes: Changes, *, store: SuppressionStore, policy: Policy, each: Ma
             merged.outage = StoreUnavailable(
                 f"{len(pending)} items changed under every one of {SAVE_ATTEMPTS} attempts"
             )
-    except Unavailable as error:
+    except STOPS_BATCH as error:
         merged.outage = error
     merged.pending = tuple(pending)
     return merged
@@ -172,17 +173,17 @@ def _save(loaded: Loaded, *, changes: Changes, store: SuppressionStore, policy: 
     if known == item.standing and item.policy_version >= policy.version:
         return key, SaveStatus.UNCHANGED
     if item.policy_version > policy.version:
-        return key, PolicyOutdated(ours=policy.version, theirs=item.policy_version)
+        return key, PolicyOutdated(own_version=policy.version, table_version=item.policy_version)
     try:
         store.save(key, to_item(key, known, policy), expected=item.facts_hash)
     except Conflict:
         return key, SaveStatus.CONFLICT
-    except (ItemRejected, Unavailable) as error:
+    except (ItemRejected, *STOPS_BATCH) as error:
         return key, error
     return key, SaveStatus.WRITTEN
 
 
-def _note(key: Key, outcome: SaveStatus | ItemRejected | Unavailable, merged: MergeResult) -> bool:
+def _note(key: Key, outcome: SaveStatus | ItemRejected | MailfoldError, merged: MergeResult) -> bool:
     """Count an outcome; return whether the key is done.
 
     Raises:
@@ -195,7 +196,7 @@ def _note(key: Key, outcome: SaveStatus | ItemRejected | Unavailable, merged: Me
             merged.unchanged += 1
         case ItemRejected():
             merged.rejected[key] = str(outcome)
-        case Unavailable():
+        case MailfoldError():
             raise outcome
     return outcome is not SaveStatus.CONFLICT
 
@@ -214,16 +215,16 @@ class BatchResult(msgspec.Struct, kw_only=True):
     """What became of a batch.
 
     Attributes:
-        tallies: Counts of each part that was finished: of the whole batch, unless an error of ours parted it.
-        faults: Records set aside for such an error, by what it was.
-        outage: What stopped it; None if nothing did.
-        undone: Index of the first record that is not done; None if all are.
+        counts: Counts of all parts of the batch that are done.
+        internal_errors: Number of records quarantined for an unexpected exception, by `errors.describe`.
+        cause: What stopped the batch; None if nothing did.
+        failed_at: Index of the first record that is not done; None if all are.
     """
 
-    tallies: list[Counts] = msgspec.field(default_factory=list)
-    faults: Counter[str] = msgspec.field(default_factory=Counter)
-    outage: Unavailable | None = None
-    undone: int | None = None
+    counts: Counts = msgspec.field(default_factory=Counts)
+    internal_errors: Counter[str] = msgspec.field(default_factory=Counter)
+    cause: MailfoldError | None = None
+    failed_at: int | None = None
 
 
 class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,9 +252,9 @@ class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
             start, end = parts.pop()
             try:
                 whole = self._project_part(batch[start:end], done)
-            except Unavailable as outage:
-                done.outage = outage
-                done.undone = start + (outage.first if isinstance(outage, PartialBatchFailure) else 0)
+            except STOPS_BATCH as outage:
+                done.cause = outage
+                done.failed_at = start + (outage.failed_at if isinstance(outage, PartialBatchFailure) else 0)
                 break
             if not whole:
                 middle = (start + end) // 2
@@ -263,22 +264,20 @@ class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
     def _project_part(self, part: Sequence[StreamRecord], done: BatchResult) -> bool:
         """Project a part, or set its only record aside; return whether it is done, or else to be halved."""
         try:
-            done.tallies.append(
-                project(
-                    part,
-                    store=self.store,
-                    shadow_stores=self.shadow_stores,
-                    quarantine=self.quarantine,
-                    policy=self.policy,
-                    each=self.each,
-                )
+            done.counts += project(
+                part,
+                store=self.store,
+                shadow_stores=self.shadow_stores,
+                quarantine=self.quarantine,
+                policy=self.policy,
+                each=self.each,
             )
-        except Unavailable:
+        except STOPS_BATCH:
             raise
         except Exception as error:  # noqa: BLE001 - poison of a kind that nobody foresaw must not block its shard
             if len(part) > 1:
                 return False
             why = describe(error)
             self.quarantine.put(Quarantined(payload=part[0].payload, reason=why, position=part[0].position))
-            done.faults[why] += 1
+            done.internal_errors[why] += 1
         return True

@@ -1,11 +1,7 @@
-"""SES asked no faster than it answers: one call a second, but for sending.
+"""boto3 clients whose every call ends: explicit time-outs, and boto3's standard retries.
 
-docs.aws.amazon.com/ses/latest/dg/quotas.html
-
-boto3 clients whose every call ends: explicit time-outs, and boto3's standard retries.
-
-Clients are made at entry points and passed in. boto3 is imported when the first client is made, since it takes a
-third of a second, and a Lambda that needs none should not pay for it.
+`Clients` is made at an entry point and passed in. boto3 is imported when the first client is made, because the import
+takes a third of a second and a Lambda that needs no client must not pay for it.
 docs.aws.amazon.com/boto3/latest/guide/retries.html
 """
 
@@ -16,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -67,73 +63,16 @@ ATTEMPTS = 4  # with its back-off, at most about a minute: a Lambda answers befo
 # SES answers one call a second, but for sending. Since the waits are random, a call that follows another at once fails
 # once in fifty times with four attempts, and as good as never with six. docs.aws.amazon.com/ses/latest/dg/quotas.html
 ATTEMPTS_AT_SES = 6
+SES_SECONDS = 1.0  # SES answers one call a second, but for sending: docs.aws.amazon.com/ses/latest/dg/quotas.html
 
 
-@overload
-def client(
-    service: Literal["athena"], *, endpoint_url: str | None = None, region: str | None = None
-) -> AthenaClient: ...
-@overload
-def client(
-    service: Literal["cloudformation"], *, endpoint_url: str | None = None, region: str | None = None
-) -> CloudFormationClient: ...
-@overload
-def client(
-    service: Literal["cloudwatch"], *, endpoint_url: str | None = None, region: str | None = None
-) -> CloudWatchClient: ...
-@overload
-def client(
-    service: Literal["dynamodb"], *, endpoint_url: str | None = None, region: str | None = None
-) -> DynamoDBClient: ...
-@overload
-def client(service: Literal["ecs"], *, endpoint_url: str | None = None, region: str | None = None) -> ECSClient: ...
-@overload
-def client(
-    service: Literal["events"], *, endpoint_url: str | None = None, region: str | None = None
-) -> EventBridgeClient: ...
-@overload
-def client(
-    service: Literal["firehose"], *, endpoint_url: str | None = None, region: str | None = None
-) -> FirehoseClient: ...
-@overload
-def client(service: Literal["glue"], *, endpoint_url: str | None = None, region: str | None = None) -> GlueClient: ...
-@overload
-def client(service: Literal["iam"], *, endpoint_url: str | None = None, region: str | None = None) -> IAMClient: ...
-@overload
-def client(
-    service: Literal["kinesis"], *, endpoint_url: str | None = None, region: str | None = None
-) -> KinesisClient: ...
-@overload
-def client(
-    service: Literal["lambda"], *, endpoint_url: str | None = None, region: str | None = None
-) -> LambdaClient: ...
-@overload
-def client(
-    service: Literal["logs"], *, endpoint_url: str | None = None, region: str | None = None
-) -> CloudWatchLogsClient: ...
-@overload
-def client(service: Literal["s3"], *, endpoint_url: str | None = None, region: str | None = None) -> S3Client: ...
-@overload
-def client(service: Literal["ses"], *, endpoint_url: str | None = None, region: str | None = None) -> SESClient: ...
-@overload
-def client(service: Literal["sesv2"], *, endpoint_url: str | None = None, region: str | None = None) -> SESV2Client: ...
-@overload
-def client(service: Literal["sns"], *, endpoint_url: str | None = None, region: str | None = None) -> SNSClient: ...
-@overload
-def client(service: Literal["sqs"], *, endpoint_url: str | None = None, region: str | None = None) -> SQSClient: ...
-@overload
-def client(service: Literal["ssm"], *, endpoint_url: str | None = None, region: str | None = None) -> SSMClient: ...
-@overload
-def client(service: Literal["sts"], *, endpoint_url: str | None = None, region: str | None = None) -> STSClient: ...
-
-
-def client(service: Service, *, endpoint_url: str | None = None, region: str | None = None) -> Any:
-    """Return a client of an AWS service.
+def create_client(service: Service, *, endpoint_url: str | None = None, region: str | None = None) -> Any:
+    """Return a new client of an AWS service.
 
     Args:
         service: Its name in boto3.
-        endpoint_url: Where it is, if not at AWS: an emulator. None: `AWS_ENDPOINT_URL` if set, or else AWS.
-        region: None: what boto3 finds in the environment or the user's configuration.
+        endpoint_url: The endpoint, if it is not AWS's: an emulator. None: `AWS_ENDPOINT_URL` if set, or else AWS.
+        region: None: the one that boto3 finds in the environment or the user's configuration.
     """
     with uncollected():
         import boto3  # noqa: PLC0415 - heavy: see above
@@ -151,35 +90,56 @@ def client(service: Service, *, endpoint_url: str | None = None, region: str | N
         return boto3.client(service, endpoint_url=endpoint_url, region_name=region, config=config)
 
 
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Keep Python's garbage collector away while something is made that stays.
+class Clients:
+    """boto3 clients of one account and region. Each is made when it is first used, and once.
 
-    A client is made of a hundred thousand small objects. Looking through them again and again meanwhile, and once more
-    afterwards, is a seventh of the time that it takes, and finds nothing.
+    Args:
+        create: Makes a client of a service, by its name in boto3. A test passes its fakes.
     """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.freeze()
-            gc.unfreeze()  # into the oldest generation at once, which is seldom looked through
-            gc.enable()
 
+    athena: AthenaClient
+    cloudformation: CloudFormationClient
+    cloudwatch: CloudWatchClient
+    dynamodb: DynamoDBClient
+    ecs: ECSClient
+    events: EventBridgeClient
+    firehose: FirehoseClient
+    glue: GlueClient
+    iam: IAMClient
+    kinesis: KinesisClient
+    lambda_: LambdaClient
+    logs: CloudWatchLogsClient
+    s3: S3Client
+    ses: SESClient
+    sesv2: SESV2Client
+    sns: SNSClient
+    sqs: SQSClient
+    ssm: SSMClient
+    sts: STSClient
 
-SES_SECONDS = 1.0
+    def __init__(self, create: Callable[[Service], Any] = create_client) -> None:
+        self._create = create
+
+    if not TYPE_CHECKING:  # a checker must know the attributes above and no others
+
+        def __getattr__(self, name: str) -> Any:
+            service = name.removesuffix("_")
+            if service not in get_args(Service):
+                raise AttributeError(name)
+            with uncollected():
+                client = self._create(service)
+            setattr(self, name, client)
+            return client
 
 
 def rate_limited(
     client: Any, *, clock: Callable[[], float] = time.monotonic, wait: Callable[[float], None] = time.sleep
 ) -> None:
-    """Have a client of SES's second API wait before each call until SES answers again.
+    """Make a client of SES's second API wait before each call until SES answers again.
 
     Args:
         client: boto3's `sesv2`.
-        clock: Seconds from some moment on.
+        clock: Monotonic seconds.
         wait: Waits so many seconds.
     """
     asked_at = [-inf]
@@ -191,3 +151,21 @@ def rate_limited(
         asked_at[0] = clock()
 
     client.meta.events.register("before-call.sesv2", pace)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Disable Python's garbage collector while objects are made that stay.
+
+    A client consists of a hundred thousand small objects. Collecting during and after its creation takes a seventh of
+    the time and frees nothing.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.freeze()
+            gc.unfreeze()  # straight into the oldest generation, which is seldom collected
+            gc.enable()

@@ -31,8 +31,8 @@ def count_events(metrics: Meter, events: Mapping[str, int]) -> None:
 
 def count_projected(metrics: Meter, done: BatchResult) -> None:
     """Add what became of a batch, in whatever way it came."""
-    for tally in done.tallies:
-        count_events(metrics, tally.events)
-        count(metrics, {"Ignored": tally.ignored, "Quarantined": tally.quarantined, "Facts": tally.facts})
-        count(metrics, {"Written": tally.written, "Unchanged": tally.unchanged})
-    count(metrics, {"Faults": done.faults.total(), "Unfinished": int(done.outage is not None)})
+    counts = done.counts
+    count_events(metrics, counts.events)
+    count(metrics, {"Ignored": counts.ignored, "Quarantined": counts.quarantined, "Facts": counts.facts})
+    count(metrics, {"Written": counts.written, "Unchanged": counts.unchanged})
+    count(metrics, {"Faults": done.internal_errors.total(), "Unfinished": int(done.cause is not None)})

@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from pipeline.aws.archive.firehose import FirehoseLog
-from pipeline.aws.clients import Service, client, uncollected
+from pipeline.aws.clients import Service, create_client, uncollected
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.quarantine import S3Quarantine
 from pipeline.aws.settings import Settings
@@ -81,7 +81,7 @@ class Runtime:
         settings: Settings,
         *,
         warn: Callable[[str], None],
-        connect: Callable[[Service], Any] = client,
+        connect: Callable[[Service], Any] = create_client,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make no client yet.

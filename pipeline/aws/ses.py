@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.account_list import ListEntry
-from pipeline.aws.errors import DENIALS, SERVER_ERROR, THROTTLES, error_code, redact_addresses, translated
-from pipeline.errors import MailfoldError, ServiceUnavailable, UsageError
+from pipeline.aws.errors import ErrorKind, classify, error_code, redact_addresses, translated
+from pipeline.errors import AccessDenied, InvalidInput, MailfoldError, ServiceUnavailable, UsageError
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -96,9 +96,9 @@ def _refusal(error: ClientError) -> UsageError | ServiceUnavailable | None:
     words = f"{code}: {redact_addresses(error.response['Error'].get('Message', '').strip().rstrip('.'))}"
     if code in QUOTAS:
         return ServiceUnavailable(f"SES answers {words}. Its quota for sending is used up for now: try again later")
-    if code in THROTTLES or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= SERVER_ERROR:
+    if classify(error) in {ErrorKind.THROTTLED, ErrorKind.UNAVAILABLE}:
         return None
-    if code in DENIALS:
+    if classify(error) is ErrorKind.DENIED:
         return UsageError(f"AWS denies sending, these credentials may not do it: {words}")
     return UsageError(f"SES refused the e-mail: {words}{REMEDIES.get(code, '')}")
 
@@ -155,7 +155,7 @@ def _reading(ses: SESV2Client) -> Iterator[None]:
     try:
         with translated("reading SES's own suppression list"):
             yield
-    except UsageError as error:
+    except (AccessDenied, InvalidInput) as error:
         # In the sandbox, "API calls related to suppression list management are disabled".
         # docs.aws.amazon.com/ses/latest/dg/request-production-access.html
         if _is_in_sandbox(ses):

@@ -43,10 +43,10 @@ def connect_aws(region: str | None = None) -> Connection:
             raise NoCredentialsError
 
     def connect(service: Service) -> Any:
-        from pipeline.aws.clients import client  # noqa: PLC0415 - boto3 takes a third of a second
+        from pipeline.aws.clients import create_client  # noqa: PLC0415 - boto3 takes a third of a second
 
         check_credentials()
-        return client(service, region=region)
+        return create_client(service, region=region)
 
     return with_setup_errors(connect)
 

@@ -7,7 +7,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from pipeline.account_list import ListEntry
 from pipeline.aws.ses import ENTRIES_PER_PAGE, read_account_list
-from pipeline.errors import ServiceUnavailable, UsageError
+from pipeline.errors import AccessDenied, InvalidInput, ServiceUnavailable, UsageError
 from tests.support.builders import ADA, BOB, OCCURRED_AT
 from tests.support.fake_account_list import FakeOwnList
 
@@ -64,10 +64,10 @@ def test_reasons_and_a_beginning_are_asked_for_on_every_page() -> None:
         ("TooManyRequestsException", ServiceUnavailable, "try again later"),
         (
             "AccessDeniedException",
-            UsageError,
-            "AWS denies reading SES's own suppression list, these credentials may not",
+            AccessDenied,
+            "AWS denies reading SES's own suppression list",
         ),
-        ("InvalidNextTokenException", UsageError, "AWS refuses reading SES's own suppression list"),
+        ("InvalidNextTokenException", InvalidInput, "AWS rejects reading SES's own suppression list"),
     ],
 )
 def test_what_ses_refuses_is_told(code: str, error: type[Exception], words: str) -> None:
@@ -78,7 +78,7 @@ def test_what_ses_refuses_is_told(code: str, error: type[Exception], words: str)
 def test_a_refusal_in_the_middle_comes_after_what_was_read() -> None:
     pages = read_account_list(FakeOwnList(LIST, page_size=1, refuses=["", "AccessDeniedException"]).client())
     assert len(next(pages).entries) == 1
-    with pytest.raises(UsageError, match="denies"):
+    with pytest.raises(AccessDenied, match="denies"):
         next(pages)
 
 
@@ -91,5 +91,5 @@ def test_in_the_sandbox_it_says_so() -> None:
 def test_where_ses_does_not_say_whether_it_is_in_the_sandbox_the_refusal_itself_is_told() -> None:
     ses = FakeOwnList(LIST, refuses=["AccessDeniedException"])
     ses.interrupts["get_account"] = EndpointConnectionError(endpoint_url="https://email.eu-west-1.amazonaws.com")
-    with pytest.raises(UsageError, match="AWS denies reading"):
+    with pytest.raises(AccessDenied, match="AWS denies reading"):
         addresses(ses)

@@ -1,6 +1,7 @@
 """The suppression table in DynamoDB, where it is DynamoDB's own affair: what is asked, and what its errors mean."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from botocore.exceptions import (
 from botocore.stub import Stubber
 
 from pipeline.address import Address
-from pipeline.aws.clients import client
+from pipeline.aws.clients import Clients, create_client
 from pipeline.aws.dynamodb import READ_ATTEMPTS, DynamoSuppressionStore, key_attributes, to_attributes
 from pipeline.batch import group_by_key
 from pipeline.decode import decode
@@ -65,7 +66,7 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> "DynamoDBClient":
     """Return a client of nothing at all."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
-    return client("dynamodb", region="us-east-1", endpoint_url="http://127.0.0.1:9")
+    return Clients(partial(create_client, region="us-east-1", endpoint_url="http://127.0.0.1:9")).dynamodb
 
 
 @pytest.fixture

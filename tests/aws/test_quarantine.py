@@ -16,7 +16,7 @@ from botocore.exceptions import (
 )
 from moto import mock_aws
 
-from pipeline.aws.clients import client
+from pipeline.aws.clients import create_client
 from pipeline.aws.quarantine import S3Quarantine
 from pipeline.errors import QuarantineUnavailable
 from pipeline.ports import Quarantined
@@ -32,7 +32,7 @@ QUARANTINED = Quarantined(payload=SECRET.encode() + b"\xff", reason="not JSON", 
 @pytest.fixture
 def s3() -> Iterator["S3Client"]:
     with mock_aws():
-        s3 = client("s3", region="us-east-1")
+        s3 = create_client("s3", region="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
         yield s3
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.aws.retry import attempts, jittered
+from pipeline.aws.retry import attempts, waits_seconds
 
 
 def test_the_first_attempt_waits_for_nothing_and_each_other_twice_as_long_less_a_random_part() -> None:
@@ -19,5 +19,5 @@ def test_what_succeeds_does_not_wait() -> None:
 
 
 def test_those_who_wait_spread() -> None:
-    assert len({jittered(1.0) for _ in range(100)}) > 1
-    assert jittered(0.0) == pytest.approx(0.0)
+    assert len({next(waits_seconds(1.0)) for _ in range(100)}) > 1
+    assert next(waits_seconds(0.0)) == pytest.approx(0.0)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from pipeline.aws.clients import Service, client
+from pipeline.aws.clients import Service, create_client
 from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
 from pipeline.aws.runtime import MAX_AGE_SECONDS, Runtime
 from pipeline.aws.settings import Settings
@@ -27,23 +27,23 @@ class World:
         self.now_seconds = 0.0
         self.clients: Counter[str] = Counter()
         for table in TABLES:
-            client("dynamodb", region="us-east-1").create_table(**table_definition(table))
+            create_client("dynamodb", region="us-east-1").create_table(**table_definition(table))
 
     def connect(self, service: Service) -> Any:
         self.clients[service] += 1
-        return client(service, region="us-east-1")
+        return create_client(service, region="us-east-1")
 
     def wiring(self, settings: Settings = SETTINGS) -> Runtime:
         return Runtime(settings, warn=pytest.fail, connect=self.connect, clock=lambda: self.now_seconds)
 
     def say(self, tables: str) -> None:
         """Change the parameter, and let a minute pass."""
-        ssm = client("ssm", region="us-east-1")
+        ssm = create_client("ssm", region="us-east-1")
         ssm.put_parameter(Name=PARAMETER, Value=tables, Type="String", Overwrite=True)
         self.now_seconds += MAX_AGE_SECONDS
 
     def addresses(self, table: str) -> set[str]:
-        store = DynamoSuppressionStore(client("dynamodb", region="us-east-1"), table=table)
+        store = DynamoSuppressionStore(create_client("dynamodb", region="us-east-1"), table=table)
         return {key.address for key, _ in store.scan()}
 
 
@@ -55,7 +55,7 @@ def world() -> Iterator[World]:
 
 def bounce(wiring: Runtime, address: str) -> None:
     record = StreamRecord(payload=a_bounce(recipients=[address]), position="1")
-    assert wiring.projector().project([record]).undone is None
+    assert wiring.projector().project([record]).failed_at is None
 
 
 def test_a_rebuilt_table_takes_over_without_a_restart(world: World) -> None:
@@ -94,12 +94,12 @@ def test_what_every_batch_needs_can_be_made_before_the_first(
 
 
 def test_poison_is_what_makes_the_client_of_the_quarantine(world: World) -> None:
-    client("s3", region="us-east-1").create_bucket(Bucket=SETTINGS.bucket)
+    create_client("s3", region="us-east-1").create_bucket(Bucket=SETTINGS.bucket)
     wiring = world.wiring()
     for position in ("1", "2"):
         wiring.projector().project([StreamRecord(payload=b"no JSON", position=position)])
     assert world.clients["s3"] == 1
-    assert client("s3", region="us-east-1").list_objects_v2(Bucket=SETTINGS.bucket)["KeyCount"] == 2
+    assert create_client("s3", region="us-east-1").list_objects_v2(Bucket=SETTINGS.bucket)["KeyCount"] == 2
 
 
 def test_settings_without_parameter_and_stream_need_neither(world: World) -> None:

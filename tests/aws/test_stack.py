@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 
 from pipeline.aws.errors import error_code, translated
 from pipeline.aws.stack import Stack, deployed_stack, find_stack
-from pipeline.errors import ServiceUnavailable, UsageError
+from pipeline.errors import AccessDenied, InvalidInput, ServiceUnavailable, UsageError
 from tests.support.fake_service import client
 
 STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/mail/6b2d"
@@ -62,8 +62,8 @@ def test_a_deleted_stack_is_none(stubbed: tuple[Any, Stubber]) -> None:
 @pytest.mark.parametrize(
     ("code", "status", "kind"),
     [
-        ("AccessDenied", 403, UsageError),
-        ("ValidationException", 400, UsageError),
+        ("AccessDenied", 403, AccessDenied),
+        ("ValidationException", 400, InvalidInput),
         ("Throttling", 400, ServiceUnavailable),
         ("InternalFailure", 500, ServiceUnavailable),
     ],
@@ -79,7 +79,7 @@ def test_what_aws_answers_decides_whether_to_try_again(
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(NoCredentialsError(), UsageError), (ConnectTimeoutError(endpoint_url="https://x"), ServiceUnavailable)],
+    [(NoCredentialsError(), AccessDenied), (ConnectTimeoutError(endpoint_url="https://x"), ServiceUnavailable)],
 )
 def test_what_keeps_boto3_from_asking_is_told_apart(error: Exception, kind: type[Exception]) -> None:
     with pytest.raises(kind), translated("looking"):

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from pipeline.aws.clients import client
+from pipeline.aws.clients import create_client
 from pipeline.aws.dynamodb import BACKUP_ATTEMPTS, DynamoSuppressionStore, ensure_table, table_definition
 from pipeline.errors import ItemRejected, StoreUnavailable, UsageError
 from pipeline.policy import DEFAULT_POLICY
@@ -21,7 +21,7 @@ TABLE = "suppression"
 
 def test_the_table_is_on_demand_encrypted_and_keyed_by_address_and_scope() -> None:
     with mock_aws():
-        dynamodb = client("dynamodb", region="us-east-1")
+        dynamodb = create_client("dynamodb", region="us-east-1")
         dynamodb.create_table(**table_definition(TABLE))
         table = dynamodb.describe_table(TableName=TABLE)["Table"]
 
@@ -35,7 +35,7 @@ def test_the_table_is_on_demand_encrypted_and_keyed_by_address_and_scope() -> No
 
 def test_a_table_is_made_once_and_keeps_what_is_in_it() -> None:
     with mock_aws():
-        dynamodb = client("dynamodb", region="us-east-1")
+        dynamodb = create_client("dynamodb", region="us-east-1")
         ensure_table(dynamodb, TABLE)
         store = DynamoSuppressionStore(dynamodb, table=TABLE)
         store.save(KEY, an_item(a_bounce()), expected="")
@@ -47,13 +47,13 @@ def test_a_table_is_made_once_and_keeps_what_is_in_it() -> None:
 @pytest.mark.parametrize("name", ["", "ab", "no spaces", "a" * 256])
 def test_a_name_that_no_table_can_have_is_a_misuse(name: str) -> None:
     with mock_aws(), pytest.raises(UsageError, match="no name for a table"):
-        ensure_table(client("dynamodb", region="us-east-1"), name)
+        ensure_table(create_client("dynamodb", region="us-east-1"), name)
 
 
 @pytest.mark.parametrize("operation", ["CreateTable", "DescribeTable"])
 def test_a_table_that_cannot_be_made_is_an_outage(operation: str) -> None:
     with mock_aws():
-        dynamodb = client("dynamodb", region="us-east-1")
+        dynamodb = create_client("dynamodb", region="us-east-1")
 
         def fail(**_: Any) -> None:
             raise ClientError({"Error": {"Code": "AccessDeniedException"}}, operation)
@@ -70,7 +70,7 @@ def test_an_item_that_no_table_takes_is_rejected(key: Key) -> None:
     lifts = tuple(f"{number:032x}" for number in range(13_000 if key == KEY else 1))
     too_large: Standing = standing([(FactKind.RELEASE, Evidence(at_ms=1, event_id="0" * 32, lifts=lifts))])
     with mock_aws():
-        dynamodb = client("dynamodb", region="us-east-1")
+        dynamodb = create_client("dynamodb", region="us-east-1")
         dynamodb.create_table(**table_definition(TABLE))
         store = DynamoSuppressionStore(dynamodb, table=TABLE)
 
@@ -83,7 +83,7 @@ def test_an_item_that_no_table_takes_is_rejected(key: Key) -> None:
 def test_a_new_table_whose_backups_are_not_set_up_yet_is_asked_again(refusals: int, is_made: bool) -> None:
     refusing, waits = iter(range(refusals)), list[float]()
     with mock_aws():
-        dynamodb = client("dynamodb", region="us-east-1")
+        dynamodb = create_client("dynamodb", region="us-east-1")
 
         def refuse(**_: Any) -> None:
             if next(refusing, None) is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from pipeline.aws.clients import client
+from pipeline.aws.clients import create_client
 from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
 from pipeline.memory import MemoryStore
 from pipeline.ports import SuppressionStore
@@ -19,7 +19,7 @@ def make_store(request: pytest.FixtureRequest) -> Iterator[MakeStore]:
         yield MemoryStore
         return
     with mock_aws():
-        dynamodb = client("dynamodb", region="us-east-1")
+        dynamodb = create_client("dynamodb", region="us-east-1")
         names = (f"suppression-{number}" for number in range(100))
 
         def make() -> SuppressionStore:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from pipeline.aws.archive.s3 import S3Archive
-from pipeline.aws.clients import client
+from pipeline.aws.clients import create_client
 from pipeline.decode import DECODER_VERSION
 from pipeline.fact import Fact
 from pipeline.memory import MemoryArchive
@@ -43,7 +43,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
         yield MemoryArchive
         return
     with mock_aws():
-        s3 = client("s3", region="us-east-1")
+        s3 = create_client("s3", region="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
         number = count()
         yield lambda: S3Archive(s3, bucket=BUCKET, prefix=f"{next(number)}/events/")

@@ -136,7 +136,7 @@ def test_an_outage_in_mid_batch_and_another_try_give_what_one_go_gives(make_stor
 
     with pytest.raises(PartialBatchFailure) as unfinished:
         project(batch, store=flaky, quarantine=quarantine, policy=POLICY)
-    first = unfinished.value.first
+    first = unfinished.value.failed_at
     assert knows(store, projected(make_store(), *FEEDBACK[:first]))
     project(batch[first:], store=store, quarantine=quarantine, policy=POLICY)
 

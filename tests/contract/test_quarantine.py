@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from moto import mock_aws
 
-from pipeline.aws.clients import client
+from pipeline.aws.clients import create_client
 from pipeline.aws.quarantine import QuarantineObject, S3Quarantine
 from pipeline.memory import MemoryQuarantine
 from pipeline.ports import Quarantine, Quarantined
@@ -31,7 +31,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         yield Case(memory, lambda: memory.held)
         return
     with mock_aws():
-        s3 = client("s3", region="us-east-1")
+        s3 = create_client("s3", region="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
 
         def held() -> list[Quarantined]:

@@ -76,5 +76,5 @@ def test_an_outage_stops_no_later_than_the_first_record_that_is_not_done(each: M
     store, batch = AwayFor(), a_batch(20)
     with pytest.raises(PartialBatchFailure) as stopped:
         fold(batch, store, each)
-    assert stopped.value.first == 3
+    assert stopped.value.failed_at == 3
     assert {f"user{number}@example.com" for number in range(3)} <= {key.address for key, _ in store.scan()}

@@ -42,7 +42,7 @@ def test_the_record_that_trips_an_error_of_ours_is_set_aside_and_its_siblings_ar
     done = a_projector(store, quarantine).project(batch(a_bounce(), BROKEN, a_bounce(recipients=[BOB])))
     assert [held.position for held in quarantine.held] == ["1"]
     assert {key.address for key, _ in store.scan()} == {ADA, BOB}
-    assert (done.faults.total(), done.undone, done.outage) == (1, None, None)
+    assert (done.internal_errors.total(), done.failed_at, done.cause) == (1, None, None)
 
 
 def test_the_reason_holds_nothing_of_the_error_but_its_type_and_place() -> None:
@@ -56,7 +56,7 @@ def test_the_reason_holds_nothing_of_the_error_but_its_type_and_place() -> None:
 def test_a_quarantine_that_is_away_stops_at_that_record() -> None:
     quarantine = UnsteadyQuarantine(Script([Mishap.OUTAGE_BEFORE]))
     done = a_projector(MemoryStore(), quarantine).project(batch(a_bounce(), BROKEN, a_bounce(recipients=[BOB])))
-    assert (done.undone, type(done.outage)) == (1, QuarantineUnavailable)
+    assert (done.failed_at, type(done.cause)) == (1, QuarantineUnavailable)
 
 
 def test_an_outage_within_a_part_is_counted_from_the_start_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,12 +65,12 @@ def test_an_outage_within_a_part_is_counted_from_the_start_of_the_batch(monkeypa
             raise ZeroDivisionError
         if part[0].position == "0":
             return Counts()
-        raise PartialBatchFailure(first=1, cause=StoreUnavailable("away"))
+        raise PartialBatchFailure(failed_at=1, cause=StoreUnavailable("away"))
 
     monkeypatch.setattr(projection, "project", stop)
     done = a_projector(MemoryStore(), MemoryQuarantine()).project(batch(BROKEN, a_bounce(), a_bounce()))
-    assert done.undone == 2
+    assert done.failed_at == 2
 
 
 def test_an_error_that_was_never_raised_is_named_all_the_same() -> None:
-    assert describe(KeyError(ADA)) == "an error of ours, KeyError"
+    assert describe(KeyError(ADA)) == "internal error, KeyError"

@@ -83,7 +83,7 @@ def test_an_outage_of_the_store_names_the_first_record_that_is_not_done() -> Non
     store = UnsteadyStore(Script([Mishap.NONE, Mishap.NONE, Mishap.OUTAGE_BEFORE]))
     with pytest.raises(PartialBatchFailure) as stopped:
         run(a_bounce(), a_send(), a_bounce(recipients=[BOB]), a_bounce(recipients=[BOB]), store=store)
-    assert stopped.value.first == 2
+    assert stopped.value.failed_at == 2
     assert item(store) != NO_ITEM
 
 
@@ -91,7 +91,7 @@ def test_an_outage_of_the_quarantine_names_its_record_and_stores_what_came_befor
     store, quarantine = MemoryStore(), UnsteadyQuarantine(Script([Mishap.OUTAGE_BEFORE]))
     with pytest.raises(PartialBatchFailure) as stopped:
         run(a_bounce(), b"{oops", a_bounce(recipients=[BOB]), store=store, quarantine=quarantine)
-    assert stopped.value.first == 1
+    assert stopped.value.failed_at == 1
     assert [key for key, _ in store.scan()] == [ADA_KEY]
 
 
@@ -99,7 +99,7 @@ def test_two_outages_name_the_earlier_record() -> None:
     quarantine = UnsteadyQuarantine(Script([Mishap.OUTAGE_BEFORE]))
     with pytest.raises(PartialBatchFailure) as stopped:
         run(a_bounce(), b"{oops", store=UnsteadyStore(Script([Mishap.OUTAGE_BEFORE])), quarantine=quarantine)
-    assert stopped.value.first == 0
+    assert stopped.value.failed_at == 0
 
 
 def test_a_conflict_is_joined_again() -> None:
@@ -141,10 +141,10 @@ def test_an_older_policy_never_judges_again_and_stops_at_what_is_new() -> None:
     assert run(a_bounce(), store=store).unchanged == 1
     with pytest.raises(PartialBatchFailure) as stopped:
         run(a_send(), a_complaint(), store=store)
-    assert stopped.value.first == 1
+    assert stopped.value.failed_at == 1
     outage = merge({ADA_KEY: KNOWN}, store=store, policy=DEFAULT_POLICY).outage
     assert isinstance(outage, PolicyOutdated)
-    assert (outage.ours, outage.theirs) == (1, 2)
+    assert (outage.own_version, outage.table_version) == (1, 2)
 
 
 def test_what_the_store_refuses_is_set_aside_record_by_record_and_the_rest_is_stored() -> None:
@@ -158,7 +158,7 @@ def test_a_refused_item_is_not_lost_if_the_quarantine_is_away() -> None:
     quarantine = UnsteadyQuarantine(Script([Mishap.OUTAGE_BEFORE]))
     with pytest.raises(PartialBatchFailure) as stopped:
         run(a_send(), a_bounce(), store=UnsteadyStore(refused=[ADA_KEY]), quarantine=quarantine)
-    assert stopped.value.first == 1
+    assert stopped.value.failed_at == 1
 
 
 def test_a_refused_item_is_not_lost_if_the_store_goes_away_after_it() -> None:
@@ -167,7 +167,7 @@ def test_a_refused_item_is_not_lost_if_the_store_goes_away_after_it() -> None:
     quarantine = MemoryQuarantine()
     with pytest.raises(PartialBatchFailure) as stopped:
         run(a_bounce(), a_bounce(recipients=[BOB]), store=store, quarantine=quarantine)
-    assert stopped.value.first == 0 or quarantine.held
+    assert stopped.value.failed_at == 0 or quarantine.held
 
 
 def test_no_refused_item_is_lost_if_the_quarantine_goes_away_among_them() -> None:
@@ -176,7 +176,7 @@ def test_no_refused_item_is_lost_if_the_quarantine_goes_away_among_them() -> Non
     quarantine = UnsteadyQuarantine(Script([Mishap.NONE, Mishap.OUTAGE_BEFORE]))
     with pytest.raises(PartialBatchFailure) as stopped:
         run(a_bounce(), a_bounce(recipients=[BOB]), a_complaint(), store=store, quarantine=quarantine)
-    assert stopped.value.first == 1
+    assert stopped.value.failed_at == 1
 
 
 def test_an_event_that_cannot_be_counted_blocks_no_other() -> None:
@@ -195,7 +195,10 @@ def test_merging_fully_raises_what_stopped_it() -> None:
 
 
 def test_an_error_names_no_address() -> None:
-    for error in (PartialBatchFailure(first=3, cause=QuarantineUnavailable("away")), PolicyOutdated(ours=1, theirs=2)):
+    for error in (
+        PartialBatchFailure(failed_at=3, cause=QuarantineUnavailable("away")),
+        PolicyOutdated(own_version=1, table_version=2),
+    ):
         assert "@" not in str(error)
     with pytest.raises(ItemRejected) as refused:
         merge_fully({ADA_KEY: KNOWN}, store=UnsteadyStore(refused=[ADA_KEY]), policy=DEFAULT_POLICY)

@@ -58,7 +58,7 @@ def stopped_at(batch: Sequence[StreamRecord], store: UnsteadyStore, quarantine: 
     try:
         project(batch, store=store, quarantine=quarantine, policy=DEFAULT_POLICY)
     except PartialBatchFailure as stopped:
-        return stopped.first
+        return stopped.failed_at
     return None
 
 

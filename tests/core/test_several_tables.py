@@ -64,7 +64,7 @@ def test_an_outage_of_any_table_names_the_first_record_that_not_all_of_them_have
     tables = [UnsteadyStore(Script(script)) for script in scripts]
     with pytest.raises(PartialBatchFailure) as stopped:
         run(a_send(), OF_ADA, OF_BOB, tables=tables)
-    assert stopped.value.first == first
+    assert stopped.value.failed_at == first
 
 
 def test_an_outage_leaves_the_tables_after_it_alone() -> None:
@@ -88,7 +88,7 @@ def test_what_only_one_table_refuses_is_set_aside_once() -> None:
 def test_a_projector_writes_to_all_its_tables() -> None:
     live, other = MemoryStore(), MemoryStore()
     projector = BatchProjector(store=live, shadow_stores=[other], quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
-    assert projector.project(batch(OF_ADA)).undone is None
+    assert projector.project(batch(OF_ADA)).failed_at is None
     assert dict(live.scan()) == dict(other.scan()) != {}
 
 
@@ -103,7 +103,7 @@ def test_through_any_outages_all_tables_end_up_as_one_that_was_alone(
             run(*rest, tables=tables)
             rest = []
         except PartialBatchFailure as stopped:
-            rest = rest[stopped.first :]
+            rest = rest[stopped.failed_at :]
 
     if payloads:
         run(*payloads, tables=[alone])

@@ -51,7 +51,7 @@ class Log:
         taken = records[: self.room - len(self.payloads)]
         self.payloads += [record.payload for record in taken]
         if len(taken) < len(records):
-            raise PartialBatchFailure(first=len(taken), cause=ArchiveUnavailable("the log is away"))
+            raise PartialBatchFailure(failed_at=len(taken), cause=ArchiveUnavailable("the log is away"))
         return 0
 
 

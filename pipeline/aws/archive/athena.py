@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pipeline.aws.errors import DENIALS, redact_addresses
+from pipeline.aws.errors import ErrorKind, classify, redact_addresses
 from pipeline.errors import ArchiveUnavailable, MailfoldError, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ WRONG_REQUESTS = frozenset(
 )
 
 # What only whoever gives leave, or signs in again, can put right: waiting does not.
-DENIED = DENIALS | {"ExpiredTokenException", "UnrecognizedClientException"}
 
 # Where a workgroup's own limit ended a query, only Athena's words say so: it has no code for it.
 # docs.aws.amazon.com/athena/latest/ug/workgroups-setting-control-limits-cloudwatch.html
@@ -220,7 +219,7 @@ def _translated(operation: str) -> Iterator[None]:
         message = redact_addresses(error.response["Error"].get("Message", code))
         if code in WRONG_REQUESTS:
             raise UsageError(f"Athena refuses {operation}: {message}") from error
-        if code in DENIED:
+        if classify(error) in {ErrorKind.DENIED, ErrorKind.CREDENTIALS}:
             raise UsageError(f"AWS denies Athena's {operation}, these credentials may not do it: {message}") from error
         raise ArchiveUnavailable(f"Athena {operation}: {code}") from error
     except BotoCoreError as error:

@@ -82,7 +82,7 @@ class FirehoseLog:
             for index in large:
                 self._set_aside(index, pending)
         except Unavailable as cause:
-            raise PartialBatchFailure(first=min(pending), cause=cause) from cause
+            raise PartialBatchFailure(failed_at=min(pending), cause=cause) from cause
         return len(large)
 
     def _put(self, lot: Sequence[int], pending: Pending) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from pipeline.aws.clients import Service
-from pipeline.aws.errors import DENIALS, MISSING, error_code, translated
+from pipeline.aws.errors import CODES, ErrorKind, classify, error_code, translated
 from pipeline.errors import ServiceUnavailable, UsageError
 
 ClientFactory = Callable[[Service], Any]
@@ -148,7 +148,7 @@ def _is_there(client: ClientFactory, one: RetainedResource) -> bool:
         try:
             answer = LOOKS[one.kind](client, one.id)
         except ClientError as error:
-            if error_code(error) in MISSING:
+            if classify(error) is ErrorKind.MISSING:
                 return False
             raise
     return GOING not in {_status(answer, "Table"), _status(answer, "StreamDescriptionSummary")}
@@ -188,7 +188,7 @@ def delete_data(client: ClientFactory, one: RetainedResource, *, progress: Delet
         except WaiterError as error:
             raise ServiceUnavailable(f"the {one.kind} {one.name} is not at rest: try again later") from error
         except ClientError as error:
-            if error_code(error) not in MISSING:
+            if classify(error) is not ErrorKind.MISSING:
                 raise
 
 
@@ -246,7 +246,11 @@ def _emptied(s3: Any, name: str) -> Iterator[int]:
         answer = s3.delete_objects(Bucket=name, Delete={"Objects": found, "Quiet": True})
         if errors := answer.get("Errors"):
             what = f"S3 did not delete {len(errors):,} objects of {name}: {errors[0].get('Code')}"
-            raise UsageError(what) if errors[0].get("Code") in DENIALS else ServiceUnavailable(f"{what}: try again")
+            raise (
+                UsageError(what)
+                if errors[0].get("Code") in CODES[ErrorKind.DENIED]
+                else ServiceUnavailable(f"{what}: try again")
+            )
         yield len(found)
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=name):
         for upload in page.get("Uploads", ()):

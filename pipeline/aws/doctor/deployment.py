@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from pipeline.aws.clients import Service, rate_limited
-from pipeline.aws.errors import MISSING, error_code
+from pipeline.aws.errors import CODES, ErrorKind, error_code
 from pipeline.aws.stack import Stack, SuppressionTables, tables_of
 
 IDENTITIES = 30  # to look at, unless said otherwise
@@ -103,7 +103,9 @@ def connect_deployment(
     return client
 
 
-def unless_missing(ask: Callable[..., Any], *, missing: frozenset[str] = MISSING, **arguments: Any) -> Any | None:
+def unless_missing(
+    ask: Callable[..., Any], *, missing: frozenset[str] = CODES[ErrorKind.MISSING], **arguments: Any
+) -> Any | None:
     """Return what AWS answers, or None if what is asked for is not there.
 
     Args:

@@ -22,7 +22,7 @@ from pipeline.aws.kcl.record_processor import RecordProcessor
 from pipeline.aws.kcl.telemetry import Telemetry
 from pipeline.aws.runtime import Runtime
 from pipeline.aws.settings import read_consumer_settings, service_name
-from pipeline.errors import Unavailable, UsageError, describe
+from pipeline.errors import AccessDenied, Unavailable, UsageError, describe
 from pipeline.projection import BatchProjector
 
 IN, OUT, ERROR = 0, 1, 2  # POSIX's numbers of the standard streams
@@ -81,7 +81,7 @@ def process_messages(pipes: Stdio) -> int:
     try:
         processor = _processor(pipes, service, logger)
         KCLProcess(processor, pipes.source, pipes.sink, sys.stderr).run()
-    except UsageError as error:
+    except (UsageError, AccessDenied) as error:
         logger.error("the process cannot begin", why=str(error))  # noqa: TRY400 - it says all there is
         return MISUSED
     except Exception as error:  # noqa: BLE001 - what kclpy raises for a line that is no message quotes the line

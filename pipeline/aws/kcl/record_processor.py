@@ -27,7 +27,7 @@ from pipeline.aws.kinesis import record_payload
 from pipeline.aws.retry import Backoff, Wait
 from pipeline.aws.settings import ConsumerSettings
 from pipeline.batch import StreamRecord
-from pipeline.errors import MailfoldError, ServiceUnavailable, Unavailable, describe
+from pipeline.errors import STOPS_BATCH, MailfoldError, ServiceUnavailable, describe
 from pipeline.projection import BatchProjector, BatchResult
 
 FIRST_WAIT_SECONDS = 1.0
@@ -122,21 +122,21 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
         while batch:
             done = self._project(batch)
             self._report.projected(done, records=len(batch))
-            if done.outage is None:
+            if done.cause is None:
                 return
-            batch = batch[done.undone :]
+            batch = batch[done.failed_at :]
             arrived_millis = records[-len(batch)].timestamp_millis
-            self._report.waits(done.outage, undone=len(batch), arrived_millis=arrived_millis)
-            if done.undone:
+            self._report.waits(done.cause, undone=len(batch), arrived_millis=arrived_millis)
+            if done.failed_at:
                 patience.renew()
             if not patience.wait():
-                raise done.outage
+                raise done.cause
 
     def _project(self, batch: Sequence[StreamRecord]) -> BatchResult:
         try:
             return self._projector().project(batch)
-        except Unavailable as outage:
-            return BatchResult(outage=outage, undone=0)
+        except STOPS_BATCH as cause:
+            return BatchResult(cause=cause, failed_at=0)
 
     def _checkpoint(self, checkpointer: Checkpointer) -> CheckpointResult:
         result = self._checkpoints.write(checkpointer)

@@ -7,12 +7,13 @@ import select
 import socket
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from threading import Event, Lock, Thread
 from typing import Self
 
 from pipeline.aws.kcl.daemon import Daemon
 from pipeline.aws.kcl.health import HealthMonitor, decode_health, is_heartbeat
-from pipeline.aws.retry import jittered
+from pipeline.aws.retry import waits_seconds
 from pipeline.errors import Unavailable
 
 FIRST_PAUSE_SECONDS = 1.0
@@ -123,7 +124,8 @@ class Worker:
 
 def pause(failures: int) -> float:
     """Return how many seconds to wait after so many failures: twice as long each time, less a random part."""
-    return jittered(min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 16)))
+    waits = waits_seconds(FIRST_PAUSE_SECONDS, longest_seconds=LONGEST_PAUSE_SECONDS)
+    return next(islice(waits, failures - 1, None))
 
 
 SLACK_SECONDS = 5.0  # what Java, and the way to its end, take besides the daemon's own grace

@@ -18,7 +18,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from pipeline.aws.kcl.health import ShardHealth, State, encode_health
 from pipeline.aws.metrics import NAMESPACE, count, count_projected
-from pipeline.errors import Unavailable
+from pipeline.errors import MailfoldError
 from pipeline.projection import BatchResult
 
 HEALTH_SECONDS = 1.0  # while there is more to read, no oftener
@@ -68,16 +68,16 @@ class Telemetry:
             done: What became of it.
             records: How many it held.
         """
-        if done.faults:
-            self._logger.error("records are in quarantine for errors of ours", faults=dict(done.faults))
+        if done.internal_errors:
+            self._logger.error("records are in quarantine for internal errors", errors=dict(done.internal_errors))
         self._change(
-            records=self._health.records + (records if done.undone is None else done.undone),
-            poison=self._health.poison + sum(tally.quarantined for tally in done.tallies) + done.faults.total(),
-            errors=self._health.errors + done.faults.total() + int(done.outage is not None),
+            records=self._health.records + (records if done.failed_at is None else done.failed_at),
+            poison=self._health.poison + done.counts.quarantined + done.internal_errors.total(),
+            errors=self._health.errors + done.internal_errors.total() + int(done.cause is not None),
         )
         count_projected(self._metrics, done)
 
-    def waits(self, outage: Unavailable, *, undone: int, arrived_millis: int) -> None:
+    def waits(self, outage: MailfoldError, *, undone: int, arrived_millis: int) -> None:
         """Tell that a batch is held up, and how far behind that leaves the shard: Kinesis says so for what was fetched.
 
         Args:

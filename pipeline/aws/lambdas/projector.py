@@ -30,7 +30,7 @@ from pipeline.aws.metrics import NAMESPACE, count_projected
 from pipeline.aws.runtime import Runtime
 from pipeline.aws.settings import DELIVERY_STREAM, read_settings, service_name
 from pipeline.batch import Counts
-from pipeline.errors import PartialBatchFailure, Unavailable
+from pipeline.errors import STOPS_BATCH, PartialBatchFailure
 from pipeline.policy import Policy
 from pipeline.ports import Quarantine, SuppressionStore
 from pipeline.projection import BatchProjector, BatchResult
@@ -90,8 +90,8 @@ def _wiring() -> Runtime:
 def _done(batch: EventBatch, wiring: Runtime) -> BatchResult:
     try:
         projector = wiring.projector()
-    except Unavailable as outage:
-        return BatchResult(outage=outage, undone=0)
+    except STOPS_BATCH as cause:
+        return BatchResult(cause=cause, failed_at=0)
     return _project(batch, projector, None if batch.source is EventSource.KINESIS else _log(wiring))
 
 
@@ -106,28 +106,28 @@ def _project(batch: EventBatch, projector: BatchProjector, log: FirehoseLog | No
     done = projector.project(batch.records)
     if log:
         try:
-            done.tallies.append(Counts(quarantined=log.put(batch.records[: done.undone])))
+            done.counts += Counts(quarantined=log.put(batch.records[: done.failed_at]))
         except PartialBatchFailure as outage:
-            done.outage, done.undone = outage, outage.first
+            done.cause, done.failed_at = outage, outage.failed_at
     return done
 
 
 def _answer(batch: EventBatch, done: BatchResult) -> dict[str, Any]:
-    undone = [] if done.undone is None else batch.ids[done.undone :]
+    undone = [] if done.failed_at is None else batch.ids[done.failed_at :]
     match batch.source:
         case EventSource.KINESIS:
             undone = undone[:1]
-        case EventSource.SNS if done.outage:
-            raise done.outage from None  # what it came from may quote an address, and Lambda logs it all
+        case EventSource.SNS if done.cause:
+            raise done.cause from None  # what it came from may quote an address, and Lambda logs it all
     return {"batchItemFailures": [{"itemIdentifier": each} for each in undone]}
 
 
 def _report(done: BatchResult) -> None:
     count_projected(metrics, done)
-    if done.outage:
-        logger.warning("a batch is unfinished; Lambda tries again", outage=str(done.outage))
-    if done.faults:
-        logger.error("records are in quarantine for errors of ours", faults=dict(done.faults))
+    if done.cause:
+        logger.warning("a batch is unfinished; Lambda tries again", cause=str(done.cause))
+    if done.internal_errors:
+        logger.error("records are in quarantine for internal errors", errors=dict(done.internal_errors))
 
 
 def _warn_of_old_tables(why: str) -> None:

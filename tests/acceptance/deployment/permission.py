@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from pipeline.aws.errors import DENIALS, error_code
+from pipeline.aws.errors import ErrorKind, classify
 from tests.acceptance.deployment.account import Account
 from tests.support.cloudformation import listed
 
@@ -64,7 +64,7 @@ def without(account: Account, arn: str, action: str) -> Iterator[None]:
 
 def is_denied(error: ClientError) -> bool:
     """Tell whether AWS refuses because whoever asks may not."""
-    return error_code(error) in DENIALS
+    return classify(error) is ErrorKind.DENIED
 
 
 def _grant(account: Account, arn: str, allowed: Iterable[Permission]) -> None:

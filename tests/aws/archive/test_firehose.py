@@ -105,7 +105,7 @@ def test_what_is_left_out_without_end_is_an_outage_from_there_on() -> None:
     with pytest.raises(PartialBatchFailure, match=r"left 1 records out of 6 answers: mail-log .* try again") as stopped:
         put(firehose, b"a", b"b", b"c")
 
-    assert stopped.value.first == 1
+    assert stopped.value.failed_at == 1
     assert len(firehose.calls) == PUT_ATTEMPTS
 
 
@@ -122,7 +122,7 @@ def test_a_call_that_ends_in_an_error_is_an_outage_from_its_first_record_on(erro
     with pytest.raises(PartialBatchFailure, match=f"PutRecordBatch ended in {code}: try again") as stopped:
         put(firehose, *[SECRET] * 502)
 
-    assert stopped.value.first == 500
+    assert stopped.value.failed_at == 500
     assert SECRET.decode() not in str(stopped.value)
 
 
@@ -141,7 +141,7 @@ def test_such_a_payload_waits_for_a_quarantine_that_is_away() -> None:
     firehose = Firehose()
     with pytest.raises(PartialBatchFailure, match="away") as stopped:
         put(firehose, b"a", b"x" * (BYTES_PER_RECORD + 1), b"c", quarantine=UnsteadyQuarantine(away()))
-    assert stopped.value.first == 1
+    assert stopped.value.failed_at == 1
     assert firehose.kept == [b"a", b"c"]
 
 
@@ -158,7 +158,7 @@ def test_whatever_is_left_out_all_before_the_first_undone_is_in_the_log_or_set_a
     try:
         put(firehose, *payloads, quarantine=quarantine)
     except PartialBatchFailure as stopped:
-        done = stopped.first
+        done = stopped.failed_at
 
     kept = firehose.kept + [held.payload for held in quarantine.held]
     assert all(kept.count(payload) >= payloads[:done].count(payload) for payload in payloads)

@@ -13,7 +13,7 @@ from moto import mock_aws
 
 from pipeline.aws.archive import parquet
 from pipeline.aws.archive.s3 import READ_BYTES, S3Archive
-from pipeline.aws.clients import client
+from pipeline.aws.clients import create_client
 from pipeline.errors import UsageError
 from pipeline.row import Row, row_facts
 from tests.support.builders import ADA, a_bounce, a_send
@@ -32,7 +32,7 @@ FOLDER = "events/dt=2026-03-01/hr=12/"  # of ARRIVED_AT
 def s3() -> Iterator[S3Client]:
     """Give S3 with an empty bucket."""
     with mock_aws():
-        s3 = client("s3", region="us-east-1")
+        s3 = create_client("s3", region="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
         yield s3
 

@@ -126,6 +126,6 @@ def test_counts_are_as_many_as_the_functions_publish() -> None:
     transform, projector = (EphemeralMetrics(namespace=NAMESPACE, service="counted") for _ in range(2))
     count_events(transform, SES_TYPES)
     count(transform, {"Dropped": 0, "Failed": 0})  # what its handler adds; its own tests see to that
-    count_projected(projector, BatchResult(tallies=[Counts(events=Counter(bounce=1, complaint=1))]))
+    count_projected(projector, BatchResult(counts=Counts(events=Counter(bounce=1, complaint=1))))
     assert len(transform.metric_set) == usage.TRANSFORM_METRICS
     assert len(projector.metric_set) == usage.PROJECTOR_METRICS

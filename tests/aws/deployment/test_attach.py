@@ -23,7 +23,7 @@ from pipeline.aws.deployment.destinations import (
     tracks_engagement,
 )
 from pipeline.aws.stack import Stack
-from pipeline.errors import ServiceUnavailable, UsageError
+from pipeline.errors import AccessDenied, InvalidInput, ServiceUnavailable, UsageError
 from tests.support import cloudformation
 from tests.support.fake_service import ACCOUNT, REGION
 from tests.support.fake_ses import FakeSes
@@ -177,12 +177,12 @@ def test_a_role_that_is_replaced_is_waited_for_too() -> None:
 
 def test_what_ses_refuses_for_good_is_told_in_the_end() -> None:
     ses = FakeSes({SET: []}, refuses=["BadRequestException"] * 100)
-    with pytest.raises(UsageError, match="BadRequestException: SES says so"):
+    with pytest.raises(InvalidInput, match="BadRequestException: SES says so"):
         attached(ses)
 
 
 @pytest.mark.parametrize(
-    ("code", "error"), [("AccessDeniedException", UsageError), ("TooManyRequestsException", ServiceUnavailable)]
+    ("code", "error"), [("AccessDeniedException", AccessDenied), ("TooManyRequestsException", ServiceUnavailable)]
 )
 def test_what_has_nothing_to_do_with_the_role_is_told_at_once(code: str, error: type[Exception]) -> None:
     waits: list[float] = []

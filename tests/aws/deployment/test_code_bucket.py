@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from pipeline.aws.deployment.code_bucket import CodeBucket, check_bucket_name, ensure_bucket, upload, url
-from pipeline.errors import ServiceUnavailable, UsageError
+from pipeline.errors import AccessDenied, InvalidInput, ServiceUnavailable, UsageError
 from tests.support.fake_service import ACCOUNT, REGION, client
 
 MINE = CodeBucket(name="my-code", account_id=ACCOUNT, partition="aws", region=REGION)
@@ -92,7 +92,7 @@ def test_somebody_elses_bucket_is_refused_and_every_call_says_whose_it_must_be(s
         403,
         expected_params={**where, "Body": b"data", "ChecksumSHA256": sha256_in_base64(b"data")},
     )
-    with pytest.raises(UsageError, match="AWS denies uploading key to the bucket my-code"):
+    with pytest.raises(AccessDenied, match="AWS denies uploading key to the bucket my-code"):
         upload(s3, MINE, key="key", data=b"data")
 
 
@@ -100,7 +100,7 @@ def test_a_name_that_somebody_took_meanwhile_is_refused(stubbed: tuple[Any, Stub
     s3, stubber = stubbed
     stubber.add_client_error("head_bucket", "404", "Not Found", 404)
     stubber.add_client_error("create_bucket", "BucketAlreadyExists", "taken", 409)
-    with pytest.raises(UsageError, match="BucketAlreadyExists"):
+    with pytest.raises(InvalidInput, match="BucketAlreadyExists"):
         ensure_bucket(s3, MINE)
 
 

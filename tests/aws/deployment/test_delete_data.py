@@ -5,7 +5,7 @@ from botocore.exceptions import WaiterError
 from botocore.stub import Stubber
 
 from pipeline.aws.deployment.retained import RetainedKind, RetainedResource, delete_data
-from pipeline.errors import ServiceUnavailable, UsageError
+from pipeline.errors import ServiceUnavailable
 from tests.support.fake_service import client
 
 STREAM, TABLE = (
@@ -18,7 +18,7 @@ def test_a_deletion_that_aws_denies_is_told() -> None:
     kinesis = client("kinesis")
     with Stubber(kinesis) as stubber:
         stubber.add_client_error("delete_stream", "AccessDeniedException", "no")
-        with pytest.raises(UsageError, match=r"^AWS denies deleting the stream mail-feedback"):
+        with pytest.raises(AccessDenied, match=r"^AWS denies deleting the stream mail-feedback"):
             delete_data(lambda _: kinesis, STREAM)
 
 

@@ -12,7 +12,7 @@ from moto import mock_aws
 from pipeline.aws.deployment.retained import KINDS, RetainedKind, RetainedResource, delete_data, retained_resources
 from pipeline.aws.deployment.template import load_template
 from pipeline.aws.dynamodb import ensure_table
-from pipeline.errors import ServiceUnavailable, UsageError
+from pipeline.errors import AccessDenied, ServiceUnavailable, UsageError
 from tests.support import cloudformation
 from tests.support.fake_service import REGION, FakeService, client
 
@@ -240,7 +240,7 @@ def test_what_may_not_be_looked_at_is_no_missing_one() -> None:
 
     client("kinesis").meta.events.register("before-call.kinesis.DescribeStreamSummary", deny)
     try:
-        with pytest.raises(UsageError, match="denies looking for the stream"):
+        with pytest.raises(AccessDenied, match="denies looking for the stream"):
             found()
     finally:
         client("kinesis").meta.events.unregister("before-call.kinesis.DescribeStreamSummary", deny)

@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from pipeline import projection
-from pipeline.aws.clients import client
+from pipeline.aws.clients import create_client
 from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
 from pipeline.aws.lambdas import projector as module
 from pipeline.aws.lambdas.projector import handler
@@ -40,8 +40,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         monkeypatch.setenv("MAILFOLD_TABLE", TABLE)
         monkeypatch.setenv("MAILFOLD_BUCKET", BUCKET)
-        client("dynamodb").create_table(**table_definition(TABLE))
-        client("s3").create_bucket(Bucket=BUCKET)
+        create_client("dynamodb").create_table(**table_definition(TABLE))
+        create_client("s3").create_bucket(Bucket=BUCKET)
         yield
     _forget()
 
@@ -57,9 +57,9 @@ def test_the_handler_stores_sets_aside_and_counts(cloud: None, capsys: pytest.Ca
 
     assert handler(event, Context()) == {"batchItemFailures": []}
 
-    ((key, item),) = DynamoSuppressionStore(client("dynamodb"), table=TABLE).scan()
+    ((key, item),) = DynamoSuppressionStore(create_client("dynamodb"), table=TABLE).scan()
     assert (key.address, item.verdict.suppressed) == (ADA, True)
-    assert client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
+    assert create_client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
     counts = json.loads(capsys.readouterr().out.splitlines()[-1])
     names = ("BounceEvents", "DeliveryEvents", "Quarantined", "Facts", "Written", "Unchanged", "Faults", "Unfinished")
     assert [sum(counts[name]) for name in names] == [2, 1, 1, 2, 1, 0, 0, 0]
@@ -69,7 +69,7 @@ def test_the_handler_stores_sets_aside_and_counts(cloud: None, capsys: pytest.Ca
 def test_the_handler_reports_an_outage_logs_and_counts_it(
     cloud: None, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    client("dynamodb").delete_table(TableName=TABLE)
+    create_client("dynamodb").delete_table(TableName=TABLE)
 
     assert handler(a_kinesis_event(a_delivery(), A_BOUNCE), Context()) == {
         "batchItemFailures": [{"itemIdentifier": sequence_number(1)}]
@@ -84,7 +84,7 @@ def test_the_handler_takes_its_policy_from_the_environment(cloud: None, monkeypa
     monkeypatch.setenv("MAILFOLD_POLICY", '{"version":5,"hard":false}')
     handler(a_kinesis_event(A_BOUNCE), Context())
 
-    ((_, item),) = DynamoSuppressionStore(client("dynamodb"), table=TABLE).scan()
+    ((_, item),) = DynamoSuppressionStore(create_client("dynamodb"), table=TABLE).scan()
     assert (item.verdict.suppressed, item.policy_version) == (False, 5)
 
 
@@ -108,7 +108,7 @@ def test_the_handler_logs_an_error_of_ours_without_its_text(
     monkeypatch.setattr(projection, "project", broken)
 
     assert handler(a_kinesis_event(A_BOUNCE), Context()) == {"batchItemFailures": []}
-    assert client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
+    assert create_client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["Faults"] == [1.0]
     (told,) = [str(vars(record)) for record in caplog.records if record.name == "projector"]
     assert "ZeroDivisionError in test_projector_handler.py" in told
@@ -124,20 +124,20 @@ def stream(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILFOLD_DELIVERY_STREAM", STREAM)
     role = "arn:aws:iam::123456789012:role/delivery"
     destination: Any = {"RoleARN": role, "BucketARN": f"arn:aws:s3:::{BUCKET}", "Prefix": "log/"}
-    client("firehose").create_delivery_stream(
+    create_client("firehose").create_delivery_stream(
         DeliveryStreamName=STREAM, DeliveryStreamType="DirectPut", ExtendedS3DestinationConfiguration=destination
     )
 
 
 def logged() -> list[bytes]:
     """Return what each call put into the log."""
-    s3 = client("s3")
+    s3 = create_client("s3")
     keys = [one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET, Prefix="log/").get("Contents", [])]
     return [s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys]
 
 
 def suppressed(table: str = TABLE) -> list[str]:
-    return [key.address for key, _ in DynamoSuppressionStore(client("dynamodb"), table=table).scan()]
+    return [key.address for key, _ in DynamoSuppressionStore(create_client("dynamodb"), table=table).scan()]
 
 
 @pytest.mark.parametrize("an_event", [an_sqs_event, an_sns_event])
@@ -155,7 +155,7 @@ def test_what_came_by_the_stream_is_in_the_log_already(stream: None) -> None:
 def test_messages_that_are_not_in_the_log_stay_in_the_queue(
     stream: None, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    client("firehose").delete_delivery_stream(DeliveryStreamName=STREAM)
+    create_client("firehose").delete_delivery_stream(DeliveryStreamName=STREAM)
 
     failures = handler(an_sqs_event(a_bounce(), a_delivery()), Context())["batchItemFailures"]
     assert failures == [{"itemIdentifier": message_id(0)}, {"itemIdentifier": message_id(1)}]
@@ -167,7 +167,7 @@ def test_messages_that_are_not_in_the_log_stay_in_the_queue(
 def test_a_call_by_sns_that_is_not_in_the_table_ends_in_an_error_and_is_not_in_the_log(
     stream: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    client("dynamodb").delete_table(TableName=TABLE)
+    create_client("dynamodb").delete_table(TableName=TABLE)
 
     with pytest.raises(
         Unavailable, match=f"DynamoDB's BatchGetItem on the table {TABLE} ended in ResourceNotFoundException"
@@ -179,7 +179,7 @@ def test_a_call_by_sns_that_is_not_in_the_table_ends_in_an_error_and_is_not_in_t
 
 def test_a_call_by_sns_that_is_not_in_the_log_ends_in_an_error_that_quotes_nothing_of_aws_s(stream: None) -> None:
     """Lambda logs an error with all that led to it, and what boto3 raises may quote what it was given."""
-    client("firehose").delete_delivery_stream(DeliveryStreamName=STREAM)
+    create_client("firehose").delete_delivery_stream(DeliveryStreamName=STREAM)
 
     with pytest.raises(Unavailable, match="Firehose's PutRecordBatch ended in ResourceNotFoundException") as raised:
         handler(an_sns_event(a_bounce()), Context())
@@ -216,9 +216,9 @@ def test_an_event_of_somebody_else_s_is_an_error(cloud: None) -> None:
 def test_the_parameter_says_which_tables_get_the_facts(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILFOLD_TABLES_PARAMETER", PARAMETER)
     for table in ("suppression-1", "suppression-2"):
-        client("dynamodb").create_table(**table_definition(table))
+        create_client("dynamodb").create_table(**table_definition(table))
     said = '{"live":"suppression-2","shadow_tables":["suppression-1"]}'
-    client("ssm").put_parameter(Name=PARAMETER, Value=said, Type="String")
+    create_client("ssm").put_parameter(Name=PARAMETER, Value=said, Type="String")
 
     assert handler(a_kinesis_event(A_BOUNCE), Context()) == {"batchItemFailures": []}
     assert [suppressed(table) for table in (TABLE, "suppression-1", "suppression-2")] == [[], [ADA], [ADA]]
@@ -244,7 +244,7 @@ def test_while_nobody_knows_which_table_is_live_nothing_is_done(
     cloud: None, event: Any, failed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MAILFOLD_TABLES_PARAMETER", PARAMETER)
-    client("ssm").put_parameter(Name=PARAMETER, Value="suppression-1", Type="String")
+    create_client("ssm").put_parameter(Name=PARAMETER, Value="suppression-1", Type="String")
 
     assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
     assert suppressed() == []

@@ -156,7 +156,7 @@ def test_an_error_of_ours_fails_its_own_record_only(monkeypatch: pytest.MonkeyPa
 
     assert [answer["result"] for answer in done.response["records"]] == ["Ok", "ProcessingFailed", "Ok"]
     (reason,) = done.tally.failed
-    assert reason.startswith("an error of ours, MailfoldError in test_transform.py, line ")
+    assert reason.startswith("internal error, MailfoldError in test_transform.py, line ")
     assert ADA not in reason
 
 
