@@ -5,7 +5,7 @@ from botocore.exceptions import WaiterError
 from botocore.stub import Stubber
 
 from pipeline.aws.deployment.retained import RetainedKind, RetainedResource, delete_data
-from pipeline.errors import ServiceUnavailable
+from pipeline.errors import AccessDenied, ServiceUnavailable
 from tests.support.fake_service import client
 
 STREAM, TABLE = (
