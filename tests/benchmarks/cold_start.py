@@ -14,7 +14,7 @@ GOAL = 1.3
 
 PEER = "import boto3; boto3.client('dynamodb')"
 TRANSFORM = "import pipeline.aws.lambdas.transform"
-PROJECTOR = "import pipeline.aws.lambdas.projector; pipeline.aws.lambdas.projector._wiring()"
+PROJECTOR = "import pipeline.aws.lambdas.projector; pipeline.aws.lambdas.projector._runtime()"
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline.aws.archive.athena import QueryProgress, query
-from pipeline.errors import ArchiveUnavailable, UsageError
+from pipeline.errors import ArchiveUnavailable, QueryFailed
 from pipeline.local.athena import Athena
 from pipeline.local.client import local_client
 from pipeline.local.gateway.athena import AthenaApi
@@ -112,7 +112,7 @@ def test_a_page_is_as_long_as_was_asked_and_the_heading_counts(client: "AthenaCl
 
 
 def test_a_mistake_fails_the_query_with_its_place(client: "AthenaClient") -> None:
-    with pytest.raises(UsageError, match='the query failed: line 1:8: Referenced column "nope" not found'):
+    with pytest.raises(QueryFailed, match='the query failed: line 1:8: Referenced column "nope" not found'):
         query(client, "SELECT nope FROM events", database="mailfold")
 
 

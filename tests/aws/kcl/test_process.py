@@ -99,7 +99,7 @@ def test_an_outage_that_outlasts_its_patience_ends_the_process_and_nothing_is_ac
         assert daemon.wait() == 1
     assert daemon.healths[-1].state is State.FAILED
     (why,) = [entry["why"] for entry in daemon.log_entries if entry.get("level") == "ERROR"]
-    assert f"DynamoDB's BatchGetItem on the table {cloud_without_table.table} ended in ResourceNotFoundException" in why
+    assert f"not found while reading the table {cloud_without_table.table}: ResourceNotFoundException" in why
 
 
 def test_a_daemon_that_goes_during_an_outage_is_not_waited_for(cloud_without_table: Cloud) -> None:
