@@ -1,4 +1,4 @@
-"""Decode and fold, as the projection does, against msgspec's untyped decode of the same events."""
+"""Decoding and folding, as the projection does, compared with msgspec's untyped decode of the same events."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,19 +18,21 @@ GOAL = 0.40
 
 
 def compare() -> list[Ratio]:
-    """Return the ratio, once the fold has been seen to find facts."""
+    """Return the ratio, after checking that the fold finds facts."""
     payloads = list(chain.from_iterable(generate_traffic(emails=EMAILS, seed=1, start=START)))
     records = [StreamRecord(payload=payload, position="") for payload in payloads]
     batches = [records[first : first + RECORDS_PER_BATCH] for first in range(0, len(records), RECORDS_PER_BATCH)]
     facts = sum(_fold(batch) for batch in batches)
-    assert facts, "this traffic has no feedback in it"
+    assert facts, "the traffic has no feedback"
     note = f"per event, of {len(payloads)} events with {facts} facts, no store"
     return [
-        alternate("decode and fold, by msgspec's untyped decode", _ours(batches), _peer(payloads), goal=GOAL, note=note)
+        alternate(
+            "decode and fold, by msgspec's untyped decode", _mailfold(batches), _peer(payloads), goal=GOAL, note=note
+        )
     ]
 
 
-def _ours(batches: list[list[StreamRecord]]) -> Callable[[], int]:
+def _mailfold(batches: list[list[StreamRecord]]) -> Callable[[], int]:
     def work() -> int:
         for batch in batches:
             _fold(batch)
@@ -40,11 +42,11 @@ def _ours(batches: list[list[StreamRecord]]) -> Callable[[], int]:
 
 
 def _fold(batch: list[StreamRecord]) -> int:
-    """Do what `projection.project` does up to the store."""
-    gathering = BatchReader(MemoryQuarantine())
-    assert gathering.read(batch) is None
-    gathering.changes()
-    return gathering.tally.facts
+    """Do what `projection.project` does before it uses the store."""
+    reader = BatchReader(MemoryQuarantine())
+    assert reader.read(batch) is None
+    reader.changes()
+    return reader.tally.facts
 
 
 def _peer(payloads: list[bytes]) -> Callable[[], int]:

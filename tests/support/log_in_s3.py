@@ -1,4 +1,4 @@
-"""A log in moto's S3, for tests of what reads it."""
+"""An event log in moto's S3, for tests of its readers."""
 
 from datetime import UTC, datetime
 from itertools import count
@@ -18,7 +18,7 @@ _numbers = count(1)
 
 
 def rows(*records: bytes, arrived_at: datetime = ARRIVED_AT) -> list[Row]:
-    """Return records as rows of the log."""
+    """Return the rows of records."""
     outcomes = (outcome for record in records for outcome in decode(record))
     return [to_row(outcome, arrived_at=arrived_at) for outcome in outcomes if isinstance(outcome, Event)]
 
@@ -31,7 +31,7 @@ def a_bucket(s3: "S3Client") -> str:
 
 
 def keep(s3: "S3Client", bucket: str, *records: bytes, arrived_at: datetime = ARRIVED_AT) -> str:
-    """Put records into the log as one more object; return its key."""
+    """Put records into the log as a further object, and return its key."""
     key = f"events/dt={arrived_at:%Y-%m-%d}/hr={arrived_at:%H}/part-{next(_numbers)}.parquet"
     s3.put_object(Bucket=bucket, Key=key, Body=parquet.encode_rows(rows(*records, arrived_at=arrived_at)))
     return key

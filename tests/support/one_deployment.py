@@ -1,4 +1,4 @@
-"""One deployment by an operator who agrees, or not, to a CloudFormation that does as a test says."""
+"""One deployment with a fake operator and a fake CloudFormation."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ CHANGES = [a_change(), a_change(logical_id="Transform", kind="AWS::Lambda::Funct
 
 
 class AnOperator:
-    """Somebody who agrees, or not, and remembers what they saw."""
+    """An operator that agrees or not, and records its callbacks."""
 
     def __init__(self, *, agrees: bool = True, agrees_to_delete: bool = True) -> None:
         self.steps: list[str] = []
@@ -54,7 +54,7 @@ def deployed(
     athena: FakeAthena | None = None,
     **order: Any,
 ) -> Stack | None:
-    """Deploy, and return the stack; None: nothing was done."""
+    """Deploy, and return the stack, or None if nothing was done."""
     clients = Clients(
         athena=(athena or FakeAthena()).client(),
         cloudformation=cloudformation.client(),
@@ -68,5 +68,5 @@ def deployed(
 
 
 def live_tables() -> SuppressionTables | None:
-    """Return what the parameter of the live table says; None: it is not there."""
+    """Return the tables that the parameter names, or None if it does not exist."""
     return read_tables(client("ssm"), parameter=OUTPUTS["TablesParameter"])
