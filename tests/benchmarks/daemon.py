@@ -22,7 +22,8 @@ from tests.acceptance.emulators.ministack import REGION
 from tests.acceptance.kcl import lease_table
 from tests.acceptance.kcl.consumer import Consumer, consuming
 from tests.benchmarks.measure import Ratio
-from tests.benchmarks.record_processor import SHARD_BYTES_PER_SECOND, feedback, quiet_dynamodb
+from tests.benchmarks.record_processor import SHARD_BYTES_PER_SECOND, quiet_dynamodb
+from tests.benchmarks.sample import feedback
 
 RECORDS = 20_000
 STREAM_NAME = "feedback"

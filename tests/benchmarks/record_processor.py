@@ -31,8 +31,8 @@ from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import SuppressionStore
 from pipeline.projection import BatchProjector, MapFunction
 from tests.benchmarks.measure import Ratio, alternate
-from tests.benchmarks.sample import events
-from tests.support.builders import base64, in_eventbridge
+from tests.benchmarks.sample import feedback
+from tests.support.builders import base64
 
 BATCH = 1_000
 BATCHES = 5
@@ -95,18 +95,6 @@ def by_shard(name: str, times_us: Sequence[float], every_us: float, goal: float,
         goal=goal,
         note=note,
     )
-
-
-def feedback(count: int) -> list[bytes]:
-    """Return bounces and complaints as EventBridge delivers them, each with other addresses."""
-    types = (b'"eventType":"Bounce"', b'"eventType":"Complaint"')
-    feedback_events = [event.strip() for event in events(40_000) if any(name in event for name in types)]
-    return [in_eventbridge(renamed(feedback_events[number % len(feedback_events)], number)) for number in range(count)]
-
-
-def renamed(event: bytes, number: int) -> bytes:
-    """Return an event with other addresses."""
-    return event.replace(b"@", b"%d@" % number)
 
 
 def conversation(payloads: Sequence[bytes]) -> str:

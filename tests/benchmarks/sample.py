@@ -7,6 +7,7 @@ from functools import cache
 from pipeline.decode import decode
 from pipeline.event import Event
 from pipeline.local.traffic.generator import generate_traffic
+from tests.support.builders import in_eventbridge
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 EVENTS_PER_EMAIL = 2  # mostly a Send and a Delivery; never fewer on average
@@ -21,6 +22,15 @@ def events(count: int, *, seed: int = 1) -> Sequence[bytes]:
         for event in mail_events
     ]
     return sorted(traffic[:count], key=_occurred_at)
+
+
+def feedback(count: int) -> list[bytes]:
+    """Return bounces and complaints as EventBridge delivers them, each with other addresses."""
+    types = (b'"eventType":"Bounce"', b'"eventType":"Complaint"')
+    templates = [event.strip() for event in events(40_000) if any(name in event for name in types)]
+    return [
+        in_eventbridge(templates[number % len(templates)].replace(b"@", b"%d@" % number)) for number in range(count)
+    ]
 
 
 def _occurred_at(payload: bytes) -> datetime:
