@@ -25,7 +25,7 @@ from pipeline.errors import (
 
 T = TypeVar("T")
 
-NO_REMEDIES: Mapping[str, str] = MappingProxyType({})
+_NO_CODES: Mapping[str, Any] = MappingProxyType({})
 
 
 class ErrorKind(StrEnum):
@@ -40,78 +40,35 @@ class ErrorKind(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-CODES = {
-    ErrorKind.CREDENTIALS: frozenset(
-        {
-            "ExpiredToken",
-            "ExpiredTokenException",
-            "IncompleteSignature",
-            "InvalidAccessKeyId",
-            "InvalidClientTokenId",
-            "InvalidSignatureException",
-            "MissingAuthenticationToken",
-            "RequestExpired",
-            "SignatureDoesNotMatch",
-            "TokenRefreshRequired",
-            "UnrecognizedClientException",
-        }
-    ),
-    ErrorKind.DENIED: frozenset(
-        {
-            "403",  # S3's answer to HEAD, which has no body
-            "AccessDenied",
-            "AccessDeniedException",
-            "AllAccessDisabled",
-            "AuthorizationError",
-            "AuthorizationErrorException",
-            "UnauthorizedOperation",
-        }
-    ),
-    ErrorKind.MISSING: frozenset(
-        {
-            "404",  # S3's answer to HEAD
-            "AWS.SimpleQueueService.NonExistentQueue",
-            "ClusterNotFoundException",
-            "EntityNotFoundException",
-            "NoSuchBucket",
-            "NoSuchBucketPolicy",
-            "NoSuchEntity",
-            "NoSuchKey",
-            "NoSuchPublicAccessBlockConfiguration",
-            "NotFound",
-            "NotFoundException",
-            "ParameterNotFound",
-            "QueueDoesNotExist",
-            "ResourceNotFoundException",
-        }
-    ),
-    # Some services throttle with it. Others report with it that an account has reached a limit.
-    ErrorKind.QUOTA: frozenset({"LimitExceededException"}),
-    ErrorKind.THROTTLED: frozenset(
-        {
-            "ProvisionedThroughputExceededException",
-            "RequestLimitExceeded",
-            "SlowDown",
-            "Throttling",
-            "ThrottlingException",
-            "ThrottledException",
-            "TooManyRequestsException",
-            "TooManyUpdates",
-        }
-    ),
-    ErrorKind.UNAVAILABLE: frozenset(
-        {
-            *("500", "502", "503", "504"),  # S3's answers to HEAD
-            "InternalError",
-            "InternalFailure",
-            "InternalServerError",
-            "InternalServerException",
-            "RequestTimeout",
-            "RequestTimeoutException",
-            "ServiceUnavailable",
-            "ServiceUnavailableException",
-        }
-    ),
+# AWS's error codes by kind. The numbers are S3's for HEAD, whose response has no body.
+CODES: Mapping[ErrorKind, frozenset[str]] = {
+    kind: frozenset(codes.split())
+    for kind, codes in {
+        ErrorKind.CREDENTIALS: (
+            "ExpiredToken ExpiredTokenException IncompleteSignature InvalidAccessKeyId InvalidClientTokenId "
+            "InvalidSignatureException MissingAuthenticationToken RequestExpired SignatureDoesNotMatch "
+            "TokenRefreshRequired UnrecognizedClientException"
+        ),
+        ErrorKind.DENIED: (
+            "403 AccessDenied AccessDeniedException AllAccessDisabled AuthorizationError "
+            "AuthorizationErrorException UnauthorizedOperation"
+        ),
+        ErrorKind.MISSING: (
+            "404 AWS.SimpleQueueService.NonExistentQueue ClusterNotFoundException EntityNotFoundException "
+            "NoSuchBucket NoSuchBucketPolicy NoSuchEntity NoSuchKey NoSuchPublicAccessBlockConfiguration NotFound "
+            "NotFoundException ParameterNotFound QueueDoesNotExist ResourceNotFoundException"
+        ),
+        # Some services throttle with it. Others report with it that an account has reached a limit.
+        ErrorKind.QUOTA: "LimitExceededException",
+        ErrorKind.THROTTLED: (
+            "ProvisionedThroughputExceededException RequestLimitExceeded SlowDown ThrottledException Throttling "
+            "ThrottlingException TooManyRequestsException TooManyUpdates"
+        ),
+        ErrorKind.UNAVAILABLE: (
+            "500 502 503 504 InternalError InternalFailure InternalServerError InternalServerException "
+            "RequestTimeout RequestTimeoutException ServiceUnavailable ServiceUnavailableException"
+        ),
+    }.items()
 }
 SERVER_ERROR = 500  # HTTP status codes from here on: the service failed, not the request
 
@@ -135,8 +92,8 @@ def translated(
     *,
     unavailable: type[Unavailable] = ServiceUnavailable,
     invalid: type[MailfoldError] = InvalidInput,
-    remedies: Mapping[str, str] = NO_REMEDIES,
-    special: Mapping[str, MailfoldError] = MappingProxyType({}),
+    remedies: Mapping[str, str] = _NO_CODES,
+    special: Mapping[str, MailfoldError] = _NO_CODES,
 ) -> Iterator[None]:
     """Raise a boto3 client's error as one of Mailfold's.
 
@@ -197,7 +154,7 @@ def to_error(
     *,
     unavailable: type[Unavailable] = ServiceUnavailable,
     invalid: type[MailfoldError] = InvalidInput,
-    remedies: Mapping[str, str] = NO_REMEDIES,
+    remedies: Mapping[str, str] = _NO_CODES,
 ) -> MailfoldError:
     """Return Mailfold's error for an error that a boto3 client raised. See `translated`."""
     code, detail = error_code(error), _detail(error)

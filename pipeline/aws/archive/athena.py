@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -71,13 +71,6 @@ class QueryProgress(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_seconds: float
 
 
-class QueryLimits(NamedTuple):
-    """How long a query may take, and how much it may read."""
-
-    seconds: float
-    scan_bytes: float
-
-
 ProgressCallback = Callable[[QueryProgress], None]
 
 
@@ -121,7 +114,7 @@ def query(
     with _translated("starting the query"):
         execution_id = client.start_query_execution(**request)["QueryExecutionId"]
     try:
-        execution = _await_end(client, execution_id, QueryLimits(timeout_seconds, scan_limit_bytes), progress)
+        execution = _await_end(client, execution_id, timeout_seconds, scan_limit_bytes, progress)
     except BaseException:  # an interrupt too: the result is not read any more, and the query may cost money
         _stop(client, execution_id)
         raise
@@ -131,12 +124,16 @@ def query(
 
 
 def _await_end(
-    client: AthenaClient, execution_id: str, limits: QueryLimits, progress: ProgressCallback
+    client: AthenaClient,
+    execution_id: str,
+    timeout_seconds: float,
+    scan_limit_bytes: float,
+    progress: ProgressCallback,
 ) -> QueryExecutionTypeDef:
     """Return the execution once it has ended."""
     started_at_seconds = time.monotonic()
     backoff = Backoff(
-        limits.seconds, first_wait_seconds=FIRST_POLL_SECONDS, longest_wait_seconds=LONGEST_POLL_SECONDS, wait=_sleep
+        timeout_seconds, first_wait_seconds=FIRST_POLL_SECONDS, longest_wait_seconds=LONGEST_POLL_SECONDS, wait=_sleep
     )
     while True:
         with _translated("following the query"):
@@ -146,14 +143,14 @@ def _await_end(
         progress(QueryProgress(state=state, scanned_bytes=scanned_bytes, elapsed_seconds=elapsed_seconds))
         if state not in {"QUEUED", "RUNNING"}:
             return execution
-        if scanned_bytes > limits.scan_bytes:
+        if scanned_bytes > scan_limit_bytes:
             raise QueryFailed(
                 f"the query was stopped after it had read {scanned_bytes:,} bytes, more than the limit of "
-                f"{limits.scan_bytes:,}: filter on dt, name only the columns you need, or raise the limit"
+                f"{scan_limit_bytes:,}: filter on dt, name only the columns you need, or raise the limit"
             )
         if not backoff.wait():
             raise ArchiveUnavailable(
-                f"the query took more than {limits.seconds:g} s and was stopped: read fewer days (dt), or wait longer"
+                f"the query took more than {timeout_seconds:g} s and was stopped: read fewer days (dt), or wait longer"
             )
 
 
