@@ -77,13 +77,13 @@ def import_lines(done: ImportCounts, *, dry_run: bool) -> Iterator[str]:
     for reason, count in done.listed.most_common():
         yield f"  {reason:<18} {count:>10,}"
     words = WORDS | ({ListStatus.MISSING: "would be taken in"} if dry_run else {})
-    yield ", ".join(f"{count:,} {words[stand]}" for stand, count in done.stands.items())
+    yield ", ".join(f"{count:,} {words[stand]}" for stand, count in done.statuses.items())
     if not dry_run:
         yield f"{counted(done.written, 'item')} of the table written"
 
 
 def _so_far(done: ImportCounts) -> str:
-    return f"{_entries(done)}, {done.stands[ListStatus.MISSING]:,} to take in"
+    return f"{_entries(done)}, {done.statuses[ListStatus.MISSING]:,} to take in"
 
 
 def _entries(done: ImportCounts) -> str:

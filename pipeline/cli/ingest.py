@@ -91,7 +91,7 @@ def _ingest(into: Ingestion, names: Sequence[str], *, s3: S3) -> IngestCounts:
                     for payload in payloads(name, s3=s3):
                         yield StreamRecord(payload=payload.data, position=f"{encodable(name)}:{payload.line}")
                 except UsageError as error:  # this file is broken; what stands in the others is not
-                    into.done.rejects.append(RejectedRecord(position=encodable(name), why=str(error)))
+                    into.counts.rejects.append(RejectedRecord(position=encodable(name), why=str(error)))
                 shown.advance(task)
 
         def count(_: StreamRecord) -> None:

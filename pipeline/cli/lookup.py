@@ -55,7 +55,7 @@ def lookup_json(answer: LookupResult) -> dict[str, Any]:
     """Return an answer as the JSON object that `mailfold lookup --json` prints."""
     verdict = answer.verdict
     return {
-        "asked": answer.asked,
+        "asked": answer.requested,
         "address": answer.address,
         "suppressed": answer.suppressed,
         "reason": verdict and verdict.reason,
@@ -73,7 +73,7 @@ def lookup_lines(answer: LookupResult) -> Iterator[str]:
     """Give an answer as lines for people."""
     verdict = answer.verdict
     if answer.address is None or verdict is None:
-        yield f"{answer.asked}: no e-mail address"
+        yield f"{answer.requested}: no e-mail address"
         return
     if not verdict.suppressed:
         yield f"{answer.address}: clear"

@@ -54,7 +54,7 @@ def test_what_stands_on_the_local_list_is_suppressed_and_stays_so_in_a_replay(
     ses.put_suppressed_destination(EmailAddress=bounced, Reason="BOUNCE")
     ses.put_suppressed_destination(EmailAddress=complained, Reason="COMPLAINT")
     [done] = told("import", "--json")
-    assert (done["stands"]["missing"], done["written"], done["dry_run"]) == (2, 2, False)
+    assert (done["statuses"]["missing"], done["written"], done["dry_run"]) == (2, 2, False)
     answers = told("lookup", "--json", bounced, complained)
     assert [(answer["suppressed"], answer["reason"], answer["until"]) for answer in answers] == [
         (True, "operator", None)
@@ -73,8 +73,8 @@ def test_a_second_import_changes_nothing(cloud: CloudProcess, ses: Any, people: 
     [before] = told("replay", "--json")
     [done] = told("import", "--json")
     [after] = told("replay", "--json")
-    assert (done["stands"]["missing"], done["written"]) == (0, 0)
-    assert done["stands"]["suppressed"] >= 1
+    assert (done["statuses"]["missing"], done["written"]) == (0, 0)
+    assert done["statuses"]["suppressed"] >= 1
     assert after == before
 
 
@@ -85,7 +85,7 @@ def test_mail_that_bounced_here_needs_no_import(cloud: CloudProcess, ses: Any, p
     cloud.settle()
     assert address in _addresses(ses)
     [done] = told("import", "--json")
-    assert done["stands"]["missing"] == 0
+    assert done["statuses"]["missing"] == 0
     assert [answer["reason"] for answer in told("lookup", "--json", address)] == ["hard"]
 
 
@@ -94,7 +94,7 @@ def test_of_a_dry_run_nothing_is_left_but_counts(cloud: CloudProcess, ses: Any, 
     ses.put_suppressed_destination(EmailAddress=address, Reason="COMPLAINT")
     [before] = told("replay", "--json")
     [done] = told("import", "--dry-run", "--reason", "complaint", "--json")
-    assert (done["stands"]["missing"], done["written"], done["dry_run"]) == (1, 0, True)
+    assert (done["statuses"]["missing"], done["written"], done["dry_run"]) == (1, 0, True)
     assert set(done["listed"]) == {"complaint"}
     assert "1 would be taken in" in good("import", "--dry-run", "--reason", "complaint")
     assert told("replay", "--json") == [before]
@@ -126,7 +126,7 @@ def test_a_deployments_list_is_taken_into_its_log_and_live_table(asking: FakeOwn
     [again] = told("import", "--json", *STACK)
     assert again == {
         "listed": {"bounce": 2, "complaint": 1},
-        "stands": STANDS | {"suppressed": 3},
+        "statuses": STANDS | {"suppressed": 3},
         "written": 0,
         "dry_run": False,
     }
