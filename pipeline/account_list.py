@@ -121,8 +121,7 @@ def compare_list(entries: Sequence[ListEntry], *, store: SuppressionStore) -> li
 
     Raises:
         StoreUnavailable: The table is throttled or unreachable.
-        AccessDenied: The table may not be read.
-        NotFound: The table does not exist.
+        AccessDenied, NotFound: The table may not be read, or does not exist.
     """
     payloads = [decision(entry) for entry in entries]
     decision_facts = [_first_fact(payload) for payload in payloads]

@@ -179,7 +179,7 @@ def _unwrap_sns(raw: bytes, keys: _Keys, envelopes: Envelopes, depth: int) -> It
 
 
 def _inner_json(keys: _Keys) -> Raw:
-    """Return the JSON inside an envelope that adds no name of its own.
+    """Return the JSON inside an envelope that is not listed in `envelopes`.
 
     Such an envelope is a list of records, Lambda's `kinesis` object, or what Lambda writes to a failure destination:
     `payload` for an event source mapping, `requestPayload` for an asynchronous call.
@@ -211,9 +211,12 @@ def _unwrap_base64(raw: bytes, value: bytes, envelopes: Envelopes, depth: int) -
 def ndjson_lines(data: bytes) -> list[tuple[int, bytes]]:
     """Return the lines of NDJSON that are not blank, numbered from 1; an empty list if `data` is not NDJSON.
 
-    The lines may include broken ones. At least one of these distinguishes NDJSON from a single document that is broken:
-    the first line is a whole document, a line identifies itself as an envelope or a record, half of the lines are whole
-    documents, or every line is valid JSON.
+    The lines may include broken ones. A single document that is broken is not NDJSON. NDJSON is recognized by any of:
+
+    - the first line is a whole document;
+    - a line has a key of an envelope or a record;
+    - at least half of the lines are whole documents;
+    - every line is valid JSON.
     """
     lines = [(number, line) for number, text in enumerate(data.split(b"\n"), 1) if (line := strip_json(text))]
     documents = [line for _, line in lines if is_container(line)]

@@ -100,12 +100,7 @@ class Ingestion:
         return self.counts
 
     def add(self, record: StreamRecord) -> None:
-        """Decode a record and hold its rows; flush if enough are held.
-
-        Raises:
-            Unavailable: See `ingest`.
-            ItemRejected: See `ingest`.
-        """
+        """Decode a record and hold its rows; flush if enough are held. Raises as `ingest` does."""
         for outcome in decode(record.payload):
             if reason := quarantine_reason(outcome):
                 self._quarantine.put(Quarantined(payload=outcome.raw, reason=reason, position=record.position))
@@ -120,13 +115,9 @@ class Ingestion:
             self.flush()
 
     def flush(self) -> None:
-        """Append the held rows to the log, and then merge their facts into the tables.
+        """Append the held rows to the log, and then merge their facts into the tables. Raises as `ingest` does.
 
         The log comes first, because the tables can be rebuilt from it at any time.
-
-        Raises:
-            Unavailable: See `ingest`.
-            ItemRejected: See `ingest`.
         """
         if not self._rows:
             return

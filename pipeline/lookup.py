@@ -37,8 +37,7 @@ def lookup(addresses: Sequence[str], *, store: SuppressionStore, now: datetime) 
 
     Raises:
         StoreUnavailable: The table is throttled or unreachable.
-        AccessDenied: The table may not be read.
-        NotFound: The table does not exist.
+        AccessDenied, NotFound: The table may not be read, or does not exist.
     """
     keys = {text: Key(address) for text in addresses if (address := canonical(text))}
     items = store.load(dict.fromkeys(keys.values()))

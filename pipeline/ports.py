@@ -3,8 +3,7 @@
 `pipeline.memory` implements each port in memory, `pipeline.aws` on AWS. One contract suite per port, under
 tests/contract, runs against all implementations.
 
-Every method may raise the errors of `errors.STOPS_BATCH`: `AccessDenied` and `NotFound`, and the `Unavailable` that it
-names. A caller that gets one acknowledges nothing from that record on.
+Every method raises errors of `errors.STOPS_BATCH`. A caller that gets one acknowledges nothing from that record on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,8 +47,7 @@ class SuppressionStore(Protocol):
 
         Raises:
             StoreUnavailable: The table is throttled or unreachable; safe to try again.
-            AccessDenied: The table may not be read.
-            NotFound: The table does not exist.
+            AccessDenied, NotFound: The table may not be read, or does not exist.
         """
         ...
 
@@ -60,8 +58,7 @@ class SuppressionStore(Protocol):
             Conflict: The stored item has another facts hash, or a higher policy version. Nothing was written.
             ItemRejected: The store will never accept this item. Nothing was written.
             StoreUnavailable: The table is throttled or unreachable. The item may have been written; safe to try again.
-            AccessDenied: The table may not be written. Nothing was written.
-            NotFound: The table does not exist. Nothing was written.
+            AccessDenied, NotFound: The table may not be written, or does not exist. Nothing was written.
         """
         ...
 
@@ -70,8 +67,7 @@ class SuppressionStore(Protocol):
 
         Raises:
             StoreUnavailable: The table is throttled or unreachable.
-            AccessDenied: The table may not be read.
-            NotFound: The table does not exist.
+            AccessDenied, NotFound: The table may not be read, or does not exist.
         """
         ...
 
@@ -96,8 +92,7 @@ class Archive(Protocol):
 
         Raises:
             ArchiveUnavailable: The log is throttled or unreachable. Some rows may have been stored; safe to try again.
-            AccessDenied: The log may not be written.
-            NotFound: The log does not exist.
+            AccessDenied, NotFound: The log may not be written, or does not exist.
         """
         ...
 
@@ -106,8 +101,7 @@ class Archive(Protocol):
 
         Raises:
             ArchiveUnavailable: The log is throttled or unreachable.
-            AccessDenied: The log may not be read.
-            NotFound: The log does not exist.
+            AccessDenied, NotFound: The log may not be read, or does not exist.
         """
         ...
 
@@ -118,8 +112,7 @@ class Archive(Protocol):
 
         Raises:
             ArchiveUnavailable: The log is throttled or unreachable.
-            AccessDenied: The log may not be read.
-            NotFound: The log does not exist.
+            AccessDenied, NotFound: The log may not be read, or does not exist.
         """
         ...
 
@@ -146,7 +139,6 @@ class Quarantine(Protocol):
 
         Raises:
             QuarantineUnavailable: The quarantine is throttled or unreachable; safe to try again.
-            AccessDenied: The quarantine may not be written.
-            NotFound: The quarantine does not exist.
+            AccessDenied, NotFound: The quarantine may not be written, or does not exist.
         """
         ...

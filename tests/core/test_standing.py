@@ -141,6 +141,6 @@ def test_the_greater_copy_of_a_soft_bounce_is_kept() -> None:
 
 
 def test_soft_bounces_without_a_mail_count_separately() -> None:
-    """The event stands in for the missing message id."""
+    """The event id replaces the missing message id."""
     standing = fold([(FactKind.SOFT, Evidence(at_ms=n, event_id=f"e{n}")) for n in range(2)])
     assert [evidence.event_id for evidence in standing.soft] == ["e0", "e1"]
