@@ -129,7 +129,7 @@ def _decision_facts(event: Event, decision: Decision) -> Iterator[Fact]:
 
 
 def _effective_ms(event: Event) -> int:
-    """Return the time from which an event counts: the later of event and sending time, at most 90 days after sending."""
+    """Return the time from which an event counts: event or sending time, the later, at most 90 days after sending."""
     occurred_at, sent_at = event.occurred_at, event.sent_at
     if sent_at is None or occurred_at is None:
         readable = sent_at or occurred_at
