@@ -33,7 +33,7 @@ $(VENV)/ready: requirements.lock $(VENV)/demo
 	$(BIN)/uv pip check --quiet --python $(VENV)
 	touch $@
 
-# What acceptance tests deploy to and read from. Each pins other versions, so it has an environment of its own.
+# What acceptance tests deploy to and read from. Each pins other versions, so it has its own environment.
 emulator: $(MINISTACK)/ready $(KINESIS)/ready
 
 $(MINISTACK)/ready: $(EMULATORS)/ministack.lock $(VENV)/ready
@@ -56,7 +56,7 @@ $(IMAGE)/ready: infra/consumer.lock infra/build.lock $(VENV)/ready
 	for lock in consumer build; do $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --dest $(IMAGE) -r infra/$$lock.lock || exit; done
 	touch $@
 
-# Without npm nothing is installed, and the tests that need it say so.
+# Without npm nothing is installed, and the tests that need it are skipped with that reason.
 $(KINESIS)/ready: $(EMULATORS)/package-lock.json $(EMULATORS)/package.json $(VENV)/ready
 	mkdir -p $(@D)
 	cp $(filter %.json,$^) $(@D)
