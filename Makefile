@@ -7,8 +7,10 @@ MINISTACK := $(VENV)/ministack
 KINESIS := $(VENV)/kinesis-local
 WHEELS := $(VENV)/wheels
 IMAGE := $(VENV)/image-wheels
+EXTRAS := $(VENV)/extra-wheels
 EMULATORS := tests/acceptance/emulators
 PIP := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+DOWNLOAD := $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
 UV := $(BIN)/uv pip install --quiet --no-deps
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate
 ARGS ?=
@@ -43,7 +45,7 @@ $(MINISTACK)/ready: $(EMULATORS)/ministack.lock $(VENV)/ready
 	touch $@
 
 # The libraries of the Lambdas' bundle, for Lambda and for this machine: tests build it without an index.
-wheels: $(WHEELS)/ready $(IMAGE)/ready
+wheels: $(WHEELS)/ready $(IMAGE)/ready $(EXTRAS)/ready
 
 $(WHEELS)/ready: infra/lambda.lock infra/mailfold.yaml $(VENV)/ready
 	mkdir -p $(WHEELS)
@@ -53,7 +55,13 @@ $(WHEELS)/ready: infra/lambda.lock infra/mailfold.yaml $(VENV)/ready
 # What infra/Dockerfile installs, for this machine: a test follows its steps without an index.
 $(IMAGE)/ready: infra/consumer.lock infra/build.lock $(VENV)/ready
 	mkdir -p $(IMAGE)
-	for lock in consumer build; do $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --dest $(IMAGE) -r infra/$$lock.lock || exit; done
+	for lock in consumer build; do $(DOWNLOAD) --dest $(IMAGE) -r infra/$$lock.lock || exit; done
+	touch $@
+
+# What the other extras bring: a test installs the package with each into an empty environment, without an index.
+$(EXTRAS)/ready: infra/local.lock $(VENV)/ready
+	mkdir -p $(EXTRAS)
+	$(DOWNLOAD) --dest $(EXTRAS) -r infra/local.lock
 	touch $@
 
 # Without npm nothing is installed, and the tests that need it are skipped with that reason.
