@@ -138,7 +138,7 @@ def to_row(event: Event, *, arrived_at: datetime) -> Row:
         facts=tuple(map(_to_column, facts(event))) if is_feedback else (),
         decoder_version=DECODER_VERSION,
         raw=event.raw.decode(),
-        **_detail_columns(event.details),
+        **detail_columns(event.details),
     )
 
 
@@ -183,7 +183,7 @@ def _domains(recipients: tuple[Address, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(domain, recipients)))
 
 
-def _detail_columns(details: Details | None) -> dict[str, Any]:  # noqa: C901 - one flat branch per kind
+def detail_columns(details: Details | None) -> dict[str, Any]:  # noqa: C901 - one flat branch per kind
     """Return the columns that the details of an event fill, by name."""
     match details:  # the most frequent first
         case None:

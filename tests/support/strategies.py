@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 from hypothesis import strategies as st
@@ -33,17 +34,21 @@ from tests.support.builders import (
 Wrap = Callable[[bytes], bytes]
 Facts = list[tuple[FactKind, Evidence]]
 
+def _combinations(**values: tuple[Any, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw one value of each field in a single draw; up to 127 combinations are drawn uniformly."""
+    return st.sampled_from([dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())])
+
+
 # Few values, so that ids repeat, times are equal, and copies of one event differ in a text only.
 evidence = st.builds(
-    Evidence,
-    at_ms=st.integers(0, 4),
-    event_id=st.sampled_from(["e1", "e2", "e3"]),
-    message_id=st.sampled_from(["", "m1", "m2", "e1"]),
-    sub_type=st.sampled_from(["", "General"]),
-    status=st.sampled_from(["", "5.1.1"]),
-    diagnostic=st.sampled_from(["", "no such user", "é"]),
-    spelling=st.sampled_from(["", ADA, ADA.upper()]),
-    lifts=st.sampled_from([(), ("e1",), ("e1", "e2")]),
+    lambda event, mail, texts: Evidence(**event, **mail, **texts),
+    _combinations(at_ms=(0, 1, 2, 3, 4), event_id=("e1", "e2", "e3")),
+    _combinations(message_id=("", "m1", "m2", "e1"), sub_type=("", "General"), status=("", "5.1.1")),
+    _combinations(
+        diagnostic=("", "no such user", "é"),
+        spelling=("", ADA, ADA.upper()),
+        lifts=((), ("e1",), ("e1", "e2")),
+    ),
 )
 # Many values, so that every bound is reached.
 varied_evidence = st.builds(

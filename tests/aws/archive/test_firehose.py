@@ -139,7 +139,7 @@ def test_a_payload_that_firehose_never_takes_is_set_aside_and_passed() -> None:
 
 def test_such_a_payload_waits_for_a_quarantine_that_is_away() -> None:
     firehose = Firehose()
-    with pytest.raises(PartialBatchFailure, match="away") as stopped:
+    with pytest.raises(PartialBatchFailure, match="unavailable") as stopped:
         put(firehose, b"a", b"x" * (BYTES_PER_RECORD + 1), b"c", quarantine=FlakyQuarantine(permanent_outage()))
     assert stopped.value.failed_at == 1
     assert firehose.kept == [b"a", b"c"]
