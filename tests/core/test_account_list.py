@@ -112,11 +112,7 @@ def test_a_suppressed_entry_is_not_imported(payload: bytes) -> None:
     scenario = Scenario(payload)
     before = scenario.verdict()
     counts = scenario.import_pages([an_entry(at=LATER)])
-    assert (counts.statuses[ListStatus.SUPPRESSED], counts.statuses[ListStatus.MISSING], counts.written) == (
-        1,
-        0,
-        0,
-    )
+    assert (counts.statuses[ListStatus.SUPPRESSED], counts.statuses[ListStatus.MISSING], counts.written) == (1, 0, 0)
     assert scenario.verdict() == before
     assert len(scenario.rows()) == 1
 
@@ -179,11 +175,7 @@ def test_without_an_ingestion_entries_are_only_counted() -> None:
     scenario = Scenario()
     pages = [[an_entry(), an_entry(BOB, reason="COMPLAINT")]]
     counts = import_entries(pages, store=scenario.store, ingestion=None)
-    assert (counts.listed, counts.statuses[ListStatus.MISSING], counts.written) == (
-        {"bounce": 1, "complaint": 1},
-        2,
-        0,
-    )
+    assert (counts.listed, counts.statuses[ListStatus.MISSING], counts.written) == ({"bounce": 1, "complaint": 1}, 2, 0)
     assert (scenario.rows(), list(scenario.store.scan())) == ([], [])
 
 

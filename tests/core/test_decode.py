@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.decode import decode
-from pipeline.event import Event, EventKind, NotAnEvent, Poison
+from pipeline.event import EventKind, NotAnEvent, Poison
 from tests.support.builders import (
     ABSENT,
     ADA,
@@ -27,16 +27,11 @@ from tests.support.builders import (
     merged,
     one_of_each,
 )
+from tests.support.scenario import an_event
 
 CAROL = "carol@example.edu"
 TIMELESS = {EventKind.SEND, EventKind.REJECT, EventKind.RENDERING_FAILURE}
 each_kind = pytest.mark.parametrize("kind", one_of_each())
-
-
-def an_event(payload: bytes) -> Event:
-    [event] = decode(payload)
-    assert isinstance(event, Event)
-    return event
 
 
 def without(record: bytes, *keys: str) -> bytes:

@@ -25,6 +25,7 @@ from tests.support.builders import (
     in_sns,
     in_sqs,
 )
+from tests.support.scenario import an_event
 from tests.support.strategies import ENVELOPES, envelopes
 
 TEST_LINE = b"Successfully validated SNS topic for Amazon SES event publishing."
@@ -35,12 +36,6 @@ BATCHES: dict[str, Callable[..., bytes]] = {
     "kinesis": in_kinesis,
     "firehose": in_firehose,
 }
-
-
-def an_event(payload: bytes) -> Event:
-    [event] = decode(payload)
-    assert isinstance(event, Event)
-    return event
 
 
 @given(st.lists(envelopes, max_size=3))

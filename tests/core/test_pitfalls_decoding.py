@@ -28,15 +28,9 @@ from tests.support.builders import (
     in_sns,
     one_of_each,
 )
-from tests.support.scenario import Scenario
+from tests.support.scenario import Scenario, an_event
 
 LATER = OCCURRED_AT + timedelta(days=1)
-
-
-def an_event(payload: bytes) -> Event:
-    [event] = decode(payload)
-    assert isinstance(event, Event)
-    return event
 
 
 def test_both_names_of_the_type_are_accepted() -> None:

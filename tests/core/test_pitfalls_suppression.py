@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.decode import decode
-from pipeline.event import FEEDBACK, Event, EventKind
+from pipeline.event import FEEDBACK, EventKind
 from pipeline.policy import Policy, Reason, SoftRule
 from tests.support.builders import (
     ABSENT,
@@ -26,12 +25,6 @@ from tests.support.scenario import Scenario
 NO_DSN = {"action": ABSENT, "status": ABSENT, "diagnosticCode": ABSENT}
 LATER = OCCURRED_AT + timedelta(days=1)
 SOFT_POLICY = Policy(soft=SoftRule(mails=3, window_seconds=7 * 86_400, expiry_seconds=30 * 86_400))
-
-
-def an_event(payload: bytes) -> Event:
-    [event] = decode(payload)
-    assert isinstance(event, Event)
-    return event
 
 
 @pytest.mark.parametrize("times", [1, 8, 46])

@@ -1,31 +1,23 @@
 """Tests of `pipeline.replay`: the log is folded into a table again."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-import msgspec
 import pytest
 
 from pipeline.address import Address
-from pipeline.decode import DECODER_VERSION, decode
+from pipeline.decode import DECODER_VERSION
 from pipeline.errors import AccessDenied, ItemRejected, StoreUnavailable
-from pipeline.event import Event
 from pipeline.memory import MemoryArchive, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.replay import ReplayResult, replay, store_digest
-from pipeline.row import Row, to_row
+from pipeline.row import Row
 from pipeline.standing import Key
 from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_send
 from tests.support.flaky import Failure, FlakyStore, Script
+from tests.support.rows import ARRIVED_AT, a_row
 
-ARRIVED_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ADA_KEY, BOB_KEY = Key(Address(ADA)), Key(Address(BOB))
-
-
-def a_row(payload: bytes, *, arrived_at: datetime = ARRIVED_AT) -> Row:
-    [event] = decode(payload)
-    assert isinstance(event, Event)
-    return to_row(event, arrived_at=arrived_at)
 
 
 def an_archive(*rows: Row) -> MemoryArchive:
@@ -78,7 +70,7 @@ def test_the_facts_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_rows_of_another_decoder_are_decoded_again() -> None:
     """The facts come from the raw text, and the table is the same as from current rows."""
-    old = msgspec.structs.replace(a_row(a_bounce()), decoder_version=DECODER_VERSION - 1, facts=())
+    old = a_row(a_bounce(), decoder_version=DECODER_VERSION - 1, facts=())
     store, fresh = MemoryStore(), MemoryStore()
     replay(an_archive(old), store=store, policy=DEFAULT_POLICY)
     replay(an_archive(a_row(a_bounce())), store=fresh, policy=DEFAULT_POLICY)
@@ -87,7 +79,7 @@ def test_rows_of_another_decoder_are_decoded_again() -> None:
 
 def test_a_row_that_the_newer_decoder_cannot_read_has_no_facts() -> None:
     """A row whose raw text is poison now yields nothing and stops nothing."""
-    old = msgspec.structs.replace(a_row(a_bounce()), decoder_version=DECODER_VERSION - 1, raw="{oops")
+    old = a_row(a_bounce(), decoder_version=DECODER_VERSION - 1, raw="{oops")
     assert replay(an_archive(old), store=MemoryStore(), policy=DEFAULT_POLICY).facts == 0
 
 

@@ -1,12 +1,11 @@
 """Tests of `pipeline.row`: an event becomes a row, and a row yields the facts again."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from pipeline.decode import DECODER_VERSION, decode
-from pipeline.event import Event, Poison
+from pipeline.decode import DECODER_VERSION
+from pipeline.event import Poison
 from pipeline.fact import facts
 from pipeline.row import Diagnosis, FactColumn, Row, poison_row, row_facts, to_fact, to_row
 from pipeline.timestamp import to_ms
@@ -25,20 +24,11 @@ from tests.support.builders import (
     a_send,
     one_of_each,
 )
+from tests.support.rows import ARRIVED_AT, a_row
+from tests.support.scenario import an_event
 
-ARRIVED_AT = datetime(2026, 3, 1, 13, tzinfo=UTC)
 HEADERS = {"subject": "Grüße"}
 TAGS = {"ses:configuration-set": ["main"], "campaign": ["a", "b"]}
-
-
-def an_event(payload: bytes) -> Event:
-    [event] = decode(payload)
-    assert isinstance(event, Event)
-    return event
-
-
-def a_row(payload: bytes) -> Row:
-    return to_row(an_event(payload), arrived_at=ARRIVED_AT)
 
 
 def test_a_row_contains_the_columns_of_every_event() -> None:

@@ -6,12 +6,7 @@ from pipeline.decode import decode
 from pipeline.event import Event, EventKind
 from pipeline.wire import Bounce, Click, Delivery, Subscription
 from tests.support.builders import ABSENT, ADA, BOB, a_bounce, a_delivery, a_record, a_send
-
-
-def an_event(payload: bytes) -> Event:
-    [event] = decode(payload)
-    assert isinstance(event, Event)
-    return event
+from tests.support.scenario import an_event
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
-"""Batches, their projection into tables in memory, and a table that has received some payloads."""
+"""Batches and events of payloads, the projection into tables in memory, and a table that has received payloads."""
 
 from collections.abc import Sequence
 
 from pipeline.batch import StreamRecord
+from pipeline.decode import decode
+from pipeline.event import Event
 from pipeline.lookup import LookupResult, lookup
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY, Policy, Verdict
@@ -29,6 +31,13 @@ def project(
         store=store, shadow_stores=shadow_stores, quarantine=quarantine or MemoryQuarantine(), policy=policy
     )
     return projector.project(batch)
+
+
+def an_event(payload: bytes) -> Event:
+    """Return the only event of a payload."""
+    [event] = decode(payload)
+    assert isinstance(event, Event)
+    return event
 
 
 class Scenario:

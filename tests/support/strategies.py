@@ -34,6 +34,7 @@ from tests.support.builders import (
 Wrap = Callable[[bytes], bytes]
 Facts = list[tuple[FactKind, Evidence]]
 
+
 def _combinations(**values: tuple[Any, ...]) -> st.SearchStrategy[dict[str, Any]]:
     """Draw one value of each field in a single draw; up to 127 combinations are drawn uniformly."""
     return st.sampled_from([dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())])
