@@ -1,8 +1,8 @@
 """The projection: fold batches of stream records into the suppression table.
 
 Lambda, the Kinesis Client Library, ingest and replay all end in `merge`, so replay equals live by construction.
-`BatchProjector` raises no error of `errors.STOPS_BATCH`: its result contains the error, and the first record that is not
-done. Pure except for the ports.
+`BatchProjector` raises no error of `errors.STOPS_BATCH`: its result contains the error and the first record that is
+not done. Pure except for the ports.
 
 A batch is acknowledged up to that record, `failed_at`. A record is done once its facts are in every table and its
 poison is in the quarantine. Example: of records 0 to 4, records 1 and 3 name an address that the table cannot store
