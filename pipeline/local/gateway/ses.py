@@ -158,10 +158,10 @@ def _content(request: Request) -> dict[str, Any]:
 
 def _rendering_failure(reply: Response, template: EmailTemplate) -> MailOutcome | None:
     """Return the outcome of an e-mail whose template could not be rendered, or None if it was rendered."""
-    error = ses_responses.to_ses_error(reply)
+    error = ses_responses.to_api_error(reply)
     if error is None or "Rendering" not in error.code:
         return None
-    return MailOutcome(occurrences=(RenderingFailed(template_name=template.name, error_message=error.message),))
+    return MailOutcome(occurrences=(RenderingFailed(template_name=template.name, error_message=str(error)),))
 
 
 class Outbox:

@@ -32,24 +32,12 @@ _V2_CODES = {
 _MEMBER = re.compile(r"<member>(.*?)</member>", re.DOTALL)
 
 
-class SesError(msgspec.Struct, frozen=True, kw_only=True):
-    """An error that API v1 returned.
-
-    Attributes:
-        code: Its code in API v1.
-        message: Its explanation.
-    """
-
-    code: str
-    message: str
-
-
-def to_ses_error(reply: Response) -> SesError | None:
-    """Return the error of an API v1 response, or None if the request succeeded."""
+def to_api_error(reply: Response) -> ApiError | None:
+    """Return the error of an API v1 response, with API v1's code, or None if the request succeeded."""
     if reply.status_code < HTTPStatus.BAD_REQUEST:
         return None
     text = reply.get_data(as_text=True)
-    return SesError(code=_element("Code", text) or "InternalFailure", message=_element("Message", text))
+    return ApiError(_element("Code", text) or "InternalFailure", _element("Message", text))
 
 
 def is_rejected(reply: Response) -> bool:
@@ -93,9 +81,8 @@ def json_response(content: Any, **options: Any) -> Response:
 
 def to_json_response(reply: Response, content: Callable[[], Any]) -> Response:
     """Convert a response of API v1 to one of API v2. Call `content` for the body if the request succeeded."""
-    error = to_ses_error(reply)
-    if error:
-        return json_error(ApiError(_V2_CODES.get(error.code, BAD_REQUEST), error.message))
+    if error := to_api_error(reply):
+        return json_error(ApiError(_V2_CODES.get(error.code, BAD_REQUEST), str(error)))
     return json_response(content())
 
 

@@ -6,7 +6,7 @@ Leaves out: the suppression lists of tenants.
 docs.aws.amazon.com/ses/latest/APIReference-V2/API_ListSuppressedDestinations.html
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -38,12 +38,10 @@ class SuppressionApi:
 
     Args:
         account_list: The list.
-        now: Returns the current time, aware.
     """
 
-    def __init__(self, account_list: AccountList, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, account_list: AccountList) -> None:
         self._list = account_list
-        self._now = now
 
     def handle(self, request: Request) -> Response | None:
         """Return the response to a request, or None if the request is about something else."""
@@ -67,7 +65,7 @@ class SuppressionApi:
             case "PUT" if not address:
                 put = msgspec.json.decode(request.get_data(), type=_PutRequest)
                 _check_tenant(put.tenant_name)
-                self._list.put(put.email_address, put.reason, at=self._now())
+                self._list.put(put.email_address, put.reason, at=datetime.now(UTC))
                 return {}
             case "DELETE" if self._list.delete(address):
                 return {}

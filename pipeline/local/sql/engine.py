@@ -10,7 +10,6 @@ from importlib import resources
 from pathlib import Path
 
 import duckdb
-import msgspec
 import sqlglot
 from sqlglot import exp
 
@@ -35,9 +34,9 @@ def open_engine(folder: Path, *, database: str) -> duckdb.DuckDBPyConnection:
     """
     connection = duckdb.connect()
     _create_log(connection, folder, database)
-    for view in views():
-        select = translate(view.query, tables=table_columns(connection, database), database=database)
-        connection.execute(f'CREATE VIEW "{view.name}" AS {select}')
+    for name, query in views().items():
+        select = translate(query, tables=table_columns(connection, database), database=database)
+        connection.execute(f'CREATE VIEW "{name}" AS {select}')
     _restrict(connection, folder)
     return connection
 
@@ -55,23 +54,11 @@ def table_columns(connection: duckdb.DuckDBPyConnection, database: str) -> Table
     return tables
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
-    """A view.
-
-    Attributes:
-        name: The view's name in SQL.
-        query: The parsed query, in Trino's SQL.
-    """
-
-    name: str
-    query: exp.Expr
-
-
-def views() -> list[View]:
-    """Return the views of `schemas/views`, each after those that it reads."""
+def views() -> dict[str, exp.Expr]:
+    """Return the queries of `schemas/views`, parsed, by the view's name. A view follows those that it reads."""
     files = sorted(schemas_folder().joinpath("views").glob("*.sql"))
     statements = [sqlglot.parse_one(file.read_text(encoding="utf-8"), read=READ) for file in files]
-    return [View(name=statement.this.name, query=statement.expression) for statement in statements]
+    return {statement.this.name: statement.expression for statement in statements}
 
 
 def _create_log(connection: duckdb.DuckDBPyConnection, folder: Path, database: str) -> None:
