@@ -17,7 +17,7 @@ class Outage:
         self._refusals = Semaphore(0)
 
     def answer(self, request: Request) -> Response | None:
-        """Refuse, or let it pass; see `pipeline.local.gateway.server.RequestHandler`."""
+        """Refuse, or let it pass; see `front.application.Answer`."""
         if not self._away.is_set():
             return None
         body = request.get_data()
