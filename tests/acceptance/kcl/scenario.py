@@ -144,7 +144,7 @@ def a_world(*, shards: int, seeded: bool = True) -> Iterator[World]:
         kinesis_url = resources.enter_context(kinesis_local.running())
         outage, moto = Outage(TABLE_NAME), Moto()
         resources.callback(moto.close)
-        backend_url = resources.enter_context(Server(Gateway(moto, answers=[outage.answer]))).url
+        backend_url = resources.enter_context(Server(Gateway(moto, handlers=[outage.answer]))).url
         world = World(kinesis_url=kinesis_url, backend_url=backend_url, outage=outage, shards=shards, seeded=seeded)
         resources.callback(world.close)
         yield world
