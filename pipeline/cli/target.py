@@ -77,16 +77,15 @@ def target(stack: str | None = None, region: str | None = None) -> Target:
 
 
 def connect_aws(region: str | None = None) -> Callable[[Service], Any]:
-    """Return a function that creates a client of AWS, or of the emulator at `AWS_ENDPOINT_URL`, once for each service.
+    """Return a function that creates clients of AWS, or of the emulator at `AWS_ENDPOINT_URL`, for `Clients`.
 
-    The function raises `AccessDenied` if boto3 has no credentials or no region, before any call is made.
+    It raises `AccessDenied` if boto3 has no credentials or no region, before any call is made.
 
     Args:
         region: None means boto3's region.
     """
     check_credentials = cache(_check_credentials)
 
-    @cache
     def create(service: Service) -> Any:
         try:
             with translated("connecting to AWS"):

@@ -12,8 +12,8 @@ import pytest
 import typer
 
 from pipeline.cli import prompt
+from tests.support.command import WAIT_SECONDS
 
-WAIT_SECONDS = 30.0
 QUESTIONS = ["typed('Name')", "ask_yes_no('Agreed?', otherwise='')"]
 
 

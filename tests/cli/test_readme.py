@@ -15,7 +15,7 @@ from pipeline.cli.main import COMMANDS, load_command
 from pipeline.local.client import local_client
 from pipeline.local.discovery import find
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import COMMAND, ROOT, run
+from tests.support.command import COMMAND, ROOT, WAIT_SECONDS, run
 from tests.support.waiting import until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,8 +23,6 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 SHELL = [text for language, text in BLOCKS if language == "sh"]
 PYTHON = [text for language, text in BLOCKS if language == "python"]
-
-SCRIPT_SECONDS = 240  # time-out; a script takes a few seconds on an idle machine
 
 # The program that each target of make runs.
 TARGETS = {
@@ -89,7 +87,7 @@ def test_every_named_make_target_runs_its_program() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=WAIT_SECONDS,
         )
         assert TARGETS[target] in dry_run.stdout
 
@@ -103,13 +101,12 @@ def test_the_python_example_prints_the_verdict() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=WAIT_SECONDS,
     )
     assert (result.stdout, result.stderr) == ("hard\n", "")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(4 * SCRIPT_SECONDS)
 def test_the_shell_examples_run_in_two_terminals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`mailfold up` runs in one terminal, and all other examples run beside it, in the README's order."""
     monkeypatch.setenv("PATH", f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}")
@@ -123,13 +120,13 @@ def test_the_shell_examples_run_in_two_terminals(tmp_path: Path, monkeypatch: py
             assert terminal.stdout
             assert any(line.startswith("Ctrl-C") for line in terminal.stdout)
             sent = _output(send_mail)
-            arrived = until(lambda: _output_once_arrived(send_mail), timeout_seconds=SCRIPT_SECONDS)
+            arrived = until(lambda: _output_once_arrived(send_mail), timeout_seconds=WAIT_SECONDS)
             ingested, replayed = _output(ingest_events), _output(replay_log)
             for script in others:
                 assert _output(script)
         finally:
             os.killpg(terminal.pid, signal.SIGINT)
-            terminal.wait(SCRIPT_SECONDS)
+            terminal.wait(WAIT_SECONDS)
     assert "sent: message" in sent
     assert "bounce+ann@example.com: suppressed (hard) since" in arrived
     assert "success+bob@example.com: clear" in arrived
@@ -141,7 +138,7 @@ def test_the_shell_examples_run_in_two_terminals(tmp_path: Path, monkeypatch: py
 
 def _output(script: str) -> str:
     return subprocess.run(  # noqa: S603 - a script of the README
-        ["/bin/sh", "-ec", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=SCRIPT_SECONDS
+        ["/bin/sh", "-ec", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=WAIT_SECONDS
     ).stdout
 
 
