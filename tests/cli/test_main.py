@@ -155,7 +155,7 @@ def test_an_unexpected_error_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]], ids=["run", "help"])
 def test_a_missing_package_names_its_extra(arguments: list[str]) -> None:
-    """Where the packages of a command are not installed, it names the extra that installs them, and so does its help."""
+    """A command whose packages are not installed, and its help, name the extra that installs them."""
     program = "import sys; sys.modules['pyarrow'] = None; from pipeline.cli.main import app; app(prog_name='mailfold')"
     result = subprocess.run(  # noqa: S603 - this interpreter, on the program above
         [sys.executable, "-c", program, "replay", *arguments],

@@ -50,9 +50,9 @@ def test_a_closed_pipe_ends_a_command_quietly(cloud: CloudProcess, tmp_path: Pat
     given = tmp_path / "given"
     given.write_bytes(lines_of(size_bytes=MEBIBYTE))
     pipeline = f"{shlex.quote(COMMAND)} {command} < {shlex.quote(str(given))} | head -c 10"
-    result = subprocess.run(
+    result = subprocess.run(  # noqa: S603 - our own command
         ["/bin/sh", "-c", pipeline], capture_output=True, text=True, timeout=WAIT_SECONDS, check=True
-    )  # noqa: S603 - our own command
+    )
     assert "Traceback" not in result.stderr
     assert "BrokenPipe" not in result.stderr
 
