@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.lookup import lookup_json, lookup_lines
-from pipeline.cli.output import progress, results, say, size, write_json, write_table
+from pipeline.cli.output import progress, results, say, size, write_json
+from pipeline.cli.table import write_table
 from pipeline.errors import MailfoldError
 from pipeline.policy import DEFAULT_POLICY
 

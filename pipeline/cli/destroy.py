@@ -3,13 +3,14 @@
 What taking a deployment down would do, and what it did, for people and for programs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from pipeline.aws.clients import Service
 from pipeline.aws.deployment.attach import AttachedSet, attached_sets, detach
 from pipeline.aws.deployment.destroy import check_deletable, check_policies_detached, delete_stack_and_wait
 from pipeline.aws.deployment.retained import RetainedKind, RetainedResource, delete_data, retained_resources
@@ -18,7 +19,7 @@ from pipeline.cli import prompt
 from pipeline.cli.deploy_progress import write_event
 from pipeline.cli.options import RegionOption, StackOption, required_stack
 from pipeline.cli.output import results, say, to_people, write_json
-from pipeline.cli.target import Connection, connect_aws
+from pipeline.cli.target import connect_aws
 from pipeline.errors import UsageError
 
 HOLDS = {
@@ -171,7 +172,7 @@ def _detaches(detach_sets: bool | None) -> bool:
     return prompt.ask_yes_no("Take these destinations away first?", otherwise=otherwise, default=True)
 
 
-def _carry_out(client: Connection, intent: Intent) -> None:
+def _carry_out(client: Callable[[Service], Any], intent: Intent) -> None:
     """Do it: the sets first, so that nothing is sent to what is gone; data last, when nothing writes it any more."""
     people = to_people()
     with people.status("deleting") as status, _told_how_to_go_on():

@@ -52,7 +52,7 @@ def send_command(
     email = OutgoingEmail(
         sender=from_, to=recipients[0], cc=recipients[1], bcc=recipients[2], subject=subject, body=BODY, tags=tags
     )
-    message_id = send_email(cloud.client("sesv2"), email, configuration_set=str(cloud.configuration_set))
+    message_id = send_email(cloud.clients.sesv2, email, configuration_set=str(cloud.configuration_set))
     if json:
         write_json({"message_id": message_id})
     else:

@@ -71,7 +71,9 @@ def deployed(environment: pytest.MonkeyPatch, **parameters: str) -> Iterator[Non
 def put_behind(environment: pytest.MonkeyPatch, **fakes: Any) -> None:
     """Let commands find clients of these services, and moto's of all others."""
     real = clients.create_client
-    environment.setattr(clients, "create_client", lambda service, **more: fakes.get(service) or real(service, **more))
+    environment.setattr(
+        "pipeline.cli.target.create_client", lambda service, **more: fakes.get(service) or real(service, **more)
+    )
 
 
 def bucket() -> str:

@@ -109,4 +109,4 @@ def test_a_sender_without_a_canary() -> None:
 
 def test_without_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert refused("doctor", "--stack", STACK).startswith("boto3 is not set up: ")
+    assert "You must specify a region" in refused("doctor", "--stack", STACK, exit_code=3)

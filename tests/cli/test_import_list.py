@@ -1,4 +1,4 @@
-"""`mailfold import` takes in what stands on SES's own list and the table does not suppress."""
+"""`mailfold import` takes in the entries of SES's suppression list that the table does not suppress."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,14 +23,14 @@ STANDS = {"missing": 0, "suppressed": 0, "released": 0, "unusable": 0}
 
 @pytest.fixture
 def people() -> Iterator[str]:
-    """Addresses that no other test knows."""
+    """Addresses that no other test uses."""
     label = uuid4().hex[:8]
     return (f"{name}.{label}@example.com" for name in ("Ann", "Bob", "Cy", "Dee"))
 
 
 @pytest.fixture
 def ses(cloud: CloudProcess) -> Iterator[Any]:
-    """The local SES, whose mails have all arrived, and whose list is as it was once a test is over."""
+    """The local SES, after all its mail has arrived. Its list is restored at the end of the test."""
     cloud.settle()
     environment = find()
     assert environment
@@ -46,9 +46,10 @@ def _addresses(client: Any) -> set[str]:
     return {one["EmailAddress"] for one in client.list_suppressed_destinations()["SuppressedDestinationSummaries"]}
 
 
-def test_what_stands_on_the_local_list_is_suppressed_and_stays_so_in_a_replay(
+def test_an_import_suppresses_the_listed_and_survives_a_replay(
     cloud: CloudProcess, ses: Any, people: Iterator[str]
 ) -> None:
+    """Addresses on SES's list are suppressed after an import, and a replay of the log yields the same table."""
     bounced, complained = next(people), next(people)
     assert not any(answer["suppressed"] for answer in told("lookup", "--json", bounced, complained))
     ses.put_suppressed_destination(EmailAddress=bounced, Reason="BOUNCE")
@@ -68,6 +69,7 @@ def test_what_stands_on_the_local_list_is_suppressed_and_stays_so_in_a_replay(
 
 
 def test_a_second_import_changes_nothing(cloud: CloudProcess, ses: Any, people: Iterator[str]) -> None:
+    """A second import finds everything suppressed and writes nothing."""
     ses.put_suppressed_destination(EmailAddress=next(people), Reason="BOUNCE")
     told("import", "--json")
     [before] = told("replay", "--json")
@@ -79,7 +81,7 @@ def test_a_second_import_changes_nothing(cloud: CloudProcess, ses: Any, people: 
 
 
 def test_mail_that_bounced_here_needs_no_import(cloud: CloudProcess, ses: Any, people: Iterator[str]) -> None:
-    """It is on SES's list too, but the table has better evidence, which stays the reason."""
+    """Mail that bounced is on SES's list too, but the table's better evidence remains the reason."""
     address = f"bounce+{next(people)}".lower()
     good("send", "--to", address)
     cloud.settle()
@@ -89,7 +91,8 @@ def test_mail_that_bounced_here_needs_no_import(cloud: CloudProcess, ses: Any, p
     assert [answer["reason"] for answer in told("lookup", "--json", address)] == ["hard"]
 
 
-def test_of_a_dry_run_nothing_is_left_but_counts(cloud: CloudProcess, ses: Any, people: Iterator[str]) -> None:
+def test_a_dry_run_counts_and_writes_nothing(cloud: CloudProcess, ses: Any, people: Iterator[str]) -> None:
+    """A dry run prints the counts and changes neither table nor log."""
     address = next(people)
     ses.put_suppressed_destination(EmailAddress=address, Reason="COMPLAINT")
     [before] = told("replay", "--json")
@@ -103,7 +106,7 @@ def test_of_a_dry_run_nothing_is_left_but_counts(cloud: CloudProcess, ses: Any, 
 
 @pytest.fixture
 def asking(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeOwnList]:
-    """A deployment in AWS, whose SES has three entries on its list."""
+    """A deployment in AWS whose SES lists three entries."""
     monkeypatch.setattr(clients, "SES_SECONDS", 0.0)
     with deployed(monkeypatch):
         fake = FakeOwnList(LIST, page_size=2)
@@ -111,9 +114,10 @@ def asking(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeOwnList]:
         yield fake
 
 
-def test_a_deployments_list_is_taken_into_its_log_and_live_table(asking: FakeOwnList) -> None:
+def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeOwnList) -> None:
+    """With --stack, the account's list goes into the stack's log and live table, once."""
     assert good("import", *STACK).splitlines() == [
-        "3 entries of SES's own suppression list",
+        "3 entries of SES's account-level suppression list",
         "  bounce                      2",
         "  complaint                   1",
         "3 taken in, 0 suppressed for good already, 0 released since by an operator, 0 no address",
@@ -133,7 +137,8 @@ def test_a_deployments_list_is_taken_into_its_log_and_live_table(asking: FakeOwn
     assert len(objects("events/dt=")) == 1
 
 
-def test_a_table_that_is_being_rebuilt_gets_it_too(asking: FakeOwnList) -> None:
+def test_a_shadow_table_gets_the_import_too(asking: FakeOwnList) -> None:
+    """A table that is being rebuilt gets the same items as the live one."""
     rebuilt = f"{NAME}-suppression-2"
     good("replay", "--into", rebuilt, *STACK)
     value = f'{{"live":"{TABLE}","shadow_tables":["{rebuilt}"]}}'
@@ -142,7 +147,8 @@ def test_a_table_that_is_being_rebuilt_gets_it_too(asking: FakeOwnList) -> None:
     assert items(rebuilt) == items() == ["ann@example.com", "bob@example.com", "cy@example.com"]
 
 
-def test_reason_and_time_are_asked_of_ses(asking: FakeOwnList) -> None:
+def test_ses_filters_by_reason_and_time(asking: FakeOwnList) -> None:
+    """--reason and --since are passed to SES, which lists only the matching entries."""
     [done] = told("import", "--reason", "complaint", "--since", "2026-03-01", "--json", *STACK)
     assert done["listed"] == {"complaint": 1}
     asked = asking.asked("list_suppressed_destinations")
@@ -153,33 +159,38 @@ def test_reason_and_time_are_asked_of_ses(asking: FakeOwnList) -> None:
 
 
 def test_no_address_is_shown(asking: FakeOwnList) -> None:
+    """No output of an import contains an address."""
     for options in ((), ("--json",), ("--dry-run",)):
         assert "@" not in run("import", *options, *STACK).output
 
 
-def test_ses_in_aws_is_asked_once_a_second(asking: FakeOwnList, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ses_in_aws_is_called_once_a_second(asking: FakeOwnList, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of SES are limited to its rate of one a second."""
     kept: list[Any] = []
     monkeypatch.setattr("pipeline.cli.import_list.rate_limited", kept.append)
     good("import", "--dry-run", *STACK)
     assert len(kept) == 1
 
 
-def test_an_import_that_was_throttled_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_throttled_import_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Throttling exits with 5 and advises to try again, and a second run takes in everything."""
     with deployed(monkeypatch):
         fake = FakeOwnList(LIST, refuses=["TooManyRequestsException"])
         put_behind(monkeypatch, sesv2=fake.client())
-        sentence = refused("import", *STACK, exit_code=1)
+        sentence = refused("import", *STACK, exit_code=5)
         assert "try again later" in sentence
         assert "@" not in sentence
         assert "3 taken in" in good("import", *STACK)
 
 
-def test_in_the_sandbox_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_the_sandbox_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In SES's sandbox there is no list, and the message says so."""
     with deployed(monkeypatch):
         put_behind(monkeypatch, sesv2=FakeOwnList(LIST, in_sandbox=True).client())
         assert refused("import", *STACK).startswith("SES is in its sandbox in this region")
 
 
-def test_a_time_that_is_none_is_refused_before_anything_is_asked(asking: FakeOwnList) -> None:
+def test_an_invalid_time_is_rejected_before_any_call(asking: FakeOwnList) -> None:
+    """An invalid --since is a usage error, found before AWS is called."""
     assert refused("import", "--since", "yesterday", *STACK).startswith("not a date or a time: 'yesterday'")
     assert asking.calls == []

@@ -1,4 +1,4 @@
-"""Payloads are found in files as people have them."""
+"""Payloads are found in files, folders and pipes, plain or gzip."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ def found(data: bytes) -> list[tuple[int, bytes]]:
 
 
 def no_s3() -> NoReturn:
-    pytest.fail("S3 was asked for, and no name is of S3")
+    pytest.fail("S3 is connected, although no source is in S3")
 
 
 def read(path: Path) -> list[bytes]:
@@ -28,24 +28,29 @@ def read(path: Path) -> list[bytes]:
 
 
 def test_a_document_spread_over_lines_is_one_payload() -> None:
+    """A JSON document over several lines is one payload."""
     document = b'{\n "mail": {\n  "destination": [\n   "a@example.com"\n  ]\n }\n}'
     assert found(document) == [(1, document)]
 
 
-def test_each_line_of_ndjson_is_a_payload_with_its_number() -> None:
+def test_each_ndjson_line_is_a_payload_with_its_number() -> None:
+    """Each line of NDJSON is a payload with its line number, blank lines counted."""
     assert found(SEND + b"\n\n" + SEND + b"\r\n") == [(1, SEND), (3, SEND)]
 
 
-def test_blank_lines_give_nothing() -> None:
+def test_blank_lines_yield_nothing() -> None:
+    """An empty or blank file has no payload."""
     assert found(b"\n \n\t\n") == []
     assert found(b"") == []
 
 
 def test_a_broken_line_does_not_hide_the_lines_after_it() -> None:
+    """A broken first line is a payload, and so are the lines after it."""
     assert found(b'{"eventType":\n' + SEND) == [(1, b'{"eventType":'), (2, SEND)]
 
 
-def test_a_broken_line_after_good_ones_is_a_payload_of_its_own() -> None:
+def test_a_broken_line_after_good_ones_is_a_payload() -> None:
+    """A broken line after good ones is a payload with its own number."""
     assert found(SEND + b"\n{oops\n") == [(1, SEND), (2, b"{oops")]
 
 
@@ -56,26 +61,31 @@ def test_a_document_cut_short_is_one_payload() -> None:
 
 
 @pytest.mark.parametrize("line", [b"[]", b"{}", b"1", b'"a"', b"null"])
-def test_lines_that_are_json_are_ndjson_however_little_they_say(line: bytes) -> None:
+def test_lines_of_any_json_value_are_ndjson(line: bytes) -> None:
+    """Lines that are valid JSON values are NDJSON, even if they are not objects."""
     assert found(line + b"\n\n" + line) == [(1, line), (3, line)]
 
 
-def test_a_byte_order_mark_is_passed_over() -> None:
+def test_a_byte_order_mark_is_skipped() -> None:
+    """A byte order mark at the start belongs to no payload."""
     assert found(b"\xef\xbb\xbf" + SEND) == [(1, SEND)]
 
 
-def test_lines_are_numbered_as_in_the_file_when_it_begins_with_blank_ones() -> None:
+def test_leading_blank_lines_count_in_line_numbers() -> None:
+    """Line numbers are those of the file, also after leading blank lines."""
     assert found(b"\n\n" + SEND + b"\n" + SEND) == [(3, SEND), (4, SEND)]
     assert found(b"\n{oops\n" + SEND) == [(2, b"{oops"), (3, SEND)]
 
 
-def test_gzip_is_read_as_what_is_in_it_whatever_its_name(tmp_path: Path) -> None:
+def test_gzip_is_recognized_by_content_not_by_name(tmp_path: Path) -> None:
+    """A gzip file with several members is decompressed, whatever its name."""
     zipped = tmp_path / "events.ndjson"
     zipped.write_bytes(gzip.compress(SEND + b"\n") + gzip.compress(SEND))
     assert read(zipped) == [SEND, SEND]
 
 
-def test_gzip_cut_short_gives_what_comes_before_and_says_which_file(tmp_path: Path) -> None:
+def test_truncated_gzip_yields_its_start_and_names_the_file(tmp_path: Path) -> None:
+    """Payloads before the end of truncated gzip are yielded, then an error names the file."""
     zipped = tmp_path / "events.gz"
     zipped.write_bytes(gzip.compress(SEND + b"\n" + SEND + b"\n")[:-4])
     found = payloads(str(zipped), s3=no_s3)
@@ -85,7 +95,8 @@ def test_gzip_cut_short_gives_what_comes_before_and_says_which_file(tmp_path: Pa
 
 
 @pytest.mark.parametrize("damaged_byte", [3, 12, 30, -6, -2])
-def test_damaged_gzip_says_which_file(tmp_path: Path, damaged_byte: int) -> None:
+def test_damaged_gzip_names_the_file(tmp_path: Path, damaged_byte: int) -> None:
+    """Damage in header, data, checksum or length leads to an error that names the file."""
     data = bytearray(gzip.compress(SEND * 100))
     data[damaged_byte] ^= 0xFF
     zipped = tmp_path / "events.gz"
@@ -94,13 +105,14 @@ def test_damaged_gzip_says_which_file(tmp_path: Path, damaged_byte: int) -> None
         read(zipped)
 
 
-def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
+    """A missing file is a usage error with the operating system's reason."""
     with pytest.raises(UsageError, match="No such file"):
         read(tmp_path / "nothing")
 
 
-def test_a_pipe_is_a_file(tmp_path: Path) -> None:
-    """As what a shell makes of <(zcat events.gz) is."""
+def test_a_named_pipe_is_read_like_a_file(tmp_path: Path) -> None:
+    """A named pipe, as a shell creates for <(zcat events.gz), is read like a file."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     assert find_sources([str(pipe)], s3=no_s3) == [str(pipe)]
@@ -110,7 +122,8 @@ def test_a_pipe_is_a_file(tmp_path: Path) -> None:
     writer.join(5)
 
 
-def test_a_folder_is_all_files_in_it_and_in_its_folders_in_order_of_their_names(tmp_path: Path) -> None:
+def test_a_folder_is_all_files_below_it_sorted_by_name(tmp_path: Path) -> None:
+    """A folder stands for all files below it, sorted by path."""
     for name in ("b.json", "a/2.json", "a/10.json", "c/d/e"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(SEND)
@@ -119,14 +132,16 @@ def test_a_folder_is_all_files_in_it_and_in_its_folders_in_order_of_their_names(
 
 
 @pytest.mark.parametrize("name", ["nothing", "empty", "x" * 5_000])
-def test_a_name_that_names_nothing_is_refused_before_anything_is_read(tmp_path: Path, name: str) -> None:
+def test_a_missing_source_is_found_before_anything_is_read(tmp_path: Path, name: str) -> None:
+    """A missing or empty source is an error before any other source is read."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "events").write_bytes(SEND)
     with pytest.raises(UsageError, match=r"cannot read|nothing to read"):
         find_sources([str(tmp_path / "events"), str(tmp_path / name)], s3=no_s3)
 
 
-def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path: Path) -> None:
+def test_a_dangling_link_is_not_skipped(tmp_path: Path) -> None:
+    """A symbolic link without a target is reported, not skipped."""
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
     [link] = find_sources([str(tmp_path)], s3=no_s3)
     with pytest.raises(UsageError, match="No such file"):
