@@ -60,7 +60,9 @@ def deploy_command(
         return
     request = _parse_request(stack, param or [], code_bucket=code_bucket, dry_run=dry_run, views=views)
     if not (yes or dry_run or prompt.can_ask()):
-        raise UsageError("no terminal to ask for confirmation: use --yes to apply the changes, or --dry-run to see them")
+        raise UsageError(
+            "no terminal to ask for confirmation: use --yes to apply the changes, or --dry-run to see them"
+        )
     console = DeployConsole(request, asks=not yes, changes_to=to_people() if json else results(), json=json)
     with console.status:
         try:

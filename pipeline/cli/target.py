@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from pipeline.aws.clients import Service
-from pipeline.aws.deployment.template import POLICY
+from pipeline.aws.deployment.parameters import POLICY
 from pipeline.aws.settings import BUCKET, STREAM, TABLE, Settings, read_settings
 from pipeline.aws.stack import Stack, deployed_stack, tables_of
 from pipeline.cli.options import STACK

@@ -1,4 +1,4 @@
-"""`mailfold attach` asks about what alters mail, does nothing twice, and says what is to be done first."""
+"""`mailfold attach`: it asks before SES changes mail, is safe to repeat, and names the next command."""
 
 import json
 import shlex
@@ -18,7 +18,7 @@ QUIET = "--no-track-engagement"
 
 @pytest.fixture
 def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSes]:
-    """SES with a set that the stack lets in, and one that it does not."""
+    """SES with one configuration set that the stack accepts, and one that it does not."""
     ses = FakeSes({"newsletter": [], "receipts": []})
     with deployed(monkeypatch):
         put_behind(monkeypatch, sesv2=ses.client())
@@ -39,9 +39,9 @@ def test_it_says_what_it_did_and_the_second_time_that_there_was_nothing_to_do(se
     assert told(*COMMAND, QUIET, "--json") == [
         {"configuration_set": "newsletter", "destinations": {"archive": "created", "feedback": "created"}}
     ]
-    assert good(*COMMAND, QUIET) == "destination archive: left\ndestination feedback: left\n"
-    made = ses.sets["newsletter"]["archive"]["KinesisFirehoseDestination"]
-    assert made == {"IamRoleArn": OUTPUTS["SesRoleArn"], "DeliveryStreamArn": OUTPUTS["DeliveryStreamArn"]}
+    assert good(*COMMAND, QUIET) == "destination archive: unchanged\ndestination feedback: unchanged\n"
+    target = ses.sets["newsletter"]["archive"]["KinesisFirehoseDestination"]
+    assert target == {"IamRoleArn": OUTPUTS["SesRoleArn"], "DeliveryStreamArn": OUTPUTS["DeliveryStreamArn"]}
 
 
 def test_whether_to_track_is_asked_on_a_terminal_and_nothing_by_default(
@@ -50,18 +50,18 @@ def test_whether_to_track_is_asked_on_a_terminal_and_nothing_by_default(
     monkeypatch.setattr("pipeline.cli.prompt.can_ask", lambda: True)
     result = run(*COMMAND, given="\n")
     assert result.exit_code == 0
-    assert "alters the mail" in result.stderr
+    assert "changes the mail" in result.stderr
     assert "OPEN" not in types(ses)
 
 
 def test_whether_to_track_has_to_be_said_where_nobody_can_be_asked(ses: FakeSes) -> None:
-    assert refused(*COMMAND).startswith("say --track-engagement or --no-track-engagement")
+    assert refused(*COMMAND).startswith("use --track-engagement or --no-track-engagement")
     assert ses.changes() == []
 
 
 def test_what_was_said_once_stays_until_something_else_is_said(ses: FakeSes) -> None:
     good(*COMMAND, "--track-engagement")
-    assert good(*COMMAND).splitlines()[0] == "destination archive: left"
+    assert good(*COMMAND).splitlines()[0] == "destination archive: unchanged"
     assert {"OPEN", "CLICK"} < types(ses)
     assert good(*COMMAND, QUIET).splitlines()[0] == "destination archive: updated"
     assert types(ses).isdisjoint({"OPEN", "CLICK"})

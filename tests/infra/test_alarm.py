@@ -1,4 +1,4 @@
-"""Alarms: what they watch, and that each says what to do."""
+"""Alarms: the metrics that they watch, and descriptions that say what to do."""
 
 import re
 from pathlib import Path
@@ -22,10 +22,10 @@ LONGEST_DESCRIPTION = 1_024  # docs.aws.amazon.com/AmazonCloudWatch/latest/APIRe
 KEY = f"arn:aws:kms:{REGION}:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 WATCHED = {
-    ("AWS/Lambda", "IteratorAge"),  # the table is late
+    ("AWS/Lambda", "IteratorAge"),  # the table is behind the stream
     (NAMESPACE, "MillisBehindLatest"),
     ("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds"),
-    ("AWS/Lambda", "OnFailureDestinationDeliveredEventCount"),  # the mapping gave something up
+    ("AWS/Lambda", "OnFailureDestinationDeliveredEventCount"),  # the mapping discarded a batch
     ("AWS/Lambda", "DestinationDeliveryFailures"),
     ("AWS/Lambda", "AsyncEventsDropped"),
     ("AWS/Lambda", "Errors"),
@@ -36,7 +36,7 @@ WATCHED = {
     ("AWS/Firehose", "ThrottledRecords"),
     ("AWS/Events", "InvocationsFailedToBeSentToDlq"),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),  # dead letters
-    ("AWS/SQS", "ApproximateAgeOfOldestMessage"),  # what the queue holds is late
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage"),  # notifications are late
     ("AWS/SES", "Reputation.BounceRate"),
     ("AWS/SES", "Reputation.ComplaintRate"),
     ("AWS/SES", "Send"),  # silence
@@ -50,17 +50,17 @@ WATCHED = {
 
 def metrics(alarm: Any) -> list[dict[str, Any]]:
     """Return the metrics that an alarm watches."""
-    return [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", ()) if "MetricStat" in each] or [alarm]
+    return [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", ()) if "MetricStat" in query] or [alarm]
 
 
-def named(metric: Any) -> tuple[str, str]:
+def metric_name(metric: Any) -> tuple[str, str]:
     return metric["Namespace"], metric["MetricName"]
 
 
-def own(metric: Any) -> Metric:
+def own_metric(metric: Any) -> Metric:
     (dimension,) = metric["Dimensions"]
     assert dimension["Name"] == "service"
-    return (*named(metric), dimension["Value"])
+    return (*metric_name(metric), dimension["Value"])
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -70,7 +70,7 @@ def test_an_alarm_says_what_it_means_and_then_what_to_do(name: str) -> None:
     assert len(remedy.split()) >= 10
     assert meaning.endswith(".")
     assert remedy.endswith(".")
-    assert len(EVERY[name]["AlarmDescription"]) <= LONGEST_DESCRIPTION // 2  # names of resources are longer than ids
+    assert len(EVERY[name]["AlarmDescription"]) <= LONGEST_DESCRIPTION // 2  # actual names are longer than logical ids
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -91,26 +91,28 @@ def test_alarms_have_names_of_their_own_that_begin_with_the_stacks() -> None:
     names = [alarm["AlarmName"] for alarm in LAMBDA.values()]
     assert len(set(names)) == len(names)
     assert all(name.startswith("mail-fold ") for name in names)
-    assert stack().outputs["AlarmPrefix"]["Value"] == "mail-fold "  # with the blank, or else it is mail-folder's too
+    assert stack().outputs["AlarmPrefix"]["Value"] == "mail-fold "  # the space tells it from the stack mail-folder
 
 
 def test_every_link_has_its_alarm() -> None:
-    assert {named(metric) for alarm in EVERY.values() for metric in metrics(alarm)} == WATCHED
+    assert {metric_name(metric) for alarm in EVERY.values() for metric in metrics(alarm)} == WATCHED
 
 
 @pytest.mark.parametrize("metric", ["Errors", "Throttles"])
 def test_both_functions_are_watched(metric: str) -> None:
     functions = [alarm["Dimensions"] for alarm in LAMBDA.values() if alarm.get("MetricName") == metric]
-    assert sorted(each["Value"] for (each,) in functions) == ["{Projector}", "{Transform}"]
+    assert sorted(dimension["Value"] for (dimension,) in functions) == ["{Projector}", "{Transform}"]
 
 
 def test_the_counts_that_alarms_watch_are_ones_that_the_functions_publish(published: set[Metric]) -> None:
-    watched = {own(metric) for alarm in EVERY.values() for metric in metrics(alarm) if metric["Namespace"] == NAMESPACE}
+    watched = {
+        own_metric(metric) for alarm in EVERY.values() for metric in metrics(alarm) if metric["Namespace"] == NAMESPACE
+    }
     assert watched <= published
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in EVERY if named(metrics(EVERY[name])[0])[0] not in {NAMESPACE, "AWS/SES"}]
+    "name", [name for name in EVERY if metric_name(metrics(EVERY[name])[0])[0] not in {NAMESPACE, "AWS/SES"}]
 )
 def test_an_alarm_watches_something_of_this_stack(name: str) -> None:
     for metric in metrics(EVERY[name]):
@@ -125,8 +127,8 @@ def test_an_alarm_watches_something_of_this_stack(name: str) -> None:
 def test_rates_are_those_that_aws_judges_by_warned_of_and_paged_for(metric: str, thresholds: list[float]) -> None:
     alarms = [alarm for alarm in LAMBDA.values() if alarm.get("MetricName") == metric]
     assert sorted(alarm["Threshold"] for alarm in alarms) == thresholds
-    assert all("Dimensions" not in alarm for alarm in alarms)  # the account's, which is what AWS reviews
-    assert ["URGENT" in alarm["AlarmName"] for alarm in sorted(alarms, key=lambda each: each["Threshold"])] == [
+    assert all("Dimensions" not in alarm for alarm in alarms)  # of the account, which AWS reviews
+    assert ["URGENT" in alarm["AlarmName"] for alarm in sorted(alarms, key=lambda alarm: alarm["Threshold"])] == [
         False,
         True,
     ]
@@ -147,23 +149,23 @@ def test_rates_are_those_that_aws_judges_by_warned_of_and_paged_for(metric: str,
 def test_whoever_reads_the_stream_is_watched_for_lateness(
     consumer: str, metric: tuple[str, str], of: dict[str, str]
 ) -> None:
-    assert named(LATE[consumer]) == metric
+    assert metric_name(LATE[consumer]) == metric
     assert LATE[consumer]["Dimensions"] == [of]
-    assert LATE[consumer]["AlarmName"] == LATE["lambda"]["AlarmName"]  # an update in place, and never two of one name
+    assert LATE[consumer]["AlarmName"] == LATE["lambda"]["AlarmName"]  # so that an update changes it in place
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS)
 def test_what_lambda_gives_up_is_watched_only_where_lambda_can(consumer: str) -> None:
-    made = set(consumed_by(consumer).resources)
-    called = set(consumed_by(consumer, NotificationTopic=TOPIC, NotificationRoute="direct").resources)
-    assert ("FeedbackGivenUpAlarm" in made) == (consumer == "lambda")
-    assert ("FeedbackLostAlarm" in made) == (consumer == "lambda")
-    assert "FeedbackLostAlarm" in called  # SNS's calls have the same destination
+    always = set(consumed_by(consumer).resources)
+    with_topic = set(consumed_by(consumer, NotificationTopic=TOPIC, NotificationRoute="direct").resources)
+    assert ("FeedbackGivenUpAlarm" in always) == (consumer == "lambda")
+    assert ("FeedbackLostAlarm" in always) == (consumer == "lambda")
+    assert "FeedbackLostAlarm" in with_topic  # asynchronous calls of SNS have the same destination
 
 
 def test_the_table_is_called_late_long_before_anything_is_given_up() -> None:
     late_ms = EVERY["FeedbackLateAlarm"]["Threshold"]
-    tried_seconds = [each["TriedSeconds"] for each in template()["Mappings"]["StreamRetention"].values()]
+    tried_seconds = [retention["TriedSeconds"] for retention in template()["Mappings"]["StreamRetention"].values()]
     assert late_ms == 15 * 60 * 1_000
     assert late_ms / 1_000 < min(tried_seconds) / 10
 
@@ -184,12 +186,12 @@ def test_silence_is_mail_sent_without_an_event_for_two_hours() -> None:
     expression, *watched = alarm["Metrics"]
 
     assert expression["Expression"] == "IF(sent >= 1 AND SUM(METRICS()) == sent, 1, 0)"
-    assert [each["Id"] for each in watched] == ["sent", "arrived"]
-    assert [named(each["MetricStat"]["Metric"]) for each in watched] == [
+    assert [query["Id"] for query in watched] == ["sent", "arrived"]
+    assert [metric_name(query["MetricStat"]["Metric"]) for query in watched] == [
         ("AWS/SES", "Send"),
         (NAMESPACE, "SendEvents"),
     ]
-    assert {each["MetricStat"]["Period"] * alarm["EvaluationPeriods"] for each in watched} == {2 * 3_600}
+    assert {query["MetricStat"]["Period"] * alarm["EvaluationPeriods"] for query in watched} == {2 * 3_600}
 
 
 def test_silence_is_no_alarm_if_nobody_wants_it() -> None:
@@ -198,7 +200,6 @@ def test_silence_is_no_alarm_if_nobody_wants_it() -> None:
 
 
 def test_only_silence_is_reckoned_from_several_metrics() -> None:
-    # Emulators make no alarm of an expression; without this one they take the template as it is.
     assert [name for name, alarm in EVERY.items() if "Metrics" in alarm] == ["SilenceAlarm"]
 
 
@@ -222,5 +223,5 @@ def test_an_address_gets_the_alarms_if_one_is_given() -> None:
 
 def test_the_views_that_alarms_point_to_are_there() -> None:
     folder = Path(pipeline.__file__).parents[1] / "schemas" / "views"
-    told = {view for alarm in EVERY.values() for view in re.findall(r"\b[a-z]+_[a-z]+\b", alarm["AlarmDescription"])}
-    assert {"daily_rates", "domain_counts", "tag_counts"} <= told <= {path.stem for path in folder.glob("*.sql")}
+    views = {view for alarm in EVERY.values() for view in re.findall(r"\b[a-z]+_[a-z]+\b", alarm["AlarmDescription"])}
+    assert {"daily_rates", "domain_counts", "tag_counts"} <= views <= {path.stem for path in folder.glob("*.sql")}

@@ -1,4 +1,4 @@
-"""SES: what the stack's own configuration set reports, and which other sets join."""
+"""SES: event destinations of the stack's own configuration set, and other sets that the stack accepts."""
 
 from typing import Any
 

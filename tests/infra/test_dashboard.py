@@ -1,4 +1,4 @@
-"""The dashboard: it can be drawn, and draws what there is."""
+"""The dashboard: valid widgets that show existing metrics."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,9 @@ from pipeline.event import EventKind
 from tests.infra.conftest import Metric
 from tests.support.cloudformation import CONSUMERS, NAME, REGION, consumed_by, stack
 
-BODIES = {each: json.loads(consumed_by(each).properties("Dashboard")["DashboardBody"]) for each in CONSUMERS}
+BODIES = {
+    consumer: json.loads(consumed_by(consumer).properties("Dashboard")["DashboardBody"]) for consumer in CONSUMERS
+}
 COLUMNS = 24  # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 
 
@@ -25,28 +27,28 @@ def cells(widget: dict[str, Any]) -> set[tuple[int, int]]:
 
 
 def series(widget: dict[str, Any]) -> Iterator[list[str]]:
-    """Give namespace, name and dimensions of each line, its abbreviations written out."""
-    before: list[str] = []
+    """Yield namespace, name and dimensions of each line, with abbreviations expanded."""
+    previous: list[str] = []
     for metric in widget["properties"].get("metrics", ()):
         texts = [part for part in metric if isinstance(part, str)]
         if not texts:
             continue
         if texts[0] == "...":
-            texts = [*before[: 1 - len(texts)], *texts[1:]]
-        before = [before[place] if text == "." else text for place, text in enumerate(texts)]
-        yield before
+            texts = [*previous[: 1 - len(texts)], *texts[1:]]
+        previous = [previous[index] if text == "." else text for index, text in enumerate(texts)]
+        yield previous
 
 
 @pytest.fixture(params=CONSUMERS)
 def consumer(request: pytest.FixtureRequest) -> str:
-    """Who reads the stream: the dashboard draws whoever does."""
+    """The consumer of the stream, which the dashboard depends on."""
     return str(request.param)
 
 
 @pytest.fixture
 def widgets(consumer: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = BODIES[consumer]["widgets"]
-    return found
+    consumer_widgets: list[dict[str, Any]] = BODIES[consumer]["widgets"]
+    return consumer_widgets
 
 
 @pytest.fixture
@@ -55,12 +57,12 @@ def drawn(widgets: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def alarms(consumer: str) -> dict[str, Any]:
-    """Return the alarms that every stack has; the others are there only sometimes."""
+    """Return the alarms that every stack with this consumer has."""
     return consumed_by(consumer, SilenceMails="0").of_type("AWS::CloudWatch::Alarm")
 
 
 def test_widgets_fill_rows_without_lying_on_each_other(widgets: list[dict[str, Any]]) -> None:
-    assert all(not cells(one) & cells(other) for one, other in combinations(widgets, 2))
+    assert all(not cells(first) & cells(second) for first, second in combinations(widgets, 2))
     assert {x for widget in widgets for x, _ in cells(widget)} == set(range(COLUMNS))
     assert len(set().union(*map(cells, widgets))) == COLUMNS * max(widget["y"] + widget["height"] for widget in widgets)
 
@@ -79,9 +81,9 @@ def test_every_alarm_of_every_stack_is_on_it(consumer: str, widgets: list[dict[s
 
 
 def test_the_counts_on_it_are_ones_that_are_published(drawn: list[list[str]], published: set[Metric]) -> None:
-    ours = [line for line in drawn if line[0] == NAMESPACE]
-    assert {(namespace, name, service) for namespace, name, _, service in ours} <= published
-    assert {dimension for _, _, dimension, _ in ours} == {"service"}
+    own = [line for line in drawn if line[0] == NAMESPACE]
+    assert {(namespace, name, service) for namespace, name, _, service in own} <= published
+    assert {dimension for _, _, dimension, _ in own} == {"service"}
 
 
 def test_events_of_every_kind_are_on_it(drawn: list[list[str]]) -> None:
@@ -93,7 +95,7 @@ def test_events_of_every_kind_are_on_it(drawn: list[list[str]]) -> None:
 
 def test_what_the_alarms_watch_is_on_it(consumer: str, drawn: list[list[str]]) -> None:
     watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms(consumer).values()}
-    # What happens once in years has its alarm only.
+    # Rare events have an alarm only.
     watched -= {("AWS/Lambda", "DestinationDeliveryFailures"), ("AWS/Events", "InvocationsFailedToBeSentToDlq")}
     assert watched <= {(line[0], line[1]) for line in drawn}
 
@@ -120,7 +122,7 @@ def test_the_lines_drawn_across_are_where_the_alarms_are(widgets: list[dict[str,
     ]
     assert lines == pytest.approx(
         sorted(
-            [100 * each for each in thresholds]
+            [100 * threshold for threshold in thresholds]
             + [alarms[f"{name}LateAlarm"]["Threshold"] for name in ("Log", "Feedback")]
         )
     )

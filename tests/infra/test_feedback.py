@@ -1,4 +1,4 @@
-"""Feedback's way: rule, stream, mapping, table. What a Kinesis engineer looks for first is here."""
+"""The path of feedback: rule, stream, event source mapping and table."""
 
 from typing import Any
 
@@ -132,10 +132,10 @@ def test_the_mapping_misses_nothing_of_the_stream() -> None:
 @pytest.mark.parametrize("consumer", CONSUMERS)
 def test_one_consumer_reads_the_stream(consumer: str) -> None:
     """The functions stay, for what comes by SNS; what the stack stores does not depend on who reads."""
-    made = consumed_by(consumer).resources
-    assert ("StreamMapping" in made) == (consumer == "lambda")
-    assert ("ConsumerService" in made) == (consumer == "container")
-    assert {"Projector", "FeedbackStream", "SuppressionTable"} <= set(made)
+    resources = consumed_by(consumer).resources
+    assert ("StreamMapping" in resources) == (consumer == "lambda")
+    assert ("ConsumerService" in resources) == (consumer == "container")
+    assert {"Projector", "FeedbackStream", "SuppressionTable"} <= set(resources)
 
 
 def test_the_mapping_counts_what_it_gives_up() -> None:

@@ -1,4 +1,4 @@
-"""The Lambda functions: what runs, on what, and what its environment says."""
+"""The Lambda functions: code, runtime, logs and environment."""
 
 from importlib import import_module
 from typing import Any
@@ -19,8 +19,8 @@ def function(name: str, **parameters: str) -> Any:
 
 
 def variables(**parameters: str) -> dict[str, str]:
-    given: dict[str, str] = function("Projector", **parameters)["Environment"]["Variables"]
-    return given
+    environment: dict[str, str] = function("Projector", **parameters)["Environment"]["Variables"]
+    return environment
 
 
 def test_there_are_two() -> None:
@@ -92,8 +92,8 @@ def test_the_projector_gets_a_policy_only_if_there_is_one() -> None:
 def test_the_table_and_the_policy_that_the_template_gives_are_settings_that_can_be_read() -> None:
     table = stack().properties("SuppressionTable")["TableName"]
     stream = "mail-fold-DeliveryStream-1"
-    made = {settings.TABLE: table, settings.BUCKET: "mail-fold-logbucket-1", settings.DELIVERY_STREAM: stream}
-    read = settings.read_settings(variables(NotificationTopic=TOPIC) | made)
+    names = {settings.TABLE: table, settings.BUCKET: "mail-fold-logbucket-1", settings.DELIVERY_STREAM: stream}
+    read = settings.read_settings(variables(NotificationTopic=TOPIC) | names)
     assert (read.table, read.delivery_stream) == (table, stream)
     assert read.tables_parameter == stack().outputs["TablesParameter"]["Value"]
 

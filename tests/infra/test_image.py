@@ -1,7 +1,4 @@
-"""The image of the consumer, as far as that can be seen without building it: no Docker is asked for here.
-
-What builds it is read, and its steps are followed one by one on this machine.
-"""
+"""The image of the consumer, tested without Docker: the Dockerfile is parsed, and its steps run on this machine."""
 
 import os
 import re
@@ -16,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipeline.aws.deployment.template import load_template as to_deploy
+from pipeline.aws.deployment.template import load_template
 from pipeline.aws.kcl.server import PORT
 from tests.acceptance.emulators.ministack import ROOT
 from tests.support.cloudformation import consumed_by
@@ -30,17 +27,17 @@ IGNORE = (ROOT / ".dockerignore").read_text().splitlines()
 
 
 def sources() -> list[str]:
-    return [source for one in BUILD.all("COPY") for source in one.words[:-1]]
+    return [source for instruction in BUILD.all("COPY") for source in instruction.words[:-1]]
 
 
 def locked(name: str) -> dict[str, str]:
-    """Return the versions of a lock file by package."""
-    found = re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", (ROOT / "infra" / name).read_text(), re.MULTILINE)
-    return {str(canonicalize_name(package)): version for package, version in found}
+    """Return the versions in a lock file by package."""
+    pins = re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", (ROOT / "infra" / name).read_text(), re.MULTILINE)
+    return {str(canonicalize_name(package)): version for package, version in pins}
 
 
 def project() -> dict[str, list[str]]:
-    """Return the packages that the project needs, and those that each extra adds."""
+    """Return the project's requirements, and those of each extra."""
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return {"": metadata["dependencies"], **metadata["optional-dependencies"]}
 
@@ -58,20 +55,20 @@ def test_it_runs_as_nobody_in_particular_and_the_template_as_the_same() -> None:
 
 
 def test_where_the_template_mounts_a_volume_the_image_names_one() -> None:
-    assert IMAGE.only("VOLUME").array == [one["ContainerPath"] for one in CONTAINER["MountPoints"]]
+    assert IMAGE.only("VOLUME").array == [mount["ContainerPath"] for mount in CONTAINER["MountPoints"]]
     assert f"TMPDIR={CONTAINER['MountPoints'][0]['ContainerPath']}" in IMAGE.only("ENV").words
 
 
 def test_its_health_check_is_the_templates() -> None:
-    checked = IMAGE.only("HEALTHCHECK")
-    assert ["CMD", *checked.array] == CONTAINER["HealthCheck"]["Command"]
-    options = dict(word.removeprefix("--").split("=") for word in checked.words if word.startswith("--"))
-    of_template = CONTAINER["HealthCheck"]
+    check = IMAGE.only("HEALTHCHECK")
+    assert ["CMD", *check.array] == CONTAINER["HealthCheck"]["Command"]
+    options = dict(word.removeprefix("--").split("=") for word in check.words if word.startswith("--"))
+    declared = CONTAINER["HealthCheck"]
     assert options == {
-        "interval": f"{of_template['Interval']}s",
-        "timeout": f"{of_template['Timeout']}s",
-        "start-period": f"{of_template['StartPeriod']}s",
-        "retries": str(of_template["Retries"]),
+        "interval": f"{declared['Interval']}s",
+        "timeout": f"{declared['Timeout']}s",
+        "start-period": f"{declared['StartPeriod']}s",
+        "retries": str(declared["Retries"]),
     }
     assert IMAGE.only("EXPOSE").text == str(PORT)
 
@@ -82,24 +79,26 @@ def test_what_it_says_is_told_at_once_and_nothing_is_written_into_it() -> None:
 
 def test_it_has_the_python_of_the_lambdas_pinned_by_version() -> None:
     assert BUILD.base == IMAGE.base
-    assert re.fullmatch(rf"python:{re.escape(to_deploy().runtime.python)}\.\d+-slim-[a-z]+", IMAGE.base)
+    assert re.fullmatch(rf"python:{re.escape(load_template().runtime.python)}\.\d+-slim-[a-z]+", IMAGE.base)
 
 
 def test_nothing_to_build_with_is_in_it() -> None:
     """The last stage takes the environment from the first, and installs nothing."""
-    copied = IMAGE.only("COPY")
-    assert copied.words == ["--from=build", PREFIX, PREFIX]
+    copy_ = IMAGE.only("COPY")
+    assert copy_.words == ["--from=build", PREFIX, PREFIX]
     assert "pip" not in IMAGE.only("RUN").text
-    assert any("--without-pip" in one.text for one in BUILD.all("RUN"))
+    assert any("--without-pip" in step.text for step in BUILD.all("RUN"))
     assert not locked("build.lock").keys() & locked("consumer.lock").keys()
 
 
 def test_everything_from_an_index_is_pinned_by_hash_and_built_by_others() -> None:
-    asked = [one.text for one in BUILD.all("RUN") if " -r " in one.text]
-    assert [one.rpartition("/")[2] for one in asked] == ["consumer.lock", "build.lock"]
-    assert all("--require-hashes" in one and "--only-binary :all:" in one and "--no-deps" in one for one in asked)
-    others = [one.text for one in BUILD.all("RUN") if "pip" in one.text and one.text not in asked]
-    assert all("--no-index" in one or "--no-build-isolation" in one or "--without-pip" in one for one in others)
+    steps = [step.text for step in BUILD.all("RUN") if "pip" in step.text]
+    locked_steps = [step for step in steps if " -r " in step]
+    assert [step.rpartition("/")[2] for step in locked_steps] == ["consumer.lock", "build.lock"]
+    for step in locked_steps:
+        assert {"--require-hashes", "--only-binary", ":all:", "--no-deps"} <= set(step.split())
+    for step in set(steps) - set(locked_steps):
+        assert {"--no-index", "--no-build-isolation", "--without-pip"} & set(step.split())
 
 
 def test_what_is_copied_is_there_and_let_in() -> None:
@@ -125,10 +124,10 @@ def test_the_package_is_whole() -> None:
 def test_the_lock_file_holds_what_the_extra_needs_and_no_more_than_the_tests_run_with() -> None:
     extras = project()
     needed = {
-        str(canonicalize_name(Requirement(one).name))
+        str(canonicalize_name(Requirement(requirement).name))
         for extra in ("", "lambda", "kcl")
-        for one in extras[extra]
-        if not one.startswith("mailfold")
+        for requirement in extras[extra]
+        if not requirement.startswith("mailfold")
     }
     assert needed <= locked("consumer.lock").keys()
     assert not {"pyarrow", "duckdb", "moto", "sqlglot", "pytest", "mypy"} & locked("consumer.lock").keys()
@@ -139,13 +138,13 @@ def test_the_lock_file_holds_what_the_extra_needs_and_no_more_than_the_tests_run
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the first stage makes of what it is sent, by its own steps, on this machine's Python, without an index."""
+    """Folder that the steps of the first stage install into, with this machine's Python and without an index."""
     if not (WHEELS / "ready").exists():
-        pytest.skip("what the image installs is not here: `make wheels` fetches it")
-    sent, prefix = tmp_path_factory.mktemp("src"), tmp_path_factory.mktemp("opt") / "mailfold"
+        pytest.skip("the wheels of the image are missing: run `make wheels`")
+    context, prefix = tmp_path_factory.mktemp("src"), tmp_path_factory.mktemp("opt") / "mailfold"
     environment = {
         "PATH": os.environ["PATH"],
-        "HOME": str(sent),
+        "HOME": str(context),
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(WHEELS),
@@ -154,18 +153,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", str(builder)], check=True, timeout=120)  # noqa: S603 - what the Dockerfile says
     for step in BUILD.instructions:
         if step.name == "COPY":
-            copy(*step.words, into=sent)
+            copy(*step.words, into=context)
         elif step.name == "ENV":
             environment |= dict(word.split("=", 1) for word in step.words)
         elif step.name == "RUN":
             program, *arguments = (word.replace(PREFIX, str(prefix)) for word in step.words)
             command = [str(builder / "bin" / program), *arguments]
-            subprocess.run(command, cwd=sent, env=environment, check=True, timeout=300)  # noqa: S603 - what the Dockerfile says
+            subprocess.run(command, cwd=context, env=environment, check=True, timeout=300)  # noqa: S603 - what the Dockerfile says
     return prefix
 
 
 def copy(*words: str, into: Path) -> None:
-    """Copy what `COPY` does: files into a folder, or a folder's content."""
+    """Copy like `COPY`: files into a folder, or the content of a folder."""
     *names, to = words
     for name in names:
         source = ROOT / name
@@ -192,9 +191,9 @@ def run(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_command_is_installed_by_those_steps(installed: Path) -> None:
-    helped = run(installed, "mailfold", "consume", "--help")
-    assert helped.returncode == 0, helped.stderr
-    assert "--health-port" in helped.stdout
+    process = run(installed, "mailfold", "consume", "--help")
+    assert process.returncode == 0, process.stderr
+    assert "--health-port" in process.stdout
 
 
 @pytest.mark.slow
@@ -203,25 +202,25 @@ def test_a_java_and_the_librarys_jars_are_installed_by_those_steps(installed: Pa
     program = (
         "from pipeline.aws.kcl.configuration import *; import os; print(find_java(os.environ)); print(classpath())"
     )
-    found = run(installed, "python", "-c", program)
-    assert found.returncode == 0, found.stderr
-    assert all(line.startswith(str(installed)) for line in found.stdout.splitlines())
+    process = run(installed, "python", "-c", program)
+    assert process.returncode == 0, process.stderr
+    assert all(line.startswith(str(installed)) for line in process.stdout.splitlines())
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_container_that_is_told_nothing_says_what_it_lacks(installed: Path) -> None:
-    ended = run(installed, *IMAGE.only("ENTRYPOINT").array, *IMAGE.only("CMD").array)
-    assert ended.returncode == 2
-    assert all(name in ended.stderr for name in ("MAILFOLD_STREAM", "MAILFOLD_TABLE", "MAILFOLD_BUCKET"))
+    process = run(installed, *IMAGE.only("ENTRYPOINT").array, *IMAGE.only("CMD").array)
+    assert process.returncode == 2
+    assert all(name in process.stderr for name in ("MAILFOLD_STREAM", "MAILFOLD_TABLE", "MAILFOLD_BUCKET"))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nothing_more_is_installed_than_is_locked(installed: Path) -> None:
-    listed = "from importlib.metadata import distributions; print(*(one.name for one in distributions()))"
-    there = {str(canonicalize_name(name)) for name in run(installed, "python", "-c", listed).stdout.split()}
-    assert there <= locked("consumer.lock").keys() | {"mailfold"}
+    program = "from importlib.metadata import distributions; print(*(d.name for d in distributions()))"
+    packages = {str(canonicalize_name(name)) for name in run(installed, "python", "-c", program).stdout.split()}
+    assert packages <= locked("consumer.lock").keys() | {"mailfold"}
 
 
 def test_the_dockerfile_is_read_whole() -> None:

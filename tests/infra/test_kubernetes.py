@@ -1,4 +1,4 @@
-"""The manifest for Kubernetes: valid, and the same container as on ECS. No cluster is asked for here."""
+"""The Kubernetes manifest: valid, and with the same container as on ECS. Tested without a cluster."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ DOCUMENTS: list[dict[str, Any]] = list(yaml.safe_load_all(TEXT))
 ACCOUNT, DEPLOYMENT = DOCUMENTS
 POD = DEPLOYMENT["spec"]["template"]["spec"]
 (CONTAINER,) = POD["containers"]
-ENVIRONMENT = {each["name"]: each["value"] for each in CONTAINER["env"]}
-OF_THE_POD = {"MAILFOLD_HEALTH_HOST"}  # a kubelet is not on the pod's loopback interface, as ECS's check is
+ENVIRONMENT = {variable["name"]: variable["value"] for variable in CONTAINER["env"]}
+POD_ONLY = {"MAILFOLD_HEALTH_HOST"}  # a kubelet cannot reach the pod's loopback interface
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document["kind"]))
@@ -35,9 +35,9 @@ def test_its_pods_are_those_that_it_selects_and_run_as_its_account() -> None:
 
 def test_its_container_gets_what_ecs_gives() -> None:
     on_ecs = environments()["ConsumerTask"]
-    assert ENVIRONMENT.keys() - OF_THE_POD == on_ecs.keys()
-    same = {"MAILFOLD_GRACE", "MAILFOLD_RESTARTS"}
-    assert {name: ENVIRONMENT[name] for name in same} == {name: on_ecs[name] for name in same}
+    assert ENVIRONMENT.keys() - POD_ONLY == on_ecs.keys()
+    shared = {"MAILFOLD_GRACE", "MAILFOLD_RESTARTS"}
+    assert {name: ENVIRONMENT[name] for name in shared} == {name: on_ecs[name] for name in shared}
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_its_container_gets_what_ecs_gives() -> None:
     ],
 )
 def test_what_is_to_be_put_in_is_named_after_an_output(variable: str, output: str) -> None:
-    spelt = "".join(f"_{letter}" if letter.isupper() else letter for letter in output).strip("_").upper()
-    assert ENVIRONMENT[variable] == spelt
+    placeholder = "".join(f"_{letter}" if letter.isupper() else letter for letter in output).strip("_").upper()
+    assert ENVIRONMENT[variable] == placeholder
     assert output in consumed_by("elsewhere").outputs
 
 
@@ -75,8 +75,8 @@ def test_it_can_change_nothing_of_its_image_and_has_no_privileges() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert [one["mountPath"] for one in CONTAINER["volumeMounts"]] == [
-        one["ContainerPath"] for one in on_ecs["MountPoints"]
+    assert [mount["mountPath"] for mount in CONTAINER["volumeMounts"]] == [
+        mount["ContainerPath"] for mount in on_ecs["MountPoints"]
     ]
     assert POD["automountServiceAccountToken"] is False
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(POD)

@@ -1,4 +1,4 @@
-"""The log: bucket, Firehose, Glue table, Athena."""
+"""The log: bucket, Firehose stream, Glue table and Athena workgroup."""
 
 import re
 from datetime import timedelta
@@ -34,7 +34,7 @@ def firehose(**parameters: str) -> Any:
 
 def processor() -> dict[str, str]:
     (only,) = firehose()["ProcessingConfiguration"]["Processors"]
-    return {each["ParameterName"]: each["ParameterValue"] for each in only["Parameters"]}
+    return {parameter["ParameterName"]: parameter["ParameterValue"] for parameter in only["Parameters"]}
 
 
 def glue_table(**parameters: str) -> Any:
@@ -74,9 +74,9 @@ def test_the_log_never_expires_unless_it_is_told_to() -> None:
 @pytest.mark.parametrize("storage_class", template()["Parameters"]["LogStorageClass"]["AllowedValues"])
 def test_the_log_moves_only_to_where_athena_still_reads_it(storage_class: str) -> None:
     rule = lifecycle(LogStorageClass=storage_class).get("log", {})
-    moves_to = [move["StorageClass"] for move in rule.get("Transitions", [])]
+    storage_classes = [transition["StorageClass"] for transition in rule.get("Transitions", [])]
 
-    assert moves_to == [name for name in [storage_class] if name != "STANDARD"]
+    assert storage_classes == [name for name in [storage_class] if name != "STANDARD"]
     assert storage_class in READABLE
 
 
@@ -149,7 +149,7 @@ def test_firehose_calls_the_transform_with_batches_whose_rows_fit_into_an_answer
 def test_firehose_gathers_as_much_as_its_limits_and_the_archive_allow(name: str) -> None:
     bounds = template()["Parameters"][name]
     if name == "LogBufferSeconds":
-        # Once before the transform, which waits for its own buffer, and once after it.
+        # The buffer of the transform, and Firehose's own.
         waits = timedelta(seconds=bounds["MaxValue"] + int(processor()["BufferIntervalInSeconds"]))
         assert waits < LATEST_AFTER_HOUR
     else:
@@ -194,12 +194,12 @@ def test_a_column_is_one_that_glue_takes(column: dict[str, str]) -> None:
 
 def test_the_table_is_that_of_the_local_cloud_but_for_where_it_begins() -> None:
     names = Names(bucket="{LogBucket}")
-    ours, local = glue_table(), log_table(names)
-    assert ours.pop("Description")
+    deployed, local = glue_table(), log_table(names)
+    assert deployed.pop("Description")
 
-    assert ours["Parameters"].pop("projection.dt.range") == f"{defaults()['LogFirstDay']},NOW+1DAYS"
+    assert deployed["Parameters"].pop("projection.dt.range") == f"{defaults()['LogFirstDay']},NOW+1DAYS"
     assert local["Parameters"].pop("projection.dt.range").endswith(",NOW+1DAYS")
-    assert ours == local
+    assert deployed == local
 
 
 def test_every_hour_since_the_first_day_is_projected() -> None:

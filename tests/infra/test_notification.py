@@ -1,11 +1,11 @@
-"""The way by an SNS topic: straight to the projector, or through a queue."""
+"""Feedback through an SNS topic, directly to the projector or through a queue."""
 
 import re
 from typing import Any
 
 import pytest
 
-from tests.support.cloudformation import TOPIC, stack, template
+from tests.support.cloudformation import TOPIC, listed, stack, template
 
 PARTS = [name for name in template()["Resources"] if name.startswith("Notification")]
 TWO_WEEKS_SECONDS = 14 * 86_400
@@ -19,29 +19,25 @@ def queued() -> Any:
     return stack(NotificationTopic=TOPIC)
 
 
-def actions(made: Any) -> set[str]:
-    (policy,) = made.properties("ProjectorRole")["Policies"]
+def actions(created: Any) -> set[str]:
+    (policy,) = created.properties("ProjectorRole")["Policies"]
     statements = policy["PolicyDocument"]["Statement"]
-    return {
-        action
-        for each in statements
-        for action in ([each["Action"]] if isinstance(each["Action"], str) else each["Action"])
-    }
+    return {action for statement in statements for action in listed(statement["Action"])}
 
 
 def test_without_a_topic_nothing_of_it_is_made() -> None:
-    made = stack()
-    assert not set(PARTS) & set(made.resources)
-    assert not {action for action in actions(made) if action.startswith(("sqs:", "firehose:"))}
-    assert not {name for name in made.outputs if name.startswith("Notification")}
+    created = stack()
+    assert not set(PARTS) & set(created.resources)
+    assert not {action for action in actions(created) if action.startswith(("sqs:", "firehose:"))}
+    assert not {name for name in created.outputs if name.startswith("Notification")}
 
 
 @pytest.mark.parametrize("route", ["direct", "queue"])
 def test_only_its_own_way_is_made(route: str) -> None:
-    made = set(stack(NotificationTopic=TOPIC, NotificationRoute=route).resources)
-    assert ("NotificationCall" in made) == (route == "direct")
-    assert ("NotificationQueue" in made) == (route == "queue")
-    assert {"NotificationDeadLetters", "NotificationDeadLettersAlarm"} <= made
+    created = set(stack(NotificationTopic=TOPIC, NotificationRoute=route).resources)
+    assert ("NotificationCall" in created) == (route == "direct")
+    assert ("NotificationQueue" in created) == (route == "queue")
+    assert {"NotificationDeadLetters", "NotificationDeadLettersAlarm"} <= created
 
 
 def test_the_topic_may_call_the_projector_and_no_other_topic_may() -> None:
@@ -68,9 +64,9 @@ def test_no_call_comes_before_its_failure_destination_is_there() -> None:
 
 @pytest.mark.parametrize("name", ["NotificationCall", "NotificationSubscription"])
 def test_what_the_topic_itself_cannot_deliver_is_a_dead_letter(name: str) -> None:
-    made = direct() if name == "NotificationCall" else queued()
-    assert made.properties(name)["TopicArn"] == TOPIC
-    assert made.properties(name)["RedrivePolicy"] == {"deadLetterTargetArn": "{NotificationDeadLetters.Arn}"}
+    created = direct() if name == "NotificationCall" else queued()
+    assert created.properties(name)["TopicArn"] == TOPIC
+    assert created.properties(name)["RedrivePolicy"] == {"deadLetterTargetArn": "{NotificationDeadLetters.Arn}"}
 
 
 @pytest.mark.parametrize("name", ["NotificationQueue", "NotificationDeadLetters"])
@@ -90,7 +86,6 @@ def test_a_queue_is_encrypted_keeps_for_two_weeks_and_takes_from_the_topic_alone
 
 
 def test_a_message_is_hidden_for_six_times_as_long_as_a_call_may_take() -> None:
-    # docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     queue = queued().properties("NotificationQueue")
     assert queue["VisibilityTimeout"] == 6 * queued().properties("Projector")["Timeout"]
 
@@ -116,14 +111,14 @@ def test_a_full_queue_leaves_a_young_account_its_concurrency() -> None:
 
 @pytest.mark.parametrize("route", ["direct", "queue"])
 def test_what_came_by_the_topic_can_be_put_into_the_log(route: str) -> None:
-    made = stack(NotificationTopic=TOPIC, NotificationRoute=route)
-    assert made.properties("Projector")["Environment"]["Variables"]["MAILFOLD_DELIVERY_STREAM"] == "{DeliveryStream}"
-    assert "firehose:PutRecordBatch" in actions(made)
-    assert ("sqs:ReceiveMessage" in actions(made)) == (route == "queue")
+    created = stack(NotificationTopic=TOPIC, NotificationRoute=route)
+    assert created.properties("Projector")["Environment"]["Variables"]["MAILFOLD_DELIVERY_STREAM"] == "{DeliveryStream}"
+    assert "firehose:PutRecordBatch" in actions(created)
+    assert ("sqs:ReceiveMessage" in actions(created)) == (route == "queue")
 
 
 def test_the_topic_is_a_standard_topic_by_its_arn() -> None:
     pattern = template()["Parameters"]["NotificationTopic"]["AllowedPattern"]
     assert re.fullmatch(pattern, TOPIC)
     assert re.fullmatch(pattern, "")
-    assert not re.fullmatch(pattern, f"{TOPIC}.fifo")  # SES takes none
+    assert not re.fullmatch(pattern, f"{TOPIC}.fifo")  # SES does not support FIFO topics

@@ -1,4 +1,4 @@
-"""Who may do what: as little as it needs, and each by a role of its own."""
+"""Permissions: each role allows only what its service needs."""
 
 from collections.abc import Iterator, Mapping
 from inspect import signature
@@ -29,7 +29,7 @@ LINES = FILE.read_text().splitlines()
 TABLES = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{NAME}-suppression-*"
 TABLES_PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/mailfold/{NAME}/tables"
 
-# What each role is for; anything beyond is a finding.
+# The service that assumes each role.
 SERVICES = {
     "ConsumerRole": "ecs-tasks",
     "ConsumerStartRole": "ecs-tasks",
@@ -74,7 +74,7 @@ ALLOWED = {
 
 
 def granted(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give each pair of action and resource that a policy document allows."""
+    """Yield each pair of action and resource that a policy document allows."""
     for statement in document["Statement"]:
         assert statement["Effect"] == "Allow"
         for action in listed(statement["Action"]):
@@ -88,8 +88,8 @@ def grants(role: str) -> set[tuple[str, str]]:
     return {grant for policy in ROLES[role]["Policies"] for grant in granted(policy["PolicyDocument"])}
 
 
-def actions_of_projector(made: Stack) -> set[str]:
-    (policy,) = made.properties("ProjectorRole")["Policies"]
+def actions_of_projector(created: Stack) -> set[str]:
+    (policy,) = created.properties("ProjectorRole")["Policies"]
     return {action for action, _ in granted(policy["PolicyDocument"])}
 
 
@@ -98,15 +98,17 @@ def resources(role: str, action: str) -> set[str]:
 
 
 def wildcards() -> list[tuple[str, int]]:
-    """Return every text with a wildcard among the actions and resources of all policies, and its line, from 0."""
+    """Return every action and resource with a wildcard, with its line in the template, from 0."""
     statements = [value for value in every(template()["Resources"]) if isinstance(value, dict) and "Effect" in value]
-    values = [value for each in statements for key in ("Action", "Resource") for value in every(each.get(key))]
-    placed = [(_text(value), value.start_mark.line) for value in values if hasattr(value, "start_mark")]
-    return [(text, line) for text, line in placed if "*" in text]
+    values = [
+        value for statement in statements for key in ("Action", "Resource") for value in every(statement.get(key))
+    ]
+    texts = [(_text(value), value.start_mark.line) for value in values if hasattr(value, "start_mark")]
+    return [(text, line) for text, line in texts if "*" in text]
 
 
 def _text(value: Any) -> str:
-    """Return what is written at a value's own place: the text itself, or what is to be filled in."""
+    """Return the text of a value, or of its `Fn::Sub`."""
     return str(value.get("Fn::Sub", "")) if isinstance(value, dict) else str(value) if isinstance(value, str) else ""
 
 
@@ -143,7 +145,7 @@ def test_a_projector_that_nobody_maps_to_the_stream_may_neither_read_it_nor_give
     )
     assert not {action for action in without | queued | called if action.startswith("kinesis:")}
     assert "s3:ListBucket" not in without | queued
-    assert "s3:ListBucket" in called  # what Lambda gives up of SNS's calls goes there too
+    assert "s3:ListBucket" in called  # Lambda writes failed asynchronous calls of SNS there
     assert {"dynamodb:PutItem", "s3:PutObject"} <= without
     quarantine = f"{{LogBucket.Arn}}/{signature(S3Quarantine).parameters['prefix'].default}*"
     (policy,) = consumed_by(consumer).properties("ProjectorRole")["Policies"]
@@ -176,10 +178,10 @@ def test_ecs_fetches_from_the_one_repository_and_from_none_if_the_image_is_publi
 
 
 def test_a_consumer_elsewhere_gets_the_same_policy_and_no_role() -> None:
-    made = consumed_by("elsewhere")
-    assert set(granted(made.properties("ConsumerPolicy")["PolicyDocument"])) == grants("ConsumerRole")
-    assert made.outputs["ConsumerPolicyArn"]["Value"] == "{ConsumerPolicy}"
-    assert "ConsumerRole" not in made.resources
+    created = consumed_by("elsewhere")
+    assert set(granted(created.properties("ConsumerPolicy")["PolicyDocument"])) == grants("ConsumerRole")
+    assert created.outputs["ConsumerPolicyArn"]["Value"] == "{ConsumerPolicy}"
+    assert "ConsumerRole" not in created.resources
     assert "ConsumerPolicy" not in stack().resources
 
 
@@ -207,8 +209,8 @@ def test_wildcards_are_found_wherever_they_stand() -> None:
 @pytest.mark.parametrize(("text", "line"), wildcards(), ids=lambda value: str(value)[-24:])
 def test_a_wildcard_has_a_comment_beside_or_above_it(text: str, line: int) -> None:
     assert text in LINES[line]
-    above = [each.strip() for each in LINES[line - 2 : line]]
-    assert "  # " in LINES[line] or any(each.startswith("# ") for each in above)
+    above = [line_.strip() for line_ in LINES[line - 2 : line]]
+    assert "  # " in LINES[line] or any(text_.startswith("# ") for text_ in above)
 
 
 def test_no_resource_is_everything_but_where_an_action_knows_none() -> None:

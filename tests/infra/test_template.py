@@ -1,4 +1,4 @@
-"""The template as a whole: valid, described, and nothing that holds data goes with the stack."""
+"""The template as a whole: valid, described, and retaining all resources that hold data."""
 
 import re
 
@@ -17,7 +17,7 @@ STATEFUL = {
     "AWS::Kinesis::Stream",
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
-    "AWS::S3::BucketPolicy",  # no data, but what protects it
+    "AWS::S3::BucketPolicy",  # no data, but it protects the bucket
     "AWS::SQS::Queue",
 }
 MAX_URL_BYTES = 1_000_000  # docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
@@ -29,7 +29,7 @@ def test_cfn_lint_finds_neither_error_nor_warning_nor_remark_in_any_of_four_regi
 
 def test_it_is_plain_cloudformation_that_fits_into_one_upload() -> None:
     assert "Transform" not in template()
-    assert {each["Type"].split("::")[0] for each in template()["Resources"].values()} == {"AWS"}
+    assert {resource["Type"].split("::")[0] for resource in template()["Resources"].values()} == {"AWS"}
     assert FILE.stat().st_size < MAX_URL_BYTES
 
 
@@ -37,16 +37,16 @@ def test_it_is_plain_cloudformation_that_fits_into_one_upload() -> None:
 def test_a_parameter_is_described_with_its_default(name: str) -> None:
     description = PARAMETERS[name]["Description"]
     default = defaults().get(name)
-    said = description[re.search(r"\b(No d|D)efault", description).start() :]  # type: ignore[union-attr]  # one of both is there, or this fails
+    stated = description[re.search(r"\b(No d|D)efault", description).start() :]  # type: ignore[union-attr]  # one of both is there, or this fails
 
     assert len(description) > len(name)
     if default is None:
-        assert said == "No default."
+        assert stated == "No default."
     else:
-        assert re.match(rf"Default:? {re.escape(default) or '(empty|none)'}\b", said)
+        assert re.match(rf"Default:? {re.escape(default) or '(empty|none)'}\b", stated)
 
 
-@pytest.mark.parametrize("name", [name for name, each in PARAMETERS.items() if each["Type"] == "Number"])
+@pytest.mark.parametrize("name", [name for name, parameter in PARAMETERS.items() if parameter["Type"] == "Number"])
 def test_a_number_is_described_with_its_unit_and_bounded(name: str) -> None:
     assert any(unit in PARAMETERS[name]["Description"].lower() for unit in UNITS)
     assert {"MinValue", "AllowedValues"} & set(PARAMETERS[name])
@@ -57,11 +57,13 @@ def test_every_parameter_has_its_place_in_the_console() -> None:
     assert sorted(name for group in groups for name in group["Parameters"]) == sorted(PARAMETERS)
 
 
-@pytest.mark.parametrize("name", [name for name, each in template()["Resources"].items() if each["Type"] in STATEFUL])
+@pytest.mark.parametrize(
+    "name", [name for name, resource in template()["Resources"].items() if resource["Type"] in STATEFUL]
+)
 def test_what_holds_data_stays_when_the_stack_goes_or_replaces_it(name: str) -> None:
     resource = template()["Resources"][name]
 
-    # RetainExceptOnCreate is Retain, but for a stack whose very creation is rolled back.
+    # RetainExceptOnCreate deletes the resource only if the creation of its stack is rolled back.
     assert resource["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate"}
     assert resource["UpdateReplacePolicy"] == "Retain"
 

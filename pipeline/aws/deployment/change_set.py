@@ -134,7 +134,9 @@ def _wait_until_created(cloudformation: CloudFormationClient, change_set: Change
 def _read_changes(cloudformation: CloudFormationClient, change_set: ChangeSet) -> tuple[Change, ...]:
     with translated("reading the change set"):
         pages = cloudformation.get_paginator("describe_change_set").paginate(ChangeSetName=change_set.id)
-        changes = [change["ResourceChange"] for page in pages for change in page["Changes"] if "ResourceChange" in change]
+        changes = [
+            change["ResourceChange"] for page in pages for change in page["Changes"] if "ResourceChange" in change
+        ]
     return tuple(map(_parse_change, changes))
 
 

@@ -98,7 +98,9 @@ def existing_destinations(sesv2: SESV2Client, configuration_set: str) -> Sequenc
 def tracks_engagement(stack: Stack, existing: Sequence[EventDestinationTypeDef]) -> bool | None:
     """Return True if opens and clicks are sent to a stack, and None if no event of the set is."""
     archive, _ = event_destinations(stack, tracks=True)
-    types = [{*destination.get("MatchingEventTypes", [])} for destination in existing if archive.has_same_target(destination)]
+    types = [
+        {*destination.get("MatchingEventTypes", [])} for destination in existing if archive.has_same_target(destination)
+    ]
     return any(sent & ENGAGEMENT_TYPES for sent in types) if types else None
 
 

@@ -157,9 +157,7 @@ def _describe(clients: Clients, resource: RetainedResource) -> Any:
             return next((group for group in groups if group["logGroupName"] == resource.id), None)
 
 
-def delete_data(
-    clients: Clients, resource: RetainedResource, *, progress: DeleteProgress = lambda _: None
-) -> None:
+def delete_data(clients: Clients, resource: RetainedResource, *, progress: DeleteProgress = lambda _: None) -> None:
     """Delete a resource with all its data. Safe to repeat: one that does not exist is ignored.
 
     Args:

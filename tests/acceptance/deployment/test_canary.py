@@ -1,4 +1,4 @@
-"""A canary flies through all that is deployed: SES's destinations, rule, stream, Firehose, functions."""
+"""A canary passes every deployed resource: SES's destinations, rule, stream, Firehose and functions."""
 
 import json
 import time
@@ -28,7 +28,7 @@ def test_a_canary_reaches_the_table_and_the_log(deployment: Deployment) -> None:
     ses = Ses(deployment)
 
     def publishing() -> Any:
-        """Return a client by which mail becomes the events of the SES that is simulated here."""
+        """Return a client whose mail becomes events of the simulated SES."""
         account = deployment.account
         client = boto3.Session().client(
             "sesv2",

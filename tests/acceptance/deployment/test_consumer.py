@@ -1,4 +1,4 @@
-"""A container in Lambda's place, and back: what is made of it on the emulator, and what is refused."""
+"""A container instead of Lambda, and back, on the emulator."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from pipeline.aws.deployment.bundle import Bundle
 from pipeline.aws.settings import read_consumer_settings
 from pipeline.aws.stack import find_stack
-from pipeline.errors import UsageError
+from pipeline.errors import InvalidInput
 from tests.acceptance.deployment.account import Account
 from tests.acceptance.deployment.deployment import Deployment, deploy
 from tests.acceptance.deployment.one_task import one_task
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def contained(account: Account, bundle: Bundle) -> Iterator[Deployment]:
-    """A deployment whose stream a container is to read."""
+    """A deployment with a container as the consumer of the stream."""
     with one_task():
         yield deploy(account, name="contained", bundle=bundle, parameters=CONTAINER)
 
@@ -32,7 +32,7 @@ def test_its_task_finds_what_the_stack_made(contained: Deployment) -> None:
     ]
     task = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
     [container] = task["containerDefinitions"]
-    environment = {each["name"]: each["value"] for each in container["environment"]}
+    environment = {variable["name"]: variable["value"] for variable in container["environment"]}
     settings, consumer = read_consumer_settings(environment)
     assert consumer.stream == contained["FeedbackStream"]
     assert (settings.table, settings.bucket) == (contained["SuppressionTable"], contained["LogBucket"])
@@ -60,7 +60,7 @@ def test_lambda_reads_nothing_meanwhile_and_all_that_came_once_it_reads_again(
 
 
 def test_a_container_without_a_place_is_refused_and_nothing_is_made(account: Account, bundle: Bundle) -> None:
-    with pytest.raises(UsageError, match="ConsumerVpc"):
+    with pytest.raises(InvalidInput, match="ConsumerVpc"):
         deploy(account, name="nowhere", bundle=bundle, parameters={**CONTAINER, "ConsumerVpc": ""})
-    found = find_stack(account.client("cloudformation"), name="nowhere")
-    assert found is None or found.status == "REVIEW_IN_PROGRESS"
+    stack = find_stack(account.client("cloudformation"), name="nowhere")
+    assert stack is None or stack.status == "REVIEW_IN_PROGRESS"

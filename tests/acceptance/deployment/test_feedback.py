@@ -1,4 +1,4 @@
-"""What is put on the deployed stream: facts become items of the table, poison is set aside and stops nothing."""
+"""Records on the deployed stream: facts become items of the table, and poison is quarantined."""
 
 from functools import partial
 
@@ -32,7 +32,7 @@ def test_poison_is_set_aside_and_what_comes_with_it_is_not(deployment: Deploymen
     deployment.feed(a_complaint(recipients=[before]), poison, a_decision(address=after))
     for address in (before, after):
         eventually(partial(deployment.item, address), what="the item beside the poison")
-    kept = [
+    quarantined = [
         msgspec.json.decode(deployment.read(key), type=QuarantineObject) for key in deployment.objects("quarantine/")
     ]
-    assert poison in [document.payload_base64 for document in kept]
+    assert poison in [document.payload_base64 for document in quarantined]

@@ -1,4 +1,4 @@
-"""A deployment's life after it was made: a set that was there before joins it, and in the end it is taken down."""
+"""`mailfold attach` and `mailfold destroy` on the emulator."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_destroy_leaves_what_holds_data_and_takes_what_is_named(
     bucket, table = doomed["LogBucket"], doomed["SuppressionTable"]
     good("destroy", "--stack", "doomed", "--data", "--confirm", "doomed", "--confirm", bucket)
     assert find_stack(account.client("cloudformation"), name="doomed") is None
-    assert bucket not in {each["Name"] for each in account.client("s3").list_buckets()["Buckets"]}
+    assert bucket not in {entry["Name"] for entry in account.client("s3").list_buckets()["Buckets"]}
     assert doomed.item("ann@doomed.example")
     good("destroy", "--stack", "doomed", "--data", "--confirm", "doomed", "--confirm", table)
     assert table not in account.client("dynamodb").list_tables()["TableNames"]

@@ -1,4 +1,4 @@
-"""What SES notifies a topic of reaches table and log, through the queue and directly."""
+"""SES's notifications through an SNS topic reach table and log, by queue and directly."""
 
 import pytest
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module", params=["queue", "direct"])
 def notified(request: pytest.FixtureRequest, account: Account, bundle: Bundle) -> Deployment:
-    """A deployment with a topic of its own, by one of the two routes."""
+    """A deployment with its own topic, by one of the two routes."""
     topic = account.client("sns").create_topic(Name=request.param)["TopicArn"]
     route = {"NotificationTopic": topic, "NotificationRoute": request.param}
     return deploy(account, name=request.param, bundle=bundle, parameters=route)

@@ -1,4 +1,4 @@
-"""E-mails are sent with the deployed configuration set, and the commands tell of the deployment what became of them."""
+"""E-mails are sent with the deployed configuration set, and the commands report their outcome."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -24,13 +24,13 @@ SUPPRESSED = {BOUNCES: "hard", COMPLAINS: "complaint"}
 
 @pytest.fixture(scope="module")
 def story(account: Account, bundle: Bundle) -> Deployment:
-    """A deployment of its own, so that nothing else is in its log and its table."""
+    """A separate deployment, whose log and table contain nothing else."""
     return deploy(account, name=STACK, bundle=bundle)
 
 
 @pytest.fixture(scope="module")
 def sent(story: Deployment) -> set[str]:
-    """The ids of all events of three e-mails, once they are wherever they belong."""
+    """IDs of all events of three e-mails, once they are in log and table."""
     events = Ses(story).send(BOUNCES, COMPLAINS, SUCCEEDS)
     ids = {outcome.id for event in events for outcome in decode(event) if isinstance(outcome, Event)}
     eventually(lambda: ids <= {row.event_id for row in story.rows()}, what="all events in the log")
@@ -41,7 +41,7 @@ def sent(story: Deployment) -> set[str]:
 
 @pytest.fixture
 def athena(story: Deployment, operator: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Commands find an Athena that knows Trino's SQL, which the emulator's does not."""
+    """Let commands use an Athena that supports Trino's SQL; the emulator's does not."""
     with athena_of(story) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_ATHENA", url)
         yield
@@ -49,7 +49,7 @@ def athena(story: Deployment, operator: None, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_sender_is_told_who_is_suppressed(sent: set[str], operator: None) -> None:
     answers = told("lookup", "--stack", STACK, "--json", BOUNCES, COMPLAINS, SUCCEEDS)
-    assert {each["address"]: each["reason"] for each in answers if each["suppressed"]} == SUPPRESSED
+    assert {answer["address"]: answer["reason"] for answer in answers if answer["suppressed"]} == SUPPRESSED
 
 
 def test_the_log_is_asked_in_sql(sent: set[str], athena: None) -> None:

@@ -1,4 +1,4 @@
-"""The emulator of Kinesis runs, keeps to this machine, and lets a split shard be read to its end."""
+"""The Kinesis emulator: it listens on this machine only, and closed shards end."""
 
 import sys
 from typing import Any
@@ -12,7 +12,7 @@ from tests.acceptance.emulators.server import open_to_the_network
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel tells")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
 def test_no_other_machine_reaches_it() -> None:
     with kinesis_local.server() as (server, _):
         assert open_to_the_network(server.process_id) == []

@@ -1,4 +1,4 @@
-"""The emulator runs, keeps to this machine, and asks who may do what."""
+"""The AWS emulator: it listens on this machine only, enforces permissions, and leaves nothing behind."""
 
 import os
 import socket
@@ -25,7 +25,7 @@ def ministack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ministack]:
 
 
 def test_a_user_without_a_policy_may_do_nothing(ministack: Ministack) -> None:
-    session = boto3.Session()  # the default one may know what the environment of an earlier test said
+    session = boto3.Session()  # the default session may keep the environment of an earlier test
     iam = session.client("iam")
     iam.create_user(UserName="ann")
     key = iam.create_access_key(UserName="ann")["AccessKey"]
@@ -34,12 +34,12 @@ def test_a_user_without_a_policy_may_do_nothing(ministack: Ministack) -> None:
         s3.create_bucket(Bucket="hers", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel tells")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
 def test_no_other_machine_reaches_it(ministack: Ministack) -> None:
     assert open_to_the_network(ministack.process_id) == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel tells")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
 def test_a_server_that_other_machines_reach_is_seen() -> None:
     with socket.socket() as listening:
         listening.bind(("0.0.0.0", 0))  # noqa: S104 - what must be seen
@@ -53,11 +53,11 @@ def test_nothing_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         address = urlsplit(ministack.endpoint_url)
         assert list(tmp_path.iterdir())
     assert list(tmp_path.iterdir()) == []
-    with socket.socket() as asking:
-        assert asking.connect_ex((address.hostname or "", address.port or 0)) != 0
+    with socket.socket() as probe:
+        assert probe.connect_ex((address.hostname or "", address.port or 0)) != 0
 
 
 def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
-    broken = Server([sys.executable, "-c", "exit('no such thing')"], environment={}, folder=tmp_path, answers=bool)
-    with pytest.raises(AssertionError, match="no such thing"), broken:
+    broken = Server([sys.executable, "-c", "exit('cannot start')"], environment={}, folder=tmp_path, answers=bool)
+    with pytest.raises(AssertionError, match="cannot start"), broken:
         pass

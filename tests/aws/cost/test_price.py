@@ -1,4 +1,4 @@
-"""Prices are data: each with its page and its month, and whoever has others can give them."""
+"""Prices are data: each has its source and month, and a file can replace them."""
 
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,12 @@ def test_every_price_says_on_which_page_of_aws_it_stands_and_when_it_was_read() 
 
 
 def test_every_price_is_used_and_every_use_has_a_price() -> None:
-    loads = [
+    workloads = [
         Workload(emails_per_day=1, stream_mode=mode, consumer=consumer)
         for mode in StreamMode
         for consumer in ConsumerMode
     ]
-    used = {usage.price for load in loads for usage in usages(load)}
+    used = {usage.price for workload in workloads for usage in usages(workload)}
     assert used | {"ses_email", "athena_scan"} == price_list().prices.keys()
 
 
@@ -52,16 +52,16 @@ def test_pages_are_told_with_their_oldest_and_newest_month() -> None:
 
 
 def test_other_prices_can_be_given_in_the_same_form(tmp_path: Path) -> None:
-    given = read_prices(written(tmp_path, region="eu-central-1"))
-    assert (given.region, given.prices) == ("eu-central-1", price_list().prices)
+    prices = read_prices(written(tmp_path, region="eu-central-1"))
+    assert (prices.region, prices.prices) == ("eu-central-1", price_list().prices)
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", "no list of prices"),
-        ("[]", "no list of prices"),
-        ('{"region": "eu-west-1", "prices": {}}', "the prices lack athena_scan, cloudwatch_alarm,"),
+        ("", "invalid price list"),
+        ("[]", "invalid price list"),
+        ('{"region": "eu-west-1", "prices": {}}', "the price list lacks athena_scan, cloudwatch_alarm,"),
         ('{"region": "eu-west-1", "prices": {"x": {"usd": -1, "unit": "", "source": "", "as_of": "2026-10"}}}', ">= 0"),
         ('{"region": "eu-west-1", "prices": {"x": {"usd": 1, "unit": "", "source": "", "as_of": "today"}}}', "regex"),
     ],
@@ -85,10 +85,10 @@ def test_where_ses_sends_is_a_region(region: str) -> None:
 
 @pytest.mark.parametrize("region", ["eu-centrl-1", "mars-north-1", "", "cn-north-1", "us-east-1 "])
 def test_anywhere_else_is_none_and_the_nearest_name_is_told(region: str) -> None:
-    with pytest.raises(UsageError, match=r"no region in which SES sends: .*; one is [a-z]+-"):
+    with pytest.raises(UsageError, match=r"SES does not send from the region .*: did you mean [a-z]+-"):
         check_region(region)
 
 
 def test_nothing_of_the_user_is_asked_for_regions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     check_region("us-east-1")

@@ -1,4 +1,4 @@
-"""What is counted is what the template makes: its alarms, buffers, defaults and choices."""
+"""The calculated usage matches the template: its alarms, buffers, defaults and allowed values."""
 
 from collections import Counter
 
@@ -14,8 +14,8 @@ from pipeline.event import EventKind
 from pipeline.projection import BatchResult
 from tests.support.cloudformation import Stack, consumed_by, defaults, stack, template
 
-# What AWS charges for, and is counted; what it charges nothing for.
-COUNTED = {
+# Types that AWS charges for, which the estimate includes, and types that are free.
+CHARGED = {
     *("AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::DynamoDB::Table", "AWS::Events::Rule"),
     *("AWS::Kinesis::Stream", "AWS::KinesisFirehose::DeliveryStream", "AWS::Lambda::EventSourceMapping"),
     *("AWS::Lambda::Function", "AWS::Logs::LogGroup", "AWS::S3::Bucket", "AWS::Athena::WorkGroup"),
@@ -24,49 +24,45 @@ FREE = {
     *("AWS::Glue::Database", "AWS::Glue::Table", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Logs::LogStream"),
     *("AWS::S3::BucketPolicy", "AWS::SES::ConfigurationSet", "AWS::SES::ConfigurationSetEventDestination"),
     *("AWS::SNS::Topic", "AWS::SQS::QueuePolicy"),
-    "AWS::SQS::Queue",  # of dead letters, which is empty
+    "AWS::SQS::Queue",  # dead-letter queues, which are usually empty
 }
-IN_PLACE_OF_THE_MAPPING = {
-    "AWS::ECS::TaskDefinition",  # counted
+INSTEAD_OF_THE_MAPPING = {
+    "AWS::ECS::TaskDefinition",  # included
     *("AWS::EC2::SecurityGroup", "AWS::ECS::Cluster", "AWS::ECS::Service"),  # free
 }
 SES_TYPES = {kind.value: 1 for kind in EventKind if kind not in {EventKind.DECISION, EventKind.UNKNOWN}}
 
 
-def made() -> Stack:
-    return stack()
-
-
 def processors() -> dict[str, str]:
-    [stream] = made().of_type("AWS::KinesisFirehose::DeliveryStream").values()
+    [stream] = stack().of_type("AWS::KinesisFirehose::DeliveryStream").values()
     [processor] = stream["ExtendedS3DestinationConfiguration"]["ProcessingConfiguration"]["Processors"]
-    return {one["ParameterName"]: one["ParameterValue"] for one in processor["Parameters"]}
+    return {parameter["ParameterName"]: parameter["ParameterValue"] for parameter in processor["Parameters"]}
 
 
 def test_every_kind_of_resource_is_counted_or_known_to_be_free() -> None:
-    assert {each["Type"] for each in made().resources.values()} == COUNTED | FREE
-    kinds = {each["Type"] for each in consumed_by("container").resources.values()}
-    assert kinds == (COUNTED | FREE | IN_PLACE_OF_THE_MAPPING) - {"AWS::Lambda::EventSourceMapping"}
+    assert {resource["Type"] for resource in stack().resources.values()} == CHARGED | FREE
+    kinds = {resource["Type"] for resource in consumed_by("container").resources.values()}
+    assert kinds == (CHARGED | FREE | INSTEAD_OF_THE_MAPPING) - {"AWS::Lambda::EventSourceMapping"}
 
 
 def test_there_is_one_stream_of_each_kind_one_table_one_dashboard_and_two_functions() -> None:
-    kinds = Counter(each["Type"] for each in made().resources.values())
-    one = COUNTED - {"AWS::CloudWatch::Alarm", "AWS::Lambda::Function", "AWS::Logs::LogGroup"}
-    assert {kind: kinds[kind] for kind in one} == dict.fromkeys(one, 1)
+    kinds = Counter(resource["Type"] for resource in stack().resources.values())
+    single = CHARGED - {"AWS::CloudWatch::Alarm", "AWS::Lambda::Function", "AWS::Logs::LogGroup"}
+    assert {kind: kinds[kind] for kind in single} == dict.fromkeys(single, 1)
     assert kinds["AWS::Lambda::Function"] == 2
 
 
 def test_alarms_are_counted_by_the_metrics_that_they_look_at() -> None:
-    assert alarm_metrics(made()) == usage.ALARM_METRICS
+    assert alarm_metrics(stack()) == usage.ALARM_METRICS
     for consumer in ("container", "elsewhere"):
         assert alarm_metrics(consumed_by(consumer)) == usage.ALARM_METRICS - usage.MAPPING_ALARMS
-    alarms = made().of_type("AWS::CloudWatch::Alarm").values()
-    assert all(alarm.get("Period", 300) >= 60 for alarm in alarms)  # no alarm of high resolution, which costs more
+    alarms = stack().of_type("AWS::CloudWatch::Alarm").values()
+    assert all(alarm.get("Period", 300) >= 60 for alarm in alarms)  # alarms of high resolution cost more
 
 
 def alarm_metrics(stack: Stack) -> int:
     alarms = stack.of_type("AWS::CloudWatch::Alarm").values()
-    return sum(sum("MetricStat" in one for one in alarm.get("Metrics", ())) or 1 for alarm in alarms)
+    return sum(sum("MetricStat" in query for query in alarm.get("Metrics", ())) or 1 for alarm in alarms)
 
 
 def test_a_task_is_as_large_as_is_counted_on_the_processor_that_is_priced() -> None:
@@ -78,7 +74,7 @@ def test_a_task_is_as_large_as_is_counted_on_the_processor_that_is_priced() -> N
 
 
 def test_functions_have_the_memory_that_is_counted_on_the_processor_that_is_priced() -> None:
-    for function in made().of_type("AWS::Lambda::Function").values():
+    for function in stack().of_type("AWS::Lambda::Function").values():
         assert function["MemorySize"] / 1024 == usage.FUNCTION_GB
         assert function["Architectures"] == ["arm64"]
 
@@ -98,14 +94,14 @@ def test_the_log_moves_to_the_class_that_is_counted_and_is_kept_for_ever() -> No
 
 
 def test_the_mapping_gathers_as_is_counted_and_has_the_metrics_that_are() -> None:
-    [mapping] = made().of_type("AWS::Lambda::EventSourceMapping").values()
+    [mapping] = stack().of_type("AWS::Lambda::EventSourceMapping").values()
     assert mapping["BatchSize"] == usage.RECORDS_PER_CALL
     assert mapping["MaximumBatchingWindowInSeconds"] == usage.CALL_WINDOW_SECONDS
     assert mapping["MetricsConfig"] == {"Metrics": ["EventCount"]}
 
 
 def test_the_table_is_paid_by_request_and_can_be_recovered() -> None:
-    [table] = made().of_type("AWS::DynamoDB::Table").values()
+    [table] = stack().of_type("AWS::DynamoDB::Table").values()
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
 
@@ -114,18 +110,18 @@ def test_the_options_and_their_defaults_are_the_parameters() -> None:
     parameters = template()["Parameters"]
     assert [mode.value for mode in StreamMode] == parameters["StreamMode"]["AllowedValues"]
     assert [days.value for days in RetentionDays] == parameters["StreamRetentionDays"]["AllowedValues"]
-    load = Workload(emails_per_day=0)
-    assert str(load.stream_retention_days) == defaults()["StreamRetentionDays"]
-    assert load.stream_mode == defaults()["StreamMode"]
-    assert load.shards == int(defaults()["StreamShards"])
+    workload = Workload(emails_per_day=0)
+    assert str(workload.stream_retention_days) == defaults()["StreamRetentionDays"]
+    assert workload.stream_mode == defaults()["StreamMode"]
+    assert workload.shards == int(defaults()["StreamShards"])
     assert [consumer.value for consumer in ConsumerMode] == parameters["Consumer"]["AllowedValues"]
-    assert (load.consumer, str(load.consumer_tasks)) == (defaults()["Consumer"], defaults()["ConsumerTasks"])
+    assert (workload.consumer, str(workload.consumer_tasks)) == (defaults()["Consumer"], defaults()["ConsumerTasks"])
 
 
 def test_counts_are_as_many_as_the_functions_publish() -> None:
     transform, projector = (EphemeralMetrics(namespace=NAMESPACE, service="counted") for _ in range(2))
     count_events(transform, SES_TYPES)
-    count(transform, {"Dropped": 0, "Failed": 0})  # what its handler adds; its own tests see to that
+    count(transform, {"Dropped": 0, "Failed": 0})  # added by its handler, which has its own tests
     count_projected(projector, BatchResult(counts=Counts(events=Counter(bounce=1, complaint=1))))
     assert len(transform.metric_set) == usage.TRANSFORM_METRICS
     assert len(projector.metric_set) == usage.PROJECTOR_METRICS

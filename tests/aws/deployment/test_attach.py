@@ -1,4 +1,4 @@
-"""A set that was there before gets the destinations to a deployment: once, and none of anybody else's is lost."""
+"""Attaching an existing configuration set: its destinations are created once, and other destinations are kept."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -65,12 +65,12 @@ def a_topic(name: str) -> dict[str, Any]:
     return {"Name": name, "Enabled": True, "MatchingEventTypes": ["BOUNCE"], "SnsDestination": {"TopicArn": "arn:sns"}}
 
 
-def steps_for(there: Sequence[Any], *, tracks: bool = False, replace: bool = False) -> tuple[AttachStep, ...]:
-    return plan_attachment(event_destinations(STACK, tracks=tracks), there, replace=replace)
+def steps_for(existing: Sequence[Any], *, tracks: bool = False, replace: bool = False) -> tuple[AttachStep, ...]:
+    return plan_attachment(event_destinations(STACK, tracks=tracks), existing, replace=replace)
 
 
 def attached(ses: FakeSes, *, tracks: bool = False, replace: bool = False) -> list[AttachAction]:
-    """Attach the set, waiting for nothing, and return what was done."""
+    """Attach the set without waiting, and return the actions."""
     client = ses.client()
     steps = steps_for(existing_destinations(client, SET) or (), tracks=tracks, replace=replace)
     attach(client, SET, steps, wait=lambda _: None)
@@ -81,13 +81,14 @@ def test_a_set_gets_both_and_a_second_time_nothing_is_done() -> None:
     ses = FakeSes({SET: [a_topic("mine")]})
     assert attached(ses) == [AttachAction.CREATED, AttachAction.CREATED]
     after = {
-        one: {**there, "MatchingEventTypes": {*there["MatchingEventTypes"]}} for one, there in ses.sets[SET].items()
+        name: {**destination, "MatchingEventTypes": {*destination["MatchingEventTypes"]}}
+        for name, destination in ses.sets[SET].items()
     }
     assert after["mine"] == a_topic("mine") | {"MatchingEventTypes": {"BOUNCE"}}
     assert after["archive"] == an_archive() | {"MatchingEventTypes": {*QUIET_TYPES}}
     assert after["feedback"] == a_feedback() | {"MatchingEventTypes": {"BOUNCE", "COMPLAINT"}}
     changes = ses.changes()
-    assert attached(ses) == [AttachAction.LEFT, AttachAction.LEFT]
+    assert attached(ses) == [AttachAction.UNCHANGED, AttachAction.UNCHANGED]
     assert ses.changes() == changes
 
 
@@ -96,16 +97,16 @@ def test_they_are_those_that_the_template_makes_for_its_own_set() -> None:
     for destination, name in zip(
         event_destinations(STACK, tracks=True), ("ArchiveDestination", "FeedbackDestination"), strict=True
     ):
-        made = resources[name]["Properties"]["EventDestination"]
-        assert made["Name"] == destination.name
-        types = made["MatchingEventTypes"]
+        declared = resources[name]["Properties"]["EventDestination"]
+        assert declared["Name"] == destination.name
+        types = declared["MatchingEventTypes"]
         tracked = types["Fn::If"][1] if isinstance(types, dict) else types
-        assert {_screaming(one) for one in tracked} == destination.types
+        assert {_upper_snake(one) for one in tracked} == destination.types
         if isinstance(types, dict):
-            assert {_screaming(one) for one in types["Fn::If"][2]} == destination.types - ENGAGEMENT_TYPES
+            assert {_upper_snake(one) for one in types["Fn::If"][2]} == destination.types - ENGAGEMENT_TYPES
 
 
-def _screaming(name: str) -> str:
+def _upper_snake(name: str) -> str:
     return "".join(f"_{letter}" if letter.isupper() else letter.upper() for letter in name)
 
 
@@ -128,8 +129,8 @@ def test_a_set_that_leads_elsewhere_says_nothing_about_tracking() -> None:
 )
 def test_one_that_leads_here_but_differs_is_updated(change: dict[str, Any]) -> None:
     ses = FakeSes({SET: [an_archive(**change), a_feedback()]})
-    assert attached(ses) == [AttachAction.UPDATED, AttachAction.LEFT]
-    assert attached(ses) == [AttachAction.LEFT, AttachAction.LEFT]
+    assert attached(ses) == [AttachAction.UPDATED, AttachAction.UNCHANGED]
+    assert attached(ses) == [AttachAction.UNCHANGED, AttachAction.UNCHANGED]
     assert ses.changes() == ["update_configuration_set_event_destination"]
 
 
@@ -138,7 +139,7 @@ def test_one_of_another_name_that_does_the_same_is_enough() -> None:
     ses = FakeSes(
         {SET: [an_archive(name="all"), a_feedback(name="bus", MatchingEventTypes=["BOUNCE", "COMPLAINT", "SEND"])]}
     )
-    assert attached(ses) == [AttachAction.LEFT, AttachAction.LEFT]
+    assert attached(ses) == [AttachAction.UNCHANGED, AttachAction.UNCHANGED]
     assert ses.changes() == []
 
 
@@ -147,7 +148,7 @@ def test_one_of_another_name_that_does_the_same_is_enough() -> None:
 )
 def test_one_of_its_name_that_leads_elsewhere_is_replaced_only_where_that_is_said(other: dict[str, Any]) -> None:
     ses = FakeSes({SET: [other]})
-    with pytest.raises(UsageError, match=r"archive leads elsewhere, to arn:.*--replace"):
+    with pytest.raises(UsageError, match=r"archive of the configuration set sends to arn:.*--replace"):
         attached(ses)
     assert ses.changes() == []
     assert attached(ses, replace=True) == [AttachAction.REPLACED, AttachAction.CREATED]
@@ -156,14 +157,14 @@ def test_one_of_its_name_that_leads_elsewhere_is_replaced_only_where_that_is_sai
 
 
 def test_more_than_a_set_can_have_are_refused_before_any_is_made() -> None:
-    with pytest.raises(UsageError, match="has 9 destinations, and SES allows 10"):
+    with pytest.raises(InvalidInput, match="has 9 destinations, and SES allows 10"):
         steps_for([a_topic(f"topic-{number}") for number in range(9)])
     assert len(steps_for([a_topic(f"topic-{number}") for number in range(8)])) == 2
 
 
 def test_a_role_that_ses_cannot_use_yet_is_waited_for() -> None:
     ses, waits, words = FakeSes({SET: []}, refuses=["BadRequestException"] * 3), list[float](), list[str]()
-    attach(ses.client(), SET, steps_for([]), told=words.append, wait=waits.append)
+    attach(ses.client(), SET, steps_for([]), report=words.append, wait=waits.append)
     assert {*ses.sets[SET]} == {"archive", "feedback"}
     assert len(waits) == 3
     assert "role" in words[0]
@@ -171,7 +172,7 @@ def test_a_role_that_ses_cannot_use_yet_is_waited_for() -> None:
 
 def test_a_role_that_is_replaced_is_waited_for_too() -> None:
     ses = FakeSes({SET: [an_archive(stream="arn:another"), a_feedback()]}, refuses=["BadRequestException"])
-    assert attached(ses, replace=True) == [AttachAction.REPLACED, AttachAction.LEFT]
+    assert attached(ses, replace=True) == [AttachAction.REPLACED, AttachAction.UNCHANGED]
     assert ses.sets[SET]["archive"]["KinesisFirehoseDestination"]["DeliveryStreamArn"] == STREAM
 
 

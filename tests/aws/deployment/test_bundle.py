@@ -1,4 +1,4 @@
-"""The Lambdas' bundle: complete, small, for their processor, and the same bytes wherever it is built."""
+"""The Lambda bundle: complete, small, built for Lambda's processor, and reproducible byte for byte."""
 
 import json
 import os
@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from pipeline.aws.deployment import bundle as bundling
-from pipeline.aws.deployment.bundle import Bundle, build_bundle, source_files, to_zip, unzip
-from pipeline.aws.deployment.template import Runtime, load_template
+from pipeline.aws.deployment.bundle import Bundle, build_bundle, source_files, to_zip, unzip_wheel
+from pipeline.aws.deployment.template import LambdaRuntime, load_template
 from pipeline.errors import UsageError
 from tests.acceptance.emulators.ministack import ROOT
 from tests.support.builders import a_bounce, a_delivery
@@ -25,18 +25,18 @@ from tests.support.lambda_events import a_firehose_event, a_kinesis_event
 from tests.support.wheels import FOLDER, from_folder
 
 MAX_BYTES = 15_000_000
-LAMBDA = Runtime(python="3.14", architecture="arm64")
+LAMBDA = LambdaRuntime(python="3.14", architecture="arm64")
 OTHERS = [f"python3.{minor}" for minor in range(11, 16)]
 SAMPLES = {
     "pipeline.aws.lambdas.transform": a_firehose_event(a_bounce()),
-    "pipeline.aws.lambdas.projector": a_kinesis_event(a_delivery()),  # which is no feedback, so no table is asked
+    "pipeline.aws.lambdas.projector": a_kinesis_event(a_delivery()),  # not feedback, so no table is read
 }
 ANSWERS = {
     "pipeline.aws.lambdas.transform": lambda answer: answer["records"][0]["result"] == "Ok",
     "pipeline.aws.lambdas.projector": lambda answer: answer == {"batchItemFailures": []},
 }
 
-# What Lambda's runtime brings beside Python itself.
+# Packages of Lambda's runtime beside Python itself.
 RUNTIME = ("boto3", "botocore", "s3transfer", "dateutil", "six.py", "urllib3")
 
 CALL = """
@@ -53,12 +53,11 @@ print("\\n" + json.dumps({"answer": answer, "modules": sorted(sys.modules)}))
 PACK = """
 import hashlib, sys
 from pathlib import Path
-from pipeline.aws.deployment.archive import archived, unpacked
-from pipeline.aws.deployment.source import sources
-files = sources(sys.argv[2:])
+from pipeline.aws.deployment.bundle import source_files, to_zip, unzip_wheel
+files = source_files(sys.argv[2:])
 for file in sorted(Path(sys.argv[1]).glob("*.whl")):
-    files |= unpacked(file)
-print(hashlib.sha256(archived(files)).hexdigest())
+    files |= unzip_wheel(file)
+print(hashlib.sha256(to_zip(files)).hexdigest())
 """
 
 
@@ -75,9 +74,9 @@ def bundle(_libraries: None) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def ours(_libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unpacked(_libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle for this machine, unpacked."""
-    folder = tmp_path_factory.mktemp("ours")
+    folder = tmp_path_factory.mktemp("unpacked")
     with zipfile.ZipFile(BytesIO(build_bundle(runtime=None).data)) as archive:
         archive.extractall(folder)
     return folder
@@ -156,13 +155,15 @@ def test_every_python_builds_the_same_bytes(python: str, bundle: Bundle, tmp_pat
 
 
 @pytest.mark.parametrize("module", SAMPLES)
-def test_a_handler_answers_where_nothing_is_installed_but_the_bundle(module: str, ours: Path, tmp_path: Path) -> None:
+def test_a_handler_answers_where_nothing_is_installed_but_the_bundle(
+    module: str, unpacked: Path, tmp_path: Path
+) -> None:
     """Nor is it this project's checkout that answers; boto3 is the runtime's."""
     for name in RUNTIME:
         found = next(Path(folder) / name for folder in sys.path if (Path(folder) / name).exists())
         (tmp_path / name).symlink_to(found)
     called = subprocess.run(  # noqa: S603 - this very Python
-        [sys.executable, "-I", "-S", "-c", CALL, module, str(ours), str(tmp_path)],
+        [sys.executable, "-I", "-S", "-c", CALL, module, str(unpacked), str(tmp_path)],
         env={"MAILFOLD_TABLE": "table", "MAILFOLD_BUCKET": "bucket", "AWS_DEFAULT_REGION": "eu-west-1"},
         input=json.dumps(SAMPLES[module]),
         cwd=tmp_path,
@@ -172,9 +173,9 @@ def test_a_handler_answers_where_nothing_is_installed_but_the_bundle(module: str
         timeout=60,
     )
     assert called.returncode == 0, called.stderr
-    told: Any = json.loads(called.stdout.splitlines()[-1])
-    assert ANSWERS[module](told["answer"])
-    own = {name for name in told["modules"] if name.partition(".")[0] == "pipeline"}
+    output: Any = json.loads(called.stdout.splitlines()[-1])
+    assert ANSWERS[module](output["answer"])
+    own = {name for name in output["modules"] if name.partition(".")[0] == "pipeline"}
     assert own
     assert own <= {
         path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in source_files([module])
@@ -184,12 +185,10 @@ def test_a_handler_answers_where_nothing_is_installed_but_the_bundle(module: str
 def test_what_is_imported_later_or_for_types_alone_is_found_too() -> None:
     found = source_files(["pipeline.aws.stack"])
     assert set(found) == {"pipeline/__init__.py", "pipeline/aws/__init__.py"} | {
-        f"pipeline/{name}.py" for name in ("errors", "aws/stack", "aws/refusal")
+        f"pipeline/{name}.py" for name in ("errors", "aws/stack", "aws/errors")
     }
     assert "pipeline/aws/deployment/bundle.py" in source_files(["pipeline.cli.deploy"])
-    assert "pipeline/aws/archive/schema.py" in source_files(
-        ["pipeline.aws.archive.schema"]
-    )  # `from pipeline.aws import glue_type`
+    assert "pipeline/aws/archive/schema.py" in source_files(["pipeline.aws.archive.firehose"])
 
 
 def test_what_is_deployed_is_what_the_tests_run_with() -> None:
@@ -202,7 +201,7 @@ def test_a_wheels_programs_are_left_out_and_its_modules_put_where_they_are_found
     with zipfile.ZipFile(tmp_path / "a.whl", "w") as archive:
         for name in ("a/", "a/b.py", "a-1.data/scripts/run", "a-1.data/purelib/c.py", "a-1.data/platlib/d.so"):
             archive.writestr(name, name)
-    assert sorted(unzip(tmp_path / "a.whl")) == ["a/b.py", "c.py", "d.so"]
+    assert sorted(unzip_wheel(tmp_path / "a.whl")) == ["a/b.py", "c.py", "d.so"]
 
 
 def test_files_in_any_order_make_the_same_archive() -> None:
@@ -215,13 +214,13 @@ def test_a_library_that_is_not_the_locked_one_is_refused(tmp_path: Path, monkeyp
     for file in FOLDER.glob("*.whl"):
         links.joinpath(file.name).write_bytes(file.read_bytes() + b"!" * file.name.startswith("idna"))
     monkeypatch.setenv("PIP_FIND_LINKS", str(links))
-    with pytest.raises(UsageError, match=r"pip cannot fetch .* for python3.14 on arm64: .* DO NOT MATCH THE HASHES"):
+    with pytest.raises(UsageError, match=r"pip cannot download .* for python3.14 on arm64: .* DO NOT MATCH THE HASHES"):
         build_bundle(runtime=LAMBDA)
 
 
 def test_a_runtime_that_no_wheel_is_for_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match=r"for python3.99 on arm64: .*No matching distribution found for msgspec"):
-        build_bundle(runtime=Runtime(python="3.99", architecture="arm64"))
+        build_bundle(runtime=LambdaRuntime(python="3.99", architecture="arm64"))
 
 
 def test_a_python_without_pip_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +230,7 @@ def test_a_python_without_pip_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 
 
 def _runs(python: str) -> bool:
-    """Tell whether there is such a Python; a version manager's stand-in for one that is not there ends badly."""
+    """Return True if this Python runs. A version manager may only have a placeholder that fails."""
     if which(python) is None:
         return False
     return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603 - a Python of this machine

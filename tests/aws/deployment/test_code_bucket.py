@@ -1,4 +1,4 @@
-"""The bucket that code goes through is this account's, closed to others, and never somebody else's."""
+"""The bucket for code belongs to the deploying account, is private, and is never another account's."""
 
 import json
 from base64 import b64encode
@@ -41,7 +41,7 @@ def test_what_s3_takes_as_a_name_is_taken(name: str) -> None:
     "name", ["", "ab", "a" * 64, "My-code", "my code", "-code", "code.", "a..b", "s3://x", "1.2.3.4"]
 )
 def test_what_s3_never_takes_as_a_name_is_told_at_once(name: str) -> None:
-    with pytest.raises(UsageError, match=r"no name for a bucket"):
+    with pytest.raises(UsageError, match=r"invalid bucket name"):
         check_bucket_name(name)
 
 
@@ -79,18 +79,18 @@ def test_somebody_elses_bucket_is_refused_and_every_call_says_whose_it_must_be(s
     s3, stubber = stubbed
     owner = {"ExpectedBucketOwner": ACCOUNT}
     stubber.add_client_error("head_bucket", "403", "Forbidden", 403, expected_params={"Bucket": MINE.name, **owner})
-    with pytest.raises(UsageError, match="my-code is not of the account 123456789012"):
+    with pytest.raises(AccessDenied, match="the account 123456789012 does not own the bucket, name another"):
         ensure_bucket(s3, MINE)
-    where = {"Bucket": MINE.name, "Key": "key", **owner}
+    location = {"Bucket": MINE.name, "Key": "key", **owner}
     stubber.add_client_error(
-        "head_object", "403", "Forbidden", 403, expected_params={**where, "ChecksumMode": "ENABLED"}
+        "head_object", "403", "Forbidden", 403, expected_params={**location, "ChecksumMode": "ENABLED"}
     )
     stubber.add_client_error(
         "put_object",
         "AccessDenied",
         "no",
         403,
-        expected_params={**where, "Body": b"data", "ChecksumSHA256": sha256_in_base64(b"data")},
+        expected_params={**location, "Body": b"data", "ChecksumSHA256": sha256_in_base64(b"data")},
     )
     with pytest.raises(AccessDenied, match="AWS denies uploading key to the bucket my-code"):
         upload(s3, MINE, key="key", data=b"data")
@@ -107,7 +107,7 @@ def test_a_name_that_somebody_took_meanwhile_is_refused(stubbed: tuple[Any, Stub
 def test_a_bucket_elsewhere_is_refused(stubbed: tuple[Any, Stubber]) -> None:
     s3, stubber = stubbed
     stubber.add_response("head_bucket", {"BucketRegion": "us-east-1"})
-    with pytest.raises(UsageError, match="is in us-east-1, and Lambda takes code from eu-west-1 only"):
+    with pytest.raises(UsageError, match="is in us-east-1, and Lambda reads code only from eu-west-1"):
         ensure_bucket(s3, MINE)
 
 
@@ -126,7 +126,7 @@ def test_what_is_there_already_is_not_uploaded_again_and_what_is_there_in_part_i
     s3.put_object(Bucket=MINE.name, Key="key", Body=b"da")
     upload(s3, MINE, key="key", data=b"data")
     first = s3.head_object(Bucket=MINE.name, Key="key")["LastModified"]
-    with Stubber(s3) as stubber:  # one look, and no more
+    with Stubber(s3) as stubber:  # one request, and no more
         stubber.add_response("head_object", {"ChecksumSHA256": sha256_in_base64(b"data"), "LastModified": first})
         upload(s3, MINE, key="key", data=b"data")
     assert s3.get_object(Bucket=MINE.name, Key="key")["Body"].read() == b"data"

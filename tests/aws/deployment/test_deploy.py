@@ -1,4 +1,4 @@
-"""A deployment, step by step: what is asked of AWS, in which order, and what is left where nobody goes on."""
+"""A deployment step by step: requests to AWS, their order, and what an abandoned deployment leaves behind."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pipeline.aws.dynamodb import table_definition
 from pipeline.aws.stack import SuppressionTables
 from pipeline.errors import DeploymentFailed
 from tests.support.fake_athena import FakeAthena
-from tests.support.fake_cloudformation import NAME, OURS, OUTPUTS, FakeCloudFormation, a_step
+from tests.support.fake_cloudformation import MAILFOLD_PARAMETERS, NAME, OUTPUTS, FakeCloudFormation, a_step
 from tests.support.fake_service import client
 from tests.support.one_deployment import BUCKET, BUNDLE, CHANGES, MADE, UPDATED, AnOperator, deployed, live_tables
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.usefixtures("beside_cloudformation")
 
 
 def parameters(cloudformation: FakeCloudFormation) -> dict[str, Any]:
-    given = cloudformation.asked("create_change_set")["Parameters"]
-    return {one["ParameterKey"]: one.get("ParameterValue", one.get("UsePreviousValue")) for one in given}
+    values = cloudformation.asked("create_change_set")["Parameters"]
+    return {value["ParameterKey"]: value.get("ParameterValue", value.get("UsePreviousValue")) for value in values}
 
 
 def test_a_stack_that_is_not_there_is_made_from_what_was_uploaded() -> None:
@@ -49,9 +49,9 @@ def test_what_is_asked_again_since_no_answer_came_is_known_for_the_same() -> Non
 def test_what_would_change_is_shown_before_it_is_done_and_then_what_happens_in_order() -> None:
     cloudformation, operator = FakeCloudFormation(changes=CHANGES, steps=MADE), AnOperator()
     deployed(cloudformation, operator=operator)
-    [found] = operator.found
-    assert found is not None
-    assert [change.logical_id for change in found.changes] == ["LogBucket", "Transform"]
+    [change_set] = operator.change_sets
+    assert change_set is not None
+    assert [change.logical_id for change in change_set.changes] == ["LogBucket", "Transform"]
     assert [(event.logical_id, event.status) for event in operator.events] == [
         (NAME, "CREATE_IN_PROGRESS"),
         ("LogBucket", "CREATE_COMPLETE"),
@@ -70,7 +70,7 @@ def test_a_stack_that_was_made_is_protected_and_its_table_is_live() -> None:
 def test_an_update_leaves_what_is_not_given_as_it_was_and_the_live_table_too() -> None:
     client("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value='{"live":"another"}', Type="String")
     client("dynamodb").create_table(**table_definition("another"))
-    before = OURS | {"StreamShards": "2", "NoLongerThere": "1"}
+    before = MAILFOLD_PARAMETERS | {"StreamShards": "2", "NoLongerThere": "1"}
     cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", parameters=before, changes=CHANGES, steps=UPDATED)
     deployed(cloudformation, parameters={"AlarmEmail": "ann@example.com"})
     assert cloudformation.asked("create_change_set")["ChangeSetType"] == "UPDATE"
@@ -87,7 +87,7 @@ def test_an_update_leaves_what_is_not_given_as_it_was_and_the_live_table_too() -
 def test_a_parameter_that_names_a_table_which_is_gone_is_no_deployment_that_works(tables: str) -> None:
     """A stack of the same name left it, and its table was deleted: feedback would wait until it is lost."""
     client("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value=tables, Type="String")
-    with pytest.raises(DeploymentFailed, match=r"not there, .*: gone; delete it with `aws ssm delete-parameter "):
+    with pytest.raises(DeploymentFailed, match=r"do not exist, .*: gone. Delete it with `aws ssm delete-parameter "):
         deployed(FakeCloudFormation(changes=CHANGES, steps=MADE))
     client("ssm").delete_parameter(Name=OUTPUTS["TablesParameter"])
     assert deployed(FakeCloudFormation(status="CREATE_COMPLETE")) is not None
@@ -109,7 +109,7 @@ def test_the_end_is_the_new_one_and_not_that_of_an_older_change() -> None:
 def test_a_dry_run_leaves_nothing_but_what_was_uploaded(status: str | None) -> None:
     cloudformation, operator = FakeCloudFormation(status=status, changes=CHANGES), AnOperator()
     assert deployed(cloudformation, operator=operator, dry_run=True) is None
-    assert operator.found[0] is not None
+    assert operator.change_sets[0] is not None
     assert (cloudformation.status, cloudformation.change_sets) == (status, [])
     assert "execute_change_set" not in cloudformation.operations()
     assert live_tables() is None
@@ -118,12 +118,12 @@ def test_a_dry_run_leaves_nothing_but_what_was_uploaded(status: str | None) -> N
 @pytest.mark.parametrize("status", [None, "UPDATE_COMPLETE"])
 def test_without_consent_nothing_is_done_and_nothing_left(status: str | None) -> None:
     cloudformation = FakeCloudFormation(status=status, changes=CHANGES)
-    assert deployed(cloudformation, operator=AnOperator(agrees=False)) is None
+    assert deployed(cloudformation, operator=AnOperator(confirms=False)) is None
     assert (cloudformation.status, cloudformation.change_sets) == (status, [])
     assert "execute_change_set" not in cloudformation.operations()
 
 
-@pytest.mark.parametrize("operation", ["describe_change_set", "changes", "agrees"])
+@pytest.mark.parametrize("operation", ["describe_change_set", "show_changes", "confirm"])
 def test_an_interrupt_before_anything_was_done_leaves_nothing(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cloudformation, operator = FakeCloudFormation(changes=CHANGES), AnOperator()
     if hasattr(operator, operation):
@@ -138,7 +138,7 @@ def test_an_interrupt_before_anything_was_done_leaves_nothing(operation: str, mo
 def test_where_nothing_would_change_what_stands_beside_the_stack_is_still_completed() -> None:
     cloudformation, operator = FakeCloudFormation(status="CREATE_COMPLETE"), AnOperator()
     assert deployed(cloudformation, operator=operator) is not None
-    assert operator.found == [None]
+    assert operator.change_sets == [None]
     assert cloudformation.protected
     assert live_tables() is not None
     assert cloudformation.change_sets == []

@@ -1,4 +1,4 @@
-"""What CloudFormation does is followed to its end, from wherever it began, and no longer than it may take."""
+"""Events of a stack are followed from any point to the end of the operation, within a time limit."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.support.fake_cloudformation import STACK_ID, FakeCloudFormation, a_ch
 
 
 def executed(*steps: list[object], status: str | None = "UPDATE_COMPLETE") -> tuple[FakeCloudFormation, str | None]:
-    """Return a stack that a change set was executed on, and its newest event before that."""
+    """Return a stack after a change set was executed on it, and its newest event before that."""
     cloudformation = FakeCloudFormation(status=status, changes=[a_change()], steps=steps)
     client = cloudformation.client()
     before = newest_event(client, stack_id=STACK_ID)
@@ -33,7 +33,7 @@ def test_a_stack_without_a_past_is_followed_from_its_beginning() -> None:
 
 def test_what_takes_too_long_is_told_and_that_it_goes_on() -> None:
     cloudformation, before = executed([a_step("UPDATE_IN_PROGRESS")])
-    with pytest.raises(DeploymentFailed, match="not at rest after 0 s; AWS goes on"):
+    with pytest.raises(DeploymentFailed, match="has not ended after 0 s: CloudFormation continues"):
         list(follow(cloudformation.client(), stack_id=STACK_ID, after=before, poll_seconds=0, timeout_seconds=0))
 
 

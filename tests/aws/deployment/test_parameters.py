@@ -1,4 +1,4 @@
-"""What a stack is deployed with is checked here, before anything is asked of AWS, and every mistake is named."""
+"""Name and parameters of a stack: mistakes are found before the first request to AWS, and all are reported."""
 
 import re
 from datetime import date
@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.aws.deployment.template import CODE, check_name, check_parameters, load_template, parameter_values
+from pipeline.aws.deployment.parameters import CODE, check_name, check_parameters, parameter_values
+from pipeline.aws.deployment.template import load_template
 from pipeline.errors import UsageError
 from tests.support import cloudformation
 
-GOOD = {
+VALID = {
     "AlarmEmail": ["", "ann@example.com"],
     "ConfigurationSets": ["", "bulk", "bulk, receipts"],
     "NotificationTopic": ["", "arn:aws:sns:eu-west-1:123456789012:bounces"],
@@ -21,7 +22,7 @@ GOOD = {
     "TrackEngagement": ["false"],
     "Policy": ["", '{"version":2}'],
 }
-WRONG = {
+INVALID = {
     "StreamShards": ["", "0", "-1", "1.5", "one", "1 "],
     "LogBufferSeconds": ["59", "901"],
     "TrackEngagement": ["yes", "True", ""],
@@ -33,8 +34,8 @@ WRONG = {
 }
 
 
-def pairs(of: dict[str, list[str]]) -> list[tuple[str, str]]:
-    return [(name, value) for name, values in of.items() for value in values]
+def pairs(values_by_name: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, values in values_by_name.items() for value in values]
 
 
 @pytest.mark.parametrize("name", ["mail", "m", "mail-2", "a" * 40])
@@ -46,16 +47,16 @@ def test_a_name_that_every_resource_can_bear_is_taken(name: str) -> None:
     "name", ["", "Mail", "2mail", "-mail", "mail_2", "mail.2", "mäil", "a" * 41, "mail\n", "mail 2"]
 )
 def test_any_other_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=r"no name for a stack: .*lower-case letters"):
+    with pytest.raises(UsageError, match=r"invalid stack name .*: use lower-case letters"):
         check_name(name)
 
 
-@pytest.mark.parametrize(("name", "value"), pairs(GOOD))
+@pytest.mark.parametrize(("name", "value"), pairs(VALID))
 def test_a_value_that_the_template_allows_is_taken(name: str, value: str) -> None:
     check_parameters({name: value}, template=load_template())
 
 
-@pytest.mark.parametrize(("name", "value"), pairs(WRONG))
+@pytest.mark.parametrize(("name", "value"), pairs(INVALID))
 def test_a_value_that_it_does_not_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(UsageError, match=f"^{name} (must|is)"):
         check_parameters({name: value}, template=load_template())
@@ -78,7 +79,7 @@ def test_every_mistake_is_named_and_no_address_is_shown() -> None:
         )
     problems = str(refused.value).split("; ")
     assert [problem.split()[0] for problem in problems] == ["StreamShards", "the", "CodeKey", "TrackEngagement"]
-    assert "no parameter AlarmMail, but AlarmEmail, " in problems[1]
+    assert "no parameter AlarmMail: use one of AlarmEmail, " in problems[1]
     assert "@" not in str(refused.value)
 
 
@@ -87,14 +88,14 @@ NAMES = st.sampled_from(sorted(load_template().parameters))
 
 @given(st.dictionaries(NAMES, st.text()), st.none() | st.dictionaries(st.one_of(NAMES, st.text()), st.text()))
 def test_what_is_given_is_set_what_was_there_is_kept_and_nothing_else_is_said(
-    given_now: dict[str, str], before: dict[str, str] | None
+    given_values: dict[str, str], previous: dict[str, str] | None
 ) -> None:
-    values = parameter_values(given_now, template=load_template(), previous=before)
-    said: dict[str, Any] = {one["ParameterKey"]: one.get("ParameterValue") for one in values}
-    assert len(said) == len(values)
-    assert {name: value for name, value in said.items() if value is not None} == given_now
-    kept = {one["ParameterKey"] for one in values if one.get("UsePreviousValue")}
-    assert kept == ((before or {}).keys() & load_template().parameters.keys()) - given_now.keys()
+    values = parameter_values(given_values, template=load_template(), previous=previous)
+    by_name: dict[str, Any] = {value["ParameterKey"]: value.get("ParameterValue") for value in values}
+    assert len(by_name) == len(values)
+    assert {name: value for name, value in by_name.items() if value is not None} == given_values
+    kept = {value["ParameterKey"] for value in values if value.get("UsePreviousValue")}
+    assert kept == ((previous or {}).keys() & load_template().parameters.keys()) - given_values.keys()
 
 
 def test_the_template_is_read_as_cloudformation_reads_it() -> None:
@@ -102,8 +103,9 @@ def test_the_template_is_read_as_cloudformation_reads_it() -> None:
     assert load_template().text == cloudformation.FILE.read_text(encoding="utf-8")
     assert load_template().parameters == document["Parameters"]
     assert load_template().parameters.keys() >= CODE
-    functions = [one["Properties"] for one in document["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
-    assert {(one["Runtime"], *one["Architectures"]) for one in functions} == {
+    resources = document["Resources"].values()
+    functions = [resource["Properties"] for resource in resources if resource["Type"] == "AWS::Lambda::Function"]
+    assert {(function["Runtime"], *function["Architectures"]) for function in functions} == {
         (f"python{load_template().runtime.python}", load_template().runtime.architecture)
     }
     assert {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Kinesis::Stream"} <= load_template().stateful
