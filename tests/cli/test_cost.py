@@ -17,11 +17,13 @@ def row(shown: str, part: str) -> list[str]:
 
 
 def cost(*options: str, emails: str = "500000") -> Any:
+    """Return the command's JSON."""
     [answer] = told("cost", "--emails-per-day", emails, "--json", *options)
     return answer
 
 
-def test_a_table_tells_each_part_the_sum_and_what_ses_itself_takes() -> None:
+def test_the_table_has_parts_total_and_the_cost_of_ses() -> None:
+    """The table has each part, the total and SES's own charge."""
     shown = good("cost", "--emails-per-day", "500000")
     assert row(shown, "log: Firehose, ingestion") == ["4.84", "4.84", "0.0003"]
     assert row(shown, "feedback: Kinesis, retention") == ["14.60", "14.60", "0.0010"]
@@ -34,12 +36,14 @@ def test_a_table_tells_each_part_the_sum_and_what_ses_itself_takes() -> None:
     ]
 
 
-def test_it_fits_a_terminal_of_80_columns() -> None:
+def test_the_table_fits_into_80_columns() -> None:
+    """A billion e-mails a day still fit."""
     shown = good("cost", "--emails-per-day", "1000000000")
     assert max(len(line) for line in shown.splitlines() if "│" in line) <= 80
 
 
-def test_assumptions_doubts_and_sources_are_told() -> None:
+def test_assumptions_and_sources_are_printed() -> None:
+    """The output names assumptions, uncertain and excluded costs, and the pages of the prices."""
     shown = good("cost", "--emails-per-day", "1000")
     for line in (
         "  2.3 events per e-mail, of 2,200 bytes",
@@ -52,7 +56,8 @@ def test_assumptions_doubts_and_sources_are_told() -> None:
         assert line in shown.splitlines()
 
 
-def test_options_change_what_is_assumed() -> None:
+def test_options_change_the_workload() -> None:
+    """Every option changes its field of the workload."""
     assert cost("--untracked")["workload"]["events_per_email"] == 2.0
     assert cost("--untracked", "--events-per-email", "5")["workload"]["events_per_email"] == 5.0
     options = ("--stream-mode", "ON_DEMAND", "--retention-days", "1", "--feedback-percent", "7.5", "--shards", "2")
@@ -72,7 +77,8 @@ def test_options_change_what_is_assumed() -> None:
     assert "stream of mode ON_DEMAND, retention 1 day\n" in good("cost", "--emails-per-day", "1", *options)
 
 
-def test_what_of_a_container_is_assumed_and_what_is_not_counted_is_told() -> None:
+def test_assumptions_depend_on_the_consumer() -> None:
+    """A container and a consumer elsewhere have their own assumptions and exclusions."""
     container = good("cost", "--emails-per-day", "1000", "--consumer", "container", "--tasks", "2").splitlines()
     assert row("\n".join(container), "feedback: consumer")[0] == "17.02"
     assert "  a container with 2 tasks of a quarter of a processor and 1 GB, arm64" in container
@@ -81,7 +87,8 @@ def test_what_of_a_container_is_assumed_and_what_is_not_counted_is_told() -> Non
     assert "  the machine that runs `mailfold consume`, its logs and its metrics" in elsewhere
 
 
-def test_a_program_is_answerusage_and_prices_too() -> None:
+def test_json_contains_usage_and_prices() -> None:
+    """The costs can be recalculated from usage and prices in the JSON."""
     answer = cost()
     assert answer["price_list"] == msgspec.to_builtins(price_list())
     assert sum(part["twelfth_usd"] for part in answer["costs"]) == pytest.approx(answer["twelfth_usd"])
@@ -95,23 +102,27 @@ def test_a_program_is_answerusage_and_prices_too() -> None:
     assert (answer["region"], answer["prices_are_of_region"]) == ("us-east-1", True)
 
 
-def test_nothing_sent_has_no_price_for_a_thousand() -> None:
+def test_without_mail_there_is_no_cost_per_thousand() -> None:
+    """The JSON has null, and the table an empty cell."""
     assert cost(emails="0")["twelfth_usd_per_1000_emails"] is None
     assert len(row(good("cost", "--emails-per-day", "0"), "total")) == 2
 
 
-def test_of_another_region_it_says_that_the_prices_are_not_its_own() -> None:
+def test_prices_of_another_region_are_pointed_out() -> None:
+    """The output says that the prices are those of us-east-1."""
     shown = good("cost", "--emails-per-day", "1000", "--region", "eu-central-1")
     assert "These are prices of us-east-1. Those of eu-central-1 differ and are not included" in shown
     assert "differ" not in good("cost", "--emails-per-day", "1000", "--region", "us-east-1")
     assert cost("--region", "eu-central-1")["prices_are_of_region"] is False
 
 
-def test_the_region_may_stand_before_the_command() -> None:
+def test_the_region_may_precede_the_command() -> None:
+    """The global option has the same effect."""
     assert "Those of eu-west-1 differ" in good("--region", "eu-west-1", "cost", "--emails-per-day", "1")
 
 
-def test_other_prices_are_taken_from_a_file_of_the_form_that_it_prints(tmp_path: Path) -> None:
+def test_prices_are_read_from_a_file_in_the_printed_form(tmp_path: Path) -> None:
+    """The printed price list, changed and saved, is accepted by --prices."""
     listed = cost()["price_list"]
     listed["region"] = "eu-central-1"
     listed["prices"]["kinesis_shard_hour"]["usd"] = 0.018
@@ -140,23 +151,27 @@ def test_other_prices_are_taken_from_a_file_of_the_form_that_it_prints(tmp_path:
         (["--emails-per-day", "1", "--retention-days", "5"], "--retention-days"),
     ],
 )
-def test_what_cannot_be_is_refused(options: list[str], named: str) -> None:
+def test_invalid_numbers_are_rejected(options: list[str], named: str) -> None:
+    """The message names the option."""
     result = run("cost", *options)
     assert result.exit_code == 2
     assert f"Invalid value for '{named}'" in result.stderr
 
 
-def test_without_a_number_it_is_misused() -> None:
+def test_the_number_of_emails_is_required() -> None:
+    """The exit code is 2."""
     result = run("cost")
     assert result.exit_code == 2
     assert "Missing option '--emails-per-day'" in result.stderr
 
 
-def test_a_region_that_is_not_there_is_refused() -> None:
+def test_an_unknown_region_is_rejected() -> None:
+    """The message suggests the closest region."""
     sentence = refused("cost", "--emails-per-day", "1", "--region", "eu-centrl-1")
     assert sentence == "SES does not send from the region 'eu-centrl-1': did you mean eu-central-1?"
 
 
-def test_no_account_and_no_profile_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_account_and_no_profile_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile that does not exist does not matter."""
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     assert cost("--region", "eu-west-1")["first_usd"] > 0

@@ -71,24 +71,27 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--stack", "mail"], "use --yes to apply the changes, or --dry-run to see them"),
     ],
 )
-def test_a_mistake_is_told_before_anything_is_asked_of_aws(arguments: list[str], words: str) -> None:
-    """There is neither a region nor are there credentials."""
+def test_mistakes_are_reported_without_a_request_to_aws(arguments: list[str], words: str) -> None:
+    """The test has neither a region nor credentials."""
     assert words in refused("deploy", *arguments)
 
 
-def test_without_credentials_it_says_what_to_set() -> None:
+def test_missing_credentials_name_the_variables_to_set() -> None:
+    """The message names the environment variables."""
     sentence = refused("deploy", "--stack", "mail", "--dry-run", "--region", REGION)
     assert sentence.startswith("boto3 is not set up: Unable to locate credentials. Set AWS_PROFILE")
 
 
-def test_without_a_region_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_region_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3's message about the region is shown."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "an-id")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-key")
     assert "You must specify a region" in refused("deploy", "--stack", "mail", "--dry-run")
 
 
 @pytest.mark.slow
-def test_a_cloud_that_is_away_is_an_outage_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_endpoint_is_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit code is 1, and the message names the request."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "an-id")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-key")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -97,12 +100,14 @@ def test_a_cloud_that_is_away_is_an_outage_in_one_sentence(monkeypatch: pytest.M
     assert "AWS is unavailable while reading the stack mail: EndpointConnectionError" in result.stderr
 
 
-def test_the_template_is_printed_as_it_is_without_aws() -> None:
+def test_the_template_is_printed_unchanged() -> None:
+    """--template-only needs no AWS."""
     shown = ended("deploy", "--template-only")
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, load_template().text, "")
 
 
-def test_the_bundle_is_written_as_it_would_be_uploaded(tmp_path: Path) -> None:
+def test_the_bundle_is_written_as_it_is_deployed(tmp_path: Path) -> None:
+    """The file has the bytes of the bundle, and the message has its hash."""
     file = tmp_path / "bundle.zip"
     with from_folder():
         result = run("deploy", "--bundle-only", str(file))
@@ -112,7 +117,8 @@ def test_the_bundle_is_written_as_it_would_be_uploaded(tmp_path: Path) -> None:
     assert file.read_bytes() == bundle.data
 
 
-def test_a_deployment_shows_changes_and_what_happened_then_its_outputs_and_what_is_left_to_do(stack: Any) -> None:
+def test_a_deployment_shows_changes_events_outputs_and_next_steps(stack: Any) -> None:
+    """Changes and outputs go to standard output, events and next steps to standard error."""
     cloudformation = stack(changes=ADDED, steps=CREATED)
     result = run("deploy", "--stack", "mail", "--yes", "--param", "AlarmEmail=ann@example.com")
     assert result.exit_code == 0, result.output
@@ -144,22 +150,23 @@ def test_a_deployment_shows_changes_and_what_happened_then_its_outputs_and_what_
         ),
     ],
 )
-def test_what_is_left_to_do_goes_by_what_was_asked_for_and_tells_no_address(
-    stack: Any, parameters: dict[str, str], words: str
-) -> None:
+def test_next_steps_depend_on_the_parameters(stack: Any, parameters: dict[str, str], words: str) -> None:
+    """The next steps depend on alarms and attached sets, and show no address."""
     stack(status="UPDATE_COMPLETE", parameters=MAILFOLD_PARAMETERS | parameters)
     result = run("deploy", "--stack", "mail", "--yes")
     assert words in result.stderr
     assert "ann@" not in result.output
 
 
-def test_outputs_as_json_are_all_that_is_written_to_standard_output(stack: Any) -> None:
+def test_outputs_as_json_are_the_only_standard_output(stack: Any) -> None:
+    """With --json standard output has one line."""
     stack(changes=ADDED, steps=CREATED)
     [result] = map(json.loads, good("deploy", "--stack", "mail", "--yes", "--json").splitlines())
     assert result == {"stack": "mail", "status": "CREATE_COMPLETE", "outputs": OUTPUTS}
 
 
-def test_a_dry_run_shows_what_would_change_and_leaves_nothing(stack: Any) -> None:
+def test_a_dry_run_shows_the_changes_and_leaves_nothing(stack: Any) -> None:
+    """The change set and its empty stack are deleted."""
     cloudformation = stack(changes=ADDED)
     assert "2 resources of the stack would change" in good("deploy", "--stack", "mail", "--dry-run")
     assert (cloudformation.status, cloudformation.change_sets) == (None, [])
@@ -167,13 +174,15 @@ def test_a_dry_run_shows_what_would_change_and_leaves_nothing(stack: Any) -> Non
 
 @pytest.mark.parametrize("changes", [ADDED, []])
 def test_a_dry_run_as_json_lists_the_changes(stack: Any, changes: list[Any]) -> None:
+    """With --json a dry run prints every change, or an empty list."""
     stack(status="UPDATE_COMPLETE", changes=changes)
     [result] = map(json.loads, good("deploy", "--stack", "mail", "--dry-run", "--json").splitlines())
     names = [change["ResourceChange"]["LogicalResourceId"] for change in changes]
     assert [change["logical_id"] for change in result["changes"]] == names
 
 
-def test_where_nothing_would_change_it_says_so(stack: Any) -> None:
+def test_a_stack_without_changes_is_reported(stack: Any) -> None:
+    """The message names the stack."""
     stack(status="UPDATE_COMPLETE")
     assert "the stack mail has no changes" in good("deploy", "--stack", "mail", "--yes")
 
@@ -194,7 +203,8 @@ def test_where_nothing_would_change_it_says_so(stack: Any) -> None:
         ({"action": "Remove", "policy": ""}, "It would be retained outside the stack."),
     ],
 )
-def test_what_holds_data_does_not_go_unnoticed(stack: Any, change: dict[str, str], warning: str) -> None:
+def test_removed_resources_with_data_cause_a_warning(stack: Any, change: dict[str, str], warning: str) -> None:
+    """The warning says whether data is deleted or retained, by AWS's policy action."""
     more = {"Replacement": change.get("replacement", "False")}
     if policy := change["policy"]:
         more["PolicyAction"] = policy
@@ -213,12 +223,14 @@ def test_what_holds_data_does_not_go_unnoticed(stack: Any, change: dict[str, str
         a_change("Add", "SuppressionTable", "AWS::DynamoDB::Table"),
     ],
 )
-def test_nothing_else_is_warned_of(stack: Any, harmless: Any) -> None:
+def test_other_changes_cause_no_warning(stack: Any, harmless: Any) -> None:
+    """New or kept resources with data, and replaced ones without, cause no warning."""
     stack(status="UPDATE_COMPLETE", changes=[harmless])
     assert "WARNING" not in good("deploy", "--stack", "mail", "--dry-run")
 
 
-def test_who_says_no_has_changed_nothing(stack: Any, terminal: None) -> None:
+def test_a_declined_deployment_changes_nothing(stack: Any, terminal: None) -> None:
+    """The question names region and account."""
     cloudformation = stack(status="UPDATE_COMPLETE", changes=ADDED)
     result = run("deploy", "--stack", "mail", given="n\n")
     assert result.exit_code == 0
@@ -227,13 +239,15 @@ def test_who_says_no_has_changed_nothing(stack: Any, terminal: None) -> None:
     assert "execute_change_set" not in cloudformation.operations()
 
 
-def test_who_says_yes_has_it_done(stack: Any, terminal: None) -> None:
+def test_a_confirmed_deployment_is_executed(stack: Any, terminal: None) -> None:
+    """The stack is created and protected."""
     cloudformation = stack(changes=ADDED, steps=CREATED)
     assert "SuppressionTable" in good("deploy", "--stack", "mail", given="y\n")
     assert cloudformation.protected
 
 
-def test_a_stack_whose_making_failed_is_deleted_if_that_is_agreed_to(stack: Any, terminal: None) -> None:
+def test_a_failed_stack_is_deleted_after_confirmation(stack: Any, terminal: None) -> None:
+    """Without confirmation the message has the command that deletes the stack."""
     stack(status="ROLLBACK_COMPLETE", changes=ADDED)
     result = run("deploy", "--stack", "mail", given="n\n")
     assert result.exit_code == 1
@@ -244,7 +258,8 @@ def test_a_stack_whose_making_failed_is_deleted_if_that_is_agreed_to(stack: Any,
     assert cloudformation.status == "CREATE_COMPLETE"
 
 
-def test_a_failure_ends_in_the_first_reason_that_aws_gives(stack: Any) -> None:
+def test_a_failure_ends_with_the_first_reason(stack: Any) -> None:
+    """The last line names the resource that failed first, and AWS's reason."""
     failed = [[a_step("CREATE_FAILED", "Transform", "No role"), a_step("ROLLBACK_COMPLETE")]]
     stack(changes=ADDED, steps=failed)
     result = run("deploy", "--stack", "mail", "--yes")
@@ -253,7 +268,8 @@ def test_a_failure_ends_in_the_first_reason_that_aws_gives(stack: Any) -> None:
     assert result.stderr.splitlines()[-1].startswith("mailfold: Transform (AWS::S3::Bucket) failed first: No role.")
 
 
-def test_an_interrupt_while_aws_is_at_it_says_that_it_goes_on_and_how_to_look(stack: Any) -> None:
+def test_an_interrupt_during_the_execution_names_the_command_to_follow(stack: Any) -> None:
+    """CloudFormation continues, and the message says how to follow it."""
     stack(status="UPDATE_COMPLETE", changes=ADDED, steps=[[a_step("UPDATE_IN_PROGRESS")]])
     result = interrupted()
     assert result.exit_code == 130
@@ -271,7 +287,8 @@ def interrupted() -> Any:
         return run("deploy", "--stack", "mail", "--yes")
 
 
-def test_an_interrupt_before_anything_was_done_says_nothing_of_the_kind(stack: Any) -> None:
+def test_an_interrupt_before_the_execution_prints_no_advice(stack: Any) -> None:
+    """Nothing continues, so nothing is said about it."""
     cloudformation = stack(status="UPDATE_COMPLETE", changes=ADDED)
     cloudformation.interrupts["describe_change_set"] = KeyboardInterrupt()
     result = run("deploy", "--stack", "mail", "--yes")

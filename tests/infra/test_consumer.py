@@ -29,10 +29,12 @@ BESIDE_HEAP_MEBIBYTES, PROCESS_MEBIBYTES = 256, 115
 
 
 def task() -> Any:
+    """Return the task definition."""
     return STACK.properties("ConsumerTask")
 
 
 def container() -> Any:
+    """Return the container definition."""
     (definition,) = task()["ContainerDefinitions"]
     return definition
 
@@ -47,16 +49,19 @@ def probe(port: int) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.fixture
 def health() -> HealthMonitor:
+    """Health state of one worker."""
     return HealthMonitor(workers=1)
 
 
 @pytest.fixture
 def port(health: HealthMonitor) -> Iterator[int]:
+    """Port of a health server."""
     with HealthServer(health.overview, port=0) as endpoint:
         yield int(endpoint.url.rpartition(":")[2])
 
 
-def test_it_reads_the_stacks_stream_into_the_stacks_table() -> None:
+def test_the_environment_names_stream_table_and_bucket() -> None:
+    """The settings are parsed with the names of the deployed resources."""
     names = {"{FeedbackStream}": "mail-stream", "{SuppressionTable}": "mail-table", "{LogBucket}": "mail-bucket"}
     environment = {name: names.get(value, value) for name, value in environments()["ConsumerTask"].items()}
     projector, consumer = settings.read_consumer_settings(environment)
@@ -66,20 +71,23 @@ def test_it_reads_the_stacks_stream_into_the_stacks_table() -> None:
     assert container()["Command"] == ["consume"]
 
 
-def test_every_variable_is_one_that_is_read() -> None:
+def test_every_variable_is_a_known_setting_or_option() -> None:
+    """The task sets no variable that the command does not read."""
     read = {value for name, value in vars(settings).items() if name.isupper() and isinstance(value, str)}
     read |= {option.envvar for hint in vars(consume).values() for option in getattr(hint, "__metadata__", ())}
     assert set(environments()["ConsumerTask"]) - {"AWS_REGION"} <= read
 
 
-def test_it_gets_the_policy_that_the_projector_gets() -> None:
+def test_the_container_has_a_policy_only_if_given() -> None:
+    """Without the parameter the default policy applies."""
     policy = '{"version":2}'
     (definition,) = consumed_by("container", Policy=policy).properties("ConsumerTask")["ContainerDefinitions"]
     assert {"Name": settings.POLICY, "Value": policy} in definition["Environment"]
     assert settings.POLICY not in environments()["ConsumerTask"]
 
 
-def test_its_counts_are_those_that_the_alarms_on_the_projector_watch(published_by: dict[str, set[Metric]]) -> None:
+def test_the_container_publishes_the_metrics_of_the_alarms(published_by: dict[str, set[Metric]]) -> None:
+    """The alarms on the projector's metrics also cover the container."""
     watched = {
         (alarm["Namespace"], alarm["MetricName"], alarm["Dimensions"][0]["Value"])
         for alarm in STACK.of_type("AWS::CloudWatch::Alarm").values()
@@ -89,7 +97,8 @@ def test_its_counts_are_those_that_the_alarms_on_the_projector_watch(published_b
     assert watched <= published_by["ConsumerTask"]
 
 
-def test_its_log_goes_where_counts_become_metrics_and_forgets() -> None:
+def test_the_log_goes_to_cloudwatch_with_a_retention() -> None:
+    """Each line is an event, so that the embedded metric format works."""
     log = container()["LogConfiguration"]
     assert log["LogDriver"] == "awslogs"
     assert log["Options"]["awslogs-group"] == "{ConsumerLogs}"
@@ -98,7 +107,8 @@ def test_its_log_goes_where_counts_become_metrics_and_forgets() -> None:
     assert STACK.properties("ConsumerLogs") == {"RetentionInDays": "30"}
 
 
-def test_it_can_change_nothing_of_its_image_and_has_no_privileges() -> None:
+def test_the_container_is_read_only_and_unprivileged() -> None:
+    """The container runs as the image's user, with a read-only file system and without capabilities."""
     assert container()["ReadonlyRootFilesystem"] is True
     assert container()["User"].split(":") == ["10001", "10001"]
     assert container()["LinuxParameters"] == {"InitProcessEnabled": True, "Capabilities": {"Drop": ["ALL"]}}
@@ -108,7 +118,8 @@ def test_it_can_change_nothing_of_its_image_and_has_no_privileges() -> None:
     assert STACK.properties("ConsumerService").get("EnableExecuteCommand", False) is False
 
 
-def test_it_speaks_by_https_and_nobody_speaks_to_it() -> None:
+def test_the_security_group_allows_outgoing_https_only() -> None:
+    """There is no incoming rule, and descriptions have only the characters that EC2 accepts."""
     group = STACK.properties("ConsumerSecurityGroup")
     (egress,) = group["SecurityGroupEgress"]
     assert (egress["IpProtocol"], egress["FromPort"], egress["ToPort"]) == ("tcp", 443, 443)
@@ -124,36 +135,43 @@ def test_it_speaks_by_https_and_nobody_speaks_to_it() -> None:
     }
 
 
-def test_it_is_given_the_time_to_stop_that_it_takes() -> None:
+def test_the_task_has_time_to_stop() -> None:
+    """ECS waits longer than the command takes to stop, within Fargate's limit."""
     grace_seconds = float(environments()["ConsumerTask"]["MAILFOLD_GRACE"])
     assert grace_seconds + SLACK_SECONDS < container()["StopTimeout"] <= LONGEST_STOP_SECONDS
 
 
-def test_a_health_check_that_is_answered_well_passes(port: int) -> None:
+def test_the_health_check_passes_for_a_healthy_consumer(port: int) -> None:
+    """The command of the health check ends with 0."""
     assert probe(port).returncode == 0
 
 
-def test_a_health_check_that_is_answered_ill_fails(port: int, health: HealthMonitor) -> None:
+def test_the_health_check_fails_for_an_unhealthy_consumer(port: int, health: HealthMonitor) -> None:
+    """A worker that ended makes the health check fail."""
     health.ended(0, exit_code=1)
     assert probe(port).returncode != 0
 
 
-def test_a_health_check_that_nobody_answers_fails(closed_port: int) -> None:
+def test_the_health_check_fails_without_a_server(closed_port: int) -> None:
+    """A closed port makes the health check fail."""
     assert probe(closed_port).returncode != 0
 
 
 @pytest.fixture
 def closed_port() -> int:
+    """A port on which no server listens."""
     with HealthServer(HealthMonitor(workers=1).overview, port=0) as endpoint:
         return int(endpoint.url.rpartition(":")[2])
 
 
-def test_the_health_check_asks_where_the_command_listens() -> None:
+def test_the_health_check_uses_the_default_port() -> None:
+    """The URL is the default address of the command."""
     assert f"http://{LISTEN}:{PORT}/health" in container()["HealthCheck"]["Command"][-1]
     assert "MAILFOLD_HEALTH_PORT" not in environments()["ConsumerTask"]
 
 
-def test_a_task_that_cannot_work_ends_so_that_ecs_sees_it_and_takes_a_deployment_back() -> None:
+def test_a_broken_deployment_is_rolled_back() -> None:
+    """The command ends after some restarts, and the deployment has a circuit breaker."""
     assert int(environments()["ConsumerTask"]["MAILFOLD_RESTARTS"]) > 0
     configuration = STACK.properties("ConsumerService")["DeploymentConfiguration"]
     assert configuration["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
@@ -161,7 +179,8 @@ def test_a_task_that_cannot_work_ends_so_that_ecs_sees_it_and_takes_a_deployment
 
 
 @pytest.mark.parametrize("size", template()["Mappings"]["ConsumerSize"])
-def test_a_size_is_one_of_fargates_and_has_room_for_the_shards_that_it_is_said_to_have(size: str) -> None:
+def test_a_size_is_valid_and_has_memory_for_its_shards(size: str) -> None:
+    """Memory is within Fargate's range, and sufficient for the number of shards in the description."""
     sized = consumed_by("container", ConsumerSize=size).properties("ConsumerTask")
     least, most = FARGATE_MEBIBYTES[sized["Cpu"]]
     description = template()["Parameters"]["ConsumerSize"]["Description"].partition(f"{size} - ")[2]
@@ -170,37 +189,44 @@ def test_a_size_is_one_of_fargates_and_has_room_for_the_shards_that_it_is_said_t
     assert HEAP_MEBIBYTES + BESIDE_HEAP_MEBIBYTES + (shards + 1) * PROCESS_MEBIBYTES <= int(sized["Memory"])
 
 
-def test_the_architecture_is_the_images() -> None:
+def test_the_architecture_is_a_parameter() -> None:
+    """The default is ARM64."""
     intel = consumed_by("container", ConsumerArchitecture="X86_64").properties("ConsumerTask")
     assert task()["RuntimePlatform"] == {"CpuArchitecture": "ARM64", "OperatingSystemFamily": "LINUX"}
     assert intel["RuntimePlatform"]["CpuArchitecture"] == "X86_64"
 
 
-def test_there_are_as_many_tasks_as_asked_for() -> None:
+def test_the_number_of_tasks_is_a_parameter() -> None:
+    """The default is one task."""
     assert STACK.properties("ConsumerService")["DesiredCount"] == "1"
     assert consumed_by("container", ConsumerTasks="3").properties("ConsumerService")["DesiredCount"] == "3"
 
 
-def test_nothing_of_it_is_made_unless_asked_for() -> None:
+def test_other_consumers_need_no_ecs_resources() -> None:
+    """Without a container there is no resource of ECS or EC2."""
     for consumer in ("lambda", "elsewhere"):
         kinds = {resource["Type"] for resource in consumed_by(consumer).resources.values()}
         assert not {kind for kind in kinds if kind.startswith(("AWS::ECS::", "AWS::EC2::"))}
 
 
 @pytest.mark.parametrize("missing", ["ConsumerImage", "ConsumerVpc", "ConsumerSubnets"])
-def test_a_container_without_what_it_needs_is_refused_before_anything_is_made(missing: str) -> None:
+def test_a_container_requires_image_vpc_and_subnets(missing: str) -> None:
+    """A rule of the template rejects a container without one of them."""
     (violation,) = rule_violations(**{**CONTAINER, missing: ""})
     assert missing in violation
 
 
-def test_others_need_none_of_it() -> None:
+def test_other_consumers_violate_no_rule() -> None:
+    """Complete containers and other consumers are accepted."""
     assert rule_violations(**CONTAINER) == rule_violations(Consumer="elsewhere") == rule_violations() == []
 
 
-def test_deploy_takes_the_parameters() -> None:
+def test_deploy_accepts_the_parameters() -> None:
+    """The parameters of a container satisfy the check of `deploy`."""
     check_parameters(CONTAINER, template=load_template())
 
 
 def test_the_lease_table_is_named_after_the_stack() -> None:
+    """The application's name is also the name of the lease table."""
     assert environments()["ConsumerTask"]["MAILFOLD_APPLICATION"] == f"{NAME}-consumer"
     assert consumed_by("elsewhere").outputs["ConsumerApplication"]["Value"] == f"{NAME}-consumer"

@@ -27,6 +27,7 @@ IGNORE = (ROOT / ".dockerignore").read_text().splitlines()
 
 
 def sources() -> list[str]:
+    """Return the sources of all COPY instructions."""
     return [source for instruction in BUILD.all("COPY") for source in instruction.words[:-1]]
 
 
@@ -42,24 +43,28 @@ def project() -> dict[str, list[str]]:
     return {"": metadata["dependencies"], **metadata["optional-dependencies"]}
 
 
-def test_it_runs_the_consumer_as_the_template_does() -> None:
+def test_the_image_runs_the_command_of_the_template() -> None:
+    """Entry point and command of the image equal the template's."""
     assert IMAGE.only("ENTRYPOINT").array == ["mailfold"]
     assert IMAGE.only("CMD").array == CONTAINER["Command"] == ["consume"]
 
 
-def test_it_runs_as_nobody_in_particular_and_the_template_as_the_same() -> None:
+def test_the_image_runs_as_the_user_of_the_template() -> None:
+    """The user is not root."""
     user, group = IMAGE.only("USER").text.split(":")
     assert CONTAINER["User"] == f"{user}:{group}"
     assert int(user) > 0
     assert f"--uid {user} " in IMAGE.only("RUN").text
 
 
-def test_where_the_template_mounts_a_volume_the_image_names_one() -> None:
+def test_the_volume_is_that_of_the_template() -> None:
+    """Fargate keeps the folder's permissions only if the image declares the volume."""
     assert IMAGE.only("VOLUME").array == [mount["ContainerPath"] for mount in CONTAINER["MountPoints"]]
     assert f"TMPDIR={CONTAINER['MountPoints'][0]['ContainerPath']}" in IMAGE.only("ENV").words
 
 
-def test_its_health_check_is_the_templates() -> None:
+def test_the_health_check_is_that_of_the_template() -> None:
+    """Command, times and port of the health check are equal."""
     check = IMAGE.only("HEALTHCHECK")
     assert ["CMD", *check.array] == CONTAINER["HealthCheck"]["Command"]
     options = dict(word.removeprefix("--").split("=") for word in check.words if word.startswith("--"))
@@ -73,17 +78,19 @@ def test_its_health_check_is_the_templates() -> None:
     assert IMAGE.only("EXPOSE").text == str(PORT)
 
 
-def test_what_it_says_is_told_at_once_and_nothing_is_written_into_it() -> None:
+def test_python_is_unbuffered_and_writes_no_bytecode() -> None:
+    """Output appears at once, and the file system may be read-only."""
     assert {"PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1"} <= set(IMAGE.only("ENV").words)
 
 
-def test_it_has_the_python_of_the_lambdas_pinned_by_version() -> None:
+def test_the_python_version_is_that_of_the_functions() -> None:
+    """Both stages have the same pinned base image."""
     assert BUILD.base == IMAGE.base
     assert re.fullmatch(rf"python:{re.escape(load_template().runtime.python)}\.\d+-slim-[a-z]+", IMAGE.base)
 
 
-def test_nothing_to_build_with_is_in_it() -> None:
-    """The last stage takes the environment from the first, and installs nothing."""
+def test_the_image_contains_no_build_tools() -> None:
+    """The last stage copies the environment of the first one, and installs nothing."""
     copy_ = IMAGE.only("COPY")
     assert copy_.words == ["--from=build", PREFIX, PREFIX]
     assert "pip" not in IMAGE.only("RUN").text
@@ -91,7 +98,8 @@ def test_nothing_to_build_with_is_in_it() -> None:
     assert not locked("build.lock").keys() & locked("consumer.lock").keys()
 
 
-def test_everything_from_an_index_is_pinned_by_hash_and_built_by_others() -> None:
+def test_packages_are_locked_by_hash_and_prebuilt() -> None:
+    """Packages of an index are wheels with hashes, and the other steps use no index."""
     steps = [step.text for step in BUILD.all("RUN") if "pip" in step.text]
     locked_steps = [step for step in steps if " -r " in step]
     assert [step.rpartition("/")[2] for step in locked_steps] == ["consumer.lock", "build.lock"]
@@ -101,27 +109,29 @@ def test_everything_from_an_index_is_pinned_by_hash_and_built_by_others() -> Non
         assert {"--no-index", "--no-build-isolation", "--without-pip"} & set(step.split())
 
 
-def test_what_is_copied_is_there_and_let_in() -> None:
+def test_copied_sources_exist_and_are_not_ignored() -> None:
+    """Each source exists, and .dockerignore lets it in."""
     for source in sources():
         assert (ROOT / source).exists(), source
         assert any(fnmatch(source, line[1:]) for line in IGNORE if line.startswith("!")), source
 
 
-def test_nothing_else_is_let_in() -> None:
-    """Whoever builds it sends no history, no environment, no keys to whatever builds."""
+def test_dockerignore_lets_in_only_copied_sources() -> None:
+    """History, environments and keys are not sent to the builder."""
     assert IGNORE[1] == "*"
     for line in (line[1:] for line in IGNORE if line.startswith("!")):
         assert any(fnmatch(source, line) for source in sources()), line
 
 
-def test_the_package_is_whole() -> None:
-    """What pyproject.toml puts into a wheel is copied before it is made."""
+def test_the_whole_package_is_copied() -> None:
+    """All files that pyproject.toml puts into a wheel are copied before it is built."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     included = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert {*included, "pyproject.toml", "pipeline", settings["project"]["readme"], "LICENSE"} <= set(sources())
 
 
-def test_the_lock_file_holds_what_the_extra_needs_and_no_more_than_the_tests_run_with() -> None:
+def test_the_lock_file_covers_the_extra_with_tested_versions() -> None:
+    """The lock file has the requirements of the extra `kcl`, no development tools, and versions of the tests."""
     extras = project()
     needed = {
         str(canonicalize_name(Requirement(requirement).name))
@@ -176,6 +186,7 @@ def copy(*words: str, into: Path) -> None:
 
 
 def run(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that the image installs."""
     environment = {"PATH": f"{installed}/bin", "PYTHONDONTWRITEBYTECODE": "1", "TERM": "dumb"}
     return subprocess.run(  # noqa: S603 - what the Dockerfile says
         [str(installed / "bin" / command[0]), *command[1:]],
@@ -190,7 +201,8 @@ def run(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_command_is_installed_by_those_steps(installed: Path) -> None:
+def test_the_steps_install_the_command(installed: Path) -> None:
+    """The installed command prints its help."""
     process = run(installed, "mailfold", "consume", "--help")
     assert process.returncode == 0, process.stderr
     assert "--health-port" in process.stdout
@@ -198,7 +210,8 @@ def test_the_command_is_installed_by_those_steps(installed: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_java_and_the_librarys_jars_are_installed_by_those_steps(installed: Path) -> None:
+def test_the_steps_install_java_and_the_librarys_jars(installed: Path) -> None:
+    """Java and the class path are in the installed folder."""
     program = (
         "from pipeline.aws.kcl.configuration import *; import os; print(find_java(os.environ)); print(classpath())"
     )
@@ -209,7 +222,8 @@ def test_a_java_and_the_librarys_jars_are_installed_by_those_steps(installed: Pa
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_container_that_is_told_nothing_says_what_it_lacks(installed: Path) -> None:
+def test_a_container_without_settings_names_the_missing_ones(installed: Path) -> None:
+    """The command ends with 2 and names the variables."""
     process = run(installed, *IMAGE.only("ENTRYPOINT").array, *IMAGE.only("CMD").array)
     assert process.returncode == 2
     assert all(name in process.stderr for name in ("MAILFOLD_STREAM", "MAILFOLD_TABLE", "MAILFOLD_BUCKET"))
@@ -217,11 +231,13 @@ def test_a_container_that_is_told_nothing_says_what_it_lacks(installed: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_nothing_more_is_installed_than_is_locked(installed: Path) -> None:
+def test_only_locked_packages_are_installed(installed: Path) -> None:
+    """Every installed package is in the lock file, except for Mailfold itself."""
     program = "from importlib.metadata import distributions; print(*(d.name for d in distributions()))"
     packages = {str(canonicalize_name(name)) for name in run(installed, "python", "-c", program).stdout.split()}
     assert packages <= locked("consumer.lock").keys() | {"mailfold"}
 
 
-def test_the_dockerfile_is_read_whole() -> None:
+def test_the_dockerfile_is_parsed_completely() -> None:
+    """The parser finds every RUN instruction of the first stage."""
     assert len(BUILD.all("RUN")) == FILE.read_text().split("\nFROM ")[1].count("\nRUN ")

@@ -23,7 +23,7 @@ IDENTITY = "canary.example"
 
 
 def test_a_canary_reaches_the_table_and_the_log(deployment: Deployment) -> None:
-    """Each hop takes a time of its own, and SES's own is told."""
+    """Each hop has its time, and SES's own event is reported."""
     deployment.client("sesv2").create_email_identity(EmailIdentity=IDENTITY)
     ses = Ses(deployment)
 

@@ -25,7 +25,8 @@ def contained(account: Account, bundle: Bundle) -> Iterator[Deployment]:
         yield deploy(account, name="contained", bundle=bundle, parameters=CONTAINER)
 
 
-def test_its_task_finds_what_the_stack_made(contained: Deployment) -> None:
+def test_the_task_has_the_resources_of_the_stack(contained: Deployment) -> None:
+    """Environment, role and image of the deployed task are those of the stack."""
     ecs = contained.client("ecs")
     [service] = ecs.describe_services(cluster=contained["ConsumerCluster"], services=[contained["ConsumerService"]])[
         "services"
@@ -42,10 +43,8 @@ def test_its_task_finds_what_the_stack_made(contained: Deployment) -> None:
     assert service["runningCount"] == 1
 
 
-def test_lambda_reads_nothing_meanwhile_and_all_that_came_once_it_reads_again(
-    contained: Deployment, account: Account, bundle: Bundle
-) -> None:
-    """Each consumer has a position of its own, and begins with the oldest record."""
+def test_lambda_continues_after_a_container(contained: Deployment, account: Account, bundle: Bundle) -> None:
+    """Each consumer has its own position, and starts with the oldest record."""
     contained.feed(a_bounce(recipients=["ann@contained.example"]))
     mappings = contained.client("lambda").list_event_source_mappings(EventSourceArn=contained["FeedbackStreamArn"])
     assert mappings["EventSourceMappings"] == []
@@ -59,7 +58,8 @@ def test_lambda_reads_nothing_meanwhile_and_all_that_came_once_it_reads_again(
     assert again["SuppressionTable"] == contained["SuppressionTable"]
 
 
-def test_a_container_without_a_place_is_refused_and_nothing_is_made(account: Account, bundle: Bundle) -> None:
+def test_a_container_without_a_vpc_is_rejected(account: Account, bundle: Bundle) -> None:
+    """CloudFormation rejects the parameters, and creates no resources."""
     with pytest.raises(InvalidInput, match="ConsumerVpc"):
         deploy(account, name="nowhere", bundle=bundle, parameters={**CONTAINER, "ConsumerVpc": ""})
     stack = find_stack(account.client("cloudformation"), name="nowhere")

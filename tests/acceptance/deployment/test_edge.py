@@ -65,9 +65,8 @@ def firehose(edge: Deployment) -> Iterator[DeliveryStream]:
     stream.close(WAIT_SECONDS)
 
 
-def test_records_become_one_object_and_what_cannot_be_read_stands_beside_it(
-    edge: Deployment, firehose: DeliveryStream
-) -> None:
+def test_records_become_one_object_and_poison_another(edge: Deployment, firehose: DeliveryStream) -> None:
+    """The local Firehose writes one object of the log, and one of errors."""
     firehose.put([a_delivery(messageId=str(number)) for number in range(50)] + [b"poison"])
     firehose.flush(WAIT_SECONDS)
     assert len(edge.rows()) == 50
@@ -75,7 +74,8 @@ def test_records_become_one_object_and_what_cannot_be_read_stands_beside_it(
     assert len(edge.objects("errors/processing-failed/")) == 1
 
 
-def test_what_an_outage_kept_from_being_done_is_done_after_it(edge: Deployment, mapping: EventSourceMapping) -> None:
+def test_records_are_processed_after_an_outage(edge: Deployment, mapping: EventSourceMapping) -> None:
+    """Without its permission the projector stores nothing. Afterwards it stores everything."""
     edge.feed(*(a_bounce(recipients=[address]) for address in ADDRESSES))
     with without(edge.account, edge["ProjectorRoleArn"], "dynamodb:PutItem"):
         assert mapping.poll() == 0
@@ -84,7 +84,8 @@ def test_what_an_outage_kept_from_being_done_is_done_after_it(edge: Deployment, 
     assert mapping.given_up == 0
 
 
-def test_what_is_given_up_is_kept_whole(edge: Deployment, mapping: EventSourceMapping) -> None:
+def test_a_discarded_batch_is_kept_whole(edge: Deployment, mapping: EventSourceMapping) -> None:
+    """The failure destination has the whole record."""
     bounce = a_bounce(recipients=["dan@edge.example"])
     edge.feed(bounce)
     with without(edge.account, edge["ProjectorRoleArn"], "dynamodb:PutItem"):

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_record_of_each_type_becomes_its_row(deployment: Deployment) -> None:
+    """Every type of event becomes the row that the code makes of it."""
     records = one_of_each().values()
     events = [outcome for record in records for outcome in decode(record) if isinstance(outcome, Event)]
     started_at = datetime.now(UTC).replace(microsecond=0)  # rows have milliseconds

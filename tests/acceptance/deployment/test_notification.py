@@ -22,6 +22,7 @@ def notified(request: pytest.FixtureRequest, account: Account, bundle: Bundle) -
 
 
 def test_a_notification_becomes_an_item_and_a_row(notified: Deployment) -> None:
+    """A bounce through the topic reaches table and log."""
     notification = a_bounce(recipients=["ann@notified.example"], vocabulary="notificationType")
     notify(notified, notification)
     item = eventually(lambda: notified.item("ann@notified.example"), what="the item")
@@ -31,12 +32,14 @@ def test_a_notification_becomes_an_item_and_a_row(notified: Deployment) -> None:
     assert event.id in eventually(lambda: {row.event_id for row in notified.rows()}, what="the row")
 
 
-def test_poison_is_set_aside_and_what_comes_after_it_is_not(notified: Deployment) -> None:
+def test_poison_is_quarantined_and_the_next_notification_is_stored(notified: Deployment) -> None:
+    """A notification after poison becomes an item, and the poison is quarantined once."""
     notify(notified, b'{"notificationType": "Bounce"}', a_complaint(recipients=["bob@notified.example"]))
     eventually(lambda: notified.item("bob@notified.example"), what="the item")
     assert len(eventually(lambda: notified.objects("quarantine/"), what="the poison")) == 1
 
 
 def notify(deployment: Deployment, *notifications: bytes) -> None:
+    """Publish notifications to the topic."""
     for notification in notifications:
         deployment.client("sns").publish(TopicArn=deployment["NotificationTopicArn"], Message=notification.decode())

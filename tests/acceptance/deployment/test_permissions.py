@@ -46,7 +46,8 @@ def roles(account: Account, bundle: Bundle, topic: str) -> Deployment:
 
 
 @pytest.mark.parametrize("output", USES)
-def test_what_is_done_in_its_name_is_allowed_and_it_needs_all_that_is(roles: Deployment, output: str) -> None:
+def test_a_role_allows_exactly_the_requests_made_with_it(roles: Deployment, output: str) -> None:
+    """All requests are allowed, and each permission is needed by one of them."""
     account, allowed = roles.account, granted(roles.account, roles[output])
     client = partial(account.client, credentials=account.user(output, []))
 
@@ -65,7 +66,8 @@ def test_what_is_done_in_its_name_is_allowed_and_it_needs_all_that_is(roles: Dep
 
 
 @pytest.mark.parametrize("action", NEEDED)
-def test_the_projector_acts_as_its_role_and_what_that_is_denied_is_not_done(roles: Deployment, action: str) -> None:
+def test_the_projector_fails_without_each_permission(roles: Deployment, action: str) -> None:
+    """Without one permission the projector reports the record as failed. With it, the record is processed."""
     event = NEEDED[action]
     clear_cache(roles)
     with without(roles.account, roles["ProjectorRoleArn"], action):

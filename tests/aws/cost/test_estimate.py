@@ -19,19 +19,22 @@ def a_workload(emails_per_day: int) -> Workload:
 
 
 def estimated(workload: Workload) -> Estimate:
+    """Return the estimate with the packaged prices."""
     return estimate(workload, price_list())
 
 
 def first_usd(workload: Workload) -> dict[str, float]:
+    """Return the dollars of the first month by part."""
     return {cost.part: cost.first_usd for cost in estimated(workload).costs}
 
 
 def twelfth_usd(workload: Workload) -> dict[str, float]:
+    """Return the dollars of the twelfth month by part."""
     return {cost.part: cost.twelfth_usd for cost in estimated(workload).costs}
 
 
 def test_a_million_events_a_day() -> None:
-    """30,416,667 events a month; 608,333 are feedback."""
+    """Every part equals arithmetic by hand for 30,416,667 events a month, of which 608,333 are feedback."""
     events, feedback, minutes = 30_416_667, 608_333, 43_800
     log_gib = events * 2_200 / 5 / GIB  # 12.46
     assert first_usd(a_workload(500_000)) == pytest.approx(
@@ -63,7 +66,7 @@ def test_a_million_events_a_day() -> None:
 
 
 def test_a_hundred_million_events_a_day() -> None:
-    """3,041,666,667 events a month; 60,833,333 are feedback, 23 a second."""
+    """Parts equal arithmetic by hand for 3,041,666,667 events a month. 60,833,333 of them are feedback, 23 a second."""
     events, feedback, seconds = 3_041_666_667, 60_833_333, 2_628_000
     result = first_usd(a_workload(50_000_000))
     assert result["log: Firehose, ingestion"] == pytest.approx(14_504.10 * 0.029, abs=CENT)  # GiB, in steps of 5 KB
@@ -79,7 +82,7 @@ def test_a_hundred_million_events_a_day() -> None:
 
 
 def test_a_thousand_emails_a_day() -> None:
-    """What stands costs, and the counts, for the hours in which there is something to count; little else."""
+    """A small sender pays almost only for fixed parts, and for metrics in the hours in which they are published."""
     result = first_usd(a_workload(1_000))
     fixed = 10.95 + 14.60 + 23 * 0.10 + 3.00 + 0.11
     counts = 12 * 0.30 + 15 * 0.30  # 40 bounces a day: one in each hour
@@ -87,15 +90,16 @@ def test_a_thousand_emails_a_day() -> None:
 
 
 @pytest.mark.parametrize(("emails_per_day", "usd"), [(500_000, 20), (5_000_000, 102), (50_000_000, 924)])
-def test_it_agrees_with_an_independent_calculation_of_the_same_design(emails_per_day: int, usd: float) -> None:
-    """That one has no retention beyond a day, no look-ups, no watching, and the log of the first month."""
+def test_it_agrees_with_an_independent_calculation(emails_per_day: int, usd: float) -> None:
+    """The other calculation has a day of retention, no look-ups, no monitoring, and the log of the first month."""
     result = first_usd(a_workload(emails_per_day))
     left_out = ("feedback: Kinesis, retention", "table: DynamoDB, storage", "senders:", "monitoring:", "keys:")
     same = sum(cost for part, cost in result.items() if not part.startswith(left_out))
     assert same == pytest.approx(usd, rel=0.08)
 
 
-def test_in_the_twelfth_month_eleven_and_a_half_months_of_log_lie_in_their_tiers() -> None:
+def test_the_log_is_distributed_over_its_tiers_in_the_twelfth_month() -> None:
+    """Eleven and a half months of the log are billed in the tiers of their age."""
     log_gib_per_day = 1_000_000 * 2_200 / 5 / GIB
     days = 11.5 * 730 / 24
     tiers = 30 * 0.023 + 30 * 0.023 + 60 * 0.0125 + (days - 120) * 0.004
@@ -104,7 +108,8 @@ def test_in_the_twelfth_month_eleven_and_a_half_months_of_log_lie_in_their_tiers
     assert twelfth_usd(a_workload(500_000))["log: S3, storage"] == pytest.approx(log_gib_per_day * tiers + watched)
 
 
-def test_nothing_sent_costs_what_stands_and_has_no_price_for_a_thousand() -> None:
+def test_without_mail_only_fixed_parts_cost() -> None:
+    """Without mail the months cost the same, and there is no cost of a thousand e-mails."""
     result = estimated(Workload(emails_per_day=0))
     fixed_parts = {cost.part for cost in result.costs if cost.twelfth_usd}
     assert fixed_parts == {
@@ -117,8 +122,11 @@ def test_nothing_sent_costs_what_stands_and_has_no_price_for_a_thousand() -> Non
     assert (result.per_thousand(result.first_usd), result.ses_usd) == (None, 0)
 
 
-def test_a_container_stands_and_has_its_leases() -> None:
-    """A quarter of a processor and a gigabyte for 730 hours; a lease is renewed three times in ten seconds."""
+def test_a_container_costs_fargate_and_leases() -> None:
+    """A container costs a quarter of a processor and a gigabyte for 730 hours.
+
+    Each lease is renewed three times in ten seconds.
+    """
     by_lambda = a_workload(500_000)
     by_container = replace(by_lambda, consumer=ConsumerMode.CONTAINER)
     lambda_, container = first_usd(by_lambda), first_usd(by_container)
@@ -134,14 +142,16 @@ def test_a_container_stands_and_has_its_leases() -> None:
     assert {part: container[part] for part in same} == {part: lambda_[part] for part in same}
 
 
-def test_each_task_costs_and_each_shard_has_a_lease() -> None:
+def test_tasks_and_shards_multiply_the_cost() -> None:
+    """Three tasks cost three times as much, and every shard has a lease."""
     one, three = (Workload(emails_per_day=0, consumer=ConsumerMode.CONTAINER, consumer_tasks=tasks) for tasks in (1, 3))
     assert first_usd(three)["feedback: consumer"] == pytest.approx(3 * first_usd(one)["feedback: consumer"])
     wide = replace(one, stream_shards=10)
     assert first_usd(wide)["feedback: leases"] > 9 * first_usd(one)["feedback: leases"]
 
 
-def test_of_a_consumer_elsewhere_its_leases_are_counted() -> None:
+def test_a_consumer_elsewhere_costs_its_leases_only() -> None:
+    """A consumer outside AWS costs neither functions nor tasks."""
     elsewhere = first_usd(replace(a_workload(500_000), consumer=ConsumerMode.ELSEWHERE))
     assert elsewhere["feedback: leases"] > 0
     assert not {"feedback: projector", "feedback: consumer"} & elsewhere.keys()
@@ -149,13 +159,15 @@ def test_of_a_consumer_elsewhere_its_leases_are_counted() -> None:
 
 
 def test_a_thousand_emails_cost_a_dime_at_ses() -> None:
+    """SES's own charge is ten cents for a thousand e-mails."""
     result = estimated(a_workload(500_000))
     assert result.per_thousand(result.ses_usd) == pytest.approx(0.10)
     assert result.per_thousand(result.twelfth_usd) == pytest.approx(result.twelfth_usd / (500 * 730 / 24))
 
 
 @pytest.mark.parametrize("size_bytes", [1, 2_200, 5_120])
-def test_firehose_counts_each_event_as_5_kilobytes(size_bytes: int) -> None:
+def test_firehose_rounds_an_event_up_to_5_kb(size_bytes: int) -> None:
+    """Events of up to 5 KB cost the same."""
     workload = Workload(emails_per_day=1_000_000, event_bytes=size_bytes)
     assert (
         first_usd(workload)["log: Firehose, ingestion"]
@@ -163,7 +175,8 @@ def test_firehose_counts_each_event_as_5_kilobytes(size_bytes: int) -> None:
     )
 
 
-def test_one_byte_more_counts_as_10() -> None:
+def test_firehose_rounds_one_byte_more_up_to_10_kb() -> None:
+    """An event of 5,121 bytes costs twice as much as one of 5,120."""
     small, large = (
         first_usd(Workload(emails_per_day=1_000_000, event_bytes=size))["log: Firehose, ingestion"]
         for size in (5_120, 5_121)
@@ -172,7 +185,7 @@ def test_one_byte_more_counts_as_10() -> None:
 
 
 def test_a_stream_on_demand_costs_by_the_hour_and_the_gigabyte() -> None:
-    """608,333 records of 2,600 bytes, each counted as 3 KB, are 1.74 GiB; six of the seven days cost."""
+    """608,333 records of 2,600 bytes, each rounded up to 3 KB, are 1.74 GiB. Six of seven days are extra."""
     workload = a_workload(500_000)
     result = first_usd(
         Workload(emails_per_day=500_000, events_per_email=2, feedback_percent=4, stream_mode=StreamMode.ON_DEMAND)
@@ -182,7 +195,8 @@ def test_a_stream_on_demand_costs_by_the_hour_and_the_gigabyte() -> None:
     assert result["feedback: Kinesis, retention"] == pytest.approx(gib * 6 / (730 / 24) * 0.10)
 
 
-def test_a_stream_that_keeps_a_day_costs_no_retention_and_one_that_keeps_a_year_costs_358_days_of_it() -> None:
+def test_retention_costs_beyond_a_day_and_beyond_a_week() -> None:
+    """A day is free, and a year costs 358 days of long-term retention."""
     day, year = (
         first_usd(Workload(emails_per_day=500_000, stream_retention_days=days))["feedback: Kinesis, retention"]
         for days in (1, 365)
@@ -192,8 +206,8 @@ def test_a_stream_that_keeps_a_day_costs_no_retention_and_one_that_keeps_a_year_
     assert year == pytest.approx(14.60 + gib_per_day * 358 * 0.023)
 
 
-def test_shards_are_as_many_as_the_busiest_hour_needs_or_as_one_says() -> None:
-    """A shard takes 1,000 records a second, and the busiest hour has three times the mean."""
+def test_shards_suffice_for_the_busiest_hour_or_are_given() -> None:
+    """A shard accepts 1,000 records a second, and the busiest hour has three times the mean."""
     assert Workload(emails_per_day=1).shards == 1
     assert Workload(emails_per_day=28_800_000, feedback_percent=100).shards == 1
     assert Workload(emails_per_day=28_810_000, feedback_percent=100).shards == 2
@@ -214,7 +228,8 @@ workloads = st.builds(
 
 
 @given(workload=workloads, more=st.integers(0, 10**10))
-def test_who_sends_more_pays_no_less_for_any_part(workload: Workload, more: int) -> None:
+def test_more_mail_never_costs_less(workload: Workload, more: int) -> None:
+    """No part becomes cheaper when more is sent."""
     changed = {name: getattr(workload, name) for name in workload.__struct_fields__}
     larger = Workload(**{**changed, "emails_per_day": workload.emails_per_day + more})
     for less_, more_ in zip(estimated(workload).costs, estimated(larger).costs, strict=True):
@@ -223,7 +238,8 @@ def test_who_sends_more_pays_no_less_for_any_part(workload: Workload, more: int)
 
 
 @given(workload=workloads)
-def test_no_part_earns_money_and_the_parts_make_the_sum(workload: Workload) -> None:
+def test_parts_are_never_negative_and_add_up(workload: Workload) -> None:
+    """Costs are not negative, parts are distinct, and their sum is the total."""
     result = estimated(workload)
     assert all(cost.first_usd >= 0 and cost.twelfth_usd >= 0 for cost in result.costs)
     assert result.twelfth_usd == pytest.approx(sum(cost.twelfth_usd for cost in result.costs))
@@ -231,6 +247,7 @@ def test_no_part_earns_money_and_the_parts_make_the_sum(workload: Workload) -> N
     assert len({cost.part for cost in result.costs}) == len(result.costs)
 
 
-def test_a_question_to_the_log_costs_at_least_ten_megabytes() -> None:
+def test_a_query_costs_at_least_ten_megabytes() -> None:
+    """Athena bills at least 10 MB for a query."""
     assert estimated(Workload(emails_per_day=0)).query_usd == pytest.approx(0.00005)
     assert estimated(a_workload(500_000)).query_usd == pytest.approx(30_416_667 * 25 / 1e12 * 5)

@@ -75,7 +75,7 @@ def bundle(_libraries: None) -> Bundle:
 
 @pytest.fixture(scope="module")
 def unpacked(_libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle for this machine, unpacked."""
+    """Folder of an unpacked bundle for this machine."""
     folder = tmp_path_factory.mktemp("unpacked")
     with zipfile.ZipFile(BytesIO(build_bundle(runtime=None).data)) as archive:
         archive.extractall(folder)
@@ -83,32 +83,37 @@ def unpacked(_libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def locked(file: Path) -> set[str]:
-    """Return what a lock file pins, as `name==version`."""
+    """Return the pins of a lock file, as `name==version`."""
     return set(re.findall(r"^[\w.-]+==[\w.]+", file.read_text(), re.MULTILINE))
 
 
 def names(bundle: Bundle) -> list[str]:
+    """Return the paths in a bundle."""
     with zipfile.ZipFile(BytesIO(bundle.data)) as archive:
         return archive.namelist()
 
 
-def test_the_template_says_what_runs_it() -> None:
+def test_runtime_and_handlers_are_read_from_the_template() -> None:
+    """The template names Lambda's Python, processor and both handlers."""
     assert load_template().runtime == LAMBDA
     assert load_template().handlers == tuple(sorted(SAMPLES))
 
 
-def test_it_is_small(bundle: Bundle) -> None:
+def test_the_bundle_is_small(bundle: Bundle) -> None:
+    """The bundle is far below Lambda's limit, and its hash is that of its bytes."""
     assert len(bundle.data) < MAX_BYTES
     assert sha256(bundle.data).hexdigest() == bundle.sha256
 
 
-def test_its_machine_code_is_for_the_lambdas_python_and_processor_whatever_ours_is(bundle: Bundle) -> None:
+def test_machine_code_is_for_lambdas_python_and_processor(bundle: Bundle) -> None:
+    """Compiled modules are built for Lambda's runtime, whatever this machine is."""
     machine_code = [name for name in names(bundle) if name.endswith(".so")]
     assert {name.partition("/")[0] for name in machine_code} == {"msgspec", "pybase64"}
     assert all(".cpython-314-aarch64-linux-gnu." in name for name in machine_code)
 
 
-def test_it_holds_the_handlers_and_what_they_import_and_nothing_else_of_ours(bundle: Bundle) -> None:
+def test_the_bundle_holds_the_handlers_and_their_imports_only(bundle: Bundle) -> None:
+    """The bundle has the handlers and their imports, but neither boto3 nor modules of the command line."""
     found = names(bundle)
     assert {f"{name.replace('.', '/')}.py" for name in load_template().handlers} <= set(found)
     assert {"pipeline/decode.py", "pipeline/standing.py", "pipeline/aws/dynamodb.py"} <= set(found)
@@ -117,7 +122,8 @@ def test_it_holds_the_handlers_and_what_they_import_and_nothing_else_of_ours(bun
     assert [name for name in found if "__pycache__" in name or name.endswith(".pyc") or name.startswith("bin/")] == []
 
 
-def test_lambda_may_read_it_and_nothing_in_it_knows_when_it_was_made(bundle: Bundle) -> None:
+def test_entries_are_readable_and_have_no_real_time(bundle: Bundle) -> None:
+    """Every entry is sorted, readable by all, uncompressed and has a constant time."""
     with zipfile.ZipFile(BytesIO(bundle.data)) as archive:
         entries = archive.infolist()
     assert [entry.filename for entry in entries] == sorted({entry.filename for entry in entries})
@@ -126,7 +132,8 @@ def test_lambda_may_read_it_and_nothing_in_it_knows_when_it_was_made(bundle: Bun
     } == {((1980, 1, 1, 0, 0, 0), 0o100644, 3, zipfile.ZIP_STORED)}
 
 
-def test_building_it_again_gives_the_same_bytes(bundle: Bundle) -> None:
+def test_a_second_build_has_the_same_bytes(bundle: Bundle) -> None:
+    """The bytes do not depend on the umask or on the time of the build."""
     mask = os.umask(0o077)
     try:
         assert build_bundle(runtime=LAMBDA) == bundle
@@ -136,7 +143,7 @@ def test_building_it_again_gives_the_same_bytes(bundle: Bundle) -> None:
 
 @pytest.mark.parametrize("python", [sys.executable, *OTHERS], ids=["this", *OTHERS])
 def test_every_python_builds_the_same_bytes(python: str, bundle: Bundle, tmp_path: Path) -> None:
-    """Those that this machine has; the first is there anywhere."""
+    """Every Python on this machine builds the same bytes, whatever its hash seed and time zone."""
     if not _runs(python):
         pytest.skip(f"{python} is not on this machine")
     wheels = bundling.fetch_wheels(tmp_path, runtime=LAMBDA)
@@ -155,10 +162,8 @@ def test_every_python_builds_the_same_bytes(python: str, bundle: Bundle, tmp_pat
 
 
 @pytest.mark.parametrize("module", SAMPLES)
-def test_a_handler_answers_where_nothing_is_installed_but_the_bundle(
-    module: str, unpacked: Path, tmp_path: Path
-) -> None:
-    """Nor is it this project's checkout that answers; boto3 is the runtime's."""
+def test_a_handler_runs_with_nothing_installed_but_the_bundle(module: str, unpacked: Path, tmp_path: Path) -> None:
+    """A handler answers an event with the bundle and Lambda's own packages only, and not from this checkout."""
     for name in RUNTIME:
         found = next(Path(folder) / name for folder in sys.path if (Path(folder) / name).exists())
         (tmp_path / name).symlink_to(found)
@@ -182,7 +187,8 @@ def test_a_handler_answers_where_nothing_is_installed_but_the_bundle(
     }
 
 
-def test_what_is_imported_later_or_for_types_alone_is_found_too() -> None:
+def test_imports_in_functions_and_for_types_are_found() -> None:
+    """Imports inside functions and under TYPE_CHECKING belong to the source files of a module."""
     found = source_files(["pipeline.aws.stack"])
     assert set(found) == {"pipeline/__init__.py", "pipeline/aws/__init__.py"} | {
         f"pipeline/{name}.py" for name in ("errors", "aws/stack", "aws/errors")
@@ -191,24 +197,28 @@ def test_what_is_imported_later_or_for_types_alone_is_found_too() -> None:
     assert "pipeline/aws/archive/schema.py" in source_files(["pipeline.aws.archive.firehose"])
 
 
-def test_what_is_deployed_is_what_the_tests_run_with() -> None:
+def test_deployed_libraries_are_the_tested_versions() -> None:
+    """Every pin of the bundle's lock file is in the lock file of the tests."""
     deployed, tested = (locked(ROOT / name) for name in ("infra/lambda.lock", "requirements.lock"))
     assert deployed
     assert deployed <= tested
 
 
-def test_a_wheels_programs_are_left_out_and_its_modules_put_where_they_are_found(tmp_path: Path) -> None:
+def test_scripts_of_a_wheel_are_left_out(tmp_path: Path) -> None:
+    """A wheel's scripts are not in the bundle, and its purelib and platlib files are at the top."""
     with zipfile.ZipFile(tmp_path / "a.whl", "w") as archive:
         for name in ("a/", "a/b.py", "a-1.data/scripts/run", "a-1.data/purelib/c.py", "a-1.data/platlib/d.so"):
             archive.writestr(name, name)
     assert sorted(unzip_wheel(tmp_path / "a.whl")) == ["a/b.py", "c.py", "d.so"]
 
 
-def test_files_in_any_order_make_the_same_archive() -> None:
+def test_the_order_of_files_does_not_change_the_zip_file() -> None:
+    """Equal files in another order result in equal bytes."""
     assert to_zip({"b": b"2", "a": b"1"}) == to_zip({"a": b"1", "b": b"2"})
 
 
-def test_a_library_that_is_not_the_locked_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_with_another_hash_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wheel whose hash differs from the lock file stops the build, and the message names the runtime."""
     links = tmp_path / "links"
     links.mkdir()
     for file in FOLDER.glob("*.whl"):
@@ -218,12 +228,14 @@ def test_a_library_that_is_not_the_locked_one_is_refused(tmp_path: Path, monkeyp
         build_bundle(runtime=LAMBDA)
 
 
-def test_a_runtime_that_no_wheel_is_for_is_refused_by_name() -> None:
+def test_a_runtime_without_wheels_is_rejected() -> None:
+    """The message names the runtime and the library that has no wheel for it."""
     with pytest.raises(UsageError, match=r"for python3.99 on arm64: .*No matching distribution found for msgspec"):
         build_bundle(runtime=LambdaRuntime(python="3.99", architecture="arm64"))
 
 
-def test_a_python_without_pip_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_without_pip_is_told_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the command that installs pip."""
     monkeypatch.setattr(bundling, "find_spec", lambda _: None)
     with pytest.raises(UsageError, match="ensurepip"):
         build_bundle(runtime=LAMBDA)

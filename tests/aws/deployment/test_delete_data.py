@@ -15,7 +15,8 @@ STREAM, TABLE = (
 )
 
 
-def test_a_deletion_that_aws_denies_is_told() -> None:
+def test_a_denied_deletion_is_reported() -> None:
+    """A denial names the resource."""
     kinesis = client("kinesis")
     with Stubber(kinesis) as stubber:
         stubber.add_client_error("delete_stream", "AccessDeniedException", "no")
@@ -23,7 +24,8 @@ def test_a_deletion_that_aws_denies_is_told() -> None:
             delete_data(Clients(lambda _: kinesis), STREAM)
 
 
-def test_a_table_that_is_on_its_way_out_is_not_told_again() -> None:
+def test_a_table_in_deletion_is_not_deleted_again() -> None:
+    """A table with the status DELETING is only read."""
     dynamodb = client("dynamodb")
     with Stubber(dynamodb) as stubber:  # one request, and no more
         stubber.add_response("describe_table", {"Table": {"TableName": TABLE.id, "TableStatus": "DELETING"}})
@@ -31,7 +33,8 @@ def test_a_table_that_is_on_its_way_out_is_not_told_again() -> None:
         stubber.assert_no_pending_responses()
 
 
-def test_a_table_that_does_not_come_to_rest_is_an_outage_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_stays_busy_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If removing the protection takes too long, the error advises to try again and the table is kept."""
     dynamodb = client("dynamodb")
 
     def time_out(**_: object) -> None:

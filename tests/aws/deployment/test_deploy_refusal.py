@@ -11,7 +11,8 @@ from tests.support.one_deployment import CHANGES, MADE, UPDATED, AnOperator, dep
 pytestmark = pytest.mark.usefixtures("beside_cloudformation")
 
 
-def test_a_change_set_that_aws_refuses_is_told_in_its_words_without_addresses_and_leaves_nothing() -> None:
+def test_a_rejected_change_set_is_reported_without_addresses() -> None:
+    """CloudFormation's reason is reported with addresses redacted, and the change set is deleted."""
     cloudformation = FakeCloudFormation(rejection="Parameter AlarmEmail: ann@example.com is not an address")
     with pytest.raises(
         InvalidInput, match="rejects the change set for the stack mail: Parameter AlarmEmail: …@… is not"
@@ -20,8 +21,8 @@ def test_a_change_set_that_aws_refuses_is_told_in_its_words_without_addresses_an
     assert (cloudformation.status, cloudformation.change_sets) == (None, [])
 
 
-def test_what_cloudformation_checks_beforehand_is_told_resource_by_resource() -> None:
-    """Its reason says but that there is something; and once the change set is gone, nobody can look."""
+def test_problems_of_early_validation_are_reported() -> None:
+    """The reason only says that validation failed, so the events are read before the change set is deleted."""
     reason = "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]."
     taken = {"LogicalResourceId": "ConfigurationSet", "ValidationStatusReason": "'mail' already exists."}
     cloudformation = FakeCloudFormation(rejection=reason, problems=[{"EventType": "STACK_EVENT"}, taken])
@@ -31,14 +32,16 @@ def test_what_cloudformation_checks_beforehand_is_told_resource_by_resource() ->
     assert (cloudformation.status, cloudformation.change_sets) == (None, [])
 
 
-def test_who_may_not_read_what_was_checked_still_hears_the_reason() -> None:
+def test_the_reason_is_reported_without_access_to_events() -> None:
+    """If reading the events is denied, the reason is reported alone."""
     cloudformation = FakeCloudFormation(rejection="it is wrong", problems=None)
     with pytest.raises(InvalidInput, match=r"rejects the change set for the stack mail: it is wrong$"):
         deployed(cloudformation)
     assert cloudformation.change_sets == []
 
 
-def test_a_failure_names_what_failed_first_and_why() -> None:
+def test_a_failure_names_the_first_failed_resource() -> None:
+    """The message has the first failure, its reason and the final status. The stack is not protected."""
     steps = [
         [a_step("CREATE_IN_PROGRESS"), a_step("CREATE_FAILED", "Transform", "No such role.")],
         [a_step("CREATE_FAILED", "Projector", "Resource creation cancelled"), a_step("ROLLBACK_IN_PROGRESS")],
@@ -62,7 +65,8 @@ def test_a_failure_names_what_failed_first_and_why() -> None:
         ("UPDATE_FAILED", "rollback-stack --stack-name mail"),
     ],
 )
-def test_a_stack_in_no_state_for_it_is_left_alone_and_what_to_do_is_said(status: str, words: str) -> None:
+def test_a_status_that_allows_no_update_is_reported_with_a_remedy(status: str, words: str) -> None:
+    """The stack is only read, and the message contains the remedy for its status."""
     cloudformation = FakeCloudFormation(status=status, changes=CHANGES)
     with pytest.raises(InvalidInput, match=f"the stack mail is {status}: .*{words}"):
         deployed(cloudformation)
@@ -70,8 +74,8 @@ def test_a_stack_in_no_state_for_it_is_left_alone_and_what_to_do_is_said(status:
 
 
 @pytest.mark.parametrize("status", ["UPDATE_COMPLETE", "ROLLBACK_COMPLETE", "CREATE_FAILED"])
-def test_a_stack_of_somebody_elses_is_neither_updated_nor_deleted(status: str) -> None:
-    """An update by our template would take away all that is in it."""
+def test_a_stack_of_another_owner_is_not_changed(status: str) -> None:
+    """An update by Mailfold's template would delete everything in the stack."""
     another = {"CodeBucket": "theirs", "CodeKey": "theirs"}
     cloudformation = FakeCloudFormation(status=status, parameters=another, changes=CHANGES, steps=UPDATED)
     with pytest.raises(UsageError, match="the stack mail does not belong to Mailfold"):
@@ -79,7 +83,8 @@ def test_a_stack_of_somebody_elses_is_neither_updated_nor_deleted(status: str) -
     assert cloudformation.operations() == ["describe_stacks"]
 
 
-def test_what_an_interrupted_attempt_left_is_removed_first() -> None:
+def test_the_rest_of_an_interrupted_attempt_is_deleted_first() -> None:
+    """An empty stack with Mailfold's change sets is deleted before a new one is created."""
     cloudformation = FakeCloudFormation(status="REVIEW_IN_PROGRESS", changes=CHANGES, steps=MADE)
     cloudformation.change_sets.append(f"{PREFIX}0")
     assert deployed(cloudformation) is not None
@@ -87,7 +92,8 @@ def test_what_an_interrupted_attempt_left_is_removed_first() -> None:
     assert operations.index("delete_stack") < operations.index("create_change_set")
 
 
-def test_a_change_set_that_somebody_else_has_under_review_is_left() -> None:
+def test_a_change_set_of_another_owner_is_kept() -> None:
+    """An empty stack with another change set is not deleted."""
     cloudformation = FakeCloudFormation(status="REVIEW_IN_PROGRESS", changes=CHANGES)
     cloudformation.change_sets.append("of-the-auditors")
     with pytest.raises(UsageError, match="a change set that Mailfold did not create"):
@@ -95,16 +101,16 @@ def test_a_change_set_that_somebody_else_has_under_review_is_left() -> None:
     assert "delete_stack" not in cloudformation.operations()
 
 
-def test_a_stack_whose_making_failed_is_made_anew_if_that_is_agreed_to() -> None:
+def test_a_failed_stack_is_created_again_after_confirmation() -> None:
+    """A stack whose creation failed is deleted and created again if the operator confirms."""
     cloudformation = FakeCloudFormation(status="ROLLBACK_COMPLETE", changes=CHANGES, steps=MADE)
     assert deployed(cloudformation) is not None
     assert "delete_stack" in cloudformation.operations()
 
 
 @pytest.mark.parametrize(("confirms_deletion", "dry_run"), [(False, False), (True, True)])
-def test_a_stack_whose_making_failed_is_otherwise_left_and_what_to_do_is_said(
-    *, confirms_deletion: bool, dry_run: bool
-) -> None:
+def test_a_failed_stack_is_kept_without_confirmation(*, confirms_deletion: bool, dry_run: bool) -> None:
+    """On a dry run or without confirmation the stack is kept, and the message contains the command to delete it."""
     cloudformation = FakeCloudFormation(status="ROLLBACK_COMPLETE", changes=CHANGES)
     operator = AnOperator(confirms_deletion=confirms_deletion)
     with pytest.raises(InvalidInput, match="delete-stack --stack-name mail"):
@@ -112,7 +118,8 @@ def test_a_stack_whose_making_failed_is_otherwise_left_and_what_to_do_is_said(
     assert "delete_stack" not in cloudformation.operations()
 
 
-def test_what_goes_wrong_beside_a_stack_that_is_there_is_no_misuse() -> None:
+def test_an_error_beside_an_existing_stack_is_a_failed_deployment() -> None:
+    """The stack exists by then, so an error of Athena is a failed deployment and not a usage error."""
     athena = FakeAthena()
     athena.refuses = "There is no output location"
     with pytest.raises(DeploymentFailed, match=r"the stack mail is CREATE_COMPLETE, but .*There is no output location"):
