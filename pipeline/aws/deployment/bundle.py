@@ -77,7 +77,7 @@ def source_files(modules: Iterable[str]) -> dict[str, bytes]:
         modules: Full names, such as `pipeline.aws.lambdas.transform`.
     """
     files: dict[str, bytes] = {}
-    pending = list(modules)
+    pending = [name for module in modules for name in _with_packages(module)]
     while pending:
         file = _module_file(pending.pop())
         if file is None or (path := file.relative_to(ROOT).as_posix()) in files:
@@ -102,9 +102,14 @@ def _imported_modules(source: bytes) -> Iterator[str]:
         else:
             continue
         for name in names:
-            parts = name.split(".")
-            if parts[0] == PACKAGE:
-                yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+            if name.partition(".")[0] == PACKAGE:
+                yield from _with_packages(name)
+
+
+def _with_packages(module: str) -> list[str]:
+    """Return the names of a module's packages and its own: importing it runs them all."""
+    parts = module.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
 
 def fetch_wheels(folder: Path, *, runtime: LambdaRuntime | None) -> list[Path]:

@@ -95,9 +95,10 @@ def deploy(
     template = load_template()
     check_name(request.stack)
     check_parameters(request.parameters, template=template)
+    cloudformation = clients.cloudformation  # created before the first step, so that missing credentials come first
     operator.report_step("reading the stack")
     stack = prepare_stack(
-        clients.cloudformation,
+        cloudformation,
         name=request.stack,
         may_delete=lambda failed: not request.dry_run and operator.confirm_deletion(failed),
     )
