@@ -166,7 +166,7 @@ def _notes(result: Estimate, workload: Workload, prices: PriceList, region: str 
 
 def _assumptions(workload: Workload) -> Iterator[str]:
     yield f"{workload.events_per_email:g} events per e-mail, of {workload.event_bytes:,} bytes"
-    yield f"{workload.lookups_per_email:g} look-ups by senders per e-mail"
+    yield f"look-ups by senders per e-mail: {workload.lookups_per_email:g}"
     yield f"{workload.feedback_percent:g} % of e-mails bounce or cause a complaint, each at another address"
     shards = f", {counted(workload.shards, 'shard')}" if workload.stream_mode is StreamMode.PROVISIONED else ""
     yield f"a stream of mode {workload.stream_mode}{shards}, retention {counted(workload.stream_retention_days, 'day')}"

@@ -173,5 +173,5 @@ def test_an_unknown_region_is_rejected() -> None:
 
 def test_no_account_and_no_profile_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A profile that does not exist does not matter."""
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     assert cost("--region", "eu-west-1")["first_usd"] > 0

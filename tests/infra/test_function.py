@@ -82,7 +82,7 @@ def test_the_transform_has_only_its_name_in_its_environment() -> None:
 
 
 def test_service_names_contain_the_stack() -> None:
-    """Metrics of two stacks are told apart by the service."""
+    """The service name distinguishes metrics of two stacks."""
     assert function("Transform")["Environment"]["Variables"][settings.SERVICE] == "mail-fold-transform"
     assert function("Projector")["Environment"]["Variables"][settings.SERVICE] == "mail-fold-projector"
 

@@ -25,10 +25,8 @@ FIREHOSE_STEP_BYTES = 5 * KB
 LOG_BUFFER_SECONDS, LOG_BUFFER_BYTES = 900, 128 * MB  # the template's defaults
 TRANSFORM_BUFFER_SECONDS, TRANSFORM_BUFFER_BYTES = 60, 1 * MB
 FUNCTION_GB = 0.5
-TRANSFORM_SECONDS_PER_EVENT, PROJECTOR_SECONDS_PER_RECORD = (
-    0.002,
-    0.01,
-)  # with a third of a processor, Lambda's share for 512 MB
+# With a third of a processor, Lambda's share for 512 MB.
+TRANSFORM_SECONDS_PER_EVENT, PROJECTOR_SECONDS_PER_RECORD = 0.002, 0.01
 SECONDS_PER_CALL = 0.05
 
 PARQUET_SHARE = 0.2  # of SES's bytes; generated mail takes half of that
@@ -148,10 +146,7 @@ def _provisioned(workload: Workload, size_bytes: int) -> Iterator[Usage]:
 
 
 def _on_demand(workload: Workload, size_bytes: int) -> Iterator[Usage]:
-    gigabytes, days = (
-        workload.feedback * rounded_bytes(size_bytes, KINESIS_STEP_BYTES) / GB,
-        workload.stream_retention_days,
-    )
+    gigabytes, days = _stream_gigabytes(workload, size_bytes), workload.stream_retention_days
     yield _steady("feedback: Kinesis", "kinesis_stream_hour", HOURS_PER_MONTH)
     yield _steady("feedback: Kinesis", "kinesis_in", gigabytes)
     yield _steady("feedback: Kinesis", "kinesis_out", gigabytes)
@@ -161,9 +156,12 @@ def _on_demand(workload: Workload, size_bytes: int) -> Iterator[Usage]:
 
 def _retained(workload: Workload, size_bytes: int, price: str, after_days: int, until_days: int) -> Usage:
     """Return the data of that age in a stream that has run for longer than its retention."""
-    gigabytes = workload.feedback * rounded_bytes(size_bytes, KINESIS_STEP_BYTES) / GB
-    retained_gigabytes = gigabytes * max(0, until_days - after_days) / DAYS_PER_MONTH
-    return _steady("feedback: Kinesis, retention", price, retained_gigabytes)
+    gigabytes = _stream_gigabytes(workload, size_bytes) * max(0, until_days - after_days) / DAYS_PER_MONTH
+    return _steady("feedback: Kinesis, retention", price, gigabytes)
+
+
+def _stream_gigabytes(workload: Workload, size_bytes: int) -> float:
+    return workload.feedback * rounded_bytes(size_bytes, KINESIS_STEP_BYTES) / GB
 
 
 def _table_usage(workload: Workload) -> Iterator[Usage]:

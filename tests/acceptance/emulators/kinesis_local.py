@@ -1,8 +1,8 @@
 """kinesis-local, an emulator of Kinesis with two features that the KCL needs: closed shards end, and HTTP/2.
 
 `make emulator` installs it if Node is installed, and `make test` too. It is slow with tens of thousands of records,
-does not support a split with enhanced fan-out, and returns the children of a split shard to a new reader, which the KCL
-considers a hole: split a stream after it is read.
+and does not support a split with enhanced fan-out. It also returns the children of a split shard to a new reader, which
+the KCL considers a hole. So split a stream after it is read.
 """
 
 import os

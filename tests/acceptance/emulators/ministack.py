@@ -1,8 +1,8 @@
 """ministack, an emulator of AWS in its own virtual environment. `make emulator` installs it, and `make test` too.
 
-What it leaves out, as far as this project needs it: events of SES, EventBridge's target Kinesis, Firehose's buffer (it
-writes an object for each record), partial batch failures, and permission checks for what its services do themselves,
-such as reading a stream for Lambda or writing Lambda's logs.
+It leaves out events of SES, EventBridge's target Kinesis, and partial batch failures. Its Firehose has no buffer and
+writes an object for each record. Its services check no permissions for their own work, such as reading a stream for
+Lambda or writing Lambda's logs.
 """
 
 import os

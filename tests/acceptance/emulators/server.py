@@ -1,6 +1,6 @@
 """A server in a separate process, on the loopback interface only.
 
-Its files are in a folder of its own. Its log is shown if it does not start.
+Its files are in a separate folder. Its log is shown if it does not start.
 """
 
 import itertools

@@ -240,8 +240,8 @@ def test_an_attached_set_is_found_and_detached() -> None:
 
 def test_feedback_of_another_stack_is_not_detached() -> None:
     """The default bus serves all stacks, so `feedback` is kept if `archive` sends to another stack."""
-    ses = FakeSes({SET: [an_archive(stream="arn:another"), a_feedback(), an_archive(name="ours")], "receipts": []})
-    assert attached_sets(ses.client(), STACK) == (AttachedSet(configuration_set=SET, destinations=("ours",)),)
+    ses = FakeSes({SET: [an_archive(stream="arn:another"), a_feedback(), an_archive(name="all")], "receipts": []})
+    assert attached_sets(ses.client(), STACK) == (AttachedSet(configuration_set=SET, destinations=("all",)),)
 
 
 def test_an_unfinished_stack_has_no_attached_sets() -> None:

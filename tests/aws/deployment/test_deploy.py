@@ -99,7 +99,7 @@ def test_a_parameter_with_a_missing_table_fails_the_deployment(tables: str) -> N
 
 
 def test_events_of_an_earlier_operation_are_ignored() -> None:
-    """The deployment ends with the end of its own operation."""
+    """A deployment ends only when the operation that it started ends."""
     steps = [
         [],
         [a_step("UPDATE_IN_PROGRESS")],

@@ -12,8 +12,8 @@ def executed(*steps: list[object], status: str | None = "UPDATE_COMPLETE") -> tu
     cloudformation = FakeCloudFormation(status=status, changes=[a_change()], steps=steps)
     client = cloudformation.client()
     before = newest_event(client, stack_id=STACK_ID)
-    cloudformation.change_sets.append("ours")
-    client.execute_change_set(ChangeSetName="ours")
+    cloudformation.change_sets.append("mailfold-0")
+    client.execute_change_set(ChangeSetName="mailfold-0")
     return cloudformation, before
 
 

@@ -220,7 +220,7 @@ def test_a_bucket_with_concurrent_writes_is_emptied_again(times: int, is_gone: b
 
 @pytest.mark.parametrize(("code", "error"), [("AccessDenied", AccessDenied), ("InternalError", ServiceUnavailable)])
 def test_an_object_that_s3_does_not_delete_is_reported(code: str, error: type[Exception]) -> None:
-    """A denial and another error are told apart, and the bucket remains."""
+    """A denial and another error raise different types, and the bucket remains."""
     create_stack()
     s3, bucket = client("s3"), only(RetainedKind.BUCKET)
     s3.put_object(Bucket=bucket.id, Key="kept", Body=b"x")
