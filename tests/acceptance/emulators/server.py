@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Self
 
 START_SECONDS = 60.0
+START_ATTEMPTS = 3  # ministack fails if another one listens on port 443 between its check and its own attempt
+IN_USE = "Address already in use"
 GRACE_SECONDS = 1.0  # between SIGTERM and SIGKILL; some servers wait for connected clients
 POLL_SECONDS = 0.05
 ANY_ADDRESS = frozenset({"00000000", "0" * 32})  # 0.0.0.0 and ::, as the kernel writes them
@@ -44,21 +46,18 @@ class Server:
         self._log = folder / "log"
 
     def __enter__(self) -> Self:
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - a command of the tests
-                self._command,
-                env=dict(self._environment),
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # so that its children can be killed with it
-            )
-        try:
-            self._await()
-        except BaseException:
-            self._stop()
-            raise
+        for attempt in range(1, START_ATTEMPTS + 1):
+            self._start()
+            try:
+                self._await()
+                break
+            except AssertionError:
+                self._stop()
+                if attempt == START_ATTEMPTS or IN_USE not in self.log():
+                    raise
+            except BaseException:
+                self._stop()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,6 +71,18 @@ class Server:
     def log(self) -> str:
         """Return the output of the server so far."""
         return self._log.read_text(errors="replace")
+
+    def _start(self) -> None:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - a command of the tests
+                self._command,
+                env=dict(self._environment),
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that its children can be killed with it
+            )
 
     def _await(self) -> None:
         ends_at_seconds = time.monotonic() + START_SECONDS
