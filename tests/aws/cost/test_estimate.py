@@ -206,14 +206,6 @@ def test_retention_costs_beyond_a_day_and_beyond_a_week() -> None:
     assert year == pytest.approx(14.60 + gib_per_day * 358 * 0.023)
 
 
-def test_shards_suffice_for_the_busiest_hour_or_are_given() -> None:
-    """A shard accepts 1,000 records a second, and the busiest hour has three times the mean."""
-    assert Workload(emails_per_day=1).shards == 1
-    assert Workload(emails_per_day=28_800_000, feedback_percent=100).shards == 1
-    assert Workload(emails_per_day=28_810_000, feedback_percent=100).shards == 2
-    assert Workload(emails_per_day=1, stream_shards=3).shards == 3
-
-
 workloads = st.builds(
     Workload,
     emails_per_day=st.integers(0, 10**10),

@@ -161,3 +161,27 @@ def test_views_are_updated_unless_disabled() -> None:
     assert {"Athena has the view daily_rates", "Athena has the query history_of_a_mail"} <= set(operator.steps)
     deployed(FakeCloudFormation(status="CREATE_COMPLETE"), athena=(left := FakeAthena()), views=False)
     assert (bool(athena.calls), left.calls) == (True, [])
+
+
+def test_a_failure_names_the_first_failed_resource() -> None:
+    """The message has the first failure, its reason and the final status. The stack is not protected."""
+    steps = [
+        [a_step("CREATE_IN_PROGRESS"), a_step("CREATE_FAILED", "Transform", "No such role.")],
+        [a_step("CREATE_FAILED", "Projector", "Resource creation cancelled"), a_step("ROLLBACK_IN_PROGRESS")],
+        [a_step("ROLLBACK_COMPLETE")],
+    ]
+    cloudformation = FakeCloudFormation(changes=CHANGES, steps=steps)
+    with pytest.raises(
+        DeploymentFailed, match=r"^Transform \(AWS::S3::Bucket\) failed first: No such role\. The stack is ROLLBACK"
+    ):
+        deployed(cloudformation)
+    assert not cloudformation.protected
+
+
+def test_an_error_beside_an_existing_stack_is_a_failed_deployment() -> None:
+    """The stack exists by then, so an error of Athena is a failed deployment and not a usage error."""
+    athena = FakeAthena()
+    athena.refuses = "There is no output location"
+    with pytest.raises(DeploymentFailed, match=r"the stack mail is CREATE_COMPLETE, but .*There is no output location"):
+        deployed(FakeCloudFormation(changes=CHANGES, steps=MADE), athena=athena)
+    assert live_tables() is not None

@@ -1,14 +1,12 @@
 """Name and parameters of a stack: mistakes are found before the first request to AWS, and all are reported."""
 
-import re
-from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.aws.deployment.parameters import CODE, check_name, check_parameters, parameter_values
+from pipeline.aws.deployment.parameters import check_name, check_parameters, parameter_values
 from pipeline.aws.deployment.template import load_template
 from pipeline.errors import UsageError
 from tests.support import cloudformation
@@ -104,27 +102,3 @@ def test_given_values_are_set_and_others_are_kept(
     assert {name: value for name, value in by_name.items() if value is not None} == given_values
     kept = {value["ParameterKey"] for value in values if value.get("UsePreviousValue")}
     assert kept == ((previous or {}).keys() & load_template().parameters.keys()) - given_values.keys()
-
-
-def test_the_template_is_parsed_like_by_cfn_lint() -> None:
-    """Text, parameters, runtime and stateful types agree with another parser of the template."""
-    document = cloudformation.template()
-    assert load_template().text == cloudformation.FILE.read_text(encoding="utf-8")
-    assert load_template().parameters == document["Parameters"]
-    assert load_template().parameters.keys() >= CODE
-    resources = document["Resources"].values()
-    functions = [resource["Properties"] for resource in resources if resource["Type"] == "AWS::Lambda::Function"]
-    assert {(function["Runtime"], *function["Architectures"]) for function in functions} == {
-        (f"python{load_template().runtime.python}", load_template().runtime.architecture)
-    }
-    assert {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Kinesis::Stream"} <= load_template().stateful
-
-
-def test_no_iam_resource_has_a_custom_name() -> None:
-    """CAPABILITY_IAM suffices only for IAM resources whose names CloudFormation generates."""
-    assert not re.search(r"^ +(RoleName|ManagedPolicyName|GroupName|UserName):", load_template().text, re.MULTILINE)
-
-
-def test_the_default_first_day_of_the_log_is_a_date() -> None:
-    """The default of LogFirstDay is a valid date."""
-    date.fromisoformat(load_template().parameters["LogFirstDay"]["Default"])

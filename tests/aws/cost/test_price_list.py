@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.aws.cost.estimate import price_list, read_prices
 from pipeline.aws.cost.usage import usages
-from pipeline.aws.cost.workload import ConsumerMode, StreamMode, Workload, check_region
+from pipeline.aws.cost.workload import ConsumerMode, StreamMode, Workload
 from pipeline.errors import UsageError
 
 
@@ -84,22 +84,3 @@ def test_a_missing_price_file_is_rejected(tmp_path: Path) -> None:
     """The message has the system's reason."""
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         read_prices(tmp_path / "missing")
-
-
-@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "ap-southeast-2", "us-gov-west-1"])
-def test_a_region_of_ses_is_accepted(region: str) -> None:
-    """Regions with an SES endpoint are accepted."""
-    check_region(region)
-
-
-@pytest.mark.parametrize("region", ["eu-centrl-1", "mars-north-1", "", "cn-north-1", "us-east-1 "])
-def test_another_region_is_rejected_with_a_suggestion(region: str) -> None:
-    """The message names the closest region."""
-    with pytest.raises(UsageError, match=r"SES does not send from the region .*: did you mean [a-z]+-"):
-        check_region(region)
-
-
-def test_regions_do_not_depend_on_the_users_profile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A profile that does not exist does not matter."""
-    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
-    check_region("us-east-1")
