@@ -201,7 +201,7 @@ def _check(
     deployment: Deployment, name: str, wanted: EventDestination, there: Sequence[EventDestinationTypeDef]
 ) -> Iterator[Finding]:
     loses = LOSES[wanted.name]
-    leading = [one for one in there if wanted.leads_there(one)]
+    leading = [one for one in there if wanted.has_same_target(one)]
     enabled = [one for one in leading if one.get("Enabled")]
     missing = sorted(wanted.types - {type_ for one in enabled for type_ in one.get("MatchingEventTypes", [])})
     if not leading:

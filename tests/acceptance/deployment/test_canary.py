@@ -1,4 +1,4 @@
-"""A canary flies through all that is deployed: SES's destinations, rule, stream, Firehose, functions."""
+"""A canary passes every deployed resource: SES's destinations, rule, stream, Firehose and functions."""
 
 import json
 import time
@@ -23,12 +23,12 @@ IDENTITY = "canary.example"
 
 
 def test_a_canary_reaches_the_table_and_the_log(deployment: Deployment) -> None:
-    """Each hop takes a time of its own, and SES's own is told."""
+    """Each hop has its time, and SES's own event is reported."""
     deployment.client("sesv2").create_email_identity(EmailIdentity=IDENTITY)
     ses = Ses(deployment)
 
     def publishing() -> Any:
-        """Return a client by which mail becomes the events of the SES that is simulated here."""
+        """Return a client whose mail becomes events of the simulated SES."""
         account = deployment.account
         client = boto3.Session().client(
             "sesv2",
