@@ -20,7 +20,7 @@ from pipeline.aws.doctor.policy_document import as_list
 
 _NO_VALUE = object()  # AWS::NoValue: the element is left out
 _VARIABLE = re.compile(r"\$\{([^}]+)\}")
-_ANY_NAME = "0"  # stands for a wildcard where IAM is asked about one resource
+_ANY_NAME = "0"  # replaces a wildcard, because IAM simulates one resource
 
 # ARNs of resources for which the stack has an output with the name or URL alone, by type.
 _ARNS: Mapping[str, Callable[[Deployment, str], str]] = {
