@@ -74,14 +74,20 @@ class Canary(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         recipient: Its address at the mailbox simulator, with a unique label.
         message_id: SES's id of the mail.
+        clock: Its clock.
         sent_at: When it was sent.
         sent_at_seconds: The monotonic clock at that moment.
     """
 
     recipient: Address
     message_id: str
+    clock: CanaryClock
     sent_at: datetime
     sent_at_seconds: float
+
+    def age_seconds(self) -> float:
+        """Return the seconds since it was sent."""
+        return self.clock.seconds() - self.sent_at_seconds
 
 
 def trace_canary(
@@ -99,37 +105,26 @@ def trace_canary(
         AccessDenied: AWS denies sending, or a query.
         Unavailable: SES throttles or cannot be reached.
     """
-    clock = clock or CanaryClock()
-    canary = _send_canary(deployment, sender=sender or _first_sender(deployment), clock=clock)
-    yield CanaryHop(
-        name="SES",
-        seconds=clock.seconds() - canary.sent_at_seconds,
-        message=f"SES accepted message {canary.message_id} with the configuration set "
-        f"{deployment.output('ConfigurationSet')}",
-    )
+    canary = _send_canary(deployment, sender=sender or _first_sender(deployment), clock=clock or CanaryClock())
+    configuration_set = deployment.output("ConfigurationSet")
+    message = f"SES accepted message {canary.message_id} with the configuration set {configuration_set}"
+    yield CanaryHop(name="SES", seconds=canary.age_seconds(), message=message)
     yield _wait_for_hop(
-        clock,
         canary,
+        "table",
         lambda: _find_in_table(deployment, canary),
-        missing=CanaryHop(
-            name="table",
-            seconds=None,
-            message=f"no bounce in the table after {TABLE_SECONDS:.0f} s",
-            remedy=TABLE_REMEDY,
-        ),
         timeout_seconds=TABLE_SECONDS,
         poll_seconds=TABLE_POLL_SECONDS,
+        remedy=TABLE_REMEDY,
     )
-    log_seconds = LOG_SLACK_SECONDS + LOG_SLACK * float(deployment.stack.parameters.get("LogBufferSeconds", "900"))
+    buffer_seconds = float(deployment.stack.parameters.get("LogBufferSeconds", "900"))
     yield _wait_for_hop(
-        clock,
         canary,
-        lambda: _find_in_log(deployment, canary, clock),
-        missing=CanaryHop(
-            name="log", seconds=None, message=f"no bounce in the log after {log_seconds:.0f} s", remedy=LOG_REMEDY
-        ),
-        timeout_seconds=log_seconds,
+        "log",
+        lambda: _find_in_log(deployment, canary),
+        timeout_seconds=LOG_SLACK_SECONDS + LOG_SLACK * buffer_seconds,
         poll_seconds=LOG_POLL_SECONDS,
+        remedy=LOG_REMEDY,
     )
 
 
@@ -152,27 +147,30 @@ def _send_canary(deployment: Deployment, *, sender: str, clock: CanaryClock) -> 
     message_id = send_email(deployment.clients.sesv2, email, configuration_set=configuration_set)
     if not MESSAGE_ID.fullmatch(message_id):
         raise UsageError("SES's id of the canary contains unexpected characters, so it cannot be searched for")
-    return Canary(recipient=recipient, message_id=message_id, sent_at=sent_at, sent_at_seconds=sent_at_seconds)
+    return Canary(
+        recipient=recipient, message_id=message_id, clock=clock, sent_at=sent_at, sent_at_seconds=sent_at_seconds
+    )
 
 
 def _wait_for_hop(
-    clock: CanaryClock,
     canary: Canary,
+    name: str,
     find: Callable[[], str | None],
     *,
-    missing: CanaryHop,
     timeout_seconds: float,
     poll_seconds: float,
+    remedy: str,
 ) -> CanaryHop:
-    """Return the hop as soon as `find` returns a message, or `missing` with the last outage after the time-out."""
+    """Return the hop as soon as `find` returns a message, or a missing one with the last outage after the time-out."""
     while True:
         message, outage = _find_unless_unavailable(find)
-        seconds = clock.seconds() - canary.sent_at_seconds
+        seconds = canary.age_seconds()
         if message is not None:
-            return CanaryHop(name=missing.name, seconds=seconds, message=message)
+            return CanaryHop(name=name, seconds=seconds, message=message)
         if seconds >= timeout_seconds:
-            return msgspec.structs.replace(missing, message=f"{missing.message}: {outage}") if outage else missing
-        clock.wait(min(poll_seconds, timeout_seconds - seconds))
+            message = f"no bounce in the {name} after {timeout_seconds:.0f} s{outage and f': {outage}'}"
+            return CanaryHop(name=name, seconds=None, message=message, remedy=remedy)
+        canary.clock.wait(min(poll_seconds, timeout_seconds - seconds))
 
 
 def _find_unless_unavailable(find: Callable[[], str | None]) -> tuple[str | None, str]:
@@ -192,9 +190,9 @@ def _find_in_table(deployment: Deployment, canary: Canary) -> str | None:
     return None
 
 
-def _find_in_log(deployment: Deployment, canary: Canary, clock: CanaryClock) -> str | None:
+def _find_in_log(deployment: Deployment, canary: Canary) -> str | None:
     """Query the partitions since the canary was sent."""
-    days = {canary.sent_at.date(), clock.now().date(), (canary.sent_at - timedelta(hours=1)).date()}
+    days = {canary.sent_at.date(), canary.clock.now().date(), (canary.sent_at - timedelta(hours=1)).date()}
     dates = ", ".join(f"'{day:%Y-%m-%d}'" for day in sorted(days))
     result = query(
         deployment.clients.athena,

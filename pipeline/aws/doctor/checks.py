@@ -76,29 +76,13 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
 CHECKS = (
     Check(name="stack", ok_message="CloudFormation's last operation succeeded", functions=(check_stack,)),
-    Check(
-        name="SES account",
-        ok_message="sending is enabled, and so is the account-level suppression list",
-        functions=(check_account,),
-    ),
-    Check(
-        name="identities",
-        ok_message="each has one of the deployment's configuration sets as its default",
-        functions=(check_identities,),
-    ),
-    Check(
-        name="configuration sets",
-        ok_message="sending and reputation metrics are enabled",
-        functions=(check_configuration_sets,),
-    ),
+    Check(name="SES account", ok_message="sending and the account list are enabled", functions=(check_account,)),
+    Check(name="identities", ok_message="each uses one of the configuration sets", functions=(check_identities,)),
+    Check(name="configuration sets", ok_message="they send and have metrics", functions=(check_configuration_sets,)),
     Check(name="destinations", ok_message="every event type is published", functions=(check_destinations,)),
     Check(name="SES's role", ok_message="SES can write to Firehose", functions=(role_check("SesRole"),)),
     Check(name="Firehose", ok_message="it writes records to the log as Parquet", functions=(check_firehose,)),
-    Check(
-        name="Firehose's role",
-        ok_message="Firehose can call the transform and write the log",
-        functions=(role_check("DeliveryRole"),),
-    ),
+    Check(name="Firehose's role", ok_message="it can transform and write", functions=(role_check("DeliveryRole"),)),
     Check(
         name="transform",
         ok_message="the function can run and write its logs",
@@ -111,22 +95,12 @@ CHECKS = (
     ),
     Check(name="Glue table", ok_message="its columns match schemas/log.json", functions=(check_log_table,)),
     Check(name="Athena", ok_message="the log can be queried", functions=(check_workgroup, check_views)),
-    Check(
-        name="rule",
-        ok_message="it sends feedback of every configuration set to the stream",
-        functions=(check_rule, check_target),
-    ),
-    Check(
-        name="rule's role", ok_message="the rule can write to the stream", functions=(role_check("FeedbackRuleRole"),)
-    ),
-    Check(
-        name="stream",
-        ok_message="it is encrypted and keeps records as long as the stack specifies",
-        functions=(check_stream,),
-    ),
+    Check(name="rule", ok_message="it sends all feedback to the stream", functions=(check_rule, check_target)),
+    Check(name="rule's role", ok_message="it can write to the stream", functions=(role_check("FeedbackRuleRole"),)),
+    Check(name="stream", ok_message="it is encrypted and keeps records long enough", functions=(check_stream,)),
     Check(
         name="mapping",
-        ok_message="Lambda passes records to the projector and retries, if Lambda reads the stream",
+        ok_message="Lambda calls the projector and retries, if Lambda reads the stream",
         functions=(check_stream_mapping,),
     ),
     Check(
@@ -144,26 +118,14 @@ CHECKS = (
         ok_message="they are projected, if the stack has an SNS topic",
         functions=(check_subscription, check_notification_mapping),
     ),
-    Check(
-        name="projector",
-        ok_message="the function can run and uses the stack's resources",
-        functions=(check_projector,),
-    ),
-    Check(
-        name="projector's role",
-        ok_message="it has the permissions it needs",
-        functions=(role_check("ProjectorRole"),),
-    ),
+    Check(name="projector", ok_message="the function can run on the stack's resources", functions=(check_projector,)),
+    Check(name="projector's role", ok_message="its permissions suffice", functions=(role_check("ProjectorRole"),)),
     Check(
         name="table",
         ok_message="the live table exists and is protected",
         functions=(check_tables_parameter, check_tables, check_backups, check_policy),
     ),
-    Check(
-        name="account list",
-        ok_message="the table suppresses the entries of the account-level suppression list",
-        functions=(check_account_list,),
-    ),
+    Check(name="account list", ok_message="the table suppresses its entries", functions=(check_account_list,)),
     Check(
         name="failed records",
         ok_message="quarantine, failed batches, delivery errors and dead-letter queues are empty",

@@ -23,7 +23,7 @@ from pipeline.aws.ses import read_account_list
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
-    from mypy_boto3_sesv2.type_defs import EventDestinationTypeDef
+    from mypy_boto3_sesv2.type_defs import EventDestinationTypeDef, GetAccountResponseTypeDef
 
 IDENTITIES_PER_PAGE = 1_000  # ListEmailIdentities' limit
 SUPPRESSED_REASONS = frozenset({"BOUNCE", "COMPLAINT"})  # for which SES adds an address to its suppression list
@@ -36,17 +36,29 @@ def check_account(deployment: Deployment) -> Iterator[Finding]:
     docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html
     """
     account = deployment.clients.sesv2.get_account()
+    yield from _check_sending(account)
+    if missing := SUPPRESSED_REASONS - {*account.get("SuppressionAttributes", {}).get("SuppressedReasons", [])}:
+        reasons = " and ".join(f"{reason.lower()}s" for reason in sorted(missing))
+        change = "put-account-suppression-attributes --suppressed-reasons BOUNCE COMPLAINT"
+        yield warning(
+            "account_list_off",
+            f"SES does not add {reasons} to its account-level suppression list, so the second line of defense is off",
+            remedy=deployment.aws_command(f"sesv2 {change}"),
+        )
+
+
+def _check_sending(account: GetAccountResponseTypeDef) -> Iterator[Finding]:
     status = account.get("EnforcementStatus")
     if status == "SHUTDOWN" or not account.get("SendingEnabled"):
         yield error(
             "account_paused",
-            "AWS has paused sending in this region",
+            "AWS has paused sending in this region: mail is rejected",
             remedy="read AWS's case in the SES console (Account dashboard), correct the cause and answer the case",
         )
     elif status == "PROBATION":
         yield warning(
             "account_under_review",
-            "AWS has put this account under review for its bounces or complaints",
+            "AWS has put this account under review for its bounces or complaints, and may pause sending",
             remedy="find the senders with mailfold query (view daily_rates), and answer AWS's case",
         )
     if not account.get("ProductionAccessEnabled"):
@@ -54,15 +66,6 @@ def check_account(deployment: Deployment) -> Iterator[Finding]:
             "account_in_sandbox",
             "the account is in the SES sandbox: it can send only to verified addresses and the mailbox simulator",
             remedy="request production access in the SES console",
-        )
-    if missing := SUPPRESSED_REASONS - {*account.get("SuppressionAttributes", {}).get("SuppressedReasons", [])}:
-        reasons = " and ".join(f"{reason.lower()}s" for reason in sorted(missing))
-        yield warning(
-            "account_list_off",
-            f"SES does not add {reasons} to its account-level suppression list, so the second line of defense is off",
-            remedy=deployment.aws_command(
-                "sesv2 put-account-suppression-attributes --suppressed-reasons BOUNCE COMPLAINT"
-            ),
         )
 
 
