@@ -182,7 +182,7 @@ def _find_unless_unavailable(find: Callable[[], str | None]) -> tuple[str | None
 
 
 def _find_in_table(deployment: Deployment, canary: Canary) -> str | None:
-    store = DynamoSuppressionStore(deployment.clients.dynamodb, table=deployment.live_table)
+    store = DynamoSuppressionStore(deployment.clients.dynamodb, table=deployment.live_table())
     key = Key(canary.recipient)
     for evidence in store.load([key])[key].standing.hard:
         if evidence.message_id == canary.message_id:

@@ -69,15 +69,13 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         """Return the ARN of a queue of the deployment. The last part of its URL is its name."""
         return self.arn("sqs", url.rpartition("/")[2])
 
-    @property
     def tables(self) -> SuppressionTables:
-        """The suppression tables at this moment. See `stack.tables_of`."""
+        """Read which suppression tables are in use now. See `stack.tables_of`."""
         return tables_of(self.clients.ssm, self.stack)
 
-    @property
     def live_table(self) -> str:
-        """The table that senders query."""
-        return self.tables.live
+        """Read which table senders query now."""
+        return self.tables().live
 
     def aws_command(self, command: str) -> str:
         """Return an AWS CLI command for this deployment's region."""

@@ -80,7 +80,7 @@ class RolePolicies:
         if resource == "*":
             return resource
         if ":dynamodb:" in resource and resource.endswith("*"):  # the live table must be among them
-            return self._deployment.arn("dynamodb", f"table/{self._deployment.live_table}")
+            return self._deployment.arn("dynamodb", f"table/{self._deployment.live_table()}")
         if ":log-group:" in resource:
             return f"{resource.removesuffix('*')}log-stream:{_ANY_NAME}"
         return resource.replace("*", _ANY_NAME)

@@ -19,7 +19,7 @@ from pipeline.aws.doctor.finding import Finding, error, restore, warning
 from pipeline.aws.errors import missing_ok
 
 # docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html
-FEEDBACK = ("Email Bounced", "Email Complaint Received")
+FEEDBACK_DETAIL_TYPES = ("Email Bounced", "Email Complaint Received")
 RETRY_SECONDS = 86_400  # EventBridge's longest, and its default
 RETRY_ATTEMPTS = 185  # the same
 HOURS_PER_DAY = 24
@@ -39,7 +39,7 @@ def check_rule(deployment: Deployment) -> Iterator[Finding]:
     pattern = rule.get("EventPattern", "{}")
     unmatched_sets = dict.fromkeys(
         set_name
-        for set_name, type_ in product(deployment.configuration_sets, FEEDBACK)
+        for set_name, type_ in product(deployment.configuration_sets, FEEDBACK_DETAIL_TYPES)
         if not events.test_event_pattern(EventPattern=pattern, Event=_event(deployment, set_name, type_))["Result"]
     )
     if unmatched_sets:
@@ -66,7 +66,7 @@ def _event(deployment: Deployment, configuration_set: str, detail_type: str) -> 
 def _put_rule(deployment: Deployment, name: str) -> str:
     pattern = {
         "source": ["aws.ses"],
-        "detail-type": FEEDBACK,
+        "detail-type": FEEDBACK_DETAIL_TYPES,
         "detail": {"mail": {"tags": {"ses:configuration-set": deployment.configuration_sets}}},
     }
     return deployment.aws_command(

@@ -218,7 +218,7 @@ def _put_destination(deployment: Deployment, name: str, required: EventDestinati
 def check_account_list(deployment: Deployment) -> Iterator[Finding]:
     """Look up the first page of the account-level suppression list, at most 1,000 entries, in the live table."""
     page = next(read_account_list(deployment.clients.sesv2))
-    store = DynamoSuppressionStore(deployment.clients.dynamodb, table=deployment.live_table)
+    store = DynamoSuppressionStore(deployment.clients.dynamodb, table=deployment.live_table())
     missing = sum(entry.stand is ListStatus.MISSING for entry in compare_list(page.entries, store=store))
     if missing:
         number = len(page.entries)

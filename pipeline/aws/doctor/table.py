@@ -41,7 +41,7 @@ def check_tables_parameter(deployment: Deployment) -> Iterator[Finding]:
 
 def check_tables(deployment: Deployment) -> Iterator[Finding]:
     """Check each table that the projector writes to, and the protection of the live one."""
-    tables = deployment.tables
+    tables = deployment.tables()
     for name in (tables.live, *tables.shadow_tables):
         table = _describe_table(deployment, name)
         if table is None:
@@ -96,7 +96,7 @@ def _check_protection(deployment: Deployment, name: str, table: Mapping[str, Any
 
 def check_backups(deployment: Deployment) -> Iterator[Finding]:
     """Check point-in-time recovery of the live table."""
-    name = deployment.live_table
+    name = deployment.live_table()
     answer = missing_ok(lambda: deployment.clients.dynamodb.describe_continuous_backups(TableName=name))
     if answer is None:
         return
@@ -114,7 +114,7 @@ def check_backups(deployment: Deployment) -> Iterator[Finding]:
 
 def check_policy(deployment: Deployment) -> Iterator[Finding]:
     """Check that the live table has no verdict of a newer policy, which the projector must not overwrite."""
-    table = deployment.live_table
+    table = deployment.live_table()
     configuration = function_configuration(deployment, deployment.output("Projector"))
     sample = missing_ok(
         lambda: deployment.clients.dynamodb.scan(

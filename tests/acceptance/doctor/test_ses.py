@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipeline.address import Address
@@ -82,6 +83,12 @@ def test_identities_beyond_the_limit_are_reported(deployed: DeploymentFixture) -
     assert (finding.name, finding.severity) == ("identities_not_checked", Severity.UNKNOWN)
     assert finding.message.startswith("30 identities were checked, 3 were not")
     assert "--identities 33" in finding.remedy
+
+
+def test_limit_of_no_identities(deployed: DeploymentFixture) -> None:
+    """A limit of 0 checks none, and does not claim that there is none."""
+    deployment = msgspec.structs.replace(deployed.deployment(with_responses(deployed, {})), max_identities=0)
+    assert find_names(deployment, SES_CHECKS) == {"identities_not_checked"}
 
 
 def test_account_list_that_was_not_imported(deployed: DeploymentFixture) -> None:
