@@ -2,15 +2,13 @@
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import pytest
 
-from pipeline.aws.clients import Service
+from pipeline.aws.clients import Clients, Service
 from pipeline.aws.doctor.canary import CanaryClock, trace_canary
-from pipeline.aws.doctor.deployment import Deployment as Examined
 from pipeline.aws.doctor.deployment import connect_deployment
 from pipeline.local.client import local_client
 from tests.acceptance.deployment.deployment import Deployment
@@ -59,9 +57,9 @@ def test_a_canary_reaches_the_table_and_the_log(deployment: Deployment) -> None:
                     return local_client("athena", endpoint_url=athena, region=REGION)
             return deployment.client(service)
 
-        examined = Examined(stack=deployment.stack, client=connect_deployment(connect), now=datetime.now(UTC))
+        examined = connect_deployment(deployment.stack, Clients(connect))
         clock = CanaryClock(wait=lambda seconds: time.sleep(min(seconds, 0.2)))
         hops = list(trace_canary(examined, clock=clock))
 
     assert [hop.name for hop in hops if hop.seconds is not None] == ["SES", "table", "log"]
-    assert all("SES says it bounced" in hop.words for hop in hops[1:])
+    assert all("by SES's clock it bounced" in hop.message for hop in hops[1:])
