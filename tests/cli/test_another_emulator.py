@@ -29,7 +29,7 @@ def up(emulator: Ministack) -> Iterator[None]:
     """Run the local cloud on an emulator."""
     with started("up", "--endpoint-url", emulator.endpoint_url) as process:
         assert process.stdout
-        last = f"Ctrl-C stops it; what it holds stays in {emulator.endpoint_url} then.\n"
+        last = f"Ctrl-C stops it. What it holds stays in {emulator.endpoint_url} then.\n"
         assert last in iter(process.stdout.readline, "")
         yield
         process.send_signal(signal.SIGINT)

@@ -19,7 +19,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
-LAST_LINE = "Ctrl-C stops it; what it holds is gone then."
+LAST_LINE = "Ctrl-C stops it. What it holds is gone then."
 STOP_SECONDS = 8.0
 
 APPLICATION = """

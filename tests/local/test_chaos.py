@@ -24,42 +24,42 @@ def a_chaos(**shares: float) -> Chaos:
 @given(batches, st.builds(Chaos, seed=st.integers(), repeat=shares, reorder=shares, delay=shares, drop=shares))
 def test_the_archive_gets_every_event_in_the_end(sent: list[list[bytes]], chaos: Chaos) -> None:
     arrived = Counter(event for batch in sent for event in chaos.archive(batch))
-    arrived.update(chaos.rest().archive)
+    arrived.update(chaos.release().archive)
     wanted = Counter(event for batch in sent for event in batch)
     assert wanted <= arrived
     assert set(wanted) == set(arrived)
-    assert chaos.archive_mischief.repeated == arrived.total() - wanted.total()
-    assert chaos.archive_mischief.dropped == 0
+    assert chaos.archive_faults.repeated == arrived.total() - wanted.total()
+    assert chaos.archive_faults.dropped == 0
 
 
 @settings(deadline=None)
 @given(batches, st.builds(Chaos, seed=st.integers(), repeat=st.just(0.0), delay=shares, drop=shares))
 def test_the_feedback_loses_only_what_was_counted_as_dropped(sent: list[list[bytes]], chaos: Chaos) -> None:
     arrived = Counter(event for batch in sent for event in chaos.feedback(batch))
-    arrived.update(chaos.rest().feedback)
+    arrived.update(chaos.release().feedback)
     wanted = Counter(event for batch in sent for event in batch)
     assert arrived <= wanted
-    assert chaos.feedback_mischief.dropped == wanted.total() - arrived.total()
+    assert chaos.feedback_faults.dropped == wanted.total() - arrived.total()
 
 
 def test_without_any_share_nothing_happens() -> None:
     chaos = a_chaos()
     assert chaos.archive(EVENTS) == EVENTS == chaos.feedback(EVENTS)
-    assert chaos.archive_mischief == FaultCounts() == chaos.feedback_mischief
+    assert chaos.archive_faults == FaultCounts() == chaos.feedback_faults
 
 
 def test_repeats_are_extra_copies_eight_in_all_at_most() -> None:
     chaos = a_chaos(repeat=1)
     copies = Counter(chaos.archive(EVENTS))
     assert set(copies.values()) == set(range(2, 9))
-    assert copies.total() == len(EVENTS) + chaos.archive_mischief.repeated
+    assert copies.total() == len(EVENTS) + chaos.archive_faults.repeated
 
 
 def test_reordering_moves_events_and_keeps_them() -> None:
     chaos = a_chaos(reorder=0.5)
     arrived = chaos.archive(EVENTS)
     assert sorted(arrived) == sorted(EVENTS)
-    assert chaos.archive_mischief.reordered == sum(a != b for a, b in zip(arrived, EVENTS, strict=True)) > 0
+    assert chaos.archive_faults.reordered == sum(a != b for a, b in zip(arrived, EVENTS, strict=True)) > 0
 
 
 def test_what_is_held_back_comes_with_a_later_call() -> None:
@@ -68,22 +68,22 @@ def test_what_is_held_back_comes_with_a_later_call() -> None:
     later = chaos.archive([])
     assert 0 < len(now) < len(EVENTS)
     assert later
-    assert sorted(now + later + chaos.rest().archive) == sorted(EVENTS)
-    assert chaos.archive_mischief.delayed >= len(EVENTS) - len(now)
+    assert sorted(now + later + chaos.release().archive) == sorted(EVENTS)
+    assert chaos.archive_faults.delayed >= len(EVENTS) - len(now)
 
 
 def test_what_is_held_back_for_ever_is_the_rest_once() -> None:
     chaos = a_chaos(delay=1)
     assert chaos.archive(EVENTS) == [] == chaos.feedback(EVENTS[:3])
-    assert chaos.rest() == (EVENTS, EVENTS[:3])
-    assert chaos.rest() == ([], [])
+    assert chaos.release() == (EVENTS, EVENTS[:3])
+    assert chaos.release() == ([], [])
 
 
 def test_the_two_paths_do_not_mix() -> None:
     chaos = a_chaos(delay=0.5)
     archived = chaos.archive(EVENTS[:200])
     fed_back = chaos.feedback(EVENTS[200:])
-    rest = chaos.rest()
+    rest = chaos.release()
     assert set(archived + rest.archive) == set(EVENTS[:200])
     assert set(fed_back + rest.feedback) == set(EVENTS[200:])
 
@@ -98,7 +98,7 @@ def test_the_same_seed_does_the_same() -> None:
     one, same, other = (Chaos(seed=seed) for seed in (5, 5, 6))
     assert one.archive(EVENTS) == same.archive(EVENTS) != other.archive(EVENTS)
     assert one.feedback(EVENTS) == same.feedback(EVENTS)
-    assert one.rest() == same.rest()
+    assert one.release() == same.release()
 
 
 @pytest.mark.parametrize("share", ["repeat", "reorder", "delay", "drop"])

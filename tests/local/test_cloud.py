@@ -62,19 +62,19 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[LocalCloud]:
 
 
 def ask(cloud: LocalCloud, sql: str) -> list[tuple[str | None, ...]]:
-    return list(query(cloud.client("athena"), sql, database="mailfold").rows)
+    return list(query(cloud.clients.athena, sql, database="mailfold").rows)
 
 
 def suppressed(cloud: LocalCloud) -> dict[str, str]:
     """Return why each suppressed address is, as the table has it."""
-    items = cloud.client("dynamodb").scan(TableName=cloud.names.table)["Items"]
+    items = cloud.clients.dynamodb.scan(TableName=cloud.names.table)["Items"]
     return {item["address"]["S"]: item["reason"]["S"] for item in items if item["suppressed"]["BOOL"]}
 
 
 def test_what_an_application_sends_is_in_the_log_and_suppresses(cloud: LocalCloud) -> None:
     to: Any = {"ToAddresses": [BOUNCES, SIMULATED]}
-    first = cloud.client("ses").send_email(Source=SENDER, Destination=to, Message=MESSAGE)["MessageId"]
-    second = cloud.client("sesv2").send_email(
+    first = cloud.clients.ses.send_email(Source=SENDER, Destination=to, Message=MESSAGE)["MessageId"]
+    second = cloud.clients.sesv2.send_email(
         FromEmailAddress=SENDER, Destination={"ToAddresses": [COMPLAINS]}, Content={"Simple": MESSAGE}
     )["MessageId"]
     cloud.settle(SETTLED_SECONDS)
@@ -91,12 +91,12 @@ def test_what_an_application_sends_is_in_the_log_and_suppresses(cloud: LocalClou
 
 
 def test_events_that_come_by_firehose_are_in_the_log_and_poison_is_beside_it(cloud: LocalCloud) -> None:
-    firehose = cloud.client("firehose")
-    records = [{"Data": a_bounce(messageId="by-firehose") + b"\n"}, {"Data": b"no JSON"}]
+    firehose = cloud.clients.firehose
+    records: Any = [{"Data": a_bounce(messageId="by-firehose") + b"\n"}, {"Data": b"no JSON"}]
     firehose.put_record_batch(DeliveryStreamName=cloud.names.delivery_stream, Records=records)
     cloud.settle(SETTLED_SECONDS)
     assert ask(cloud, "SELECT event_type FROM events WHERE message_id = 'by-firehose'") == [("bounce",)]
-    keys = [entry["Key"] for entry in cloud.client("s3").list_objects_v2(Bucket=cloud.names.bucket)["Contents"]]
+    keys = [entry["Key"] for entry in cloud.clients.s3.list_objects_v2(Bucket=cloud.names.bucket)["Contents"]]
     assert len([key for key in keys if key.startswith("errors/processing-failed/")]) == 1
 
 
@@ -113,7 +113,7 @@ def test_the_environment_is_all_that_an_application_needs(cloud: LocalCloud, mon
 
 
 def test_the_catalogue_describes_the_log(cloud: LocalCloud) -> None:
-    table = cloud.client("glue").get_table(DatabaseName="mailfold", Name="events")["Table"]
+    table = cloud.clients.glue.get_table(DatabaseName="mailfold", Name="events")["Table"]
     columns = [(column["Name"], column["Type"]) for column in table["StorageDescriptor"]["Columns"]]
     assert columns == [(column.name, column.type) for column in schema.log_columns()]
     assert [column["Name"] for column in table["PartitionKeys"]] == ["dt", "hr"]
@@ -122,9 +122,9 @@ def test_the_catalogue_describes_the_log(cloud: LocalCloud) -> None:
 
 def test_what_chaos_holds_back_has_arrived_once_it_is_settled() -> None:
     published: list[bytes] = []
-    with LocalCloud(seed=1, chaos=Chaos(seed=1, delay=0.5), witness=published.extend) as cloud:
+    with LocalCloud(seed=1, chaos=Chaos(seed=1, delay=0.5), observer=published.extend) as cloud:
         for events in generate_traffic(emails=100, seed=1, start=datetime(2026, 3, 1, tzinfo=UTC)):
-            cloud.destinations(events)
+            cloud.publish(events)
         cloud.settle(SETTLED_SECONDS)
         kept = {event_id for (event_id,) in ask(cloud, "SELECT event_id FROM events")}
     outcomes = [outcome for record in published for outcome in decode(record)]
@@ -136,7 +136,7 @@ def test_another_backend_keeps_what_it_holds() -> None:
     with a_moto_process() as url:
         for _ in range(2):
             with LocalCloud(seed=1, endpoint_url=url) as cloud:
-                cloud.destinations([a_bounce()])
+                cloud.publish([a_bounce()])
                 cloud.settle(SETTLED_SECONDS)
                 answer = ask(cloud, "SELECT count(*) FROM events")
     assert answer == [("2",)]
@@ -155,7 +155,7 @@ def test_the_users_own_credentials_are_never_used(monkeypatch: pytest.MonkeyPatc
         return moto(environ, start_response)
 
     with Server(recording) as backend, LocalCloud(endpoint_url=backend.url) as cloud:
-        cloud.client("ses").send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
+        cloud.clients.ses.send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
         cloud.settle(SETTLED_SECONDS)
         ask(cloud, "SELECT 1 FROM events")
     moto.close()
@@ -167,7 +167,7 @@ def test_stopping_leaves_no_thread_no_file_and_no_port(tmp_path: Path, monkeypat
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = set(threading.enumerate())
     with LocalCloud(seed=1) as cloud:
-        cloud.client("ses").send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
+        cloud.clients.ses.send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
         cloud.settle(SETTLED_SECONDS)
         ask(cloud, "SELECT * FROM events")
         address = urlsplit(cloud.endpoint_url)
@@ -181,7 +181,7 @@ def test_one_cloud_on_moto_runs_at_a_time_and_a_second_one_harms_nothing() -> No
     with LocalCloud(seed=1) as cloud:
         with pytest.raises(UsageError, match="a local cloud runs in this process already"), LocalCloud():
             pass
-        cloud.client("ses").send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
+        cloud.clients.ses.send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
         cloud.settle(SETTLED_SECONDS)
         assert suppressed(cloud) == {BOUNCES: "hard"}
 
@@ -220,6 +220,6 @@ def test_a_backend_that_is_no_emulator_is_an_outage() -> None:
 @pytest.mark.slow
 def test_settling_gives_up_in_time() -> None:
     with a_moto_process() as url, LocalCloud(seed=1, endpoint_url=url) as cloud:
-        cloud.client("kinesis").delete_stream(StreamName=cloud.names.stream)
+        cloud.clients.kinesis.delete_stream(StreamName=cloud.names.stream)
         with pytest.raises(Unavailable):
             cloud.settle(1)

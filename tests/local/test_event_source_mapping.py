@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.aws.lambdas.projector import project_event
 from pipeline.errors import StoreUnavailable, Unavailable
-from pipeline.local.event_source_mapping.shard import MAX_EVENT_BYTES, RetryPolicy
+from pipeline.local.event_source_mapping.shard_poller import MAX_EVENT_BYTES, RetryPolicy
 from pipeline.local.eventbridge import Relay
 from pipeline.lookup import lookup
 from pipeline.memory import MemoryQuarantine, MemoryStore

@@ -10,7 +10,8 @@ from botocore.exceptions import EndpointConnectionError
 from pipeline.decode import decode
 from pipeline.errors import UsageError
 from pipeline.event import Envelope, Event
-from pipeline.local.eventbridge import ATTEMPTS, DETAIL_TYPES, DeadLetter, Relay, to_eventbridge_event
+from pipeline.local.eventbridge import DETAIL_TYPES, Relay, to_eventbridge_event
+from pipeline.local.kinesis_target import PUT_ATTEMPTS, DeadLetter
 from tests.support.builders import (
     MESSAGE_ID,
     a_bounce,
@@ -168,7 +169,7 @@ def test_what_is_refused_again_and_again_becomes_a_dead_letter() -> None:
     kinesis = FakeKinesis(refuse=lambda _key, data: "InternalFailure" if b"unlucky" in data else None)
     relay = a_relay(kinesis)
     assert relay.deliver([a_bounce(messageId="m1"), a_bounce(messageId="unlucky")]) == 1
-    assert len(kinesis.put_calls) == ATTEMPTS
+    assert len(kinesis.put_calls) == PUT_ATTEMPTS
     assert relay.dead_letters == [DeadLetter(data=kinesis.put_calls[-1][0], error_code="InternalFailure")]
     assert decoded(relay.dead_letters[0].data).message_id == "unlucky"
 

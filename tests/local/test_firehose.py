@@ -16,7 +16,7 @@ from pipeline.errors import ArchiveUnavailable, UsageError
 from pipeline.event import Event
 from pipeline.local.firehose import buffer, delivery_stream
 from pipeline.local.firehose.delivery import prepare_delivery
-from pipeline.local.firehose.delivery_stream import MAX_RECORD_BYTES, Counters, DeliveryStream
+from pipeline.local.firehose.delivery_stream import MAX_RECORD_BYTES, DeliveryCounters, DeliveryStream
 from pipeline.row import to_row
 from tests.support.builders import a_send, one_of_each
 from tests.support.delivery_streams import (
@@ -48,7 +48,7 @@ def test_ses_events_become_the_rows_of_the_log_in_s3() -> None:
         stream.flush(10)
         (entry,) = s3.list_objects_v2(Bucket="log")["Contents"]
         body = s3.get_object(Bucket="log", Key=entry["Key"])["Body"].read()
-        assert stream.counters == Counters(records_in=10, rows_out=10, objects=1, object_bytes=len(body))
+        assert stream.counters == DeliveryCounters(records_in=10, rows_out=10, objects=1, object_bytes=len(body))
     expected = [
         to_row(outcome, arrived_at=ARRIVED_AT)
         for event in events

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.local.event_source_mapping.batch import (
-    FOR_EVER,
+    UNLIMITED_RETRIES,
     RetryDecision,
     ShardBatch,
     decide,
@@ -60,32 +60,32 @@ def test_an_identifier_that_makes_no_sense_fails_the_whole_batch(answer: object)
 
 def test_splitting_behind_the_records_that_are_done_is_no_retry() -> None:
     decision = decide(a_batch(5), 2, bisect=True, maximum_retry_attempts=0)
-    assert decision == RetryDecision(done=2, retry=[a_batch(3, first=3)])
+    assert decision == RetryDecision(finished=2, retry=[a_batch(3, first=3)])
 
 
 def test_splitting_in_the_middle_is_no_retry() -> None:
     decision = decide(a_batch(5), ALL_FAILED, bisect=True, maximum_retry_attempts=0)
-    assert decision == RetryDecision(done=0, retry=[a_batch(2), a_batch(3, first=3)])
+    assert decision == RetryDecision(finished=0, retry=[a_batch(2), a_batch(3, first=3)])
 
 
 def test_a_single_record_is_retried_until_its_retries_are_used_up() -> None:
     again = decide(a_batch(1, failures=1), ALL_FAILED, bisect=True, maximum_retry_attempts=2)
-    assert again == RetryDecision(done=0, retry=[a_batch(1, failures=2)])
+    assert again == RetryDecision(finished=0, retry=[a_batch(1, failures=2)])
     over = decide(a_batch(1, failures=2), ALL_FAILED, bisect=True, maximum_retry_attempts=2)
-    assert over == RetryDecision(done=1, discarded=a_batch(1, failures=3))
+    assert over == RetryDecision(finished=1, discarded=a_batch(1, failures=3))
 
 
 def test_without_bisecting_the_rest_of_the_batch_shares_one_fate() -> None:
     again = decide(a_batch(4), 1, bisect=False, maximum_retry_attempts=1)
-    assert again == RetryDecision(done=1, retry=[a_batch(3, first=2, failures=1)])
+    assert again == RetryDecision(finished=1, retry=[a_batch(3, first=2, failures=1)])
     over = decide(a_batch(3, first=2, failures=1), ALL_FAILED, bisect=False, maximum_retry_attempts=1)
-    assert over == RetryDecision(done=3, discarded=a_batch(3, first=2, failures=2))
+    assert over == RetryDecision(finished=3, discarded=a_batch(3, first=2, failures=2))
 
 
 def test_retries_without_end_give_nothing_up() -> None:
     failures = 10**6
-    decision = decide(a_batch(1, failures=failures), ALL_FAILED, bisect=False, maximum_retry_attempts=FOR_EVER)
-    assert decision == RetryDecision(done=0, retry=[a_batch(1, failures=failures + 1)])
+    decision = decide(a_batch(1, failures=failures), ALL_FAILED, bisect=False, maximum_retry_attempts=UNLIMITED_RETRIES)
+    assert decision == RetryDecision(finished=0, retry=[a_batch(1, failures=failures + 1)])
 
 
 def reporting(poison: frozenset[int]) -> Callable[[ShardBatch], int | None]:
@@ -121,7 +121,7 @@ def test_with_bisecting_every_record_is_done_in_order_and_each_poisonous_one_end
         batch = waiting.pop(0)
         decision = decide(batch, call(batch), bisect=True, maximum_retry_attempts=attempts)
         waiting = [*decision.retry, *waiting]
-        done += numbers(batch)[: decision.done]
+        done += numbers(batch)[: decision.finished]
         discarded += [numbers(decision.discarded)] if decision.discarded else []
     assert done == list(range(1, count + 1))
     assert discarded == [[number] for number in range(1, count + 1) if number in poison]

@@ -23,7 +23,7 @@ from pipeline.local.ses.outcome import (
     Subscribed,
 )
 from pipeline.local.ses.publisher import Email, Publisher
-from tests.support.mails import ANN, BEN, SENT_AT, a_fate, an_email, decoded, published
+from tests.support.mails import ANN, BEN, SENT_AT, an_email, an_outcome, decoded, published
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "wire" / "examples"
 ONE_OF_EACH: dict[str, Occurrence] = {
@@ -51,7 +51,7 @@ AUTOMATIC_TAGS = {
 
 def one(occurrence: Occurrence, **fields: Any) -> dict[str, Any]:
     """Return the event of an occurrence, the last of its mail's."""
-    return published(an_email(**fields), fate=a_fate(occurrence))[-1]
+    return published(an_email(**fields), outcome=an_outcome(occurrence))[-1]
 
 
 def keys(value: Any) -> Any:
@@ -68,7 +68,7 @@ def test_an_event_of_each_type_has_the_keys_of_the_published_example_in_their_or
 
 def test_a_send_has_the_keys_of_the_published_example_in_their_order() -> None:
     example = json.loads((EXAMPLES / "v1.send.pass.json").read_bytes())
-    (event,) = published(an_email(tags={"campaign": ("x",), "abTest": ("A",)}), fate=a_fate())
+    (event,) = published(an_email(tags={"campaign": ("x",), "abTest": ("A",)}), outcome=an_outcome())
     assert json.dumps(keys(event)) == json.dumps(keys(example))
 
 
@@ -76,13 +76,13 @@ def test_all_ten_types_can_be_made() -> None:
     kinds = {
         event.kind
         for occurrence in ONE_OF_EACH.values()
-        for event in decoded(Publisher(seed=1).publish(an_email(), sent_at=SENT_AT, fate=a_fate(occurrence)))
+        for event in decoded(Publisher(seed=1).publish(an_email(), sent_at=SENT_AT, outcome=an_outcome(occurrence)))
     }
     assert kinds == set(EventKind) - {EventKind.DECISION, EventKind.UNKNOWN}
 
 
 def test_a_mail_whose_template_fails_is_not_sent() -> None:
-    events = published(an_email(), fate=a_fate(ONE_OF_EACH["rendering-failure"]))
+    events = published(an_email(), outcome=an_outcome(ONE_OF_EACH["rendering-failure"]))
     assert [event["eventType"] for event in events] == ["Rendering Failure"]
 
 
@@ -94,7 +94,7 @@ def test_every_event_is_one_line_with_its_end() -> None:
 
 def test_events_come_in_the_order_in_which_they_happen() -> None:
     late, early = Complained(after_ms=9_000, recipients=(ANN,)), Delivered(after_ms=800, recipients=(ANN,))
-    events = published(an_email(), fate=a_fate(late, early))
+    events = published(an_email(), outcome=an_outcome(late, early))
     assert [event["eventType"] for event in events] == ["Send", "Delivery", "Complaint"]
 
 

@@ -62,7 +62,7 @@ moments = st.datetimes(datetime(1971, 1, 1), datetime(2150, 1, 1), timezones=st.
 
 
 @st.composite
-def fates(draw: st.DrawFn, email: Email) -> MailOutcome:
+def outcomes(draw: st.DrawFn, email: Email) -> MailOutcome:
     """Anything that may become of an e-mail, at most one thing in each moment."""
     some = st.lists(st.sampled_from(email.destination), min_size=1, max_size=4).map(tuple)
     moments_ms = draw(st.lists(st.integers(0, 5_000_000_000), max_size=6, unique=True))
@@ -97,39 +97,39 @@ def fates(draw: st.DrawFn, email: Email) -> MailOutcome:
 
 
 @st.composite
-def mails_and_fates(draw: st.DrawFn) -> tuple[Email, MailOutcome]:
+def mails_and_outcomes(draw: st.DrawFn) -> tuple[Email, MailOutcome]:
     email = draw(emails)
-    return email, draw(fates(email))
+    return email, draw(outcomes(email))
 
 
 @a_law
-@given(mails_and_fates(), moments)
+@given(mails_and_outcomes(), moments)
 def test_every_event_decodes_to_its_kind_recipients_and_times(
     mail: tuple[Email, MailOutcome], sent_at: datetime
 ) -> None:
-    email, fate = mail
-    events = decoded(Publisher(seed=1).publish(email, sent_at=sent_at, fate=fate))
+    email, outcome = mail
+    events = decoded(Publisher(seed=1).publish(email, sent_at=sent_at, outcome=outcome))
     sent = [event for event in events if event.kind is EventKind.SEND]
     others = [event for event in events if event.kind is not EventKind.SEND]
-    rendered = not any(isinstance(occurrence, RenderingFailed) for occurrence in fate.occurrences)
-    expected = sorted(told(occurrence, email, sent_at) for occurrence in fate.occurrences)
+    rendered = not any(isinstance(occurrence, RenderingFailed) for occurrence in outcome.occurrences)
+    expected = sorted(told(occurrence, email, sent_at) for occurrence in outcome.occurrences)
     assert sorted((event.kind, event.occurred_at, event.recipients) for event in others) == expected
     assert [event.recipients for event in sent] == [distinct(email.destination)] * rendered
     assert {event.sent_at for event in events} <= {cut(sent_at)}
 
 
 @a_law
-@given(mails_and_fates(), moments)
+@given(mails_and_outcomes(), moments)
 def test_distinct_happenings_have_distinct_ids(mail: tuple[Email, MailOutcome], sent_at: datetime) -> None:
-    events = decoded(Publisher(seed=1).publish(mail[0], sent_at=sent_at, fate=mail[1]))
+    events = decoded(Publisher(seed=1).publish(mail[0], sent_at=sent_at, outcome=mail[1]))
     assert len(events) == len({event.id for event in events})
 
 
 @a_law
-@given(mails_and_fates(), moments)
+@given(mails_and_outcomes(), moments)
 def test_tags_survive(mail: tuple[Email, MailOutcome], sent_at: datetime) -> None:
-    email, fate = mail
-    for event in decoded(Publisher(seed=1).publish(email, sent_at=sent_at, fate=fate)):
+    email, outcome = mail
+    for event in decoded(Publisher(seed=1).publish(email, sent_at=sent_at, outcome=outcome)):
         tags = event.mail.tags or {}
         assert {name: tuple(tags[name]) for name in email.tags} == email.tags
         assert tags["ses:configuration-set"] == [email.configuration_set]

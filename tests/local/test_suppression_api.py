@@ -117,8 +117,8 @@ def test_of_several_spellings_the_newest_says_why_mail_is_kept_back() -> None:
     now = datetime.now(UTC)
     known.put("ann@example.com", Listing.BOUNCE, at=now)
     known.put("Ann@example.com", Listing.COMPLAINT, at=now)
-    assert known.why("ANN@EXAMPLE.COM") is Listing.COMPLAINT
+    assert known.reason("ANN@EXAMPLE.COM") is Listing.COMPLAINT
     known.put("ann@example.com", Listing.BOUNCE, at=now)
-    assert known.why("ANN@EXAMPLE.COM") is Listing.BOUNCE
+    assert known.reason("ANN@EXAMPLE.COM") is Listing.BOUNCE
     assert known.delete("ann@example.com")
-    assert known.why("ANN@EXAMPLE.COM") is Listing.COMPLAINT
+    assert known.reason("ANN@EXAMPLE.COM") is Listing.COMPLAINT

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.local.firehose.delivery_stream import Counters
-from pipeline.local.firehose.transformation import ANSWER_BYTES, ATTEMPTS, CALL_BYTES
+from pipeline.local.firehose.delivery_stream import DeliveryCounters
+from pipeline.local.firehose.transformation import INVOCATION_ATTEMPTS, MAX_ANSWER_BYTES, MAX_INVOCATION_BYTES
 from tests.support.delivery_streams import (
     AS_ROWS,
     Answer,
@@ -51,7 +51,7 @@ def test_no_call_of_the_transform_is_larger_than_a_mebibyte_and_order_is_kept() 
 
     records = [b"%03d" % number + b" " * 99_997 for number in range(25)]
     s3, _ = delivered(records, transform)
-    assert max(sizes) <= CALL_BYTES
+    assert max(sizes) <= MAX_INVOCATION_BYTES
     assert len(sizes) == 3
     assert [raw[:3] for raw in raws_in(s3)] == [f"{number:03d}" for number in range(25)]
 
@@ -106,7 +106,7 @@ def test_a_transform_that_raises_every_time_fails_its_records_after_three_retrie
 
     s3, counters = delivered([b"ada@example.com", b"2"], transform)
     first, second = errors_in(s3, "processing-failed")
-    assert len(calls) == ATTEMPTS == 4
+    assert len(calls) == INVOCATION_ATTEMPTS == 4
     assert (first["errorCode"], first["attemptsMade"]) == ("Lambda.FunctionError", 4)
     assert [b64decode(first["rawData"]), b64decode(second["rawData"])] == [b"ada@example.com", b"2"]
     assert counters.failed == 2
@@ -127,7 +127,7 @@ def test_a_transform_that_raises_at_first_loses_nothing() -> None:
 
 
 def test_an_answer_larger_than_lambda_lets_through_is_a_failed_call() -> None:
-    too_much = b" " * (ANSWER_BYTES * 3 // 4 + 1)
+    too_much = b" " * (MAX_ANSWER_BYTES * 3 // 4 + 1)
     s3, _ = delivered([b"1"], answering(lambda name, _data: [ok(name, too_much)]))
     (error,) = errors_in(s3, "processing-failed")
     assert error["errorCode"] == "Lambda.FunctionError"
@@ -136,4 +136,4 @@ def test_an_answer_larger_than_lambda_lets_through_is_a_failed_call() -> None:
 def test_dropped_records_make_no_object() -> None:
     s3, counters = delivered([b"1", b"2"], answering(lambda name, _data: [{"recordId": name, "result": "Dropped"}]))
     assert s3.puts == []
-    assert counters == Counters(records_in=2, dropped=2)
+    assert counters == DeliveryCounters(records_in=2, dropped=2)

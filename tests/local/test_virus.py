@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.local.ses.publisher import Publisher
 from pipeline.local.ses.simulator import EICAR, is_infected
-from tests.support.mails import SENT_AT, an_email, published, sort
+from tests.support.mails import SENT_AT, an_email, event_kind, published
 
 
 def a_raw_message(attachment: bytes) -> bytes:
@@ -33,10 +33,10 @@ def test_other_content_is_clean(content: bytes) -> None:
 
 def test_an_infected_mail_is_sent_and_rejected_for_everybody() -> None:
     email = an_email("bounce@example.com", "ann@example.com", content=(b"Hello", EICAR))
-    assert [sort(event) for event in published(email)] == ["Send", "Reject"]
+    assert [event_kind(event) for event in published(email)] == ["Send", "Reject"]
 
 
 def test_a_rejected_mail_lists_nobody() -> None:
     ses = Publisher(seed=1)
     ses.publish(an_email("bounce@example.com", content=(EICAR,)), sent_at=SENT_AT)
-    assert not ses.keeps_back("bounce@example.com")
+    assert not ses.is_suppressed("bounce@example.com")

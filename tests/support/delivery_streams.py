@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.aws.archive.parquet import decode_rows as rows_in
 from pipeline.aws.lambdas.transform import transform as log_transform
-from pipeline.local.firehose.delivery_stream import Counters, DeliveryStream
+from pipeline.local.firehose.delivery_stream import DeliveryCounters, DeliveryStream
 from pipeline.local.firehose.transformation import Transform
 from pipeline.row import Row
 from tests.support.fake_s3 import FakeS3
@@ -71,7 +71,7 @@ def a_stream(s3: FakeS3, transform: Transform = AS_ROWS, **options: Any) -> "clo
     return closing(DeliveryStream(s3.client(), bucket="log", transform=transform, **given))
 
 
-def delivered(records: Sequence[bytes], transform: Transform) -> tuple[FakeS3, Counters]:
+def delivered(records: Sequence[bytes], transform: Transform) -> tuple[FakeS3, DeliveryCounters]:
     """Return what is in S3 after these records, and the counters."""
     s3 = FakeS3()
     with a_stream(s3, transform) as stream:

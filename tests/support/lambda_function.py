@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.local.event_source_mapping.mapping import EventSourceMapping
-from pipeline.local.event_source_mapping.shard import Handler
+from pipeline.local.event_source_mapping.shard_poller import LambdaFunction
 from tests.support.fake_kinesis import STREAM, FakeKinesis
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class AFunction:
         return {"batchItemFailures": [{"itemIdentifier": record["kinesis"]["sequenceNumber"]}]}
 
 
-def a_mapping(kinesis: "KinesisClient | FakeKinesis", handler: Handler, **options: Any) -> EventSourceMapping:
+def a_mapping(kinesis: "KinesisClient | FakeKinesis", handler: LambdaFunction, **options: Any) -> EventSourceMapping:
     """Return a mapping of batches of ten that tries again quickly."""
     client = kinesis.client() if isinstance(kinesis, FakeKinesis) else kinesis
     return EventSourceMapping(

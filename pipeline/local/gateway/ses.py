@@ -65,7 +65,7 @@ class Outbox:
             fate: What becomes of it; None: its addresses decide.
         """
         with self._lock:
-            events = self._publisher.publish(email, sent_at=datetime.now(UTC), message_id=message_id, fate=fate)
+            events = self._publisher.publish(email, sent_at=datetime.now(UTC), message_id=message_id, outcome=fate)
         try:
             self._destinations(events)
         except MailfoldError as error:
