@@ -60,7 +60,7 @@ def local_client(service: Service, *, endpoint_url: str, region: str) -> Any:
 
 @cache
 def _session(region: str) -> Session:
-    """Return the region's session. Sharing it saves a tenth of a second for each client: it keeps the models it read."""
+    """Return the region's session. Its models are read once, which saves a tenth of a second for each client."""
     return Session(
         aws_access_key_id=ACCESS_KEY_ID,
         aws_secret_access_key=SECRET_ACCESS_KEY,
