@@ -1,8 +1,9 @@
-"""Requests that the gateway does not answer itself reach the emulator behind it unchanged."""
+"""What the front does not answer itself reaches the emulator behind it, and its answer comes back."""
 
 import http.client
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class Echo:
-    """An emulator that records what reaches it."""
+    """An emulator that tells what reached it."""
 
     def __init__(self) -> None:
-        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
-        self.requests.append((request.method, environ["RAW_URI"], dict(request.headers), request.get_data()))
+        self.seen.append((request.method, environ["RAW_URI"], dict(request.headers), request.get_data()))
         headers = {"X-Answer": "yes", "Content-Type": "text/plain"}
         return Response(b"an answer", status=418, headers=headers)(environ, start_response)
 
@@ -42,15 +43,15 @@ def echo() -> Echo:
 
 @pytest.fixture
 def address(echo: Echo) -> Iterator[str]:
-    """Host and port of a gateway that forwards to the echo."""
+    """A front that forwards to the echo: its host and port."""
     with Server(echo) as backend:
         forwarder = Forwarder(backend.url)
-        with Server(Gateway(forwarder, answers=())) as gateway:
-            yield urlsplit(gateway.url).netloc
+        with Server(Gateway(forwarder, answers=())) as front:
+            yield urlsplit(front.url).netloc
         forwarder.close()
 
 
-def send(address: str, method: str, path: str, **request: Any) -> tuple[int, dict[str, str], bytes]:
+def ask(address: str, method: str, path: str, **request: Any) -> tuple[int, dict[str, str], bytes]:
     connection = http.client.HTTPConnection(address, timeout=10)
     try:
         connection.request(method, path, **request)
@@ -60,31 +61,27 @@ def send(address: str, method: str, path: str, **request: Any) -> tuple[int, dic
         connection.close()
 
 
-def test_a_request_is_forwarded_unchanged(echo: Echo, address: str) -> None:
-    """Method, path, headers and body arrive as they were sent, so that the signature stays valid."""
+def test_a_request_is_forwarded_as_it_was_sent_so_that_its_signature_still_fits(echo: Echo, address: str) -> None:
     headers = {"Host": "bucket.s3.amazonaws.com", "Authorization": "AWS4-HMAC-SHA256 …".encode(), "X-Amz-Date": "now"}
-    send(address, "PUT", "/a%2Fb//c?x=%20&y", body=b"body", headers=headers)
-    ((method, path, seen, body),) = echo.requests
+    ask(address, "PUT", "/a%2Fb//c?x=%20&y", body=b"body", headers=headers)
+    ((method, path, seen, body),) = echo.seen
     assert (method, path, body) == ("PUT", "/a%2Fb//c?x=%20&y", b"body")
     assert (seen["Host"], seen["X-Amz-Date"]) == ("bucket.s3.amazonaws.com", "now")
     assert seen["Authorization"].startswith("AWS4-HMAC-SHA256 ")
 
 
-def test_a_response_is_returned_unchanged(address: str) -> None:
-    """Status, headers and body of the emulator's response reach the application."""
-    status, headers, body = send(address, "GET", "/")
+def test_an_answer_comes_back_as_it_was_given(address: str) -> None:
+    status, headers, body = ask(address, "GET", "/")
     assert (status, headers["X-Answer"], headers["Content-Type"], body) == (418, "yes", "text/plain", b"an answer")
 
 
-def test_a_head_response_has_the_content_length_of_the_body(address: str) -> None:
-    """The response to HEAD has no body, and the length that the body would have."""
-    status, headers, body = send(address, "HEAD", "/")
+def test_a_head_has_the_length_of_what_it_does_not_bring(address: str) -> None:
+    status, headers, body = ask(address, "HEAD", "/")
     assert (status, headers["Content-Length"], body) == (418, "9", b"")
 
 
-def test_a_chunked_body_is_forwarded_whole(echo: Echo, address: str) -> None:
-    """A body in chunked transfer encoding arrives complete."""
-    send(
+def test_a_body_in_chunks_is_forwarded_whole(echo: Echo, address: str) -> None:
+    ask(
         address,
         "POST",
         "/",
@@ -92,38 +89,33 @@ def test_a_chunked_body_is_forwarded_whole(echo: Echo, address: str) -> None:
         headers={"Transfer-Encoding": "chunked"},
         encode_chunked=True,
     )
-    assert echo.requests[0][3] == b"one two"
+    assert echo.seen[0][3] == b"one two"
 
 
-def test_an_unreachable_backend_answers_503() -> None:
-    """An emulator that cannot be reached leads to 503, which boto3 retries."""
+def test_a_backend_that_is_away_is_unavailable() -> None:
     with Server(Echo()) as closed_soon:
         url = closed_soon.url
-    with Server(Gateway(Forwarder(url), answers=())) as gateway:
-        status, _, body = send(urlsplit(gateway.url).netloc, "GET", "/")
+    with Server(Gateway(Forwarder(url), answers=())) as front:
+        status, _, body = ask(urlsplit(front.url).netloc, "GET", "/")
     assert status == 503
     assert b"cannot be reached" in body
 
 
-def test_a_handler_answers_before_the_backend(echo: Echo) -> None:
-    """A handler that returns a response answers the request; the backend answers all others."""
-
+def test_who_is_asked_first_may_answer(echo: Echo) -> None:
     def answer(request: Request) -> Response | None:
-        return Response("handled") if request.path == "/handled" else None
+        return Response("mine") if request.path == "/mine" else None
 
-    with Server(Gateway(echo, answers=(answer,))) as gateway:
-        assert send(urlsplit(gateway.url).netloc, "GET", "/handled")[2] == b"handled"
-        assert send(urlsplit(gateway.url).netloc, "GET", "/other")[2] == b"an answer"
+    with Server(Gateway(echo, answers=(answer,))) as front:
+        assert ask(urlsplit(front.url).netloc, "GET", "/mine")[2] == b"mine"
+        assert ask(urlsplit(front.url).netloc, "GET", "/other")[2] == b"an answer"
 
 
-def test_an_internal_error_is_answered_with_its_type_only() -> None:
-    """An unexpected error in a handler leads to 500 with its type, and without any text of the request."""
-
+def test_a_fault_of_ours_is_answered_by_its_kind_and_without_what_was_sent() -> None:
     def fail(request: Request) -> Response | None:
         raise ValueError(request.get_data(as_text=True))
 
-    with Server(Gateway(Echo(), answers=(fail,))) as gateway:
-        status, _, body = send(urlsplit(gateway.url).netloc, "POST", "/", body=b"ann@example.com")
+    with Server(Gateway(Echo(), answers=(fail,))) as front:
+        status, _, body = ask(urlsplit(front.url).netloc, "POST", "/", body=b"ann@example.com")
     assert status == 500
     assert b"ValueError" in body
     assert b"ann" not in body
@@ -141,14 +133,12 @@ def an_s3_client(url: str) -> "S3Client":
     return client
 
 
-def test_only_one_moto_runs_at_a_time(moto: Moto) -> None:
-    """A second moto in the same process is a usage error."""
+def test_there_is_one_moto_at_a_time(moto: Moto) -> None:
     with pytest.raises(UsageError, match="runs in this process already"):
         Moto()
 
 
-def test_moto_starts_empty() -> None:
-    """Each new moto holds nothing of the one before."""
+def test_moto_begins_empty_and_forgets_everything_at_the_end() -> None:
     for _ in range(2):
         moto = Moto()
         with Server(moto) as server:
@@ -159,37 +149,34 @@ def test_moto_starts_empty() -> None:
         moto.close()
 
 
-def test_moto_hides_the_users_profile_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While moto runs, a missing profile does no harm; afterwards the environment is as before."""
-    monkeypatch.setenv("AWS_PROFILE", "missing")
+def test_while_moto_runs_boto3_finds_no_profile_and_afterwards_it_does_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
     monkeypatch.delenv("AWS_CONFIG_FILE", raising=False)
     moto = Moto()
     assert "us-east-1" in Session().get_available_regions("ses")
     moto.close()
-    assert (os.environ["AWS_PROFILE"], os.environ.get("AWS_CONFIG_FILE")) == ("missing", None)
+    assert (os.environ["AWS_PROFILE"], os.environ.get("AWS_CONFIG_FILE")) == ("nobody", None)
     with pytest.raises(ProfileNotFound):
         Session().get_available_regions("ses")
 
 
-def test_an_action_that_moto_lacks_is_answered_with_501(moto: Moto) -> None:
-    """An action that moto does not implement leads to 501 with moto's explanation."""
+def test_what_moto_does_not_know_is_said_to_be_so(moto: Moto) -> None:
     with Server(moto) as server:
         headers = {
             "Authorization": "AWS4-HMAC-SHA256 Credential=local/20260301/us-east-1/ses/aws4_request",
             "Content-Type": "application/x-www-form-urlencoded",
         }
-        answer = send(urlsplit(server.url).netloc, "POST", "/", body=b"Action=SendBounce", headers=headers)
+        answer = ask(urlsplit(server.url).netloc, "POST", "/", body=b"Action=SendBounce", headers=headers)
     assert answer[0] == 501
     assert answer[2].startswith(b"moto: ")
 
 
-def test_objects_pass_the_gateway_byte_for_byte(moto: Moto) -> None:
-    """An S3 object that is put and read through gateway and forwarder keeps each byte."""
+def test_objects_pass_through_the_front_byte_for_byte(moto: Moto) -> None:
     content = bytes(range(256)) * 4_096
     with Server(moto) as backend:
         forwarder = Forwarder(backend.url)
-        with Server(Gateway(forwarder, answers=())) as gateway:
-            s3 = an_s3_client(gateway.url)
+        with Server(Gateway(forwarder, answers=())) as front:
+            s3 = an_s3_client(front.url)
             s3.create_bucket(Bucket="a-bucket")
             s3.put_object(Bucket="a-bucket", Key="a key/ü+%", Body=content)
             assert s3.get_object(Bucket="a-bucket", Key="a key/ü+%")["Body"].read() == content
@@ -197,33 +184,27 @@ def test_objects_pass_the_gateway_byte_for_byte(moto: Moto) -> None:
         forwarder.close()
 
 
-def test_a_running_request_finishes_before_the_server_closes() -> None:
-    """A request that a server has begun to answer gets its whole response although the server closes."""
-    began, may_end, bodies = threading.Event(), threading.Event(), []
+def test_a_request_under_way_is_finished_before_a_server_closes() -> None:
+    began, answers = threading.Event(), []
 
     def slow(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         began.set()
-        may_end.wait(10)
-        return Response("whole")(environ, start_response)
+        time.sleep(0.3)
+        return Response("done")(environ, start_response)
 
     server = Server(slow)
-    request = threading.Thread(target=lambda: bodies.append(send(urlsplit(server.url).netloc, "GET", "/")[2]))
-    request.start()
-    assert began.wait(10)
-    closing = threading.Thread(target=server.close)
-    closing.start()
-    may_end.set()
-    closing.join(10)
-    request.join(10)
-    assert bodies == [b"whole"]
+    asking = threading.Thread(target=lambda: answers.append(ask(urlsplit(server.url).netloc, "GET", "/")[2]))
+    asking.start()
+    assert began.wait(5)
+    server.close()
+    asking.join(5)
+    assert answers == [b"done"]
 
 
 def test_a_server_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    """Not even an error in the application writes to the terminal, because it may quote an address."""
-
     def broken(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         raise ValueError("ann@example.com")
 
     with Server(broken) as server:
-        assert send(urlsplit(server.url).netloc, "GET", "/")[0] == 500
+        assert ask(urlsplit(server.url).netloc, "GET", "/")[0] == 500
     assert capfd.readouterr() == ("", "")
