@@ -77,7 +77,7 @@ def print_report(report: DemoReport, *, seconds: float, to: Console) -> None:
 
 
 def _run(*, emails: int, seed: int, chaos: Chaos | None, endpoint_url: str | None) -> DemoReport:
-    """Run the demo in a local cloud of its own.
+    """Run the demo in a new local cloud.
 
     Raises:
         KeyboardInterrupt: A signal arrived. The cloud is stopped in any case.

@@ -52,7 +52,7 @@ def report() -> dict[str, Any]:
 
 @pytest.mark.parametrize("options", [[], ["--chaos"]], ids=["without faults", "chaos"])
 def test_all_numbers_agree(options: list[str]) -> None:
-    """The default demo succeeds in a process of its own, and its output has each part."""
+    """The default demo succeeds in another process, and its output has each part."""
     result = ended("demo", *options)
     assert (result.returncode, result.stderr) == (0, "")
     assert "DIFFERS" not in result.stdout

@@ -221,11 +221,11 @@ def test_closing_while_s3_fails_raises_and_stops_the_thread() -> None:
     """Closing raises an error for records that it cannot deliver, and ends its thread."""
     s3 = FakeS3()
     s3.rejected = ("events/",)
-    stream = DeliveryStream(s3.client(), bucket="log", transform=AS_ROWS, name="away", retry_after_seconds=NEVER)
+    stream = DeliveryStream(s3.client(), bucket="log", transform=AS_ROWS, name="failing", retry_after_seconds=NEVER)
     stream.put([b"1"])
     with pytest.raises(ArchiveUnavailable):
         stream.close(0.1)
-    assert until(lambda: "firehose away" not in {thread.name for thread in threading.enumerate()})
+    assert until(lambda: "firehose failing" not in {thread.name for thread in threading.enumerate()})
 
 
 def test_many_threads_put_and_flush_at_once() -> None:
