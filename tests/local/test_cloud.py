@@ -111,8 +111,8 @@ def test_the_environment_is_all_that_boto3_needs(cloud: LocalCloud, monkeypatch:
         FromEmailAddress=SENDER, Destination={"ToAddresses": [SIMULATED]}, Content={"Simple": MESSAGE}
     )["MessageId"]
     cloud.settle(SETTLED_SECONDS)
-    found = rows(cloud, f"SELECT count(*) FROM events WHERE message_id = '{message_id}'")  # noqa: S608 - SES's own id
-    assert found == [("2",)]
+    sql = f"SELECT count(*) FROM events WHERE message_id = '{message_id}'"  # noqa: S608 - SES's own id
+    assert rows(cloud, sql) == [("2",)]
 
 
 def test_the_glue_table_describes_the_log(cloud: LocalCloud) -> None:

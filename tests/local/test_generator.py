@@ -127,14 +127,14 @@ def test_people_get_several_mails_in_several_spellings(events: list[Event]) -> N
             for address, spelling in zip(event.recipients, event.mail.destination or (), strict=True):
                 spellings.setdefault(address, set()).add(spelling)
     assert len(spellings) < EMAILS / 2
-    assert any(len(known) > 2 for known in spellings.values())
+    assert any(len(variants) > 2 for variants in spellings.values())
 
 
 def test_some_addresses_have_an_internationalized_domain(events: list[Event]) -> None:
     """A domain occurs in its Unicode form and in its A-label form."""
-    spelt = {text for event in events for text in event.mail.destination or ()}
-    assert any("@bücher.example" in text for text in spelt)
-    assert any("@xn--bcher-kva.example" in text for text in spelt)
+    spellings = {text for event in events for text in event.mail.destination or ()}
+    assert any("@bücher.example" in text for text in spellings)
+    assert any("@xn--bcher-kva.example" in text for text in spellings)
 
 
 def test_traffic_has_several_senders_and_campaigns(events: list[Event]) -> None:

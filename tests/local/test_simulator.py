@@ -72,7 +72,7 @@ def test_recipients_with_the_same_outcome_share_an_event() -> None:
     """Two bounces of one mail are one event."""
     events = published(an_email("bounce+a@example.com", "bounce+b@example.net"))
     (bounce,) = [event["bounce"] for event in events if "bounce" in event]
-    assert [f"bounce+{who}" for who in ("a@example.com", "b@example.net")] == [
+    assert [f"bounce+{mailbox}" for mailbox in ("a@example.com", "b@example.net")] == [
         recipient["emailAddress"] for recipient in bounce["bouncedRecipients"]
     ]
 
@@ -80,7 +80,7 @@ def test_recipients_with_the_same_outcome_share_an_event() -> None:
 def test_a_mail_has_a_different_outcome_for_each_recipient() -> None:
     """One mail is delivered to some recipients and bounces for others."""
     events = published(an_email("bounce@example.com", ANN, cc=("ooto@example.com",), bcc=(BEN,)))
-    delivered = {who for event in events if "delivery" in event for who in event["delivery"]["recipients"]}
+    delivered = {recipient for event in events if "delivery" in event for recipient in event["delivery"]["recipients"]}
     assert delivered == {ANN, BEN, "ooto@example.com"}
     assert {event_kind(event) for event in events} == {"Send", "Delivery", HARD, "Bounce Transient/General"}
 
@@ -95,8 +95,8 @@ def test_only_bounces_at_other_domains_suppress() -> None:
     """A simulated bounce suppresses at another domain, and not at the simulator's."""
     for domain, reason in (("example.com", Reason.HARD), (SIMULATOR, None)):
         events = decoded(Publisher(seed=1).publish(an_email(f"bounce@{domain}"), sent_at=SENT_AT))
-        ((key, known),) = group_by_key(finding for event in events for finding in facts(event)).items()
-        assert reason == verdict(known, DEFAULT_POLICY, address=key.address).reason
+        ((key, standing),) = group_by_key(fact for event in events for fact in facts(event)).items()
+        assert reason == verdict(standing, DEFAULT_POLICY, address=key.address).reason
 
 
 def test_an_address_that_bounced_is_suppressed_in_any_spelling() -> None:

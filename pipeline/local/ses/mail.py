@@ -1,7 +1,7 @@
 """SES's `mail` object, which describes the message in each of its events, with variations by event type.
 
 Claims: the order of keys and tags, and the keys that each type leaves out, as in SES's records published from 2019 to
-2026. Leaves out: headers that only SES's own servers add.
+2026. Leaves out: the tag `ses:tenant-name`, because the account has no tenants.
 docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html
 """
 

@@ -1,7 +1,7 @@
 """SES's event records: an occurrence and its mail object as one line of JSON.
 
 Claims: the key order of SES's records published from 2019 to 2026. Bounce and Complaint have their own object before
-the mail, all others behind it. Leaves out: keys that no published record has.
+the mail, all others behind it. Leaves out: identity notifications (`notificationType`).
 docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-firehose-examples.html
 """
 
