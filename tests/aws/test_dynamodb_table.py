@@ -12,7 +12,7 @@ from pipeline.aws.dynamodb import BACKUP_ATTEMPTS, DynamoSuppressionStore, ensur
 from pipeline.errors import AccessDenied, ItemRejected, StoreUnavailable, UsageError
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import to_item
-from pipeline.standing import Evidence, FactKind, Key, Standing, standing
+from pipeline.standing import Evidence, FactKind, Key, Standing, fold
 from tests.support.builders import a_bounce
 from tests.support.items import KEY, an_item
 
@@ -75,7 +75,7 @@ def test_an_error_of_creating_a_table_is_translated(operation: str, code: str, e
 def test_an_item_that_dynamodb_rejects_is_not_written(key: Key) -> None:
     """It is too large, because its release lifts too many events, or its key is too long."""
     lifts = tuple(f"{number:032x}" for number in range(13_000 if key == KEY else 1))
-    too_large: Standing = standing([(FactKind.RELEASE, Evidence(at_ms=1, event_id="0" * 32, lifts=lifts))])
+    too_large: Standing = fold([(FactKind.RELEASE, Evidence(at_ms=1, event_id="0" * 32, lifts=lifts))])
     with mock_aws():
         dynamodb = create_client("dynamodb", region="us-east-1")
         dynamodb.create_table(**table_definition(TABLE))

@@ -42,11 +42,11 @@ def _mailfold(batches: list[list[StreamRecord]]) -> Callable[[], int]:
 
 
 def _fold(batch: list[StreamRecord]) -> int:
-    """Do what `projection.project` does before it uses the store."""
+    """Do what `projection.BatchProjector` does before it uses the store."""
     reader = BatchReader(MemoryQuarantine())
     assert reader.read(batch) is None
     reader.changes()
-    return reader.tally.facts
+    return reader.counts(len(batch)).facts
 
 
 def _peer(payloads: list[bytes]) -> Callable[[], int]:

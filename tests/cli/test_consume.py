@@ -99,7 +99,7 @@ def test_a_daemon_that_ends_is_started_again_until_it_is_given_up(java: str) -> 
     )
     with started("consume", "--java", java, "--health-port", "0", "--restarts", "1") as process:
         _, words = process.communicate(timeout=WAIT_SECONDS)
-    assert process.returncode == 1
+    assert process.returncode == 5
     assert words.splitlines()[-1] == "mailfold: the daemon ended 2 times in a row, the last time with exit code 4"
 
 

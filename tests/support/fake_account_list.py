@@ -61,6 +61,3 @@ class FakeAccountList(FakeService):
 
     def _get_account(self) -> dict[str, Any]:
         return {"ProductionAccessEnabled": not self._in_sandbox}
-
-
-FakeOwnList = FakeAccountList  # the former name, for tests that still use it

@@ -9,12 +9,11 @@ from pipeline.errors import (
     ArchiveUnavailable,
     MailfoldError,
     PartialBatchFailure,
-    QuarantineUnavailable,
     StoreUnavailable,
 )
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
-from pipeline.ports import Item, Quarantined
+from pipeline.ports import Item
 from pipeline.standing import Key
 from tests.support.builders import a_bounce, in_eventbridge
 
@@ -27,7 +26,7 @@ def a_bounce_of(number: int) -> bytes:
     return in_eventbridge(a_bounce(recipients=[PEOPLE[number]], feedback_id=f"f{number}"))
 
 
-class FlakyStore(MemoryStore):
+class LimitedStore(MemoryStore):
     """A table that fails after a number of saves; with fewer than none left, it cannot be read either."""
 
     def __init__(self, saves: int, error: MailfoldError | None = None) -> None:
@@ -45,13 +44,6 @@ class FlakyStore(MemoryStore):
             raise self._error
         self.saves_left -= 1
         super().save(key, item, expected=expected)
-
-
-class UnavailableQuarantine(MemoryQuarantine):
-    """A quarantine that takes nothing."""
-
-    def put(self, quarantined: Quarantined) -> None:
-        raise QuarantineUnavailable("the quarantine is unavailable")
 
 
 class FakeLog:

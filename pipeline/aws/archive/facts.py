@@ -43,12 +43,12 @@ def scan_facts(file: Any, *, since: datetime | None = None, until: datetime | No
         has_no_facts = is_current and _is_constant(metadata.column(indices["is_feedback"]), value=False)
         names = bounds if has_no_facts else [*bounds, *FACT_COLUMNS, *([] if is_current else ["raw"])]
         if not names:
-            yield FactScan(rows=metadata.num_rows, findings=())
+            yield FactScan(rows=metadata.num_rows, facts=())
             continue
         size = ROWS_PER_SCAN if is_current else ROWS_PER_DECODING_SCAN
         for batch in file.iter_batches(size, row_groups=[group], columns=names, use_threads=False):
             rows = arrived_between(batch, since, until)
-            yield FactScan(rows=rows.num_rows, findings=() if has_no_facts else _facts(rows))
+            yield FactScan(rows=rows.num_rows, facts=() if has_no_facts else _facts(rows))
 
 
 def _column_indices(file: Any) -> dict[str, int]:

@@ -16,8 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
-from pipeline.aws.archive import parquet
-from pipeline.aws.archive.facts import scan_facts
+from pipeline.aws.archive import facts, parquet
 from pipeline.aws.archive.parquet import arrived_between, to_rows
 from pipeline.aws.errors import translated
 from pipeline.errors import ArchiveUnavailable, UsageError
@@ -76,9 +75,9 @@ class S3Archive:
         """See `ports.Archive`."""
         return self._read(since, until, lambda file: _batches(file, since, until))
 
-    def findings(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
+    def scan_facts(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
         """See `ports.Archive`."""
-        return self._read(since, until, lambda file: scan_facts(file, since=since, until=until))
+        return self._read(since, until, lambda file: facts.scan_facts(file, since=since, until=until))
 
     def _read(self, since: datetime | None, until: datetime | None, scan: Callable[[Any], Iterator[T]]) -> Iterator[T]:
         for key, size_bytes in self._objects(since, until):

@@ -47,7 +47,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
 
     Raises:
         UsageError: The settings are invalid, or the projector cannot read the event.
-        Unavailable: SNS invoked the Lambda, and an outage stopped the batch.
+        Unavailable, AccessDenied, NotFound: SNS invoked the Lambda, and this error stopped the batch.
     """
     batch = read_batch(event)
     result = _project_current(batch, _runtime())
@@ -139,7 +139,7 @@ def project_event(
 
     Raises:
         UsageError: The projector cannot read the event.
-        Unavailable: SNS sent the event, and an outage stopped the batch.
+        Unavailable, AccessDenied, NotFound: SNS sent the event, and this error stopped the batch.
     """
     batch = read_batch(event)
     projector = BatchProjector(store=store, quarantine=quarantine, policy=policy)

@@ -12,7 +12,7 @@ from pipeline.aws.archive.firehose import BYTES_PER_CALL, BYTES_PER_RECORD, PUT_
 from pipeline.batch import StreamRecord
 from pipeline.errors import PartialBatchFailure
 from pipeline.memory import MemoryQuarantine
-from tests.support.projector_call import UnavailableQuarantine
+from tests.support.flaky import FlakyQuarantine, permanent_outage
 
 STREAM = "mail-log"
 SECRET = b"ada@example.com"
@@ -152,7 +152,7 @@ def test_an_oversized_payload_waits_for_the_quarantine() -> None:
     """While the quarantine is unavailable, it is reported; the others are put."""
     firehose = FakeFirehose()
     with pytest.raises(PartialBatchFailure, match="unavailable") as stopped:
-        put(firehose, b"a", b"x" * (BYTES_PER_RECORD + 1), b"c", quarantine=UnavailableQuarantine())
+        put(firehose, b"a", b"x" * (BYTES_PER_RECORD + 1), b"c", quarantine=FlakyQuarantine(permanent_outage()))
     assert stopped.value.failed_at == 1
     assert firehose.kept == [b"a", b"c"]
 

@@ -79,7 +79,7 @@ def test_an_object_of_firehose_is_read(s3: S3Client, archive: S3Archive) -> None
     put(s3, FOLDER + name, parquet.encode_rows(rows, compression="gzip", sort=False))
 
     assert rows_in(archive) == rows
-    assert [fact for scan in archive.findings() for fact in scan.findings] == list(row_facts(rows[1]))
+    assert [fact for scan in archive.scan_facts() for fact in scan.facts] == list(row_facts(rows[1]))
 
 
 def test_a_row_in_the_folder_of_the_hour_before_is_found(s3: S3Client, archive: S3Archive) -> None:
@@ -127,7 +127,7 @@ def test_only_objects_of_the_requested_hours_are_read(s3: S3Client, archive: S3A
     read: list[str] = []
     s3.meta.events.register("provide-client-params.s3.GetObject", lambda params, **_: read.append(params["Key"]))
 
-    list(archive.findings(since=NOON + 2 * HOUR, until=NOON + 3 * HOUR))
+    list(archive.scan_facts(since=NOON + 2 * HOUR, until=NOON + 3 * HOUR))
 
     assert sorted({key.split("/")[2] for key in read}) == ["hr=13", "hr=14"]
 
@@ -149,11 +149,11 @@ def test_finding_facts_reads_few_bytes(s3: S3Client, archive: S3Archive) -> None
     bytes_sent: list[int] = []
     s3.meta.events.register("after-call.s3.GetObject", lambda parsed, **_: bytes_sent.append(parsed["ContentLength"]))
 
-    scans = list(archive.findings())
+    scans = list(archive.scan_facts())
 
     (entry,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
     assert sum(scan.rows for scan in scans) == len(sends) + 1
-    assert [fact.key.address for scan in scans for fact in scan.findings] == [ADA]
+    assert [fact.key.address for scan in scans for fact in scan.facts] == [ADA]
     assert entry["Size"] > 4 * READ_BYTES
     assert sum(bytes_sent) < entry["Size"] / 2
 

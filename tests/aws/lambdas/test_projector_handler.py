@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from pipeline import projection
 from pipeline.aws.clients import create_client
 from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
 from pipeline.aws.lambdas import projector as module
 from pipeline.aws.lambdas.projector import handler
-from pipeline.batch import Counts
-from pipeline.errors import Unavailable, UsageError
+from pipeline.batch import BatchReader
+from pipeline.errors import NotFound, Unavailable, UsageError
 from tests.support.builders import ADA, a_bounce, a_delivery, in_eventbridge
 from tests.support.lambda_events import (
     Context,
@@ -115,10 +114,10 @@ def test_an_internal_error_is_logged_without_its_text(
 ) -> None:
     """The record is quarantined, and the log names the exception's type and line only: its text may be an address."""
 
-    def broken(*_: Any, **__: Any) -> Counts:
+    def broken(*_: Any) -> None:
         raise ZeroDivisionError(ADA)
 
-    monkeypatch.setattr(projection, "project", broken)
+    monkeypatch.setattr(BatchReader, "read", broken)
 
     assert handler(a_kinesis_event(A_BOUNCE), Context()) == {"batchItemFailures": []}
     assert create_client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
@@ -184,7 +183,7 @@ def test_a_notification_that_cannot_be_stored_is_an_error(stream: None, capsys: 
     """It is counted, and the log does not get it before the table."""
     create_client("dynamodb").delete_table(TableName=TABLE)
 
-    with pytest.raises(Unavailable, match=f"reading the table {TABLE}: ResourceNotFoundException"):
+    with pytest.raises(NotFound, match=f"reading the table {TABLE}: ResourceNotFoundException"):
         handler(an_sns_event(a_bounce()), Context())
     assert metrics_in(capsys.readouterr().out)["Unfinished"] == [1.0]
     assert logged() == []

@@ -8,20 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import projection
 from pipeline.aws.lambdas.projector import project_event
-from pipeline.batch import Counts, StreamRecord
+from pipeline.batch import BatchReader, StreamRecord
 from pipeline.errors import AccessDenied, MailfoldError, NotFound
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
-from pipeline.projection import project as project_batch
 from tests.support.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_delivery, in_sns
+from tests.support.flaky import FlakyQuarantine, permanent_outage
 from tests.support.lambda_events import FIRST_SEQUENCE_NUMBER, SHARD, a_kinesis_event, sequence_number
 from tests.support.projector_call import (
     PEOPLE,
     POISON,
-    FlakyStore,
-    UnavailableQuarantine,
+    LimitedStore,
     a_bounce_of,
     failures,
     suppressed_addresses,
@@ -57,7 +55,7 @@ def test_an_empty_batch_has_no_failures() -> None:
 @pytest.mark.parametrize("saves", range(5))
 def test_a_table_outage_reports_only_the_first_record_not_done(saves: int) -> None:
     """All before it is stored; Lambda starts again there."""
-    store = FlakyStore(saves)
+    store = LimitedStore(saves)
     event = a_kinesis_event(*map(a_bounce_of, range(5)))
 
     assert failures(event, store=store) == [sequence_number(saves)]
@@ -70,7 +68,7 @@ def test_a_denied_or_missing_table_stops_the_batch(error: MailfoldError) -> None
     quarantine = MemoryQuarantine()
     event = a_kinesis_event(*map(a_bounce_of, range(3)))
 
-    assert failures(event, store=FlakyStore(1, error), quarantine=quarantine) == [sequence_number(1)]
+    assert failures(event, store=LimitedStore(1, error), quarantine=quarantine) == [sequence_number(1)]
     assert quarantine.held == []
 
 
@@ -78,7 +76,7 @@ def test_a_table_that_cannot_be_read_fails_its_first_record() -> None:
     """Records without facts before it need no table."""
     event = a_kinesis_event(a_delivery(), a_bounce_of(0), a_bounce_of(1))
 
-    assert failures(event, store=FlakyStore(-1)) == [sequence_number(1)]
+    assert failures(event, store=LimitedStore(-1)) == [sequence_number(1)]
 
 
 def test_other_records_before_an_outage_are_done() -> None:
@@ -86,13 +84,13 @@ def test_other_records_before_an_outage_are_done() -> None:
     quarantine = MemoryQuarantine()
     event = a_kinesis_event(a_delivery(), POISON, a_bounce_of(0), a_bounce_of(1), POISON)
 
-    assert failures(event, store=FlakyStore(1), quarantine=quarantine) == [sequence_number(3)]
+    assert failures(event, store=LimitedStore(1), quarantine=quarantine) == [sequence_number(3)]
     assert [held.payload for held in quarantine.held] == [POISON, POISON]
 
 
 def test_a_retry_after_an_outage_ends_as_without_one() -> None:
     """Lambda sends the reported record and all after it again."""
-    store, store_without_outage = FlakyStore(2), MemoryStore()
+    store, store_without_outage = LimitedStore(2), MemoryStore()
     data = [a_bounce_of(number) for number in (0, 1, 2, 0, 3)]
 
     event = a_kinesis_event(*data)
@@ -110,7 +108,7 @@ def test_a_quarantine_outage_reports_the_poison() -> None:
     store = MemoryStore()
     event = a_kinesis_event(a_bounce_of(0), a_bounce_of(1), POISON, a_bounce_of(2))
 
-    assert failures(event, store=store, quarantine=UnavailableQuarantine()) == [sequence_number(2)]
+    assert failures(event, store=store, quarantine=FlakyQuarantine(permanent_outage())) == [sequence_number(2)]
     assert suppressed_addresses(store) == PEOPLE[:2]
 
 
@@ -154,14 +152,15 @@ def test_data_that_is_not_base64_is_quarantined_unchanged(data: str) -> None:
 def batch_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Make projecting any batch with a record "broken" raise; return the sizes of the projected batches."""
     sizes: list[int] = []
+    read_batch = BatchReader.read
 
-    def project(batch: list[StreamRecord], **ports: Any) -> Counts:
+    def read(reader: BatchReader, batch: list[StreamRecord]) -> MailfoldError | None:
         sizes.append(len(batch))
         if any(record.payload == b"broken" for record in batch):
             raise ZeroDivisionError(ADA)
-        return project_batch(batch, **ports)
+        return read_batch(reader, batch)
 
-    monkeypatch.setattr(projection, "project", project)
+    monkeypatch.setattr(BatchReader, "read", read)
     return sizes
 
 
@@ -181,7 +180,7 @@ def test_a_record_that_raises_is_found_by_bisecting(batch_sizes: list[int], plac
 
 def test_an_outage_while_bisecting_reports_the_first_record_not_done(batch_sizes: list[int]) -> None:
     """All records before it are stored."""
-    store = FlakyStore(2)
+    store = LimitedStore(2)
     data = [a_bounce_of(0), a_bounce_of(1), a_bounce_of(2), b"broken", a_bounce_of(3)]
 
     assert failures(a_kinesis_event(*data), store=store) == [sequence_number(2)]
@@ -193,14 +192,16 @@ def test_a_record_that_raises_waits_for_the_quarantine(batch_sizes: list[int]) -
     store = MemoryStore()
     data = [a_bounce_of(0), b"broken", a_bounce_of(1)]
 
-    assert failures(a_kinesis_event(*data), store=store, quarantine=UnavailableQuarantine()) == [sequence_number(1)]
+    assert failures(a_kinesis_event(*data), store=store, quarantine=FlakyQuarantine(permanent_outage())) == [
+        sequence_number(1)
+    ]
     assert suppressed_addresses(store) == PEOPLE[:1]
 
 
 @given(st.lists(st.sampled_from([*map(a_bounce_of, range(3)), POISON, a_delivery()])), st.integers(0, 4))
 def test_records_before_the_failure_are_done(payloads: list[bytes], saves: int) -> None:
     """For any batch and any outage, the table has the facts before the failure, and the quarantine the poison."""
-    store, quarantine, expected = FlakyStore(saves), MemoryQuarantine(), MemoryStore()
+    store, quarantine, expected = LimitedStore(saves), MemoryQuarantine(), MemoryStore()
     failed = failures(a_kinesis_event(*payloads), store=store, quarantine=quarantine)
 
     assert len(failed) <= 1
