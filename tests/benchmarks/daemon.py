@@ -43,7 +43,7 @@ def compare() -> list[Ratio]:
         leases = ("--property", f"dynamoDBEndpoint={kinesis_url}")
         first, last = follow(resources.enter_context(consuming(found, log, *leases)))
     records = last["records"] - first["records"]
-    record_us = (said_at(last) - said_at(first)).total_seconds() / records * 1e6
+    record_us = (reported_at(last) - reported_at(first)).total_seconds() / records * 1e6
     size_bytes = sum(map(len, payloads)) // len(payloads)
     shard_us = 1e6 * size_bytes / SHARD_BYTES_PER_SECOND  # sooner reached than its 1,000 records
     return [
@@ -102,6 +102,6 @@ def follow(consumer: Consumer) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     raise AssertionError(f"the consumer did not get to the end of the stream:\n{consumer.log()}")
 
 
-def said_at(shard: Mapping[str, Any]) -> datetime:
+def reported_at(shard: Mapping[str, Any]) -> datetime:
     """Return when the record processor said how the shard fared."""
-    return datetime.fromisoformat(shard["said_at"])
+    return datetime.fromisoformat(shard["reported_at"])

@@ -11,9 +11,9 @@ import pytest
 from pipeline.aws import settings
 from pipeline.aws.deployment.template import check_parameters
 from pipeline.aws.deployment.template import load_template as to_deploy
-from pipeline.aws.kcl.configuration import HEAP_MEBIBYTES
+from pipeline.aws.kcl.configuration import HEALTH_HOST, HEALTH_PORT, HEAP_MEBIBYTES
 from pipeline.aws.kcl.health import HealthMonitor
-from pipeline.aws.kcl.server import LISTEN, PORT, HealthServer
+from pipeline.aws.kcl.server import HealthServer
 from pipeline.aws.kcl.supervisor import SLACK_SECONDS
 from pipeline.aws.metrics import NAMESPACE
 from pipeline.cli import consume
@@ -41,7 +41,7 @@ def probe(port: int) -> subprocess.CompletedProcess[bytes]:
     """Run the health check, on another port."""
     word, program, *arguments = container()["HealthCheck"]["Command"]
     assert (word, program) == ("CMD", "python")  # no shell: the image's own may go
-    command = [sys.executable, *(argument.replace(f":{PORT}/", f":{port}/") for argument in arguments)]
+    command = [sys.executable, *(argument.replace(f":{HEALTH_PORT}/", f":{port}/") for argument in arguments)]
     return subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603 - what the template says
 
 
@@ -134,7 +134,7 @@ def test_a_health_check_that_is_answered_well_passes(port: int) -> None:
 
 
 def test_a_health_check_that_is_answered_ill_fails(port: int, condition: HealthMonitor) -> None:
-    condition.ended(0, exit_code=1)
+    condition.record_exit(0, exit_code=1)
     assert probe(port).returncode != 0
 
 
@@ -149,7 +149,7 @@ def unused_port() -> int:
 
 
 def test_the_health_check_asks_where_the_command_listens() -> None:
-    assert f"http://{LISTEN}:{PORT}/health" in container()["HealthCheck"]["Command"][-1]
+    assert f"http://{HEALTH_HOST}:{HEALTH_PORT}/health" in container()["HealthCheck"]["Command"][-1]
     assert "MAILFOLD_HEALTH_PORT" not in environments()["ConsumerTask"]
 
 

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pipeline.aws.deployment.template import load_template as to_deploy
-from pipeline.aws.kcl.server import PORT
+from pipeline.aws.kcl.configuration import HEALTH_PORT
 from tests.acceptance.emulators.ministack import ROOT
 from tests.support.cloudformation import consumed_by
 from tests.support.dockerfile import FILE, stages
@@ -73,7 +73,7 @@ def test_its_health_check_is_the_templates() -> None:
         "start-period": f"{of_template['StartPeriod']}s",
         "retries": str(of_template["Retries"]),
     }
-    assert IMAGE.only("EXPOSE").text == str(PORT)
+    assert IMAGE.only("EXPOSE").text == str(HEALTH_PORT)
 
 
 def test_what_it_says_is_told_at_once_and_nothing_is_written_into_it() -> None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipeline.aws import settings
-from pipeline.aws.kcl.server import PORT
+from pipeline.aws.kcl.configuration import HEALTH_PORT
 from pipeline.aws.kcl.supervisor import SLACK_SECONDS
 from tests.acceptance.emulators.ministack import ROOT
 from tests.infra.conftest import environments
@@ -89,7 +89,7 @@ def test_it_is_given_the_time_to_stop_that_it_takes() -> None:
 @pytest.mark.parametrize("probe", ["readinessProbe", "livenessProbe"])
 def test_it_is_asked_how_it_fares_where_it_listens(probe: str) -> None:
     assert CONTAINER[probe]["httpGet"] == {"path": "/health", "port": "health"}
-    assert CONTAINER["ports"] == [{"name": "health", "containerPort": PORT}]
+    assert CONTAINER["ports"] == [{"name": "health", "containerPort": HEALTH_PORT}]
     assert ENVIRONMENT["MAILFOLD_HEALTH_HOST"] == "0.0.0.0"  # noqa: S104 - within the cluster; nothing of it is secret
 
 
