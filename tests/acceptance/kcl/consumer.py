@@ -23,12 +23,12 @@ START_SECONDS = 240.0
 STOP_SECONDS = 60.0
 ANSWER_SECONDS = 5.0
 # Shorter than a deployment needs, because each start and each handover waits for all of these.
-# github.com/awslabs/amazon-kinesis-client: coordinator/assignment/LeaseAssignmentManager.java, and the reporter's first
-# report comes after two captures (DynamicMigrationComponentsInitializer.java).
-INTERVALS_MILLIS = {
-    "failoverTimeMillis": 3_000,  # shorter ones expire on a busy machine
-    "leaseAssignmentIntervalMillis": 500,
-    "inMemoryWorkerMetricsCaptureFrequencyMillis": 100,
+# github.com/awslabs/amazon-kinesis-client: DynamicMigrationComponentsInitializer.java, LeaseAssignmentManager.java
+PROPERTIES = {
+    "failoverTimeMillis": 3_000,  # shorter leases expire on a busy machine
+    # A leader that ends in the middle of an assignment may not release its lock, and its successor waits two minutes.
+    "leaseAssignmentIntervalMillis": 2_000,
+    "inMemoryWorkerMetricsCaptureFrequencyMillis": 20,  # a worker gets shards after two captures
     "workerMetricsReporterFreqInMillis": 3_000,
     "shardSyncIntervalMillis": 2_000,
     "parentShardPollIntervalMillis": 1_000,
@@ -44,7 +44,7 @@ class Consumer:
 
     def __init__(self, environment: Mapping[str, str], log: Path, *arguments: str) -> None:
         self.port, self._log = free_port(), log
-        properties = [word for name, value in INTERVALS_MILLIS.items() for word in ("--property", f"{name}={value}")]
+        properties = [word for name, value in PROPERTIES.items() for word in ("--property", f"{name}={value}")]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAILFOLD_"))}
         settings = {**SETTINGS, "MAILFOLD_JAVA": _fast_java(log.parent), "TMPDIR": str(log.parent)}
         with log.open("ab") as output:

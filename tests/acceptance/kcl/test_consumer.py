@@ -1,8 +1,8 @@
 """The real daemon on one stream: each record is stored or in quarantine, whatever fails or ends.
 
 The tests share a scenario, and consumers that follow one another. Each test works alone and in any order. The last one
-comes last, because a consumer waits two minutes for a leader that was restarted under its old name and then ended: KCL
-3.1.3's lock client cannot release such a leader's lock. How a consumer starts without a lease table: `test_policy`.
+comes last to save time: a restarted leader cannot release its lock, and the next consumer waits two minutes for that.
+How a consumer starts without a lease table: `test_policy`.
 """
 
 import base64

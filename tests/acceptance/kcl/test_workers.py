@@ -16,7 +16,7 @@ RESTART_SECONDS = 120
 def test_two_workers_share_the_shards_and_a_killed_one_restarts(tmp_path: Path) -> None:
     """Both store records. After SIGKILL, health shows the restart and the exit code, and no record is lost."""
     with (
-        a_scenario(shards=4) as scenario,
+        a_scenario(shards=2) as scenario,
         consuming(scenario.environment(), tmp_path / "log", "--workers", "2") as consumer,
     ):
         with under_load(scenario.put):
