@@ -1,5 +1,5 @@
-# Everything runs in the project's own virtual environment, from locked versions. A lock file is complete, and pip resolves
-# nothing of it: it would ask for the newest `coverage[toml]` on its way, which no lock file from before its release names.
+# Everything runs in the project's own virtual environment, from locked versions with hashes. A lock file is complete, so
+# nothing is resolved: a resolver would ask for releases newer than the lock file.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,61 +7,84 @@ MINISTACK := $(VENV)/ministack
 KINESIS := $(VENV)/kinesis-local
 WHEELS := $(VENV)/wheels
 IMAGE := $(VENV)/image-wheels
+EXTRAS := $(VENV)/extra-wheels
+EMULATORS := tests/acceptance/emulators
+PIP := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+DOWNLOAD := $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
+UV := $(BIN)/uv pip install --quiet --no-deps
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate
 ARGS ?=
+WORKERS ?= 4
 
 .PHONY: setup emulator wheels demo test test-full quick lint bench lock clean
 
-setup: $(VENV)/ready
-
-$(VENV)/ready: requirements.lock pyproject.toml
+# What `make demo` needs: the command with its local cloud.
+$(VENV)/demo: infra/installer.lock infra/local.lock pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "mailfold needs Python 3.11 or newer, this is " + sys.version'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m pip check --disable-pip-version-check
+	$(BIN)/python $(PIP) -r infra/installer.lock
+	$(UV) --python $(VENV) --require-hashes -r infra/local.lock
+	$(UV) --python $(VENV) --no-build-isolation --editable .
 	touch $@
 
-# What acceptance tests deploy to, and read from; each pins what we do not, so it has an environment of its own.
+# What the tests, linters and benchmarks need too.
+setup: $(VENV)/ready
+
+$(VENV)/ready: requirements.lock $(VENV)/demo
+	$(UV) --python $(VENV) --require-hashes -r requirements.lock
+	$(BIN)/uv pip check --quiet --python $(VENV)
+	touch $@
+
+# What acceptance tests deploy to and read from. Each pins other versions, so it has its own environment.
 emulator: $(MINISTACK)/ready $(KINESIS)/ready
 
-$(MINISTACK)/ready: tests/acceptance/emulators/ministack.lock
-	$(PYTHON) -m venv $(MINISTACK)
-	$(MINISTACK)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
-	$(MINISTACK)/bin/python -m pip check --disable-pip-version-check
+$(MINISTACK)/ready: $(EMULATORS)/ministack.lock $(VENV)/ready
+	$(BIN)/uv venv --quiet --allow-existing --python $(PYTHON) $(MINISTACK)
+	$(UV) --python $(MINISTACK) --require-hashes -r $<
+	$(BIN)/uv pip check --quiet --python $(MINISTACK)
 	touch $@
 
 # The libraries of the Lambdas' bundle, for Lambda and for this machine: tests build it without an index.
-wheels: $(WHEELS)/ready $(IMAGE)/ready
+wheels: $(WHEELS)/ready $(IMAGE)/ready $(EXTRAS)/ready
 
 $(WHEELS)/ready: infra/lambda.lock infra/mailfold.yaml $(VENV)/ready
 	mkdir -p $(WHEELS)
-	$(BIN)/python -c 'from pathlib import Path; from pipeline.aws.deployment import template, wheel; [wheel.fetch_wheels(Path("$(WHEELS)"), runtime=each) for each in (template.template().runtime, None)]'
+	$(BIN)/python -c 'from pathlib import Path; from pipeline.aws.deployment import bundle, template; [bundle.fetch_wheels(Path("$(WHEELS)"), runtime=runtime) for runtime in (template.load_template().runtime, None)]'
 	touch $@
 
 # What infra/Dockerfile installs, for this machine: a test follows its steps without an index.
 $(IMAGE)/ready: infra/consumer.lock infra/build.lock $(VENV)/ready
 	mkdir -p $(IMAGE)
-	for lock in consumer build; do $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --dest $(IMAGE) -r infra/$$lock.lock || exit; done
+	for lock in consumer build; do $(DOWNLOAD) --dest $(IMAGE) -r infra/$$lock.lock || exit; done
 	touch $@
 
-# Without npm nothing is installed, and the tests that need it say so.
-$(KINESIS)/ready: tests/acceptance/emulators/package-lock.json tests/acceptance/emulators/package.json
+# What the other extras bring: a test installs the package with each into an empty environment, without an index.
+$(EXTRAS)/ready: infra/local.lock $(VENV)/ready
+	mkdir -p $(EXTRAS)
+	$(DOWNLOAD) --dest $(EXTRAS) -r infra/local.lock
+	touch $@
+
+# Without npm nothing is installed, and the tests that need it are skipped with that reason.
+$(KINESIS)/ready: $(EMULATORS)/package-lock.json $(EMULATORS)/package.json $(VENV)/ready
 	mkdir -p $(@D)
-	cp $^ $(@D)
+	cp $(filter %.json,$^) $(@D)
 	if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund --loglevel error --prefix $(@D) && touch $@; fi
 
-demo: setup
+demo: $(VENV)/demo
 	$(BIN)/mailfold demo $(ARGS)
 
-# All but what takes many minutes; the full suite has that too.
+# Files stay together on a worker, because they share emulators; the slowest come first.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# All but what takes many minutes; the full suite runs that too.
 test: SUITE := -m 'not long'
 test test-full: setup emulator wheels lint
-	$(BIN)/python -m pytest --cov --cov-report= $(SUITE) $(ARGS)
+	$(PYTEST) --cov --cov-report= $(SUITE) $(ARGS)
 	$(BIN)/coverage report --include='pipeline/*.py' --omit='pipeline/*/*' --fail-under=100 --show-missing
 	$(BIN)/coverage report --omit='pipeline/*.py' --skip-covered
 
 quick: setup
-	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+	$(PYTEST) -m 'not slow' $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
@@ -73,11 +96,13 @@ bench: setup emulator
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lock: setup
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra local --extra kcl --group dev pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate tests/acceptance/emulators/ministack.in -o tests/acceptance/emulators/ministack.lock
-	$(BIN)/uv pip compile --quiet --python-version 3.14 --python-platform aarch64-manylinux_2_28 --constraint requirements.lock --generate-hashes --no-header --no-annotate infra/lambda.in -o infra/lambda.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes --no-header --no-annotate --extra kcl pyproject.toml -o infra/consumer.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes --no-header --no-annotate infra/build.in -o infra/build.lock
+	$(COMPILE) --universal --python-version 3.11 --extra local --extra kcl --group dev pyproject.toml infra/installer.in -o requirements.lock
+	$(COMPILE) --universal --python-version 3.11 --constraint requirements.lock infra/installer.in -o infra/installer.lock
+	$(COMPILE) --universal --python-version 3.11 --constraint requirements.lock --extra local pyproject.toml -o infra/local.lock
+	$(COMPILE) --universal --python-version 3.11 $(EMULATORS)/ministack.in -o $(EMULATORS)/ministack.lock
+	$(COMPILE) --python-version 3.14 --python-platform aarch64-manylinux_2_28 --constraint requirements.lock infra/lambda.in -o infra/lambda.lock
+	$(COMPILE) --universal --python-version 3.11 --constraint requirements.lock --extra kcl pyproject.toml -o infra/consumer.lock
+	$(COMPILE) --universal --python-version 3.11 --constraint requirements.lock infra/build.in -o infra/build.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

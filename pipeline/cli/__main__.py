@@ -1,46 +1,22 @@
-"""Where the command begins: signals first, since what it imports takes a third of a second.
+"""Entry point of `mailfold`. Handles signals before it imports the commands, so that Ctrl-C always exits with 130."""
 
-SIGTERM and SIGHUP, by which orchestrators and closed terminals end a process, are obeyed as Ctrl-C is: what was begun
-is tidied up, and the exit code is 130. Who ignores a signal when it starts us, as nohup does, goes on ignoring it.
-"""
-
-import os
-import signal
 import sys
-from collections.abc import Callable
-from types import FrameType
 
-EXIT_INTERRUPTED = 130
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from pipeline.cli.signals import EXIT_INTERRUPTED, exit_at_once, handle_interrupts, raise_interrupt
 
 
 def main() -> None:
     """Run the command line and exit."""
-    _on_interrupts(_leave)
-    from pipeline.cli.main import app  # noqa: PLC0415 - see above
+    handle_interrupts(exit_at_once)
+    from pipeline.cli.main import app  # noqa: PLC0415 - takes a tenth of a second, in which Ctrl-C must work already
 
     try:
-        _on_interrupts(_interrupt)
+        handle_interrupts(raise_interrupt)
         app(prog_name="mailfold")
-    except KeyboardInterrupt:  # just before typer looks out for it, or just after
+    except KeyboardInterrupt:  # outside the part in which typer catches it
         sys.exit(EXIT_INTERRUPTED)
-
-
-def _on_interrupts(handler: Callable[[int, FrameType | None], None]) -> None:
-    for number in INTERRUPTS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)
-
-
-def _leave(_: int, __: FrameType | None) -> None:
-    """End at once: nothing is begun, and an exception in the middle of an import would be told as an error."""
-    os._exit(EXIT_INTERRUPTED)
-
-
-def _interrupt(number: int, _: FrameType | None) -> None:
-    if number != signal.SIGINT:  # who sends it twice is impatient, but no person; what is left then lies about for ever
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    finally:
+        handle_interrupts(exit_at_once)  # an exception while Python shuts down would be printed
 
 
 if __name__ == "__main__":

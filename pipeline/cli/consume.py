@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.aws.deployment.template import POLICY as POLICY_PARAMETER
+from pipeline.aws.deployment.parameters import POLICY as POLICY_PARAMETER
 from pipeline.aws.kcl.configuration import (
     GRACE_SECONDS,
     HEALTH_HOST,
@@ -148,7 +148,7 @@ def consume_command(
     log_level: LogLevelOption = LogLevel.WARN,
     properties: PropertiesOption = None,
 ) -> None:
-    """Project the feedback stream with the Kinesis Client Library, until Ctrl-C. A second Ctrl-C kills it.
+    """Project the feedback stream with the Kinesis Client Library, until Ctrl-C; a second one ends it at once.
 
     Use it where no Lambda reads the stream; on Linux or macOS. Table, bucket and policy are the stack's, or
     MAILFOLD_TABLE, MAILFOLD_BUCKET and MAILFOLD_POLICY. Its health server serves /health and /metrics.

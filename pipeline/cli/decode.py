@@ -1,4 +1,4 @@
-"""`mailfold decode`: what a payload is, as one line of JSON for each record inside."""
+"""`mailfold decode`: SES payloads as one line of JSON for each record inside."""
 
 import sys
 from functools import cache
@@ -9,10 +9,10 @@ import typer
 from pipeline.batch import group_by_key
 from pipeline.cli.options import RegionOption, StackOption
 from pipeline.cli.output import json_line
-from pipeline.cli.sources import STANDARD_INPUT, payloads
+from pipeline.cli.sources import STANDARD_INPUT, UNREADABLE, payloads
 from pipeline.cli.target import target
 from pipeline.decode import decode
-from pipeline.errors import UsageError
+from pipeline.errors import MailfoldError
 from pipeline.event import Event, NotAnEvent, Outcome
 from pipeline.fact import facts
 from pipeline.policy import DEFAULT_POLICY, verdict
@@ -27,23 +27,23 @@ def decode_command(
     stack: StackOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Tell what SES payloads say, in whatever carrier: one line of JSON for each record, in order.
+    """Decode SES payloads in any envelope: one line of JSON for each record, in order.
 
     A file holds one JSON document or one on each line (NDJSON), plain or gzip.
 
     Example: mailfold decode schemas/wire/examples/v1.sns-envelope.pass.json
     """
-    s3 = cache(lambda: target(stack, region).client("s3"))
-    unread = []
+    s3 = cache(lambda: target(stack, region).clients.s3)
+    errors: list[MailfoldError] = []
     for name in files or [STANDARD_INPUT]:
         try:
             for payload in payloads(name, s3=s3):
                 _write(payload.data)
-        except UsageError as error:  # this file cannot be read; the others can
-            unread.append(str(error))
+        except UNREADABLE as error:
+            errors.append(error)
     sys.stdout.buffer.flush()
-    if unread:
-        raise UsageError("; ".join(unread))
+    if errors:
+        raise type(errors[0])("; ".join(map(str, errors)))
 
 
 def describe_outcome(outcome: Outcome) -> dict[str, Any]:
@@ -56,16 +56,16 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
             "sent_at": format_time(outcome.sent_at) if outcome.sent_at else None,
             "message_id": outcome.message_id,
             "recipients": outcome.recipients,
-            "carrier": outcome.envelopes,
+            "envelopes": outcome.envelopes,
             "suppresses": suppresses(outcome),
         }
     return {"ignored": outcome.why} if isinstance(outcome, NotAnEvent) else {"error": outcome.why}
 
 
 def suppresses(event: Event) -> bool:
-    """Tell whether this event alone suppresses anyone under the default policy."""
-    known = group_by_key(facts(event))
-    return any(verdict(facts, DEFAULT_POLICY, address=key.address).suppressed for key, facts in known.items())
+    """Return True if the event alone suppresses an address under the default policy."""
+    facts_by_key = group_by_key(facts(event))
+    return any(verdict(facts, DEFAULT_POLICY, address=key.address).suppressed for key, facts in facts_by_key.items())
 
 
 def _write(payload: bytes) -> None:

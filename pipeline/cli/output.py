@@ -1,58 +1,54 @@
-"""An answer as a table for people: as wide as it needs, or else one row below the other.
+"""What commands print: lines and progress for people, JSON for programs.
 
-Words to people, and JSON to programs: nothing in either that a terminal would obey.
-
-What remote servers wrote ends up in diagnostics and subjects, and may hold escape sequences.
+Nothing that is printed contains what a terminal would obey: diagnostics and subjects are texts of remote servers, and
+may contain escape sequences. rich is imported when a console is first used, because no help needs it.
 """
+
+from __future__ import annotations
 
 import re
 import sys
 import textwrap
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich import filesize
-from rich.console import Console
-from rich.progress import Progress, ProgressColumn
-from rich.table import Table
-from rich.text import Text
 
-from pipeline.aws.archive.athena import QueryResult
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
 
 _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
-_HANGING = 4  # spaces before the rest of a line that is longer than the terminal is wide
-_PIPE_WIDTH = 1_000_000  # nothing is broken or cut off where a program reads
+_HANGING_INDENT = 4  # spaces before the rest of a line that is longer than the terminal is wide
+_PIPE_WIDTH = 1_000_000  # a program gets whole lines
 
-# JSON escapes the control characters below the space, but not those that stand here: 0x9b begins a sequence too.
-_OBEYED = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
-
-
-def to_people() -> Console:
-    """Return the console for words and progress: standard error, so that results can be piped."""
-    return _plain(Console(stderr=True, markup=False, emoji=False, highlight=False))
-
-
-def results() -> Console:
-    """Return the console for results meant to be read."""
-    return _plain(Console(markup=False, emoji=False, highlight=False))
+# JSON escapes the control characters below the space, but not these: 0x9b begins an escape sequence too.
+_CONTROL = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
 
 
 def say(lines: Iterable[str], *, to: Console) -> None:
-    """Print lines, made printable; where one is longer than the terminal is wide, it goes on in the next, indented."""
+    """Print lines, made printable. A line longer than the terminal is wide continues on the next one, indented."""
     for line in lines:
         to.print(_folded(printable(line), to.width), soft_wrap=True)
 
 
+def to_people() -> Console:
+    """Return the console for messages and progress: standard error, so that results can be piped."""
+    return _console(stderr=True)
+
+
+def results() -> Console:
+    """Return the console for results that people read: standard output."""
+    return _console(stderr=False)
+
+
 def progress(*columns: str | ProgressColumn) -> Progress:
-    """Return a display of progress, which is gone at the end; none where standard error is no terminal."""
+    """Return a progress display that disappears at the end. It shows nothing if standard error is no terminal."""
+    from rich.progress import Progress  # noqa: PLC0415 - see above
+
     console = to_people()
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-
-def json_line(value: Any) -> bytes:
-    """Return a value as one line of JSON."""
-    return _OBEYED.sub(_escaped, msgspec.json.encode(value)) + b"\n"
 
 
 def write_json(value: Any) -> None:
@@ -60,29 +56,37 @@ def write_json(value: Any) -> None:
     sys.stdout.write(json_line(value).decode())
 
 
+def json_line(value: Any) -> bytes:
+    """Return a value as one line of JSON, with every control character escaped."""
+    return _CONTROL.sub(_escaped, msgspec.json.encode(value)) + b"\n"
+
+
 def printable(text: str) -> str:
-    """Return text without anything that a terminal would obey."""
+    """Return a text in which nothing is left that a terminal would obey."""
     return "".join(
         character if character.isprintable() else " " if character.isspace() else _UNPRINTABLE for character in text
     )
 
 
 def encodable(text: str) -> str:
-    """Return an argument, or a file's name, as text that can be written, whatever bytes it was typed in."""
+    """Return an argument or a file name as text that can be encoded. Bytes that are not UTF-8 become escapes."""
     return text.encode(errors="backslashreplace").decode()
 
 
 def counted(number: int, noun: str, nouns: str = "") -> str:
-    """Return a number of things: 1 record, 2,000 records."""
+    """Return a number with its noun: `1 record`, `2,000 records`."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def size(size_bytes: int) -> str:
-    """Return a number of bytes as people write it."""
+    """Return a number of bytes with a decimal unit: `1.5 GB`."""
     return filesize.decimal(size_bytes)
 
 
-def _plain(console: Console) -> Console:
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console  # noqa: PLC0415 - see above
+
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     return console
@@ -97,55 +101,11 @@ def _folded(line: str, width: int) -> str:
         text,
         width,
         initial_indent=indent,
-        subsequent_indent=indent + " " * _HANGING,
+        subsequent_indent=indent + " " * _HANGING_INDENT,
         break_long_words=False,
         break_on_hyphens=False,
     )
 
 
-def _escaped(found: re.Match[bytes]) -> bytes:
-    return b"\\u%04x" % ord(found[0].decode())
-
-
-NUMBERS = frozenset({"tinyint", "smallint", "integer", "bigint", "double", "float", "real", "decimal"})
-UNLIMITED = 1_000_000
-NARROWEST = 8  # what a column can be squeezed to and still be read
-EDGE = 3  # a column's line, and the spaces on both sides
-
-
-def write_table(result: QueryResult, *, to: Console) -> None:
-    """Write an answer; where the terminal is too narrow for its columns, each row with a line for each column."""
-    table = _table(result)
-    if (NARROWEST + EDGE) * len(result.columns) <= to.width or _natural_width(table, to) <= to.width:
-        to.print(table)
-        return
-    for number, row in enumerate(result.rows, 1):
-        to.print(f"row {number:,}", style="bold")
-        to.print(_record(result, row))
-
-
-def _table(result: QueryResult) -> Table:
-    shown = Table()
-    for column in result.columns:
-        shown.add_column(_cell(column.name), justify="right" if column.type in NUMBERS else "left", overflow="fold")
-    for row in result.rows:
-        shown.add_row(*map(_cell, row))
-    return shown
-
-
-def _natural_width(table: Table, console: Console) -> int:
-    return console.measure(table, options=console.options.update(max_width=UNLIMITED)).maximum
-
-
-def _record(result: QueryResult, row: tuple[str | None, ...]) -> Table:
-    shown = Table.grid(padding=(0, 2))
-    shown.add_column(no_wrap=True)
-    shown.add_column(overflow="fold")
-    for column, value in zip(result.columns, row, strict=True):
-        shown.add_row(_cell(column.name), _cell(value))
-    return shown
-
-
-def _cell(value: str | None) -> Text:
-    """Return a value as nothing but text: "[b]" in it is no markup, ":x:" no emoji."""
-    return Text("" if value is None else printable(value))
+def _escaped(match: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(match[0].decode())

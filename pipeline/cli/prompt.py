@@ -1,4 +1,4 @@
-"""A question to whoever sits at the terminal, on standard error; a program says the answer as an option instead."""
+"""Questions at a terminal, on standard error. A program answers them by options instead."""
 
 import sys
 from collections.abc import Iterator
@@ -9,21 +9,16 @@ import typer
 from pipeline.errors import UsageError
 
 
-def can_ask() -> bool:
-    """Tell whether anybody can answer."""
-    return sys.stdin.isatty()
-
-
 def ask_yes_no(question: str, *, otherwise: str, default: bool = False) -> bool:
-    """Ask, and tell whether the answer is yes.
+    """Ask a question and return True if the answer is yes.
 
     Args:
-        question: What is asked.
-        otherwise: What to say where nobody can answer: by which option a program does.
-        default: The answer of whoever presses Enter.
+        question: The question.
+        otherwise: The error message if standard input is no terminal: which option answers the question.
+        default: The answer if the user presses Enter.
 
     Raises:
-        UsageError: Nobody can answer.
+        UsageError: Standard input is no terminal.
     """
     if not can_ask():
         raise UsageError(otherwise)
@@ -31,22 +26,27 @@ def ask_yes_no(question: str, *, otherwise: str, default: bool = False) -> bool:
 
 
 def confirmed(question: str, *, default: bool = False) -> bool:
-    """Ask somebody who can answer, and tell whether the answer is yes."""
+    """Ask a question at a terminal and return True if the answer is yes."""
     with _interruptible():
         return typer.confirm(question, default=default, err=True)
 
 
 def typed(request: str) -> str:
-    """Return what is typed in answer; nothing where nobody can answer."""
+    """Return the text that the user types, or an empty text if standard input is no terminal."""
     if not can_ask():
         return ""
     with _interruptible():
         return str(typer.prompt(request, default="", show_default=False, err=True)).strip()
 
 
+def can_ask() -> bool:
+    """Return True if standard input is a terminal."""
+    return sys.stdin.isatty()
+
+
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C be what it is everywhere; typer makes the same of it as of the end of what is typed, a failure."""
+    """Raise KeyboardInterrupt on Ctrl-C. typer turns it into the same Abort as the end of input, which is a failure."""
     try:
         yield
     except typer.Abort as abort:

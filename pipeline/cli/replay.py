@@ -1,4 +1,4 @@
-"""`mailfold replay`: the log through the projection again."""
+"""`mailfold replay`: project the event log into a table again."""
 
 from typing import Annotated
 
@@ -6,6 +6,8 @@ import msgspec
 import typer
 from rich.progress import SpinnerColumn, TimeElapsedColumn
 
+from pipeline.aws.archive.s3 import S3Archive
+from pipeline.aws.dynamodb import DynamoSuppressionStore, ensure_table
 from pipeline.cli.options import RegionOption, StackOption, parse_moment
 from pipeline.cli.output import counted, progress, results, say, to_people, write_json
 from pipeline.cli.target import Target, target
@@ -17,65 +19,63 @@ def replay_command(
     since: Annotated[str | None, typer.Option(help="Only what arrived at or after this date or time, UTC.")] = None,
     until: Annotated[str | None, typer.Option(help="Only what arrived before this date or time, UTC.")] = None,
     into: Annotated[
-        str | None, typer.Option(metavar="TABLE", help="Another table; it is made if it is not there.")
+        str | None, typer.Option(metavar="TABLE", help="Another table, created if it does not exist.")
     ] = None,
     *,
-    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     stack: StackOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Fold the log into a table: to heal the live one, or to rebuild into an empty one. Safe to repeat and to stop.
+    """Fold the event log into a table, to heal the live one or to rebuild into an empty one.
 
-    With --stack, the log and the live table are that deployment's. Another table has to be named as the roles there
-    expect it, NAME-suppression-…, and is made with the same protections.
+    Safe to repeat and to stop. With --stack, the log and the live table are that deployment's. Another table must have
+    a name that the roles there allow, NAME-suppression-…, and is created with the same protections.
 
     Example: mailfold replay --into suppression-rebuilt
     """
-    from pipeline.aws.archive.s3 import S3Archive  # noqa: PLC0415 - heavy: pyarrow and boto3
-    from pipeline.aws.dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - the same
-
     begin, end = parse_moment(since), parse_moment(until)
     if begin and end and begin >= end:
-        raise UsageError("nothing arrives from --since on and before --until: give the earlier one to --since")
+        raise UsageError("--since must be earlier than --until")
     cloud = target(stack, region)
-    table = cloud.settings.table if into is None else _other_table(into, cloud)
+    table = cloud.settings.table if into is None else _ensure_other_table(into, cloud)
     if cloud.stack:
         state = "live" if table == cloud.settings.table else "not the live one"
         say([f"folding the log of the stack {cloud.stack.name} into {table}, {state}"], to=to_people())
-    store = DynamoSuppressionStore(cloud.client("dynamodb"), table=table)
-    archive = S3Archive(cloud.client("s3"), bucket=cloud.settings.bucket)
-    with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as shown:
-        task = shown.add_task("reading the log")
-        done = replay(
-            archive,
+    store = DynamoSuppressionStore(cloud.clients.dynamodb, table=table)
+    with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as display:
+        task = display.add_task("reading the log")
+        result = replay(
+            S3Archive(cloud.clients.s3, bucket=cloud.settings.bucket),
             store=store,
             policy=cloud.settings.policy,
             since=begin,
             until=end,
-            progress=lambda so_far: shown.update(task, description=replay_lines(so_far)),
+            progress=lambda so_far: display.update(task, description=replay_line(so_far)),
         )
-        shown.update(task, description="computing the digest")
+        display.update(task, description="computing the digest")
         digest = store_digest(store)
     if json:
-        write_json(msgspec.to_builtins(done) | {"digest": digest})
+        write_json(msgspec.to_builtins(result) | {"digest": digest})
     else:
-        say((replay_lines(done), f"digest {digest}"), to=results())
+        say((replay_line(result), f"digest {digest}"), to=results())
 
 
-def _other_table(name: str, cloud: Target) -> str:
-    """Return a table's name once the table is there."""
-    from pipeline.aws.dynamodb import ensure_table  # noqa: PLC0415 - boto3 takes a third of a second
+def replay_line(result: ReplayResult) -> str:
+    """Return the result of a replay, so far or in the end, as a line for people."""
+    return (
+        f"{counted(result.rows, 'row')} of the log, {counted(result.facts, 'fact')}: "
+        f"{counted(result.written, 'item')} written, {result.unchanged:,} unchanged"
+    )
 
+
+def _ensure_other_table(name: str, cloud: Target) -> str:
+    """Create a table unless it exists, and return its name.
+
+    Raises:
+        UsageError: The stack's roles must not write to a table of that name.
+    """
     prefix = f"{cloud.stack.name}-suppression-" if cloud.stack else ""
     if cloud.stack and (not name.startswith(prefix) or name == prefix):
         raise UsageError(f"the roles of that stack may write to no table {name!r}: name it {prefix}…")
-    ensure_table(cloud.client("dynamodb"), name, protected=cloud.stack is not None)
+    ensure_table(cloud.clients.dynamodb, name, protected=cloud.stack is not None)
     return name
-
-
-def replay_lines(done: ReplayResult) -> str:
-    """Give what a replay did, so far or in the end, as a line for people."""
-    return (
-        f"{counted(done.rows, 'row')} of the log, {counted(done.facts, 'fact')}: "
-        f"{counted(done.written, 'item')} written, {done.unchanged:,} unchanged"
-    )

@@ -1,24 +1,66 @@
-"""What asks a command that runs on to stop: Ctrl-C, a service's stop, the end of its terminal."""
+"""Signals that end a command: Ctrl-C, a service manager's SIGTERM and the SIGHUP of a closed terminal.
 
+Loads nothing heavy, because `pipeline.cli.__main__` handles signals before it imports the rest. A signal that was
+ignored when the process started, as under nohup, stays ignored.
+"""
+
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import socket
+from types import FrameType
 
-from pipeline.cli.__main__ import INTERRUPTS
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Handler = Callable[[int, FrameType | None], None]
+
+
+def handle_interrupts(handler: Handler) -> None:
+    """Install a handler of all interrupts, except those that are ignored."""
+    for number in INTERRUPTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def exit_at_once(_: int, __: FrameType | None) -> None:
+    """Exit without cleanup. For when nothing has begun, or everything is over."""
+    os._exit(EXIT_INTERRUPTED)
+
+
+def raise_interrupt(number: int, _: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, so that the command cleans up."""
+    if number != signal.SIGINT:
+        signal.signal(number, signal.SIG_IGN)  # a second SIGTERM must not interrupt the cleanup
+    raise KeyboardInterrupt
 
 
 @contextmanager
-def stop_on_signal(doorbell: socket) -> Iterator[None]:
-    """Have a byte sent to a socket that does not block whenever the process is asked to stop, and nothing else done."""
-    before = {number: signal.getsignal(number) for number in INTERRUPTS}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)
-    wakes = signal.set_wakeup_fd(doorbell.fileno(), warn_on_full_buffer=False)
+def exiting_on_interrupt() -> Iterator[None]:
+    """Exit at once on an interrupt, where it would otherwise raise KeyboardInterrupt.
+
+    For imports: an exception inside one may be swallowed, or reported as a module that is broken.
+    """
+    raising = [number for number in INTERRUPTS if signal.getsignal(number) is raise_interrupt]
+    for number in raising:
+        signal.signal(number, exit_at_once)
     try:
         yield
     finally:
-        signal.set_wakeup_fd(wakes)
-        for number, handler in before.items():
+        for number in raising:
+            signal.signal(number, raise_interrupt)
+
+
+@contextmanager
+def stop_on_signal(stop_socket: socket) -> Iterator[None]:
+    """On an interrupt, write a byte to a non-blocking socket and do nothing else."""
+    handlers = {number: signal.getsignal(number) for number in INTERRUPTS}
+    handle_interrupts(lambda *_: None)
+    wakeup_fd = signal.set_wakeup_fd(stop_socket.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup_fd)
+        for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""`mailfold decode` prints one line of JSON for each record."""
+"""`mailfold decode` prints one line of JSON for each record in a payload."""
 
 import gzip
 import json
@@ -40,7 +40,8 @@ def ids(lines: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_every_example_is_told_as_expected_and_each_event_has_an_id(name: str) -> None:
+def test_every_example_is_decoded_as_expected(name: str) -> None:
+    """Each example yields the expected lines, and each event has an id of 32 hex digits."""
     lines = told("decode", str(EXAMPLES / name))
     for line, expected in zip(lines, EXPECTED[name], strict=True):
         if "kind" in expected:
@@ -49,7 +50,8 @@ def test_every_example_is_told_as_expected_and_each_event_has_an_id(name: str) -
         assert list(line.items()) == list(expected.items())
 
 
-def test_an_event_is_told_in_full_and_in_this_order() -> None:
+def test_an_event_has_all_keys_in_this_order() -> None:
+    """The keys of an event's line and their order are stable, because programs and people read them."""
     [line] = decoded(json.dumps({"Type": "Notification", "Message": json.dumps(BOUNCE)}))
     assert list(line.items())[1:] == [
         ("kind", "bounce"),
@@ -57,29 +59,33 @@ def test_an_event_is_told_in_full_and_in_this_order() -> None:
         ("sent_at", "2026-03-01T10:00:00.000Z"),
         ("message_id", "m-1"),
         ("recipients", ["ann@example.com"]),
-        ("carrier", ["sns"]),
+        ("envelopes", ["sns"]),
         ("suppresses", True),
     ]
     assert next(iter(line)) == "event_id"
 
 
-def test_what_cannot_be_read_is_null() -> None:
+def test_an_unreadable_field_is_null() -> None:
+    """A field that is missing or malformed is null or an empty list, and the event is still printed."""
     [line] = decoded('{"eventType": "Open", "mail": {"timestamp": "yesterday"}, "open": {}}')
     assert (line["occurred_at"], line["sent_at"], line["message_id"], line["recipients"]) == (None, None, None, [])
 
 
 def test_a_simulator_address_is_never_suppressed() -> None:
+    """A bounce of SES's mailbox simulator suppresses nothing."""
     bounced = {**BOUNCE["bounce"], "bouncedRecipients": [{"emailAddress": "bounce@simulator.amazonses.com"}]}
     [line] = decoded(json.dumps({**BOUNCE, "bounce": bounced}))
     assert line["suppresses"] is False
 
 
-def test_records_come_out_in_order_and_poison_among_them_is_one_error() -> None:
+def test_lines_keep_their_order_and_poison_is_one_error() -> None:
+    """A broken line becomes one error line in its place, and the lines around it are decoded."""
     lines = decoded(f'{json.dumps(BOUNCE)}\n{{"eventType":\n[]\n\n{json.dumps(BOUNCE)}\n')
     assert [next(iter(line)) for line in lines] == ["event_id", "error", "ignored", "event_id"]
 
 
-def test_a_document_with_several_records_gives_a_line_for_each() -> None:
+def test_each_record_of_a_document_yields_a_line() -> None:
+    """A document with several records yields a line for each, in order."""
     records = [{"Sns": {"Message": json.dumps(BOUNCE)}}, {"ses": {"mail": {}}}, {"Sns": {"Message": "?"}}]
     lines = decoded(json.dumps({"Records": records}, indent=1))
     assert [next(iter(line)) for line in lines] == ["event_id", "ignored", "error"]
@@ -87,23 +93,28 @@ def test_a_document_with_several_records_gives_a_line_for_each() -> None:
 
 @pytest.mark.parametrize("batch", ["[]", '{"Records": []}', " [ ] \n"])
 def test_an_empty_batch_is_one_ignored_line(batch: str) -> None:
+    """A batch without records yields one line that says it was ignored."""
     assert [list(line) for line in decoded(batch)] == [["ignored"]]
 
 
-def test_what_is_neither_json_nor_ndjson_is_one_error() -> None:
+def test_text_that_is_no_json_is_one_error() -> None:
+    """A file that is neither JSON nor NDJSON yields one error, not one for each line."""
     assert [list(line) for line in decoded("Dear all,\nplease see below.\n")] == [["error"]]
 
 
 @pytest.mark.parametrize("nothing", ["", "\n\n", " \r\n\t\n", "\ufeff"])
-def test_nothing_gives_nothing(nothing: str) -> None:
+def test_a_blank_file_yields_no_line(nothing: str) -> None:
+    """An empty file, blank lines or a byte order mark alone yield no line."""
     assert decoded(nothing) == []
 
 
-def test_lines_may_end_as_on_any_system_and_the_last_need_not() -> None:
+def test_lines_may_end_in_any_newline_or_none() -> None:
+    """Windows and Unix line ends, blank lines and a missing last newline are all accepted."""
     assert ids(decoded(f"\ufeff{a_send('1')}\r\n \r\n{a_send('2')}\n\n{a_send('3')}")) == ["1", "2", "3"]
 
 
-def test_several_files_come_out_one_after_the_other_plain_or_gzip(tmp_path: Path) -> None:
+def test_several_files_are_decoded_in_order_plain_or_gzip(tmp_path: Path) -> None:
+    """Files and standard input are decoded in the order of the arguments, decompressed if necessary."""
     (tmp_path / "plain").write_text(a_send("1"))
     (tmp_path / "zipped").write_bytes(gzip.compress(f"{a_send('2')}\n{a_send('3')}".encode()))
     lines = told("decode", str(tmp_path / "zipped"), "-", str(tmp_path / "plain"), given=a_send("4"))
@@ -111,16 +122,19 @@ def test_several_files_come_out_one_after_the_other_plain_or_gzip(tmp_path: Path
 
 
 def test_without_a_file_standard_input_is_read_plain_or_gzip() -> None:
+    """Without an argument, standard input is decoded, decompressed if necessary."""
     assert ids(told("decode", given=a_send("1"))) == ["1"]
     assert ids(told("decode", given=gzip.compress(a_send("1").encode()))) == ["1"]
 
 
-def test_bytes_that_are_no_text_are_told_about_in_json_all_the_same() -> None:
+def test_invalid_utf8_is_replaced() -> None:
+    """Bytes that are not UTF-8 become replacement characters, so that the output is always JSON."""
     [line] = told("decode", given=b'{"eventType":"Send","mail":{"messageId":"caf\xe9"}}')
     assert line["message_id"] == "caf\N{REPLACEMENT CHARACTER}"
 
 
-def test_what_a_terminal_would_obey_is_escaped_and_means_the_same() -> None:
+def test_control_characters_are_escaped_and_keep_their_meaning() -> None:
+    """Control characters are printed as JSON escapes, which programs read back unchanged."""
     message_id = "\x1b[2J \x9b2J \x7f \x85 ü €"
     output = good("decode", given=a_send(message_id))
     assert json.loads(output)["message_id"] == message_id
@@ -128,11 +142,13 @@ def test_what_a_terminal_would_obey_is_escaped_and_means_the_same() -> None:
 
 
 @pytest.mark.parametrize("name", ["no-such-file", ".", "x" * 5_000, "caf\udce9"])
-def test_a_file_that_cannot_be_read_ends_in_a_clear_sentence(tmp_path: Path, name: str) -> None:
+def test_an_unreadable_file_is_reported_in_one_sentence(tmp_path: Path, name: str) -> None:
+    """A file that is missing, a folder or misnamed leads to one sentence with exit code 2."""
     assert "cannot read" in refused("decode", str(tmp_path / name))
 
 
-def test_a_file_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
+def test_an_unreadable_file_does_not_hide_the_others(tmp_path: Path) -> None:
+    """All readable files are decoded, and all unreadable ones are reported in one sentence."""
     (tmp_path / "first").write_text(a_send("1"))
     (tmp_path / "broken").write_bytes(gzip.compress(a_send("2").encode() + b"\n" + a_send("3").encode())[:-9])
     (tmp_path / "last").write_text(a_send("4"))

@@ -1,4 +1,4 @@
-"""`mailfold ingest` takes in events as people have them, and names what it could not read."""
+"""`mailfold ingest` takes in existing events, and names the records that it could not read."""
 
 import gzip
 import json
@@ -35,7 +35,7 @@ def a_bounce(address: str, *, number: int = 0) -> dict[str, Any]:
 
 @pytest.fixture
 def people() -> Iterator[str]:
-    """Addresses that no other test knows."""
+    """Addresses that no other test uses."""
     label = uuid4().hex[:8]
     return (f"{label}.{number}@example.com" for number in range(1_000_000))
 
@@ -55,6 +55,7 @@ def ingested(*names: str | Path, exit_code: int = 0) -> dict[str, Any]:
 def test_ndjson_pretty_json_and_gzip_are_taken_in_alike(
     cloud: CloudProcess, people: Iterator[str], tmp_path: Path
 ) -> None:
+    """NDJSON, a document over several lines and gzip are all ingested."""
     one, two, three, four = (next(people) for _ in range(4))
     (tmp_path / "lines.ndjson").write_text(f"{json.dumps(a_bounce(one))}\n\n{json.dumps(a_bounce(two))}\n")
     (tmp_path / "pretty.json").write_text(json.dumps([a_bounce(three)], indent=2))
@@ -64,7 +65,8 @@ def test_ndjson_pretty_json_and_gzip_are_taken_in_alike(
     assert are_suppressed([one, two, three, four])
 
 
-def test_every_carrier_is_taken_in_and_every_reject_is_named(cloud: CloudProcess, tmp_path: Path) -> None:
+def test_every_envelope_is_ingested_and_every_reject_is_named(cloud: CloudProcess, tmp_path: Path) -> None:
+    """All example payloads are counted by kind, ignored or named as a reject."""
     folder = tmp_path / "examples"
     folder.mkdir()
     for name in EXPECTED:
@@ -79,9 +81,10 @@ def test_every_carrier_is_taken_in_and_every_reject_is_named(cloud: CloudProcess
     assert all(reject["why"] for reject in done["rejects"])
 
 
-def test_a_thousand_small_files_in_folders_are_taken_in(
+def test_a_thousand_small_files_in_folders_are_ingested(
     cloud: CloudProcess, people: Iterator[str], tmp_path: Path
 ) -> None:
+    """A folder with a thousand small files in sub-folders is ingested whole."""
     addresses = [next(people) for _ in range(10)]
     for number in range(1_000):
         folder = tmp_path / f"{number % 13}" / f"{number % 7}"
@@ -93,6 +96,7 @@ def test_a_thousand_small_files_in_folders_are_taken_in(
 
 
 def test_a_second_run_changes_no_fact(cloud: CloudProcess, people: Iterator[str], tmp_path: Path) -> None:
+    """A second run of the same file adds rows to the log and changes no item of the table."""
     (tmp_path / "events").write_text("\n".join(json.dumps(a_bounce(next(people))) for _ in range(3)))
     first = ingested(tmp_path / "events")
     [before] = told("replay", "--json")
@@ -103,9 +107,10 @@ def test_a_second_run_changes_no_fact(cloud: CloudProcess, people: Iterator[str]
     assert after["rows"] == before["rows"] + 3
 
 
-def test_what_was_taken_in_is_in_the_log_once_by_its_id(
+def test_an_event_ingested_twice_counts_once_by_its_id(
     cloud: CloudProcess, people: Iterator[str], tmp_path: Path
 ) -> None:
+    """An event that was ingested twice has one distinct event_id in the log."""
     address = next(people)
     (tmp_path / "events").write_text(json.dumps(a_bounce(address)))
     ingested(tmp_path / "events")
@@ -114,9 +119,8 @@ def test_what_was_taken_in_is_in_the_log_once_by_its_id(
     assert told("query", sql, "--json") == [{"n": 1}]
 
 
-def test_rejects_are_named_by_file_and_line_and_all_else_is_taken_in(
-    cloud: CloudProcess, people: Iterator[str], tmp_path: Path
-) -> None:
+def test_rejects_are_named_by_file_and_line(cloud: CloudProcess, people: Iterator[str], tmp_path: Path) -> None:
+    """A reject is named by file and line, the exit code is 1, and all other records are ingested."""
     one, two = next(people), next(people)
     file = tmp_path / "events.ndjson"
     file.write_text(f'\n{json.dumps(a_bounce(one))}\n{{"eventType"\n\n[]\n{json.dumps(a_bounce(two))}\n"?"\n')
@@ -133,7 +137,8 @@ def test_rejects_are_named_by_file_and_line_and_all_else_is_taken_in(
     assert are_suppressed([one, two])
 
 
-def test_a_reject_waits_in_the_quarantine_with_its_bytes(cloud: CloudProcess, tmp_path: Path) -> None:
+def test_a_reject_is_in_the_quarantine_with_its_bytes(cloud: CloudProcess, tmp_path: Path) -> None:
+    """A quarantined payload can be ingested again from the quarantine's prefix."""
     (tmp_path / "events").write_text(f"?{uuid4().hex}")
     ingested(tmp_path / "events", exit_code=1)
     [again] = [
@@ -144,9 +149,10 @@ def test_a_reject_waits_in_the_quarantine_with_its_bytes(cloud: CloudProcess, tm
     assert again["position"].startswith("s3://mailfold-log/quarantine/")
 
 
-def test_broken_gzip_among_good_files_is_named_and_the_others_are_taken_in(
+def test_broken_gzip_is_named_and_the_other_files_are_ingested(
     cloud: CloudProcess, people: Iterator[str], tmp_path: Path
 ) -> None:
+    """Gzip that is cut off or damaged is a reject, and the files beside it are ingested."""
     one, two, three, four = (next(people) for _ in range(4))
     lines = f"{json.dumps(a_bounce(two))}\n{json.dumps(a_bounce(three))}\n".encode()
     damaged = bytearray(gzip.compress(lines))
@@ -161,9 +167,10 @@ def test_broken_gzip_among_good_files_is_named_and_the_others_are_taken_in(
 
 
 @pytest.mark.parametrize("missing", ["nothing", "s3://mailfold-log/nothing/", "s3://no-such-bucket/", "s3://"])
-def test_a_name_that_names_nothing_stops_before_anything_is_taken_in(
+def test_a_missing_source_stops_before_anything_is_ingested(
     cloud: CloudProcess, people: Iterator[str], tmp_path: Path, missing: str
 ) -> None:
+    """A source that does not exist is found before the first record is ingested."""
     address = next(people)
     (tmp_path / "events").write_text(json.dumps(a_bounce(address)))
     name = missing if missing.startswith("s3:") else str(tmp_path / missing)
@@ -171,7 +178,8 @@ def test_a_name_that_names_nothing_stops_before_anything_is_taken_in(
     assert not are_suppressed([address])
 
 
-def test_objects_below_a_prefix_of_s3_are_taken_in(cloud: CloudProcess, people: Iterator[str]) -> None:
+def test_objects_below_an_s3_prefix_are_ingested(cloud: CloudProcess, people: Iterator[str]) -> None:
+    """All objects below an S3 prefix are ingested, and no others."""
     addresses = [next(people) for _ in range(3)]
     s3, bucket = _s3(), f"old-{uuid4().hex}"
     s3.create_bucket(Bucket=bucket)
@@ -185,14 +193,16 @@ def test_objects_below_a_prefix_of_s3_are_taken_in(cloud: CloudProcess, people: 
     assert are_suppressed(addresses)
 
 
-def test_standard_input_is_a_file_too(cloud: CloudProcess, people: Iterator[str]) -> None:
+def test_standard_input_is_ingested(cloud: CloudProcess, people: Iterator[str]) -> None:
+    """The argument - stands for standard input."""
     address = next(people)
     [done] = told("ingest", "--json", "-", given=json.dumps(a_bounce(address)))
     assert done["events"] == {"bounce": 1}
     assert are_suppressed([address])
 
 
-def test_a_file_s_name_may_be_any_bytes(cloud: CloudProcess, tmp_path: Path) -> None:
+def test_a_file_name_may_be_any_bytes(cloud: CloudProcess, tmp_path: Path) -> None:
+    """A file name that is not UTF-8, or contains control characters, is printed without them."""
     (tmp_path / "caf\udce9\x1b[31m").write_text("?")
     [reject] = ingested(tmp_path, exit_code=1)["rejects"]
     assert reject["position"] == f"{tmp_path}/caf\\udce9\x1b[31m:1"
@@ -201,7 +211,7 @@ def test_a_file_s_name_may_be_any_bytes(cloud: CloudProcess, tmp_path: Path) -> 
 
 
 def test_nothing_is_printed_but_counts_and_rejects(cloud: CloudProcess, people: Iterator[str], tmp_path: Path) -> None:
-    """No address of an event, good or bad, gets into words that end up in logs."""
+    """The output contains counts and rejects but no address, because output ends up in logs."""
     bounce = a_bounce(next(people))
     (tmp_path / "events").write_text(
         f"{json.dumps(bounce)}\n{json.dumps({**bounce, 'bounce': None})}\n{json.dumps(bounce)[:-1]}"

@@ -1,4 +1,4 @@
-"""The commands as processes: pipes that break, interrupts, large input, and terminals."""
+"""Commands as processes: closed pipes, interrupts, large input and terminals."""
 
 import json
 import os
@@ -30,40 +30,54 @@ def lines_of(*, size_bytes: int) -> bytes:
 
 @pytest.mark.slow
 def test_a_stream_of_200_mb_is_decoded_in_little_memory(tmp_path: Path) -> None:
-    lot, lots, peak = lines_of(size_bytes=2 * MEBIBYTE), 100, tmp_path / "peak"
+    """Decoding 200 MB of NDJSON needs less than 150 MB of memory."""
+    batch, batch_count, peak = lines_of(size_bytes=2 * MEBIBYTE), 100, tmp_path / "peak"
     with (tmp_path / "out").open("wb") as out:
         process = subprocess.Popen(measuring(peak, "decode"), stdin=subprocess.PIPE, stdout=out)  # noqa: S603 - our own
         assert process.stdin
-        for _ in range(lots):
-            process.stdin.write(lot)
+        for _ in range(batch_count):
+            process.stdin.write(batch)
         process.stdin.close()
     assert process.wait(WAIT_SECONDS) == 0
     assert int(peak.read_text()) < 150 * MEBIBYTE
     with (tmp_path / "out").open("rb") as out:
-        assert sum(1 for _ in out) == lot.count(b"\n") * lots
+        assert sum(1 for _ in out) == batch.count(b"\n") * batch_count
 
 
 @pytest.mark.parametrize("command", ["decode", "lookup --json -", "query --format csv 'SELECT * FROM events'"])
-def test_a_reader_that_has_seen_enough_ends_it_quietly(cloud: CloudProcess, tmp_path: Path, command: str) -> None:
+def test_a_closed_pipe_ends_a_command_quietly(cloud: CloudProcess, tmp_path: Path, command: str) -> None:
+    """When the reader closes the pipe, the command ends without a traceback."""
     given = tmp_path / "given"
     given.write_bytes(lines_of(size_bytes=MEBIBYTE))
     pipeline = f"{shlex.quote(COMMAND)} {command} < {shlex.quote(str(given))} | head -c 10"
-    result = subprocess.run(["/bin/sh", "-c", pipeline], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 - our own command
+    result = subprocess.run(  # noqa: S603 - our own command
+        ["/bin/sh", "-c", pipeline], capture_output=True, text=True, timeout=WAIT_SECONDS, check=True
+    )
     assert "Traceback" not in result.stderr
     assert "BrokenPipe" not in result.stderr
 
 
-def test_a_full_disk_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
+    """A failed write leads to one sentence with the operating system's reason, and exit code 1."""
     given = tmp_path / "given"
     given.write_bytes(lines_of(size_bytes=MEBIBYTE))
     with Path("/dev/full").open("w") as full:
         result = subprocess.run(  # noqa: S603 - our own command
-            [COMMAND, "decode", str(given)], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            [COMMAND, "decode", str(given)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=WAIT_SECONDS,
+            check=False,
         )
-    assert (result.returncode, result.stderr) == (1, "mailfold: the system refuses: No space left on device\n")
+    assert (result.returncode, result.stderr) == (
+        1,
+        "mailfold: the operating system reports: No space left on device\n",
+    )
 
 
-def test_an_interrupt_of_decode_ends_it_with_130_and_without_a_traceback() -> None:
+def test_an_interrupt_exits_with_130_and_no_traceback() -> None:
+    """Ctrl-C during a command exits with 130 and prints nothing."""
     with started("decode", stdin=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stdout
@@ -71,23 +85,25 @@ def test_an_interrupt_of_decode_ends_it_with_130_and_without_a_traceback() -> No
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["kind"] == "bounce"
         process.send_signal(signal.SIGINT)
-        _, words = process.communicate(timeout=WAIT_SECONDS)
-        assert (process.returncode, words) == (130, "")
+        _, errors = process.communicate(timeout=WAIT_SECONDS)
+        assert (process.returncode, errors) == (130, "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_while_it_is_still_loading_ends_it_as_quietly(tmp_path: Path, number: signal.Signals) -> None:
-    """What it imports first is held up here, so that the signal comes in the middle of that."""
-    (tmp_path / "typer.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
+@pytest.mark.parametrize("module", ["typer", "idna"], ids=["commands", "command"])
+def test_an_interrupt_while_loading_exits_with_130(tmp_path: Path, number: signal.Signals, module: str) -> None:
+    """A signal while the table of commands, or one command, is imported exits with 130 and prints nothing."""
+    (tmp_path / f"{module}.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(600)\n")
     with started("decode", env={**os.environ, "PYTHONPATH": str(tmp_path)}) as process:
         assert process.stdout
         assert process.stdout.readline() == "loading\n"
         process.send_signal(number)
-        _, words = process.communicate(timeout=WAIT_SECONDS)
-        assert (process.returncode, words) == (130, "")
+        _, errors = process.communicate(timeout=WAIT_SECONDS)
+        assert (process.returncode, errors) == (130, "")
 
 
-def test_a_signal_that_was_ignored_when_it_was_started_is_ignored() -> None:
+def test_a_signal_that_is_ignored_at_the_start_stays_ignored() -> None:
+    """A process that was started under nohup ignores SIGHUP."""
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does: a process inherits it
     try:
         with started("decode", stdin=subprocess.PIPE) as process:
@@ -97,41 +113,43 @@ def test_a_signal_that_was_ignored_when_it_was_started_is_ignored() -> None:
             process.stdin.flush()
             assert process.stdout.readline()
             process.send_signal(signal.SIGHUP)
-            _, words = process.communicate(timeout=WAIT_SECONDS)
-            assert (process.returncode, words) == (0, "")
+            _, errors = process.communicate(timeout=WAIT_SECONDS)
+            assert (process.returncode, errors) == (0, "")
     finally:
         signal.signal(signal.SIGHUP, previous)
 
 
 @pytest.mark.slow
-def test_an_ingest_that_was_interrupted_is_completed_by_running_it_again(cloud: CloudProcess, tmp_path: Path) -> None:
+def test_an_interrupted_ingest_is_completed_by_repeating_it(cloud: CloudProcess, tmp_path: Path) -> None:
+    """A second run after an interrupt ingests everything, and each event once."""
     file, lines = tmp_path / "events.ndjson", 60_000
     with file.open("w") as out:
         for number in range(lines):
             bounce = a_bounce(f"interrupted.{number % 50}@example.com", number=number)
             out.write(json.dumps({**bounce, "mail": {**bounce["mail"], "messageId": f"interrupted-{number}"}}) + "\n")
     with started("ingest", str(file)) as process:
-        while not _in_log():  # the first lot is there, and there are more to come
+        while not _count_in_log():  # until the first batch is in the log; more follow
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        output, words = process.communicate(timeout=WAIT_SECONDS)
-        assert (process.returncode, output, words) == (130, "", "")
-    assert 0 < _in_log() < lines
+        output, errors = process.communicate(timeout=WAIT_SECONDS)
+        assert (process.returncode, output, errors) == (130, "", "")
+    assert 0 < _count_in_log() < lines
     again = ended("ingest", "--json", str(file))
     assert json.loads(again.stdout)["events"] == {"bounce": lines}
-    assert _in_log() == lines
+    assert _count_in_log() == lines
     answers = told("lookup", "--json", *(f"interrupted.{number}@example.com" for number in range(50)))
     assert all(answer["suppressed"] for answer in answers)
 
 
-def _in_log() -> int:
+def _count_in_log() -> int:
     sql = "SELECT count(DISTINCT event_id) AS n FROM events WHERE message_id LIKE 'interrupted-%'"
     [row] = told("query", sql, "--json")
     return int(row["n"])
 
 
 @pytest.mark.slow
-def test_on_a_terminal_nothing_that_a_remote_server_wrote_is_obeyed(cloud: CloudProcess, tmp_path: Path) -> None:
+def test_a_terminal_gets_no_escape_sequence_of_others(cloud: CloudProcess, tmp_path: Path) -> None:
+    """Escape sequences in payloads, file names and arguments never reach the terminal."""
     bounce: Any = a_bounce("terminal@example.com")
     bounce["bounce"]["bouncedRecipients"][0].update(status=ATTACK, diagnosticCode=ATTACK, action=ATTACK)
     bounce["mail"]["commonHeaders"] = {"subject": ATTACK}
@@ -158,9 +176,8 @@ def test_on_a_terminal_nothing_that_a_remote_server_wrote_is_obeyed(cloud: Cloud
 
 @pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 120])
-def test_on_a_terminal_no_word_is_cut_and_progress_leaves_nothing(
-    cloud: CloudProcess, tmp_path: Path, columns: int
-) -> None:
+def test_a_terminal_gets_folded_lines_and_its_cursor_back(cloud: CloudProcess, tmp_path: Path, columns: int) -> None:
+    """Lines are folded to the terminal's width, and the progress display shows the cursor again."""
     (tmp_path / "events").write_text(json.dumps(a_bounce("folded@example.com")))
     assert "\x1b[?25h" in on_a_terminal("ingest", str(tmp_path), columns=columns)  # the cursor is there again
     lines = on_a_terminal("lookup", "folded@example.com", columns=columns).splitlines()
@@ -169,21 +186,21 @@ def test_on_a_terminal_no_word_is_cut_and_progress_leaves_nothing(
 
 
 def on_a_terminal(*arguments: str, columns: int) -> str:
-    """Run a command on a terminal of that width, and return all that it wrote there."""
-    ours, theirs = pty.openpty()
+    """Run a command on a terminal of that width, and return its output."""
+    controller, terminal = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)}
     process = subprocess.Popen(  # noqa: S603 - our own command
-        [COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+        [COMMAND, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, env=environment
     )
-    os.close(theirs)
-    written = b"".join(iter(lambda: _read(ours), b""))
+    os.close(terminal)
+    written = b"".join(iter(lambda: _read(controller), b""))
     process.wait(WAIT_SECONDS)
-    os.close(ours)
+    os.close(controller)
     return written.decode()
 
 
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65_536)
-    except OSError:  # Linux's way of saying that nobody has it open any more
+    except OSError:  # Linux's answer once no process has the terminal open
         return b""

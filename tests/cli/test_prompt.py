@@ -1,4 +1,4 @@
-"""A question: whoever presses Ctrl-C has interrupted, and is no failure; whoever has nothing to say, is one."""
+"""At a question, Ctrl-C is an interrupt, and the end of input is a failure."""
 
 import os
 import signal
@@ -12,14 +12,14 @@ import pytest
 import typer
 
 from pipeline.cli import prompt
+from tests.support.command import WAIT_SECONDS
 
-WAIT_SECONDS = 30.0
 QUESTIONS = ["typed('Name')", "ask_yes_no('Agreed?', otherwise='')"]
 
 
 @contextmanager
 def asked(expression: str) -> Iterator["subprocess.Popen[str]"]:
-    """Ask in a process of its own, at a terminal, and go on when the question stands there."""
+    """Ask in a new process at a terminal, and continue once the question is printed."""
     terminal, end = os.openpty()
     command = [sys.executable, "-c", f"from pipeline.cli.prompt import *; {expression}"]
     try:
@@ -36,15 +36,17 @@ def asked(expression: str) -> Iterator["subprocess.Popen[str]"]:
 
 
 @pytest.mark.parametrize("expression", QUESTIONS)
-def test_ctrl_c_at_a_question_interrupts_as_it_does_everywhere(expression: str) -> None:
+def test_ctrl_c_at_a_question_raises_keyboard_interrupt(expression: str) -> None:
+    """Ctrl-C at a question is an interrupt, not typer's Abort, which is a failure."""
     with asked(expression) as process:
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=WAIT_SECONDS)
-    assert "KeyboardInterrupt" in told
+        _, errors = process.communicate(timeout=WAIT_SECONDS)
+    assert "KeyboardInterrupt" in errors
     assert process.returncode == -signal.SIGINT
 
 
-def test_the_end_of_what_is_typed_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_of_input_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of standard input at a question raises typer's Abort."""
     monkeypatch.setattr(prompt, "can_ask", lambda: True)
     with Path(os.devnull).open() as nothing, monkeypatch.context() as patch:
         patch.setattr(sys, "stdin", nothing)

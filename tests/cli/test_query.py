@@ -1,4 +1,4 @@
-"""`mailfold query` writes an answer as a table, as CSV or as JSON, and tells a mistake in one sentence."""
+"""`mailfold query` writes a result as a table, CSV or JSON, and reports an error in one sentence."""
 
 import csv
 import io
@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from pipeline.aws.archive.athena import QueryResult, ResultColumn
-from pipeline.cli.output import write_table
-from pipeline.cli.query import Form, reads_all, write
+from pipeline.cli.query import OutputFormat, reads_every_day, write
+from pipeline.cli.table import write_table
 from pipeline.errors import UsageError
 from tests.support.cloud_process import CloudProcess
 from tests.support.command import good, refused, run, told
@@ -30,7 +30,8 @@ def on_a_terminal(result: QueryResult, *, width: int) -> str:
     return console.file.getvalue()
 
 
-def test_json_is_one_object_per_row_with_numbers_and_booleans_of_json(cloud: CloudProcess) -> None:
+def test_json_is_one_object_per_row_with_json_types(cloud: CloudProcess) -> None:
+    """JSON output has an object for each row, with numbers, booleans and null."""
     sql = (
         "SELECT 1 AS a, 2.5e0 AS b, true AS c, 'x' AS d, CAST(NULL AS integer) AS e UNION ALL SELECT 2, 0, false, '', 3"
     )
@@ -42,17 +43,20 @@ def test_json_is_one_object_per_row_with_numbers_and_booleans_of_json(cloud: Clo
     assert expected == told("query", f"{sql} ORDER BY 1", "--format", "json")
 
 
-def test_json_of_no_row_is_nothing(cloud: CloudProcess) -> None:
+def test_json_of_no_rows_is_empty(cloud: CloudProcess) -> None:
+    """A result without rows prints nothing as JSON."""
     assert told("query", "SELECT 1 AS a WHERE false", "--json") == []
 
 
-def test_csv_is_read_back_as_it_was(cloud: CloudProcess) -> None:
+def test_csv_can_be_read_back_unchanged(cloud: CloudProcess) -> None:
+    """Quotes, commas and newlines in names and values survive CSV."""
     quoted = ODD.replace("'", "''")
     output = good("query", f'SELECT \'{quoted}\' AS "a ""name"", odd", 1 AS b', "--format", "csv")
     assert list(csv.reader(io.StringIO(output, newline=""))) == [['a "name", odd', "b"], [ODD, "1"]]
 
 
-def test_a_table_shows_text_as_text_and_numbers_to_the_right(cloud: CloudProcess) -> None:
+def test_a_table_shows_plain_text_and_numbers_to_the_right(cloud: CloudProcess) -> None:
+    """Markup in values is shown as it is, and numeric columns are aligned to the right."""
     result = run(
         "query",
         "SELECT ARRAY['ann@example.com'] AS recipients, 1000 AS n UNION ALL SELECT ARRAY['[b]:x:'], 1 ORDER BY 2",
@@ -68,13 +72,15 @@ def test_a_table_shows_text_as_text_and_numbers_to_the_right(cloud: CloudProcess
     assert result.stderr == "2 rows, 0 bytes read\n"
 
 
-def test_a_wide_table_is_not_cut_where_a_program_reads(cloud: CloudProcess) -> None:
+def test_a_wide_table_is_whole_in_a_pipe(cloud: CloudProcess) -> None:
+    """A table that is written to a pipe is never cut or folded."""
     output = good("query", "SELECT " + ", ".join(f"'{'x' * 30}' AS column_number_{number}" for number in range(40)))
     assert output.count("x" * 30) == 40
     assert all(f"column_number_{number} " in output for number in range(40))
 
 
-def test_on_a_terminal_a_wide_answer_has_a_line_for_each_column() -> None:
+def test_a_terminal_gets_a_line_per_column_of_a_wide_result() -> None:
+    """A result with more columns than the terminal has room for is printed row by row."""
     columns = {f"c{number}": "varchar" for number in range(30)}
     rows = [tuple(f"{row}-{number}" for number in range(30)) for row in range(2)]
     lines = on_a_terminal(a_result(*rows, **columns), width=80).splitlines()
@@ -82,21 +88,24 @@ def test_on_a_terminal_a_wide_answer_has_a_line_for_each_column() -> None:
     assert lines[31].startswith("row 2")
 
 
-def test_on_a_terminal_many_narrow_columns_are_still_a_table() -> None:
+def test_a_terminal_gets_a_table_of_narrow_columns() -> None:
+    """Many columns that are narrow enough remain one table."""
     columns = {f"c{number}": "bigint" for number in range(10)}
     assert "┏" in on_a_terminal(a_result(("1",) * 10, **columns), width=80)
 
 
-def test_on_a_terminal_long_values_are_folded_and_not_cut() -> None:
+def test_a_terminal_gets_long_values_folded() -> None:
+    """A value that is longer than the terminal is wide is folded, not cut."""
     shown = on_a_terminal(a_result(("x" * 500,), a="varchar"), width=80)
     assert shown.count("x") == 500
     assert max(map(len, shown.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("form", Form)
-def test_nothing_that_a_terminal_would_obey_reaches_it(
-    form: Form, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("form", OutputFormat)
+def test_a_terminal_gets_no_control_characters(
+    form: OutputFormat, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """No format writes a control character of a value or a name to a terminal."""
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("TERM", "dumb")
     write(a_result(("\x1b]0;owned\x07\x1b[2J\x9b31m\r",), **{"a\x1b[1m": "varchar"}), form)
@@ -106,22 +115,26 @@ def test_nothing_that_a_terminal_would_obey_reaches_it(
 
 
 def test_csv_for_a_program_is_exact(capsys: pytest.CaptureFixture[str]) -> None:
-    write(a_result(("\x1b[2J",), a="varchar"), Form.CSV)
+    """CSV that is written to a pipe has every character of the values."""
+    write(a_result(("\x1b[2J",), a="varchar"), OutputFormat.CSV)
     assert capsys.readouterr().out == "a\n\x1b[2J\n"
 
 
-def test_json_never_loses_a_column_of_the_same_name(cloud: CloudProcess) -> None:
+def test_json_rejects_two_columns_of_one_name(cloud: CloudProcess) -> None:
+    """Two columns of one name are a usage error as JSON, and fine as a table."""
     assert "two columns are named a" in refused("query", "SELECT 1 AS a, 2 AS a", "--json")
     assert "│ 1 │ 2 │" in good("query", "SELECT 1 AS a, 2 AS a")
 
 
-def test_json_has_no_number_that_json_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
-    write(a_result(("NaN", "Infinity"), a="double", b="double"), Form.JSON)
+def test_nan_and_infinity_are_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """NaN and infinity are null, because JSON has no such numbers."""
+    write(a_result(("NaN", "Infinity"), a="double", b="double"), OutputFormat.JSON)
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": None}
 
 
-def test_a_number_of_any_size_is_exact_in_json(capsys: pytest.CaptureFixture[str]) -> None:
-    write(a_result(("9223372036854775807", "0.1"), a="bigint", b="decimal(38,1)"), Form.JSON)
+def test_large_numbers_are_exact_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """A bigint and a decimal lose no digit as JSON."""
+    write(a_result(("9223372036854775807", "0.1"), a="bigint", b="decimal(38,1)"), OutputFormat.JSON)
     assert json.loads(capsys.readouterr().out) == {"a": 2**63 - 1, "b": "0.1"}
 
 
@@ -139,42 +152,49 @@ def test_a_number_of_any_size_is_exact_in_json(capsys: pytest.CaptureFixture[str
         ("/* nothing */", "the query failed"),
     ],
 )
-def test_bad_sql_ends_in_one_sentence_with_its_place(cloud: CloudProcess, sql: str, sentence: str) -> None:
+def test_invalid_sql_is_reported_with_its_place(cloud: CloudProcess, sql: str, sentence: str) -> None:
+    """Invalid SQL leads to one sentence with the database's reason and place."""
     assert sentence in refused("query", sql)
 
 
-def test_a_mistake_is_told_without_the_addresses_in_the_statement(cloud: CloudProcess) -> None:
+def test_an_sql_error_contains_no_address(cloud: CloudProcess) -> None:
+    """An error message does not repeat an address of the statement."""
     for sql in ('SELECT "ann@example.com" FROM events', "SELECT CAST('ann@example.com' AS integer)"):
         assert "ann@" not in refused("query", sql)
 
 
-def test_a_query_that_takes_too_long_is_stopped(cloud: CloudProcess) -> None:
+def test_a_query_is_stopped_after_its_timeout(cloud: CloudProcess) -> None:
+    """A query that runs longer than --timeout is stopped."""
     sql = "SELECT count(*) FROM UNNEST(sequence(1, 100000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 1000000)) AS b(y)"
     sentence = refused("query", sql, "--timeout", "0.2", exit_code=1)
     assert "took more than 0.2 s" in sentence
 
 
 @pytest.mark.parametrize("arguments", [["SELECT 1", "--format", "xml"], ["SELECT 1", "--timeout", "-1"], []])
-def test_options_that_cannot_be_are_refused(arguments: list[str]) -> None:
+def test_invalid_options_are_usage_errors(arguments: list[str]) -> None:
+    """An unknown format, a negative time-out and missing SQL are usage errors."""
     result = run("query", *arguments)
     assert result.exit_code == 2
     assert "Usage: mailfold query" in result.stderr
 
 
-def test_views_are_there_to_be_asked(cloud: CloudProcess) -> None:
+def test_the_views_can_be_queried(cloud: CloudProcess) -> None:
+    """The local cloud has the log table and the packaged views."""
     names = {row["tab_name"] for row in told("query", "SHOW TABLES", "--json")}
     assert {"events", "suppression_facts", "domain_counts"} <= names
 
 
-def test_two_columns_of_one_name_are_refused_before_a_line_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_checks_column_names_before_it_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    """No row is written before the columns' names are checked."""
     result: Any = QueryResult(columns=(ResultColumn(name="a", type="varchar"),) * 2, rows=[("1", "2")], scanned_bytes=0)
     with pytest.raises(UsageError):
-        write(result, Form.JSON)
+        write(result, OutputFormat.JSON)
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("limit", ["9MB", "0", "ten", "-1"])
-def test_a_limit_that_is_none_or_below_what_is_billed_is_refused(limit: str) -> None:
+def test_a_scan_limit_below_the_minimum_charge_is_rejected(limit: str) -> None:
+    """A --max-scan that is no size, or below Athena's minimum charge, is a usage error."""
     assert "MB" in refused("query", "SELECT 1", "--max-scan", limit)
 
 
@@ -190,5 +210,6 @@ def test_a_limit_that_is_none_or_below_what_is_billed_is_refused(limit: str) -> 
         ("SELECT 1", False),
     ],
 )
-def test_a_statement_that_names_no_day_is_noticed(sql: str, all_days: bool) -> None:
-    assert reads_all(sql, table="events") == all_days
+def test_a_statement_without_a_filter_on_days_is_recognized(sql: str, all_days: bool) -> None:
+    """Only a statement that reads the log without naming `dt` reads every day."""
+    assert reads_every_day(sql, table="events") == all_days

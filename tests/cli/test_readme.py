@@ -1,4 +1,4 @@
-"""Every command that the README and the help texts show works as shown."""
+"""Every command in the README and in the help texts runs as shown."""
 
 import gzip
 import os
@@ -7,17 +7,16 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-import typer
 
-from pipeline.cli.main import app
+from pipeline.cli.main import COMMANDS, load_command
 from pipeline.local.client import local_client
 from pipeline.local.discovery import find
 from tests.support.cloud_process import CloudProcess
 from tests.support.command import COMMAND, ROOT, WAIT_SECONDS, run
+from tests.support.waiting import until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -25,7 +24,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 SHELL = [text for language, text in BLOCKS if language == "sh"]
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 
-# What each target of make must end in. That it does what it should is what the other tests show, and the build.
+# The program that each target of make runs.
 TARGETS = {
     "demo": "mailfold demo",
     "test": "-m pytest",
@@ -36,122 +35,135 @@ TARGETS = {
     "lock": "uv pip compile",
 }
 
-# What runs until it is stopped, and what needs a deployment: their own tests run these examples.
-OF_THEIR_OWN = {"up", "demo", "consume", "doctor", "attach", "destroy"}
+# Commands that run until they are stopped, or need a deployment. Their own tests run the examples.
+TESTED_ELSEWHERE = {"up", "demo", "consume", "doctor", "attach", "destroy"}
 
 
 def examples() -> dict[str, str]:
-    commands = typer.main.get_group(app).commands
-    found = {
-        name: re.search(r"^ *Example: (.+)$", command.help or "", re.MULTILINE) for name, command in commands.items()
-    }
-    return {name: match[1] if match else "" for name, match in found.items()}
+    """Return the example in each command's help, or an empty text."""
+    matches = {name: re.search(r"^ *Example: (.+)$", load_command(name).help, re.MULTILINE) for name in COMMANDS}
+    return {name: match[1] if match else "" for name, match in matches.items()}
 
 
-def test_it_is_short() -> None:
+def test_the_readme_is_short() -> None:
+    """The README has fewer than 200 lines."""
     assert len(README.splitlines()) < 200
 
 
-def test_it_begins_with_what_it_is_for_the_flow_and_the_two_commands() -> None:
+def test_the_readme_begins_with_purpose_flow_and_two_commands() -> None:
+    """Purpose, flow, `make demo` and `make test` come first, in this order."""
     text = README.partition("Use it")[0]
     places = [text.index(part) for part in ("# Mailfold", "suppression", "```\n", "make demo", "make test")]
     assert places == sorted(places)
 
 
-def test_every_relative_link_leads_somewhere() -> None:
+def test_every_relative_link_has_a_target() -> None:
+    """Every relative link of the README names a file or a folder."""
     links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_every_file_that_it_names_is_there() -> None:
+def test_every_named_file_exists() -> None:
+    """Every file and folder in backticks exists."""
     named = set(re.findall(r"`((?:\w+/)*\w+\.py|(?:\w+/)+)`", README))
     assert named
     assert [name for name in named if not ((ROOT / name).exists() or (ROOT / "pipeline" / name).exists())] == []
 
 
-def test_every_command_that_it_names_is_there() -> None:
+def test_every_named_command_exists() -> None:
+    """Every `mailfold` command in the README is one of the table of commands."""
     assert set(re.findall(r"\bmailfold ([a-z]+)\b", "\n".join(SHELL))) <= set(examples())
 
 
-def test_every_target_of_make_that_it_names_is_there_and_does_that() -> None:
+def test_every_named_make_target_runs_its_program() -> None:
+    """Every `make` target in the README exists and runs the program that it is for."""
     named = set(re.findall(r"\bmake ([\w-]+)\b", "\n".join([*SHELL, *re.findall(r"`([^`]+)`", README)])))
     assert {"demo", "test"} <= named <= set(TARGETS)
     for target in named:
-        shown = subprocess.run(  # noqa: S603 - prints what it would do
+        dry_run = subprocess.run(  # noqa: S603 - a dry run
             ["/usr/bin/env", "make", "--dry-run", target],
             cwd=ROOT,
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=WAIT_SECONDS,
         )
-        assert TARGETS[target] in shown.stdout
+        assert TARGETS[target] in dry_run.stdout
 
 
-def test_its_python_runs_and_gives_the_verdict() -> None:
+def test_the_python_example_prints_the_verdict() -> None:
+    """The README's Python example runs and prints the verdict alone."""
     [program] = PYTHON
-    ran = subprocess.run(  # noqa: S603 - our own program
+    result = subprocess.run(  # noqa: S603 - a program of the README
         [sys.executable, "-c", program],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=WAIT_SECONDS,
     )
-    assert (ran.stdout, ran.stderr) == ("hard\n", "")
+    assert (result.stdout, result.stderr) == ("hard\n", "")
 
 
 @pytest.mark.slow
-def test_its_commands_run_in_order_from_a_first_and_a_second_terminal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_shell_examples_run_in_two_terminals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mailfold up` runs in one terminal, and all other examples run beside it, in the README's order."""
     monkeypatch.setenv("PATH", f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}")
     scripts = [script for script in SHELL if not script.startswith("make ")]
-    [first] = [script for script in scripts if "mailfold up\n" in script]
-    second = [script for script in scripts if script is not first]
-    assert len(second) >= 3
-    with subprocess.Popen(  # noqa: S603 - what the README says
-        ["/bin/sh", "-ec", first], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    [start_cloud] = [script for script in scripts if "mailfold up\n" in script]
+    send_mail, ingest_events, replay_log, *others = [script for script in scripts if script is not start_cloud]
+    with subprocess.Popen(  # noqa: S603 - a script of the README
+        ["/bin/sh", "-ec", start_cloud], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as terminal:
         try:
             assert terminal.stdout
             assert any(line.startswith("Ctrl-C") for line in terminal.stdout)
-            outputs = [_output(script) for script in second]
-            time.sleep(3)  # until what was sent is in the log
-            again = [_output(script) for script in second]
+            sent = _output(send_mail)
+            arrived = until(lambda: _output_once_arrived(send_mail), timeout_seconds=WAIT_SECONDS)
+            ingested, replayed = _output(ingest_events), _output(replay_log)
+            for script in others:
+                assert _output(script)
         finally:
             os.killpg(terminal.pid, signal.SIGINT)
             terminal.wait(WAIT_SECONDS)
-    assert "sent: message" in outputs[0]
-    assert "bounce+ann@example.com: suppressed (hard) since" in again[0]
-    assert "success+bob@example.com: clear" in again[0]
-    assert "│ bounce " in again[0]
-    assert '"kind":"bounce"' in outputs[1]
-    assert "1 event taken in, 0 records ignored, 0 rejects set aside" in outputs[1]
-    digests = re.findall(r"^digest ([0-9a-f]{64})$", outputs[2], re.MULTILINE)
-    assert len(digests) == 2
-    assert digests[0] == digests[1]
+    assert "sent: message" in sent
+    assert "bounce+ann@example.com: suppressed (hard) since" in arrived
+    assert "success+bob@example.com: clear" in arrived
+    assert '"kind":"bounce"' in ingested
+    assert "1 event taken in, 0 records ignored, 0 rejects set aside" in ingested
+    live, rebuilt = re.findall(r"^digest ([0-9a-f]{64})$", replayed, re.MULTILINE)
+    assert live == rebuilt
 
 
 def _output(script: str) -> str:
-    return subprocess.run(  # noqa: S603 - what the README says
+    return subprocess.run(  # noqa: S603 - a script of the README
         ["/bin/sh", "-ec", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=WAIT_SECONDS
     ).stdout
 
 
-def test_every_command_has_help_of_one_sentence_and_an_example() -> None:
+def _output_once_arrived(send_mail: str) -> str:
+    """Return the output of lookup and query once all events of the mail are in table and log, and else an empty text.
+
+    Until then, a replay of the log and the live table may differ.
+    """
+    output = _output("\n".join(line for line in send_mail.splitlines() if not line.startswith("mailfold send")))
+    events = ("suppressed (hard)", "│ send ", "│ delivery ", "│ bounce ")
+    return output if all(event in output for event in events) else ""
+
+
+def test_every_command_has_an_example_in_its_help() -> None:
+    """The help of every command shows an example of that command."""
     for name, example in examples().items():
         assert example.startswith(f"mailfold {name}"), name
-        shown = run(name, "--help").stdout
-        assert "Example: mailfold" in shown
+        assert f"\n  Example: {example}\n" in run(name, "--help").stdout
 
 
-@pytest.mark.parametrize("name", [name for name in examples() if name not in OF_THEIR_OWN])
-def test_every_example_of_the_help_runs(
+@pytest.mark.parametrize("name", [name for name in examples() if name not in TESTED_ELSEWHERE])
+def test_every_example_in_the_help_runs(
     name: str, cloud: CloudProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that need more than a local cloud do so in tests of their own."""
+    """The example in a command's help runs on a local cloud, and prints something."""
     _prepare(tmp_path)
     monkeypatch.chdir(tmp_path)
     result = run(*shlex.split(examples()[name])[1:])
@@ -161,18 +173,20 @@ def test_every_example_of_the_help_runs(
 
 @pytest.mark.slow
 def test_the_example_of_demo_runs() -> None:
+    """The example in demo's help runs."""
     result = run(*shlex.split(examples()["demo"])[1:])
     assert result.exit_code == 0, result.output
 
 
-def test_without_a_command_all_of_them_are_shown() -> None:
-    shown = run("--help").stdout
-    assert run().stdout.strip() == shown.strip()
-    assert all(f"│ {name} " in shown for name in examples())
+def test_without_a_command_the_help_is_printed() -> None:
+    """`mailfold` alone prints the same help as `mailfold --help`, with all commands."""
+    help_text = run("--help").stdout
+    assert run().stderr.strip() == help_text.strip()
+    assert all(f"\n  {name} " in help_text for name in COMMANDS)
 
 
 def _prepare(folder: Path) -> None:
-    """Make what the examples name."""
+    """Create the files and the bucket that the examples name."""
     (folder / "schemas").symlink_to(ROOT / "schemas")
     event = (ROOT / "schemas/wire/examples/v1.send.pass.json").read_bytes()
     (folder / "events-2026-03.ndjson.gz").write_bytes(gzip.compress(event))

@@ -1,4 +1,4 @@
-"""The commands work on a deployment that its stack's outputs describe, and say which one they mean."""
+"""Commands find a deployment by the outputs of its stack."""
 
 import json
 import re
@@ -17,6 +17,8 @@ from tests.support.deployed import NAME, OUTPUTS, PARAMETER, REGION, SENDER, TAB
 BOUNCE = str(ROOT / "schemas/wire/examples/v1.bounce-permanent-general.pass.json")
 STACK = ("--stack", NAME)
 SIMULATOR = "bounce@simulator.amazonses.com"
+NO_CREDENTIALS = "Unable to locate credentials. Sign in again, or set AWS_PROFILE"
+NO_REGION = "You must specify a region. Sign in again, or set AWS_PROFILE, or AWS_DEFAULT_REGION"
 COMMANDS = {
     "lookup": ["lookup", "ann@example.com"],
     "query": ["query", "SELECT 1"],
@@ -41,7 +43,8 @@ def addresses_of(file: str) -> list[str]:
     return sorted(one["emailAddress"] for one in recipients)
 
 
-def test_every_output_that_the_code_reads_is_one_of_the_template() -> None:
+def test_every_output_that_the_code_reads_is_in_the_template() -> None:
+    """Every stack output that the code reads by name is an output of the template."""
     read = set[str]()
     for file in (ROOT / "pipeline").rglob("*.py"):
         read |= {*re.findall(r"\boutputs?(?:\.get)?\(\s*\"(\w+)\"", file.read_text(encoding="utf-8"))}
@@ -51,36 +54,42 @@ def test_every_output_that_the_code_reads_is_one_of_the_template() -> None:
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_it_is_named_before_the_command_or_after_it(stack: None, before: bool) -> None:
+def test_a_stack_is_named_before_or_after_the_command(stack: None, before: bool) -> None:
+    """--stack works before the command and after it."""
     command = ["lookup", "ann@example.com"]
     assert good(*([*STACK, *command] if before else [*command, *STACK])) == "ann@example.com: clear\n"
 
 
-def test_it_is_named_by_the_environment_too_unless_said_otherwise(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_is_named_by_the_environment_or_an_option(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MAILFOLD_STACK names the stack, an option overrides it, and other commands ignore it."""
     monkeypatch.setenv("MAILFOLD_STACK", NAME)
     assert good("lookup", "ann@example.com") == "ann@example.com: clear\n"
     assert "no stack another" in refused("lookup", "ann@example.com", "--stack", "another")
     assert json.loads(good("decode", BOUNCE))["kind"] == "bounce"
 
 
-def test_two_names_are_refused(stack: None) -> None:
+def test_two_stack_names_are_a_usage_error(stack: None) -> None:
+    """Different stacks before and after the command are a usage error."""
     sentence = refused("--stack", "one", "lookup", "ann@example.com", "--stack", "two")
-    assert sentence == "--stack is one before the command and two after it: say it once"
+    assert sentence == "--stack is one before the command and two after it: use it once"
 
 
 @pytest.mark.parametrize("command", ["up", "demo"])
-def test_a_command_that_works_on_no_deployment_does_not_pass_over_its_name(command: str) -> None:
+def test_a_stack_is_rejected_by_commands_without_deployment(command: str) -> None:
+    """A command that works on no deployment rejects --stack instead of ignoring it."""
     assert refused(*STACK, command) == f"{command} takes no --stack: it works on no deployment"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_stack_that_is_not_there_is_named_with_the_region(stack: None, command: str) -> None:
+def test_a_missing_stack_is_named_with_its_region(stack: None, command: str) -> None:
+    """A stack that does not exist is reported with the region in which it was looked up."""
     sentence = refused("--stack", "another", "--region", "eu-central-1", *COMMANDS[command])
     assert sentence.startswith("there is no stack another in eu-central-1")
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command != "destroy"])
-def test_a_stack_of_something_else_is_told(stack: None, command: str) -> None:
+def test_a_stack_that_is_not_mailfolds_is_reported(stack: None, command: str) -> None:
+    """A stack without Mailfold's outputs is a usage error that names the missing output."""
     template = json.dumps({"Resources": {"Any": {"Type": "AWS::SQS::Queue"}}})
     boto3.client("cloudformation").create_stack(StackName="other", TemplateBody=template)
     assert "the stack other (CREATE_COMPLETE) has no output" in refused("--stack", "other", *COMMANDS[command])
@@ -88,26 +97,27 @@ def test_a_stack_of_something_else_is_told(stack: None, command: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_without_credentials_it_says_what_to_set(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing credentials exit with 3 and say what to set."""
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    assert refused(*STACK, *COMMANDS[command]).startswith("boto3 is not set up: Unable to locate credentials")
+    assert NO_CREDENTIALS in refused(*STACK, *COMMANDS[command], exit_code=3)
 
 
 def test_without_a_region_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing region exits with 3 and says what to set."""
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-    assert refused(*STACK, "lookup", "ann@example.com").startswith("boto3 is not set up: You must specify a region")
+    assert NO_REGION in refused(*STACK, "lookup", "ann@example.com", exit_code=3)
 
 
-def test_a_region_without_a_stack_is_not_taken_for_a_local_cloud(cloud: CloudProcess) -> None:
-    """Or else a forgotten --stack would ask another table, and get another answer."""
-    assert refused("lookup", "ann@example.com", "--region", REGION).startswith("--region says where a stack is")
+def test_a_region_without_a_stack_is_a_usage_error(cloud: CloudProcess) -> None:
+    """--region without --stack is a usage error, because a forgotten --stack would read another table."""
+    assert refused("lookup", "ann@example.com", "--region", REGION).startswith("--region is the region of a stack")
 
 
-def test_a_stack_that_was_named_comes_before_what_the_environment_names(
-    stack: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_named_stack_overrides_the_environment(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --stack, the table and bucket of the environment are ignored."""
     good("ingest", BOUNCE, *STACK)
     monkeypatch.setenv("MAILFOLD_TABLE", "another-table")
     monkeypatch.setenv("MAILFOLD_BUCKET", "another-bucket")
@@ -115,14 +125,16 @@ def test_a_stack_that_was_named_comes_before_what_the_environment_names(
     assert answer["suppressed"]
 
 
-def test_what_is_taken_in_is_in_log_and_table_and_looked_up(stack: None) -> None:
+def test_an_ingested_bounce_is_in_log_and_table(stack: None) -> None:
+    """An ingested bounce is in the stack's log and table, and lookup finds it."""
     good("ingest", BOUNCE, *STACK)
     assert items() == addresses_of(BOUNCE)
     assert len(objects("events/dt=")) == 1
     assert "suppressed (hard)" in good("lookup", items()[0], *STACK)
 
 
-def test_a_look_up_reads_and_nothing_more(stack: None) -> None:
+def test_a_lookup_makes_three_reading_calls(stack: None) -> None:
+    """A lookup describes the stack, reads the parameter and the items, and calls nothing else."""
     seen: list[str] = []
     boto3.setup_default_session()
     events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]  # set up above
@@ -131,7 +143,8 @@ def test_a_look_up_reads_and_nothing_more(stack: None) -> None:
     assert seen == ["DescribeStacks", "GetParameter", "BatchGetItem"]
 
 
-def test_the_live_table_is_what_the_parameter_says(stack: None) -> None:
+def test_the_parameter_names_the_live_table(stack: None) -> None:
+    """The live table is the one that the parameter names, once it exists."""
     good("ingest", BOUNCE, *STACK)
     rebuilt = f"{NAME}-suppression-2"
     result = run("replay", "--into", rebuilt, *STACK)
@@ -142,7 +155,8 @@ def test_the_live_table_is_what_the_parameter_says(stack: None) -> None:
     assert items(rebuilt) == items()
 
 
-def test_what_is_taken_in_reaches_a_table_that_is_being_rebuilt(stack: None) -> None:
+def test_a_shadow_table_gets_ingested_events_too(stack: None) -> None:
+    """A table that is being rebuilt gets ingested events like the live one."""
     rebuilt = f"{NAME}-suppression-2"
     good("replay", "--into", rebuilt, *STACK)
     value = json.dumps({"live": TABLE, "shadow_tables": [rebuilt]})
@@ -151,7 +165,8 @@ def test_what_is_taken_in_reaches_a_table_that_is_being_rebuilt(stack: None) -> 
     assert items(rebuilt) == items() == addresses_of(BOUNCE)
 
 
-def test_another_table_is_protected_as_the_template_protects_its_own(stack: None) -> None:
+def test_a_new_table_has_the_templates_protections(stack: None) -> None:
+    """A table that replay creates has the protections of the template's table."""
     name, properties = f"{NAME}-suppression-2", cloudformation.template()["Resources"]["SuppressionTable"]["Properties"]
     for _ in range(2):
         good("replay", "--into", name, *STACK)
@@ -170,12 +185,14 @@ def test_another_table_is_protected_as_the_template_protects_its_own(stack: None
 @pytest.mark.parametrize(
     "name", ["rebuilt", f"{NAME}-suppression-", f"{NAME}-2-suppression-1", f"{NAME}-suppression-?"]
 )
-def test_a_table_that_the_roles_may_not_write_to_is_refused(stack: None, name: str) -> None:
+def test_a_table_outside_the_roles_pattern_is_rejected(stack: None, name: str) -> None:
+    """A table name that the stack's roles do not allow is rejected before it is created."""
     refused("replay", "--into", name, *STACK)
     assert boto3.client("dynamodb").list_tables()["TableNames"] == [TABLE]
 
 
-def test_the_stacks_policy_gives_the_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stacks_policy_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack's policy decides, not the one in the environment."""
     monkeypatch.setenv("MAILFOLD_POLICY", '{"version": 9}')  # meant for another
     with deployed(monkeypatch, Policy='{"version": 3, "hard": false}'):
         good("ingest", BOUNCE, *STACK)
@@ -184,9 +201,8 @@ def test_the_stacks_policy_gives_the_verdicts(monkeypatch: pytest.MonkeyPatch) -
         assert "clear" in good("lookup", items()[0], *STACK)
 
 
-def test_a_query_runs_in_the_stacks_database_and_workgroup_which_keeps_the_answer(
-    stack: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_query_uses_the_stacks_database_and_workgroup(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query names the stack's database and workgroup, and leaves the result's place to the workgroup."""
     asked: list[dict[str, Any]] = []
     boto3.setup_default_session()
     events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]  # set up above
@@ -201,19 +217,22 @@ def test_a_query_runs_in_the_stacks_database_and_workgroup_which_keeps_the_answe
     }
 
 
-def test_a_query_of_all_days_is_remarked_upon(stack: None) -> None:
-    assert "all days of events are read" in run("query", "SELECT * FROM events", *STACK).stderr
+def test_a_query_of_all_days_is_pointed_out(stack: None) -> None:
+    """A query without a filter on days is pointed out on standard error."""
+    assert "it reads all days of events" in run("query", "SELECT * FROM events", *STACK).stderr
     assert "all days" not in run("query", "SELECT * FROM events WHERE dt > '2026-03-01'", *STACK).stderr
 
 
-def test_mail_goes_to_the_simulator_with_the_stacks_set_and_without_a_question(stack: None) -> None:
+def test_mail_to_the_simulator_is_sent_without_a_question(stack: None) -> None:
+    """Mail to SES's mailbox simulator is sent with the stack's configuration set, without a question."""
     result = run("send", "--to", SIMULATOR, "--from", SENDER, *STACK)
     assert result.exit_code == 0
     assert re.fullmatch(r"sent: message \S+\n", result.stdout)
     assert "in the log after 60 s or so" in result.stderr
 
 
-def test_mail_to_people_is_sent_only_where_that_is_said(stack: None) -> None:
+def test_mail_to_people_needs_yes(stack: None) -> None:
+    """Without a terminal, mail to other addresses needs --yes."""
     command = ["send", "--to", f"ann@example.com,{SIMULATOR}", "--from", SENDER, *STACK]
     sentence = refused(*command)
     assert sentence.startswith("this sends real mail to 1 recipient outside simulator.amazonses.com")
@@ -221,26 +240,28 @@ def test_mail_to_people_is_sent_only_where_that_is_said(stack: None) -> None:
 
 
 @pytest.mark.parametrize("agrees", [True, False])
-def test_on_a_terminal_somebody_is_asked_before_people_get_mail(
-    stack: None, monkeypatch: pytest.MonkeyPatch, agrees: bool
-) -> None:
+def test_a_terminal_is_asked_before_people_get_mail(stack: None, monkeypatch: pytest.MonkeyPatch, agrees: bool) -> None:
+    """On a terminal, mail to other addresses is sent only after the answer yes."""
     monkeypatch.setattr("pipeline.cli.prompt.can_ask", lambda: True)
     result = run("send", "--to", "ann@example.com", "--from", SENDER, *STACK, given="y\n" if agrees else "n\n")
     assert ("sent: message" in result.stdout) == agrees
     assert "Send it? [y/N]" in result.stderr
 
 
-def test_somebody_has_to_send(stack: None) -> None:
+def test_a_stack_needs_a_sender(stack: None) -> None:
+    """With --stack, --from is required."""
     assert "--from" in refused("send", "--to", SIMULATOR, *STACK)
 
 
-def test_a_sender_that_ses_does_not_know_is_told_what_to_do_and_not_repeated(stack: None) -> None:
+def test_an_unverified_sender_is_explained_without_its_address(stack: None) -> None:
+    """A sender that SES rejects is explained, and the message does not repeat the address."""
     sentence = refused("send", "--to", SIMULATOR, "--from", "nobody@example.com", *STACK)
     assert "MessageRejected" in sentence
     assert "verified identity" in sentence
     assert "@example" not in sentence
 
 
-def test_the_bucket_of_the_log_is_the_stacks(stack: None) -> None:
+def test_the_log_is_in_the_stacks_bucket(stack: None) -> None:
+    """The log's bucket is the one of the stack."""
     good("ingest", BOUNCE, *STACK)
     assert bucket().startswith(f"{NAME}-logbucket")

@@ -1,4 +1,4 @@
-"""The commands work on the cloud that the environment names, or on the local one, and never on another."""
+"""Commands work on the cloud that the environment names, or else on the local one."""
 
 import os
 
@@ -18,7 +18,7 @@ COMMANDS = {
 
 @pytest.fixture
 def named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AWS is named, as a user has it in the environment."""
+    """The environment names AWS."""
     monkeypatch.setenv("MAILFOLD_TABLE", "a-table")
     monkeypatch.setenv("MAILFOLD_BUCKET", "a-bucket")
 
@@ -34,53 +34,58 @@ def keys(named: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_credentials_it_says_what_to_set(
     command: str, named: None, cloud: CloudProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Although a local cloud runs: what is named is meant."""
+    """Missing credentials for the named cloud exit with 3, although a local cloud runs."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    sentence = refused(*COMMANDS[command])
-    assert sentence.startswith("boto3 is not set up: Unable to locate credentials. Set AWS_PROFILE")
+    sentence = refused(*COMMANDS[command], exit_code=3)
+    assert "Unable to locate credentials. Sign in again, or set AWS_PROFILE" in sentence
 
 
 @pytest.mark.parametrize("command", ["lookup", "query"])
 def test_without_a_region_it_says_what_to_set(command: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing region exits with 3 and says what to set."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    sentence = refused(*COMMANDS[command])
-    assert sentence.startswith("boto3 is not set up: You must specify a region. Set AWS_PROFILE, or AWS_DEFAULT_REGION")
+    sentence = refused(*COMMANDS[command], exit_code=3)
+    assert "You must specify a region. Sign in again, or set AWS_PROFILE, or AWS_DEFAULT_REGION" in sentence
 
 
-def test_a_profile_that_is_not_there_is_named(keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_profile_is_named(keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile that does not exist exits with 3 and is named."""
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
-    assert "no-such-profile" in refused("lookup", "ann@example.com")
+    assert "no-such-profile" in refused("lookup", "ann@example.com", exit_code=3)
 
 
 @pytest.mark.parametrize(
     ("variable", "other"), [("MAILFOLD_TABLE", "MAILFOLD_BUCKET"), ("MAILFOLD_BUCKET", "MAILFOLD_TABLE")]
 )
-def test_half_a_name_is_refused_and_the_other_half_said(
+def test_a_table_without_a_bucket_or_the_reverse_is_rejected(
     variable: str, other: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """If the environment names only a table or only a bucket, the message names the other variable."""
     monkeypatch.setenv(variable, "a-name")
     assert refused("lookup", "ann@example.com").startswith(f"{other} is not set")
 
 
-def test_a_policy_that_is_none_is_refused(cloud: CloudProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_policy_is_rejected(cloud: CloudProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A MAILFOLD_POLICY that is no policy is a usage error."""
     monkeypatch.setenv("MAILFOLD_POLICY", "{}}")
     assert "not a policy" in refused("replay")
 
 
-def test_nothing_is_sent_to_real_people_by_accident(keys: None) -> None:
+def test_mail_needs_a_named_stack_in_aws(keys: None) -> None:
+    """Mail is never sent through AWS because the environment names a table."""
     assert refused("send", "--to", "ann@example.com").startswith("this works on a local cloud, or on a stack")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_cloud_that_is_away_is_an_outage_in_one_sentence(
-    command: str, keys: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_cloud_exits_with_5(command: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint that does not answer leads to one sentence, and exit code 5."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    assert "EndpointConnectionError" in refused(*COMMANDS[command], exit_code=1)
+    assert "EndpointConnectionError" in refused(*COMMANDS[command], exit_code=5)
 
 
-def test_the_environment_is_left_as_it_was(cloud: CloudProcess) -> None:
+def test_the_environment_is_unchanged(cloud: CloudProcess) -> None:
+    """A command leaves the process's environment as it was."""
     before = dict(os.environ)
     good("lookup", "ann@example.com")
     assert before == dict(os.environ)

@@ -1,4 +1,4 @@
-"""What was sent, looked up, asked in SQL and replayed is one story."""
+"""Sending, lookup, SQL and replay agree on the same mail."""
 
 import json
 import re
@@ -13,38 +13,47 @@ from tests.support.command import good, refused, run, told
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 
-class Story:
-    """Who was written to, each with a label of this test's own."""
+class SentMail:
+    """A mail to recipients of all kinds, whose addresses no other test uses."""
 
     def __init__(self, cloud: CloudProcess) -> None:
         label = uuid4().hex[:8]
         self.bounced = f"bounce+{label}@example.com"
         self.complained = f"complaint+{label}@example.com"
-        self.taken = f"success+{label}@example.com"
-        self.away = f"ooto+{label}@example.com"
+        self.delivered = f"success+{label}@example.com"
+        self.out_of_office = f"ooto+{label}@example.com"
         self.listed = f"suppressionlist+{label}@example.com"
         self.simulated = f"bounce+{label}@simulator.amazonses.com"
         self.stranger = f"stranger+{label}@example.com"
-        self.everybody = (self.bounced, self.complained, self.taken, self.away, self.listed, self.simulated)
-        [sent] = told("send", "--to", ",".join(self.everybody), "--subject", label, "--tag", f"label={label}", "--json")
+        self.recipients = (
+            self.bounced,
+            self.complained,
+            self.delivered,
+            self.out_of_office,
+            self.listed,
+            self.simulated,
+        )
+        [sent] = told(
+            "send", "--to", ",".join(self.recipients), "--subject", label, "--tag", f"label={label}", "--json"
+        )
         self.message_id = sent["message_id"]
         cloud.settle()
 
-    def asked(self, sql: str) -> list[dict[str, Any]]:
-        """Return the answer to SQL in which MAIL stands for this mail's id."""
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Return the result of SQL in which MAIL is replaced by this mail's id."""
         return told("query", sql.replace("MAIL", f"'{self.message_id}'"), "--json")
 
 
 @pytest.fixture(scope="module")
-def sent(cloud_process: CloudProcess) -> Story:
+def sent(cloud_process: CloudProcess) -> SentMail:
     with pytest.MonkeyPatch.context() as environment:
         cloud_process.show(environment)
-        return Story(cloud_process)
+        return SentMail(cloud_process)
 
 
 @pytest.fixture
-def story(sent: Story, cloud: CloudProcess) -> Story:
-    """A mail that was sent, with the cloud in which it was."""
+def mail(sent: SentMail, cloud: CloudProcess) -> SentMail:
+    """A mail that was sent, in the shared cloud."""
     return sent
 
 
@@ -52,96 +61,109 @@ def looked_up(*addresses: str) -> list[dict[str, Any]]:
     return told("lookup", "--json", *addresses)
 
 
-def test_a_bounce_suppresses_with_reason_time_and_evidence(story: Story) -> None:
-    [answer] = looked_up(story.bounced)
+def test_a_bounce_suppresses_with_reason_time_and_evidence(mail: SentMail) -> None:
+    """A lookup after a hard bounce shows reason, time and the evidence with its message."""
+    [answer] = looked_up(mail.bounced)
     [evidence] = answer["evidence"]
-    assert (answer["asked"], answer["address"], answer["suppressed"]) == (story.bounced, story.bounced, True)
+    assert (answer["asked"], answer["address"], answer["suppressed"]) == (mail.bounced, mail.bounced, True)
     assert (answer["reason"], answer["until"], answer["certain"]) == ("hard", None, True)
     assert re.fullmatch(TIME, answer["since"])
-    assert (evidence["fact"], evidence["at"], evidence["message_id"]) == ("hard", answer["since"], story.message_id)
-    assert (evidence["sub_type"], evidence["status"], evidence["spelling"]) == ("General", "5.1.1", story.bounced)
+    assert (evidence["fact"], evidence["at"], evidence["message_id"]) == ("hard", answer["since"], mail.message_id)
+    assert (evidence["sub_type"], evidence["status"], evidence["spelling"]) == ("General", "5.1.1", mail.bounced)
 
 
-def test_a_complaint_suppresses_and_what_was_taken_or_never_sent_does_not(story: Story) -> None:
-    answers = looked_up(story.complained, story.taken, story.stranger, story.away)
+def test_a_complaint_suppresses_and_a_delivery_does_not(mail: SentMail) -> None:
+    """A complaint suppresses. A delivery, an automatic reply and an unknown address do not."""
+    answers = looked_up(mail.complained, mail.delivered, mail.stranger, mail.out_of_office)
     assert [answer["suppressed"] for answer in answers] == [True, False, False, False]
     assert answers[0]["reason"] == "complaint"
     assert answers[1]["evidence"] == answers[2]["evidence"] == []
 
 
-def test_what_only_a_list_of_ses_says_is_known_and_suppresses_nobody(story: Story) -> None:
-    [answer] = looked_up(story.listed)
+def test_an_entry_on_ses_list_alone_does_not_suppress(mail: SentMail) -> None:
+    """A bounce that SES made from its own list is evidence, but suppresses nothing."""
+    [answer] = looked_up(mail.listed)
     assert answer["suppressed"] is False
     assert [evidence["fact"] for evidence in answer["evidence"]] == ["echo"]
 
 
-def test_an_address_of_the_simulator_is_never_suppressed_whatever_is_known_of_it(story: Story) -> None:
-    [answer] = looked_up(story.simulated)
+def test_a_simulator_address_is_never_suppressed(mail: SentMail) -> None:
+    """An address of the mailbox simulator is not suppressed, despite its evidence."""
+    [answer] = looked_up(mail.simulated)
     assert answer["suppressed"] is False
     assert [evidence["fact"] for evidence in answer["evidence"]] == ["hard"]
 
 
-def test_people_read_the_same_in_words(story: Story) -> None:
-    first, fact, event, diagnostic, last = good("lookup", story.bounced, story.taken).splitlines()
-    assert re.fullmatch(rf"{re.escape(story.bounced)}: suppressed \(hard\) since {TIME}, for good", first)
+def test_a_lookup_prints_the_same_as_text(mail: SentMail) -> None:
+    """The text for people shows verdict, fact, event and diagnostic."""
+    first, fact, event, diagnostic, last = good("lookup", mail.bounced, mail.delivered).splitlines()
+    assert re.fullmatch(rf"{re.escape(mail.bounced)}: suppressed \(hard\) since {TIME}, for good", first)
     assert re.fullmatch(rf"  hard +{TIME}  General 5\.1\.1", fact)
     assert re.fullmatch(r"    event [0-9a-f]{32}", event)
     assert diagnostic.startswith("    smtp; 550")
-    assert last == f"{story.taken}: clear"
+    assert last == f"{mail.delivered}: clear"
 
 
-def test_any_spelling_of_an_address_is_that_address(story: Story) -> None:
-    spellings = (story.bounced.upper(), f"Ann <{story.bounced}>", f"  {story.bounced} ")
+def test_any_spelling_finds_the_address(mail: SentMail) -> None:
+    """Case, display name and spaces make no difference to a lookup."""
+    spellings = (mail.bounced.upper(), f"Ann <{mail.bounced}>", f"  {mail.bounced} ")
     for spelling, answer in zip(spellings, looked_up(*spellings), strict=True):
-        assert (answer["asked"], answer["address"], answer["suppressed"]) == (spelling, story.bounced, True)
+        assert (answer["asked"], answer["address"], answer["suppressed"]) == (spelling, mail.bounced, True)
 
 
-def test_a_long_list_of_addresses_is_answered_line_by_line_in_order(story: Story) -> None:
-    asked = [*(f"{number}@example.net" for number in range(2_500)), story.bounced]
+def test_a_long_list_of_addresses_keeps_its_order(mail: SentMail) -> None:
+    """A list of thousands of addresses on standard input is answered in order."""
+    asked = [*(f"{number}@example.net" for number in range(2_500)), mail.bounced]
     answers = told("lookup", "--json", "-", given="\r\n".join(asked) + "\n\n")
     assert [answer["asked"] for answer in answers] == asked
-    assert [answer["asked"] for answer in answers if answer["suppressed"]] == [story.bounced]
+    assert [answer["asked"] for answer in answers if answer["suppressed"]] == [mail.bounced]
 
 
 @pytest.mark.parametrize("given", [b"", b"\n \n"])
-def test_no_address_no_answer(cloud: CloudProcess, given: bytes) -> None:
+def test_no_address_yields_no_line(cloud: CloudProcess, given: bytes) -> None:
+    """Blank standard input yields no line."""
     assert good("lookup", "-", given=given) == ""
 
 
-def test_what_is_no_address_is_said_after_the_others_are_answered(story: Story) -> None:
-    result = run("lookup", "nobody", story.bounced, "@", given=b"")
+def test_invalid_addresses_are_counted_after_all_results(mail: SentMail) -> None:
+    """Invalid addresses get a line each, and exit code 2 after all results are printed."""
+    result = run("lookup", "nobody", mail.bounced, "@", given=b"")
     assert result.exit_code == 2
     assert [line for line in result.stdout.splitlines() if line.endswith("no e-mail address")] == [
         "nobody: no e-mail address",
         "@: no e-mail address",
     ]
-    assert f"{story.bounced}: suppressed (hard)" in result.stdout
-    assert result.stderr == "mailfold: 2 are no e-mail addresses\n"
+    assert f"{mail.bounced}: suppressed (hard)" in result.stdout
+    assert result.stderr == "mailfold: not e-mail addresses: 2 of the arguments or lines\n"
 
 
 @pytest.mark.parametrize("given", [b"\xff\xfe\n", b"caf\xe9\n", b"\x1b[31m\n"])
-def test_bytes_that_are_no_text_are_no_address(cloud: CloudProcess, given: bytes) -> None:
+def test_invalid_utf8_is_no_address(cloud: CloudProcess, given: bytes) -> None:
+    """An argument or a line that is not UTF-8 is reported as no address."""
     result = run("lookup", "--json", "-", given=given)
     assert json.loads(result.stdout)["address"] is None
     assert result.exit_code == 2
     assert json.loads(run("lookup", "--json", "caf\udce9").stdout)["asked"] == "caf\\udce9"
 
 
-def test_the_log_holds_every_event_of_the_mail(story: Story) -> None:
-    rows = story.asked("SELECT event_type, count(*) AS n FROM events WHERE message_id = MAIL GROUP BY 1")
+def test_the_log_holds_every_event_of_the_mail(mail: SentMail) -> None:
+    """The log has every event of the mail, by type."""
+    rows = mail.query("SELECT event_type, count(*) AS n FROM events WHERE message_id = MAIL GROUP BY 1")
     assert {row["event_type"]: row["n"] for row in rows} == {"send": 1, "delivery": 3, "bounce": 3, "complaint": 1}
 
 
-def test_sql_finds_the_facts_that_look_ups_show(story: Story) -> None:
-    rows = story.asked("SELECT address, fact FROM suppression_facts WHERE message_id = MAIL")
+def test_sql_and_lookups_show_the_same_facts(mail: SentMail) -> None:
+    """The view `suppression_facts` and lookups show the same facts."""
+    rows = mail.query("SELECT address, fact FROM suppression_facts WHERE message_id = MAIL")
     by_sql = {(row["address"], row["fact"]) for row in rows}
-    by_lookup = {(one["address"], item["fact"]) for one in looked_up(*story.everybody) for item in one["evidence"]}
+    by_lookup = {(one["address"], item["fact"]) for one in looked_up(*mail.recipients) for item in one["evidence"]}
     assert by_sql == by_lookup
-    assert (story.bounced, "hard") in by_sql
+    assert (mail.bounced, "hard") in by_sql
 
 
-def test_tags_and_subject_are_in_the_log(story: Story) -> None:
-    [row] = story.asked(
+def test_tags_and_subject_are_in_the_log(mail: SentMail) -> None:
+    """The log has the subject and the tags of the mail."""
+    [row] = mail.query(
         "SELECT subject, tags['label'][1] AS label FROM events WHERE message_id = MAIL AND event_type = 'send'"
     )
     assert row["subject"] == row["label"]
@@ -152,7 +174,8 @@ def new_table() -> str:
     return f"rebuilt-{uuid4().hex}"
 
 
-def test_a_replay_into_a_new_table_makes_the_same_table_and_again_changes_nothing(story: Story, new_table: str) -> None:
+def test_a_replay_into_a_new_table_yields_the_same_table(mail: SentMail, new_table: str) -> None:
+    """A replay into a new table has the live table's digest, and a second replay changes nothing."""
     [live] = told("replay", "--json")
     [first] = told("replay", "--into", new_table, "--json")
     [second] = told("replay", "--into", new_table, "--json")
@@ -162,11 +185,12 @@ def test_a_replay_into_a_new_table_makes_the_same_table_and_again_changes_nothin
     assert first["written"] == second["unchanged"] == live["unchanged"] >= 4
 
 
-def test_a_replay_says_so_in_words(story: Story, new_table: str) -> None:
-    [told_in_json] = told("replay", "--into", new_table, "--json")
+def test_a_replay_prints_the_same_as_text(mail: SentMail, new_table: str) -> None:
+    """The text for people shows the counts and the digest of the JSON."""
+    [json_result] = told("replay", "--into", new_table, "--json")
     line, digest = good("replay", "--into", new_table).splitlines()
     assert re.fullmatch(r"[\d,]+ rows of the log, [\d,]+ facts: 0 items written, [\d,]+ unchanged", line)
-    assert digest == f"digest {told_in_json['digest']}"
+    assert digest == f"digest {json_result['digest']}"
 
 
 @pytest.mark.parametrize(
@@ -178,24 +202,28 @@ def test_a_replay_says_so_in_words(story: Story, new_table: str) -> None:
         (["--since", "0001-01-01", "--until", "9999-12-31T23:59:59.999999"], True),
     ],
 )
-def test_a_replay_takes_what_arrived_in_between(story: Story, options: list[str], *, is_all: bool) -> None:
+def test_a_replay_reads_only_the_given_time_span(mail: SentMail, options: list[str], *, is_all: bool) -> None:
+    """A replay reads what arrived between --since and --until."""
     [done] = told("replay", "--json", *options)
-    assert (done["rows"] >= len(story.everybody)) is is_all
+    assert (done["rows"] >= len(mail.recipients)) is is_all
     assert (done["rows"] == 0) is not is_all
 
 
 @pytest.mark.parametrize("option", ["--since", "--until"])
 @pytest.mark.parametrize("wrong", ["", "yesterday", "2026-13-01", "2026-03-01T25:00", "1772323200", "\x1b[31m"])
-def test_what_is_no_date_and_no_time_is_refused(cloud: CloudProcess, option: str, wrong: str) -> None:
+def test_an_invalid_date_is_rejected(cloud: CloudProcess, option: str, wrong: str) -> None:
+    """A text that is neither a date nor a time is a usage error."""
     assert refused("replay", option, wrong).startswith("not a date or a time: ")
 
 
 @pytest.mark.parametrize("extreme", ["0001-01-01T00:00+05:00", "9999-12-31T23:59-05:00"])
-def test_a_time_outside_the_calendar_is_refused(cloud: CloudProcess, extreme: str) -> None:
+def test_a_time_outside_the_calendar_is_rejected(cloud: CloudProcess, extreme: str) -> None:
+    """A time that has no equivalent in UTC is a usage error."""
     assert refused("replay", "--since", extreme).startswith("not a date or a time: ")
 
 
-def test_a_time_span_that_holds_nothing_is_refused(cloud: CloudProcess) -> None:
+def test_an_empty_time_span_is_rejected(cloud: CloudProcess) -> None:
+    """A --since at or after --until is a usage error that names both."""
     for until in ("2026-02-28", "2026-03-01"):
         sentence = refused("replay", "--since", "2026-03-01", "--until", until)
         assert "--since" in sentence
@@ -203,7 +231,8 @@ def test_a_time_span_that_holds_nothing_is_refused(cloud: CloudProcess) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x" * 256])
-def test_a_name_that_no_table_can_have_is_refused(cloud: CloudProcess, name: str) -> None:
+def test_an_invalid_table_name_is_rejected(cloud: CloudProcess, name: str) -> None:
+    """A name that DynamoDB does not allow is a usage error."""
     assert "no name for a table" in refused("replay", "--into", name)
 
 
@@ -219,13 +248,15 @@ def test_a_name_that_no_table_can_have_is_refused(cloud: CloudProcess, name: str
         (["--to", ",".join(f"{number}@example.com" for number in range(51))], "SES refused"),
     ],
 )
-def test_a_mail_that_cannot_be_sent_is_refused(cloud: CloudProcess, options: list[str], reason: str) -> None:
+def test_a_mail_that_cannot_be_sent_is_rejected(cloud: CloudProcess, options: list[str], reason: str) -> None:
+    """Invalid recipients, tags and senders are reported without an address."""
     sentence = refused("send", *options)
     assert reason in sentence
     assert "@example.com" not in sentence
 
 
-def test_cc_and_bcc_are_sent_to_as_well(cloud: CloudProcess) -> None:
+def test_cc_and_bcc_get_the_mail_too(cloud: CloudProcess) -> None:
+    """Bounces of --cc and --bcc recipients suppress them too."""
     label = uuid4().hex[:8]
     to, cc, bcc = (f"bounce+{label}{number}@example.com" for number in range(3))
     good("send", "--to", f"Ann <{to}>", "--cc", cc, "--bcc", bcc)
@@ -233,7 +264,8 @@ def test_cc_and_bcc_are_sent_to_as_well(cloud: CloudProcess) -> None:
     assert [answer["suppressed"] for answer in looked_up(to, cc, bcc)] == [True, True, True]
 
 
-def test_a_send_is_told_in_words_and_the_id_alone_in_json(cloud: CloudProcess) -> None:
+def test_send_prints_the_message_id(cloud: CloudProcess) -> None:
+    """The text for people, and the JSON, have the message id."""
     result = run("send", "--to", "success@example.com")
     assert re.fullmatch(r"sent: message \S+\n", result.stdout)
     [sent] = told("send", "--to", "success@example.com", "--json")
@@ -253,6 +285,7 @@ def test_a_send_is_told_in_words_and_the_id_alone_in_json(cloud: CloudProcess) -
     ids=lambda command: command[0],
 )
 def test_without_a_cloud_every_command_says_how_to_start_one(command: list[str]) -> None:
+    """Without a cloud, every command says how to start or name one."""
     sentence = refused(*command)
     assert sentence.startswith("no local cloud is running: start one with `mailfold up`")
     assert "@" not in sentence

@@ -1,4 +1,4 @@
-"""What is installed from a wheel, without the checkout, deploys the same."""
+"""A package installed from the wheel deploys the same as the checkout."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ MAIN = "import sys; from pipeline.cli.main import app; app(sys.argv[1:], prog_na
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the wheel holds."""
+    """A folder with the contents of the wheel."""
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(  # noqa: S603 - the project's own build
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)],
@@ -45,7 +45,8 @@ def mailfold(installed: Path, *arguments: str) -> "subprocess.CompletedProcess[s
     )
 
 
-def test_it_holds_the_template_the_lock_file_the_prices_and_the_sql(installed: Path) -> None:
+def test_the_wheel_has_template_lock_file_prices_and_sql(installed: Path) -> None:
+    """The wheel has all data files, and no package but `pipeline`."""
     held = {file.relative_to(installed).as_posix() for file in installed.rglob("*") if file.is_file()}
     assert held >= {
         *("pipeline/infra/mailfold.yaml", "pipeline/infra/lambda.lock", "pipeline/schemas/log.json"),
@@ -55,14 +56,16 @@ def test_it_holds_the_template_the_lock_file_the_prices_and_the_sql(installed: P
     assert {name.partition("/")[0].partition("-")[0] for name in held} == {"pipeline", "mailfold"}
 
 
-def test_it_prints_the_same_template_which_is_its_own(installed: Path) -> None:
+def test_the_installed_wheel_prints_its_own_template(installed: Path) -> None:
+    """The installed package prints the template in its own folder."""
     assert mailfold(installed, "deploy", "--template-only").stdout == load_template().text
     own = installed / "pipeline" / "infra" / "mailfold.yaml"
     own.write_text("# changed\n" + own.read_text())
     assert mailfold(installed, "deploy", "--template-only").stdout == "# changed\n" + load_template().text
 
 
-def test_it_builds_the_same_bundle(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_wheel_builds_the_same_bundle(installed: Path, tmp_path: Path) -> None:
+    """The installed package builds the same bundle as the checkout."""
     with from_folder():
         mailfold(installed, "deploy", "--bundle-only", str(tmp_path / "bundle.zip"))
         assert (tmp_path / "bundle.zip").read_bytes() == build_bundle(runtime=load_template().runtime).data

@@ -1,4 +1,4 @@
-"""The command, in this process or in one of its own."""
+"""Runs `mailfold` in this process or in a new one."""
 
 import json
 import subprocess
@@ -14,9 +14,9 @@ from pipeline.cli.main import app
 
 COMMAND = str(Path(sys.executable).with_name("mailfold"))
 ROOT = Path(__file__).parents[2]
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 300.0  # a hang, not a slow machine
 
-# A process begins with the peak of the one that started it, and pytest's is large: so a small one is in between.
+# A process inherits the peak memory of its parent, and pytest's is large: so a small process is in between.
 MEASURING = """
 import resource, subprocess, sys
 ended = subprocess.run(sys.argv[2:])
@@ -27,7 +27,7 @@ sys.exit(ended.returncode)
 
 
 def run(*arguments: str, given: str | bytes = b"") -> Result:
-    """Run a command in this process; what it raises unforeseen is raised."""
+    """Run a command in this process. An unexpected exception is raised."""
     result = CliRunner().invoke(app, arguments, input=given, prog_name="mailfold")
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -35,19 +35,19 @@ def run(*arguments: str, given: str | bytes = b"") -> Result:
 
 
 def good(*arguments: str, given: str | bytes = b"") -> str:
-    """Run a command that must end well, and return what it wrote to standard output."""
+    """Run a command that must succeed, and return its standard output."""
     result = run(*arguments, given=given)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
 def told(*arguments: str, given: str | bytes = b"") -> list[Any]:
-    """Run a command that must end well, and return its lines of JSON."""
+    """Run a command that must succeed, and return its lines of JSON."""
     return [json.loads(line) for line in good(*arguments, given=given).splitlines()]
 
 
 def refused(*arguments: str, exit_code: int = 2, given: str | bytes = b"") -> str:
-    """Run a command that must end in one sentence, and return that."""
+    """Run a command that must fail with one sentence, and return the sentence."""
     result = run(*arguments, given=given)
     assert result.exit_code == exit_code, result.output
     [sentence] = result.stderr.splitlines()
@@ -57,7 +57,7 @@ def refused(*arguments: str, exit_code: int = 2, given: str | bytes = b"") -> st
 
 @contextmanager
 def started(*arguments: str, **options: Any) -> Iterator["subprocess.Popen[str]"]:
-    """Start the command in a process of its own, which is gone at the end, in good ways or bad."""
+    """Start the command in a new process, which is killed at the end if it still runs."""
     with subprocess.Popen(  # noqa: S603 - our own command
         [COMMAND, *arguments],
         stdout=subprocess.PIPE,
@@ -73,12 +73,12 @@ def started(*arguments: str, **options: Any) -> Iterator["subprocess.Popen[str]"
 
 
 def ended(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Run the command in a process of its own."""
+    """Run the command in a new process."""
     return subprocess.run(  # noqa: S603 - our own command
         [COMMAND, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=WAIT_SECONDS, check=False, **options
     )
 
 
 def measuring(file: Path, *arguments: str) -> list[str]:
-    """Return what to run to run the command, and to find in `file` the most bytes of memory that it had."""
+    """Return a command line that runs the command, and writes its peak memory in bytes to `file`."""
     return [sys.executable, "-c", MEASURING, str(file), COMMAND, *arguments]

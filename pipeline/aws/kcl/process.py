@@ -59,7 +59,7 @@ def _create_processor(stdio: Stdio, service: str, logger: Logger) -> RecordProce
     pool = ThreadPoolExecutor(SAVES_AT_ONCE)
 
     def projector() -> BatchProjector:
-        return msgspec.structs.replace(runtime.projector(), each=pool.map)
+        return msgspec.structs.replace(runtime.projector(), map_function=pool.map)
 
     return RecordProcessor(
         projector, settings=consumer, telemetry=Telemetry(service=service, logger=logger), wait=stdio.wait

@@ -22,8 +22,8 @@ WORKER_ENDED, STOP = b"\0", b"\1"
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
-# A daemon that worked this long counts as no failure in a row. One that never worked may run for longer: the KCL tries to
-# reach DynamoDB for five minutes.
+# A daemon that worked this long counts as no failure in a row. One that never worked may run for longer: the KCL tries
+# to reach DynamoDB for five minutes.
 STABLE_SECONDS = 300.0
 
 

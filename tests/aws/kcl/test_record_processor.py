@@ -14,7 +14,7 @@ from pipeline.ports import Item
 from pipeline.standing import Key
 from tests.support.builders import ADA, BOB, a_bounce, a_delivery
 from tests.support.fake_lease import PATIENCE_SECONDS, Lease
-from tests.support.flaky import Mishap, Script, UnsteadyQuarantine, UnsteadyStore
+from tests.support.flaky import Failure, FlakyQuarantine, FlakyStore, Script
 from tests.support.record_processor_client import ARRIVED_MS
 
 A_BOUNCE, ANOTHER = a_bounce(), a_bounce(recipients=[BOB], feedback_id="other")
@@ -51,7 +51,7 @@ def metrics(output: str) -> list[Any]:
 
 def test_after_an_outage_it_continues_with_the_first_unfinished_record() -> None:
     """What is done is not done again: the bounce before the outage is saved once."""
-    store = UnsteadyStore(Script([Mishap.NONE, Mishap.NONE, Mishap.OUTAGE_BEFORE]))
+    store = FlakyStore(Script([Failure.NONE, Failure.NONE, Failure.OUTAGE_BEFORE]))
     lease = Lease(store=store)
     assert lease.process(A_BOUNCE, ANOTHER).written == 1
     assert (store.saves, addresses(store)) == (2, {ADA, BOB})
@@ -86,7 +86,7 @@ def test_an_outage_reports_the_age_of_the_first_unfinished_record(
 
 def test_an_outage_counts_the_lag_of_the_shard(capsys: pytest.CaptureFixture[str]) -> None:
     """So the alarm on lag works even while other shards keep up. A clock ahead of AWS yields no negative lag."""
-    lease = Lease(store=UnsteadyStore(Script([Mishap.OUTAGE_BEFORE])))
+    lease = Lease(store=FlakyStore(Script([Failure.OUTAGE_BEFORE])))
     lease.process(A_BOUNCE)
     lines = metrics(capsys.readouterr().out)
     assert [line["MillisBehindLatest"] for line in lines] == [[0], [0]]
@@ -94,9 +94,9 @@ def test_an_outage_counts_the_lag_of_the_shard(capsys: pytest.CaptureFixture[str
 
 def test_progress_renews_the_time_limit() -> None:
     """A table that is slow for an hour is not unavailable: each attempt stores more."""
-    slow = [Mishap.NONE, Mishap.NONE, Mishap.OUTAGE_BEFORE]  # one load, one save, then an outage
+    slow = [Failure.NONE, Failure.NONE, Failure.OUTAGE_BEFORE]  # one load, one save, then an outage
     lease = Lease(
-        store=UnsteadyStore(Script(slow * 5)),
+        store=FlakyStore(Script(slow * 5)),
         settings=ConsumerSettings(stream="mail-feedback", patience_seconds=1),
     )
     bounces = [a_bounce(recipients=[f"user{number}@example.com"], feedback_id=f"f{number}") for number in range(6)]
@@ -116,7 +116,7 @@ def test_a_daemon_that_is_gone_ends_the_retries() -> None:
 
 def test_poison_waits_for_an_unavailable_quarantine() -> None:
     """It is quarantined once, and then the batch continues."""
-    quarantine = UnsteadyQuarantine(Script([Mishap.OUTAGE_BEFORE]))
+    quarantine = FlakyQuarantine(Script([Failure.OUTAGE_BEFORE]))
     lease = Lease(quarantine=quarantine)
     assert lease.process(POISON, a_delivery()).written == 1
     assert [entry.payload for entry in quarantine.held] == [POISON]

@@ -1,0 +1,196 @@
+"""`mailfold import` takes in the entries of SES's suppression list that the table does not suppress."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+
+from pipeline.aws import clients
+from pipeline.local.client import local_client
+from pipeline.local.discovery import find
+from tests.support.builders import OCCURRED_AT
+from tests.support.cloud_process import CloudProcess
+from tests.support.command import good, refused, run, told
+from tests.support.deployed import NAME, TABLE, deployed, items, objects, put_behind
+from tests.support.fake_account_list import FakeOwnList
+
+STACK = ("--stack", NAME)
+LIST = {"ann@example.com": "BOUNCE", "Bob@example.com": "COMPLAINT", "cy@example.com": "BOUNCE"}
+STANDS = {"missing": 0, "suppressed": 0, "released": 0, "unusable": 0}
+
+
+@pytest.fixture
+def people() -> Iterator[str]:
+    """Addresses that no other test uses."""
+    label = uuid4().hex[:8]
+    return (f"{name}.{label}@example.com" for name in ("Ann", "Bob", "Cy", "Dee"))
+
+
+@pytest.fixture
+def ses(cloud: CloudProcess) -> Iterator[Any]:
+    """The local SES, after all its mail has arrived. Its list is restored at the end of the test."""
+    cloud.settle()
+    environment = find()
+    assert environment
+    client = local_client("sesv2", endpoint_url=environment["AWS_ENDPOINT_URL"], region="us-east-1")
+    before = _addresses(client)
+    yield client
+    for address in _addresses(client) - before:
+        client.delete_suppressed_destination(EmailAddress=address)
+    client.close()
+
+
+def _addresses(client: Any) -> set[str]:
+    return {one["EmailAddress"] for one in client.list_suppressed_destinations()["SuppressedDestinationSummaries"]}
+
+
+def test_an_import_suppresses_the_listed_and_survives_a_replay(
+    cloud: CloudProcess, ses: Any, people: Iterator[str]
+) -> None:
+    """Addresses on SES's list are suppressed after an import, and a replay of the log yields the same table."""
+    bounced, complained = next(people), next(people)
+    assert not any(answer["suppressed"] for answer in told("lookup", "--json", bounced, complained))
+    ses.put_suppressed_destination(EmailAddress=bounced, Reason="BOUNCE")
+    ses.put_suppressed_destination(EmailAddress=complained, Reason="COMPLAINT")
+    [done] = told("import", "--json")
+    assert (done["statuses"]["missing"], done["written"], done["dry_run"]) == (2, 2, False)
+    answers = told("lookup", "--json", bounced, complained)
+    assert [(answer["suppressed"], answer["reason"], answer["until"]) for answer in answers] == [
+        (True, "operator", None)
+    ] * 2
+    [evidence] = answers[0]["evidence"]
+    assert (evidence["fact"], evidence["spelling"]) == ("suppress", bounced)
+
+    into = f"rebuilt-{uuid4().hex[:8]}"
+    [live], [rebuilt] = told("replay", "--json"), told("replay", "--json", "--into", into)
+    assert live["digest"] == rebuilt["digest"]
+
+
+def test_a_second_import_changes_nothing(cloud: CloudProcess, ses: Any, people: Iterator[str]) -> None:
+    """A second import finds everything suppressed and writes nothing."""
+    ses.put_suppressed_destination(EmailAddress=next(people), Reason="BOUNCE")
+    told("import", "--json")
+    [before] = told("replay", "--json")
+    [done] = told("import", "--json")
+    [after] = told("replay", "--json")
+    assert (done["statuses"]["missing"], done["written"]) == (0, 0)
+    assert done["statuses"]["suppressed"] >= 1
+    assert after == before
+
+
+def test_mail_that_bounced_here_needs_no_import(cloud: CloudProcess, ses: Any, people: Iterator[str]) -> None:
+    """Mail that bounced is on SES's list too, but the table's better evidence remains the reason."""
+    address = f"bounce+{next(people)}".lower()
+    good("send", "--to", address)
+    cloud.settle()
+    assert address in _addresses(ses)
+    [done] = told("import", "--json")
+    assert done["statuses"]["missing"] == 0
+    assert [answer["reason"] for answer in told("lookup", "--json", address)] == ["hard"]
+
+
+def test_a_dry_run_counts_and_writes_nothing(cloud: CloudProcess, ses: Any, people: Iterator[str]) -> None:
+    """A dry run prints the counts and changes neither table nor log."""
+    address = next(people)
+    ses.put_suppressed_destination(EmailAddress=address, Reason="COMPLAINT")
+    [before] = told("replay", "--json")
+    [done] = told("import", "--dry-run", "--reason", "complaint", "--json")
+    assert (done["statuses"]["missing"], done["written"], done["dry_run"]) == (1, 0, True)
+    assert set(done["listed"]) == {"complaint"}
+    assert "1 would be taken in" in good("import", "--dry-run", "--reason", "complaint")
+    assert told("replay", "--json") == [before]
+    assert not told("lookup", "--json", address)[0]["suppressed"]
+
+
+@pytest.fixture
+def asking(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeOwnList]:
+    """A deployment in AWS whose SES lists three entries."""
+    monkeypatch.setattr(clients, "SES_SECONDS", 0.0)
+    with deployed(monkeypatch):
+        fake = FakeOwnList(LIST, page_size=2)
+        put_behind(monkeypatch, sesv2=fake.client())
+        yield fake
+
+
+def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeOwnList) -> None:
+    """With --stack, the account's list goes into the stack's log and live table, once."""
+    assert good("import", *STACK).splitlines() == [
+        "3 entries of SES's account-level suppression list",
+        "  bounce                      2",
+        "  complaint                   1",
+        "3 taken in, 0 suppressed for good already, 0 released since by an operator, 0 no address",
+        "3 items of the table written",
+    ]
+    assert items() == ["ann@example.com", "bob@example.com", "cy@example.com"]
+    assert len(objects("events/dt=")) == 1
+    assert "suppressed (operator) since 2026-03-01T12:00:02.000Z, for good" in good("lookup", "bob@example.com", *STACK)
+
+    [again] = told("import", "--json", *STACK)
+    assert again == {
+        "listed": {"bounce": 2, "complaint": 1},
+        "statuses": STANDS | {"suppressed": 3},
+        "written": 0,
+        "dry_run": False,
+    }
+    assert len(objects("events/dt=")) == 1
+
+
+def test_a_shadow_table_gets_the_import_too(asking: FakeOwnList) -> None:
+    """A table that is being rebuilt gets the same items as the live one."""
+    rebuilt = f"{NAME}-suppression-2"
+    good("replay", "--into", rebuilt, *STACK)
+    value = f'{{"live":"{TABLE}","shadow_tables":["{rebuilt}"]}}'
+    boto3.client("ssm").put_parameter(Name=f"/mailfold/{NAME}/tables", Value=value, Type="String")
+    good("import", *STACK)
+    assert items(rebuilt) == items() == ["ann@example.com", "bob@example.com", "cy@example.com"]
+
+
+def test_ses_filters_by_reason_and_time(asking: FakeOwnList) -> None:
+    """--reason and --since are passed to SES, which lists only the matching entries."""
+    [done] = told("import", "--reason", "complaint", "--since", "2026-03-01", "--json", *STACK)
+    assert done["listed"] == {"complaint": 1}
+    asked = asking.asked("list_suppressed_destinations")
+    assert asked["Reasons"] == ["COMPLAINT"]
+    assert asked["StartDate"] == OCCURRED_AT.replace(hour=0, second=0)
+    [done] = told("import", "--since", "2026-03-02", "--json", *STACK)
+    assert done["listed"] == {}
+
+
+def test_no_address_is_shown(asking: FakeOwnList) -> None:
+    """No output of an import contains an address."""
+    for options in ((), ("--json",), ("--dry-run",)):
+        assert "@" not in run("import", *options, *STACK).output
+
+
+def test_ses_in_aws_is_called_once_a_second(asking: FakeOwnList, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of SES are limited to its rate of one a second."""
+    kept: list[Any] = []
+    monkeypatch.setattr("pipeline.cli.import_list.rate_limited", kept.append)
+    good("import", "--dry-run", *STACK)
+    assert len(kept) == 1
+
+
+def test_a_throttled_import_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Throttling exits with 5 and advises to try again, and a second run takes in everything."""
+    with deployed(monkeypatch):
+        fake = FakeOwnList(LIST, refuses=["TooManyRequestsException"])
+        put_behind(monkeypatch, sesv2=fake.client())
+        sentence = refused("import", *STACK, exit_code=5)
+        assert "try again later" in sentence
+        assert "@" not in sentence
+        assert "3 taken in" in good("import", *STACK)
+
+
+def test_in_the_sandbox_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In SES's sandbox there is no list, and the message says so."""
+    with deployed(monkeypatch):
+        put_behind(monkeypatch, sesv2=FakeOwnList(LIST, in_sandbox=True).client())
+        assert refused("import", *STACK).startswith("SES is in its sandbox in this region")
+
+
+def test_an_invalid_time_is_rejected_before_any_call(asking: FakeOwnList) -> None:
+    """An invalid --since is a usage error, found before AWS is called."""
+    assert refused("import", "--since", "yesterday", *STACK).startswith("not a date or a time: 'yesterday'")
+    assert asking.calls == []

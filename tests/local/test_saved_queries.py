@@ -1,0 +1,73 @@
+"""The queries that a deployment saves in Athena: each is right although the log contains every event twice."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline.aws.deployment.athena import sql_files
+from pipeline.local.athena import Athena
+from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_delivery, a_record, a_send
+from tests.support.log_in_s3 import a_bucket, keep, mock_s3
+
+MAIL = "mail-1"
+DELAY = {"timestamp": "2026-03-01T12:00:01Z", "delayType": "General", "delayedRecipients": [{"emailAddress": BOB}]}
+EVENTS = (
+    a_send(messageId=MAIL, destination=[ADA, BOB]),
+    a_bounce(recipients=(ADA,), messageId=MAIL),
+    a_record("DeliveryDelay", {"deliveryDelay": DELAY}, messageId=MAIL),
+    a_delivery(recipients=(BOB,), messageId=MAIL),
+    a_complaint(recipients=(BOB,), messageId=MAIL),
+    a_send(messageId="mail-2", destination=[BOB]),
+)
+NOW = datetime.now(UTC)
+
+# Placeholders in a query, and the values that a reader puts there.
+PLACEHOLDERS = {"0100018f00000000-00000000-0000-0000-0000-000000000000-000000": MAIL, "ann@example.com": ADA}
+
+EXPECTED: dict[str, list[tuple[str, ...]]] = {
+    "addresses_by_fact": [("hard", "2"), ("complaint", "1")],
+    "bounce_rate_by_day": [(f"{NOW:%Y-%m-%d}", "2", "1", "1")],
+    "bounces_by_domain": [("example.com", "hard", "1")],
+    "delays_by_domain": [("example.net", "1", "1")],
+    "history_of_a_mail": [("send",), ("bounce",), ("delivery",), ("delivery_delay",), ("complaint",)],
+    "history_of_an_address": [("hard",)],
+}
+COLUMNS = {
+    "addresses_by_fact": ("fact", "addresses"),
+    "bounce_rate_by_day": ("dt", "sends", "hard_bounces", "complaints"),
+    "bounces_by_domain": ("recipient_domain", "fact", "bounces"),
+    "delays_by_domain": ("recipient_domain", "delays", "mails"),
+    "history_of_a_mail": ("event_type",),
+    "history_of_an_address": ("fact",),
+}
+QUERIES = {file.name: file.sql for file in sql_files("queries")}
+
+
+@pytest.fixture(scope="module")
+def athena() -> Iterator[Athena]:
+    """Athena over a log that contains each event twice, and an old one that no query may count."""
+    with mock_s3() as s3:
+        bucket = a_bucket(s3)
+        keep(s3, bucket, *EVENTS, arrived_at=NOW)
+        keep(s3, bucket, *EVENTS[::-1], arrived_at=NOW)
+        keep(s3, bucket, a_bounce(recipients=(BOB,), messageId="old"), arrived_at=NOW - timedelta(days=40))
+        with Athena(s3, bucket=bucket) as athena:
+            yield athena
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_has_its_expected_result(athena: Athena, name: str) -> None:
+    """A saved query, with its placeholders replaced, counts each event once."""
+    sql = QUERIES[name]
+    for placeholder, value in PLACEHOLDERS.items():
+        sql = sql.replace(placeholder, value)
+    result = athena.run(sql)
+    names = [column.name for column in result.columns]
+    rows = [tuple(row[names.index(column)] for column in COLUMNS[name]) for row in result.rows]
+    assert sorted(map(str, rows)) == sorted(map(str, EXPECTED[name]))
+
+
+def test_every_query_is_tested() -> None:
+    """Each saved query has an expected result above."""
+    assert QUERIES.keys() == EXPECTED.keys() == COLUMNS.keys()
