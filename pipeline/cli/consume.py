@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.aws.deployment.parameters import POLICY as POLICY_PARAMETER
+from pipeline.aws.deployment.parameters import POLICY_PARAMETER
 from pipeline.aws.kcl.configuration import (
     GRACE_SECONDS,
     HEALTH_HOST,
