@@ -5,6 +5,7 @@ record has another address, so each is a write. The time runs from the record pr
 which leaves out the daemon's start of ten seconds.
 """
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from typing import Any
 
 from pipeline.aws.batching import batches
 from pipeline.aws.clients import Service
+from pipeline.aws.kcl.configuration import find_java
 from pipeline.aws.settings import BUCKET, STREAM, TABLE
 from pipeline.local.client import ACCESS_KEY_ID, SECRET_ACCESS_KEY, local_client
 from tests.acceptance.emulators import ministack
@@ -41,8 +43,8 @@ def compare() -> list[Ratio]:
         log = Path(resources.enter_context(TemporaryDirectory())) / "log"
         payloads = feedback(RECORDS)
         fill(kinesis_url, payloads)
-        leases = ("--property", f"dynamoDBEndpoint={kinesis_url}")
-        first, last = follow(resources.enter_context(consuming(variables, log, *leases)))
+        options = ("--property", f"dynamoDBEndpoint={kinesis_url}", "--java", find_java(os.environ))
+        first, last = follow(resources.enter_context(consuming(variables, log, *options)))
     records = last["records"] - first["records"]
     record_us = (reported_at(last) - reported_at(first)).total_seconds() / records * 1e6
     size_bytes = sum(map(len, payloads)) // len(payloads)
@@ -105,4 +107,4 @@ def follow(consumer: Consumer) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 
 def reported_at(shard: Mapping[str, Any]) -> datetime:
     """Return when the record processor reported the shard's health."""
-    return datetime.fromisoformat(shard["said_at"])
+    return datetime.fromisoformat(shard["reported_at"])
