@@ -13,7 +13,7 @@ from pipeline.cli.options import RegionOption, StackOption, required_stack
 from pipeline.cli.output import results, say, to_people, write_json
 from pipeline.cli.prompt import ask_yes_no
 from pipeline.cli.target import connect_aws
-from pipeline.errors import UsageError
+from pipeline.errors import NotFound
 
 TRACKING_QUESTION = (
     "Report opens and clicks as events too? SES then changes the mail that is sent with the configuration set: it adds "
@@ -51,7 +51,7 @@ def attach_command(
     check_set(deployed, name)
     existing = existing_destinations(clients.sesv2, name)
     if existing is None:
-        raise UsageError(f"there is no configuration set {name} in {deployed.region}: create it in SES first")
+        raise NotFound(f"there is no configuration set {name} in {deployed.region}: create it in SES first")
     tracks = tracks_engagement(deployed, existing) if track_engagement is None else track_engagement
     required = event_destinations(deployed, tracks=_ask_tracking() if tracks is None else tracks)
     steps = plan_attachment(required, existing, replace=replace)

@@ -17,7 +17,7 @@ from pipeline.cli.deploy_progress import write_event
 from pipeline.cli.options import RegionOption, StackOption, required_stack
 from pipeline.cli.output import results, say, to_people, write_json
 from pipeline.cli.target import connect_aws
-from pipeline.errors import UsageError
+from pipeline.errors import NotFound, UsageError
 
 CONTENTS = {
     RetainedKind.BUCKET: "the log with every event, and the quarantine",
@@ -82,7 +82,7 @@ def destroy_command(
         attached = attached_sets(clients.sesv2, existing) if existing else ()
     if not (existing or resources):
         region_name = clients.cloudformation.meta.region_name
-        raise UsageError(f"there is no stack {name} in {region_name}, and no data of a deleted one")
+        raise NotFound(f"there is no stack {name} in {region_name}, and no data of a deleted one")
     say(describe_deployment(name, existing, resources, attached), to=to_people())
     plan = _ask_plan(name, existing, resources, attached, data=data, confirmed=confirm or [], detach_sets=detach_sets)
     _execute(clients, plan)

@@ -72,12 +72,12 @@ COMMANDS = {
     "deploy": LazyCommand(
         "deploy",
         "deploy_command",
-        "Make a stack of Mailfold in AWS, or bring one up to date; what would change is shown first.",
+        "Create or update a stack of Mailfold in AWS.",
     ),
     "attach": LazyCommand(
         "attach",
         "attach_command",
-        "Add a deployment's destinations to an SES configuration set that was there before.",
+        "Add a deployment's event destinations to an existing SES configuration set.",
     ),
     "doctor": LazyCommand(
         "doctor",
@@ -87,9 +87,9 @@ COMMANDS = {
     "cost": LazyCommand(
         "cost",
         "cost_command",
-        "Tell what Mailfold will cost a month in AWS, by part; nobody is asked, and no account is needed.",
+        "Estimate the monthly cost of Mailfold in AWS, by part.",
     ),
-    "destroy": LazyCommand("destroy", "destroy_command", "Take a deployment down."),
+    "destroy": LazyCommand("destroy", "destroy_command", "Delete a deployment."),
 }
 
 

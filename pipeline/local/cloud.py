@@ -126,7 +126,7 @@ class LocalCloud:
         except MailfoldError as stop_error:
             if error is None:
                 raise
-            _log.warning("stopping the local cloud: %s", stop_error)
+            _log.info("stopping the local cloud: %s", stop_error)
 
     def environment(self) -> dict[str, str]:
         """Return the variables to export so that boto3 and Mailfold's commands use this cloud."""

@@ -83,7 +83,7 @@ def test_a_set_that_the_stack_does_not_accept_names_the_command(ses: FakeSes) ->
 def test_a_missing_set_is_reported(ses: FakeSes) -> None:
     """The message names the set and the region."""
     del ses.sets["newsletter"]
-    assert refused(*COMMAND, QUIET).startswith("there is no configuration set newsletter in eu-west-1")
+    assert refused(*COMMAND, QUIET, exit_code=4).startswith("there is no configuration set newsletter in eu-west-1")
 
 
 def test_a_destination_elsewhere_is_replaced_with_an_option(ses: FakeSes) -> None:

@@ -250,7 +250,7 @@ def test_a_failed_stack_is_deleted_after_confirmation(stack: Any, terminal: None
     """Without confirmation the message has the command that deletes the stack."""
     stack(status="ROLLBACK_COMPLETE", changes=ADDED)
     result = run("deploy", "--stack", "mail", given="n\n")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "The creation of the stack mail failed (ROLLBACK_COMPLETE). Delete it and create it again?" in result.stderr
     assert "delete-stack --stack-name mail" in result.stderr
     cloudformation = stack(status="ROLLBACK_COMPLETE", changes=ADDED, steps=CREATED)

@@ -95,7 +95,7 @@ def test_an_attached_policy_is_reported_beforehand(ses: FakeSes, kind: str) -> N
     make, hold = getattr(iam, f"create_{kind}"), getattr(iam, f"attach_{kind}_policy")
     make(**name, **({"AssumeRolePolicyDocument": TRUST} if kind == "role" else {}))
     hold(**name, PolicyArn=arn)
-    sentence = refused(*CONFIRMED, exit_code=1)
+    sentence = refused(*CONFIRMED)
     command = f"aws iam detach-{kind}-policy --{kind}-name sender --policy-arn {arn}"
     assert sentence.endswith(f"First run `{command}`")
     assert stack_exists()
@@ -137,7 +137,7 @@ def test_remaining_data_is_found_after_the_stack_is_deleted(ses: FakeSes) -> Non
     ]
     good(*COMMAND, "--data", "--confirm", log, "--confirm", PARAMETER, "--confirm", TABLE)
     assert data() == set()
-    assert "and no data of a deleted one" in refused(*COMMAND)
+    assert "and no data of a deleted one" in refused(*COMMAND, exit_code=4)
 
 
 def test_names_are_typed_at_a_terminal(ses: FakeSes, terminal: None) -> None:

@@ -162,7 +162,7 @@ def expectation(outcome: Outcome) -> dict[str, Any]:
                 "sent_at": outcome.sent_at and format_time(outcome.sent_at),
                 "message_id": outcome.message_id,
                 "recipients": list(outcome.recipients),
-                "carrier": list(outcome.envelopes),
+                "envelopes": list(outcome.envelopes),
                 "suppresses": suppresses(outcome),
             }
 

@@ -11,9 +11,9 @@ import pytest
 from pipeline.aws import settings
 from pipeline.aws.deployment.parameters import check_parameters
 from pipeline.aws.deployment.template import load_template
-from pipeline.aws.kcl.configuration import HEAP_MEBIBYTES
+from pipeline.aws.kcl.configuration import HEALTH_HOST, HEALTH_PORT, HEAP_MEBIBYTES
 from pipeline.aws.kcl.health import HealthMonitor
-from pipeline.aws.kcl.server import LISTEN, PORT, HealthServer
+from pipeline.aws.kcl.server import HealthServer
 from pipeline.aws.kcl.supervisor import SLACK_SECONDS
 from pipeline.aws.metrics import NAMESPACE
 from pipeline.cli import consume
@@ -43,7 +43,7 @@ def probe(port: int) -> subprocess.CompletedProcess[bytes]:
     """Run the health check on another port."""
     word, program, *arguments = container()["HealthCheck"]["Command"]
     assert (word, program) == ("CMD", "python")  # no shell: the image may have none
-    command = [sys.executable, *(argument.replace(f":{PORT}/", f":{port}/") for argument in arguments)]
+    command = [sys.executable, *(argument.replace(f":{HEALTH_PORT}/", f":{port}/") for argument in arguments)]
     return subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603 - what the template says
 
 
@@ -148,7 +148,7 @@ def test_the_health_check_passes_for_a_healthy_consumer(port: int) -> None:
 
 def test_the_health_check_fails_for_an_unhealthy_consumer(port: int, health: HealthMonitor) -> None:
     """A worker that ended makes the health check fail."""
-    health.ended(0, exit_code=1)
+    health.record_exit(0, exit_code=1)
     assert probe(port).returncode != 0
 
 
@@ -166,7 +166,7 @@ def closed_port() -> int:
 
 def test_the_health_check_uses_the_default_port() -> None:
     """The URL is the default address of the command."""
-    assert f"http://{LISTEN}:{PORT}/health" in container()["HealthCheck"]["Command"][-1]
+    assert f"http://{HEALTH_HOST}:{HEALTH_PORT}/health" in container()["HealthCheck"]["Command"][-1]
     assert "MAILFOLD_HEALTH_PORT" not in environments()["ConsumerTask"]
 
 

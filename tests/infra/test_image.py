@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pipeline.aws.deployment.template import load_template
-from pipeline.aws.kcl.server import PORT
+from pipeline.aws.kcl.configuration import HEALTH_PORT
 from tests.acceptance.emulators.ministack import ROOT
 from tests.support.cloudformation import consumed_by
 from tests.support.dockerfile import FILE, stages
@@ -75,7 +75,7 @@ def test_the_health_check_is_that_of_the_template() -> None:
         "start-period": f"{declared['StartPeriod']}s",
         "retries": str(declared["Retries"]),
     }
-    assert IMAGE.only("EXPOSE").text == str(PORT)
+    assert IMAGE.only("EXPOSE").text == str(HEALTH_PORT)
 
 
 def test_python_is_unbuffered_and_writes_no_bytecode() -> None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipeline.aws import settings
-from pipeline.aws.kcl.server import PORT
+from pipeline.aws.kcl.configuration import HEALTH_PORT
 from pipeline.aws.kcl.supervisor import SLACK_SECONDS
 from tests.acceptance.emulators.ministack import ROOT
 from tests.infra.conftest import environments
@@ -97,7 +97,7 @@ def test_the_pod_has_time_to_stop() -> None:
 def test_probes_use_the_health_port(probe: str) -> None:
     """Both probes read /health at the port on which the command listens."""
     assert CONTAINER[probe]["httpGet"] == {"path": "/health", "port": "health"}
-    assert CONTAINER["ports"] == [{"name": "health", "containerPort": PORT}]
+    assert CONTAINER["ports"] == [{"name": "health", "containerPort": HEALTH_PORT}]
     assert ENVIRONMENT["MAILFOLD_HEALTH_HOST"] == "0.0.0.0"  # noqa: S104 - within the cluster; nothing of it is secret
 
 

@@ -42,11 +42,11 @@ def consume() -> None:
     from pipeline.aws.kcl.telemetry import Telemetry  # noqa: PLC0415 - the same
 
     service = service_name("consumer")
-    report = Telemetry(service=service, logger=Logger(service=service, stream=sys.stderr))
+    telemetry = Telemetry(service=service, logger=Logger(service=service, stream=sys.stderr))
     batch_projector = BatchProjector(store=MemoryStore(), quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
     batch = [StreamRecord(payload=payload, position="") for payload in (a_bounce(), *PAYLOADS)]
-    report.projected(batch_projector.project(batch), records=len(batch))
-    report.finished(records=len(batch), millis_behind_latest=0, checkpoint_age_seconds=0)
+    telemetry.report_result(batch_projector.project(batch), records=len(batch))
+    telemetry.report_batch(records=len(batch), millis_behind_latest=0, checkpoint_age_seconds=0)
 
 
 if __name__ == "__main__":

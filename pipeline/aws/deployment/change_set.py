@@ -90,18 +90,7 @@ def create_change_set(
         AccessDenied: Credentials are missing, expired or not allowed to do this.
         ServiceUnavailable: AWS throttles, cannot be reached, or does not finish it.
     """
-    token = uuid4().hex  # identifies the request when boto3 sends it again
-    with translated(f"creating a change set for the stack {stack}"):
-        created = cloudformation.create_change_set(
-            StackName=stack,
-            ChangeSetName=f"{PREFIX}{token}",
-            ClientToken=token,
-            ChangeSetType=kind,
-            TemplateURL=template_url,
-            Parameters=list(parameters),
-            Capabilities=["CAPABILITY_IAM"],
-        )
-    change_set = ChangeSet(id=created["Id"], stack_id=created["StackId"], kind=kind, changes=())
+    change_set = _request_change_set(cloudformation, stack, kind, template_url, parameters)
     try:
         reason = _wait_until_created(cloudformation, change_set)
         if reason is None:
@@ -117,6 +106,27 @@ def create_change_set(
         return None
     reasons = redact_addresses("; ".join([reason.rstrip("."), *problems]))
     raise InvalidInput(f"CloudFormation rejects the change set for the stack {stack}: {reasons}")
+
+
+def _request_change_set(
+    cloudformation: CloudFormationClient,
+    stack: str,
+    kind: ChangeSetType,
+    template_url: str,
+    parameters: Sequence[ParameterTypeDef],
+) -> ChangeSet:
+    token = uuid4().hex  # identifies the request when boto3 sends it again
+    with translated(f"creating a change set for the stack {stack}"):
+        created = cloudformation.create_change_set(
+            StackName=stack,
+            ChangeSetName=f"{PREFIX}{token}",
+            ClientToken=token,
+            ChangeSetType=kind,
+            TemplateURL=template_url,
+            Parameters=list(parameters),
+            Capabilities=["CAPABILITY_IAM"],
+        )
+    return ChangeSet(id=created["Id"], stack_id=created["StackId"], kind=kind, changes=())
 
 
 def _wait_until_created(cloudformation: CloudFormationClient, change_set: ChangeSet) -> str | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.aws.deployment.template import Template
 
 CODE = frozenset({"CodeBucket", "CodeKey"})  # parameters that `deploy` sets itself
-POLICY = "Policy"
+POLICY_PARAMETER = "Policy"
 
 # Resources are named after the stack. The strictest of their rules applies.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
@@ -70,7 +70,7 @@ def _problem(name: str, value: str, template: Template) -> str | None:
         names = ", ".join(sorted(template.parameters.keys() - CODE))
         return f"the template has no parameter {name}: use one of {names}"
     problem = next(_value_problems(value, template.parameters[name]), None)
-    if problem is None and name == POLICY and value:
+    if problem is None and name == POLICY_PARAMETER and value:
         problem = _policy_problem(value)
     return f"{name} {problem}" if problem else None
 
