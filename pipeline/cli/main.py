@@ -33,8 +33,7 @@ COMMANDS = {
     "demo": LazyCommand(
         "demo",
         "demo_command",
-        "Start a local cloud, send e-mails of mixed fate, show what became of them, and check that every number "
-        "agrees.",
+        "Start a local cloud, send e-mails with various outcomes, show the results, and check that all numbers agree.",
     ),
     "up": LazyCommand("up", "up_command", "Run the local cloud until Ctrl-C."),
     "send": LazyCommand("send", "send_command", "Send an e-mail through the local SES, or, with --stack, a real one."),

@@ -6,17 +6,17 @@ of the log. How Firehose names objects: docs.aws.amazon.com/firehose/latest/dev/
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
 from pipeline.aws.archive import facts, parquet
+from pipeline.aws.archive.objects import open_seekable
 from pipeline.aws.archive.parquet import arrived_between, to_rows
 from pipeline.aws.errors import translated
 from pipeline.errors import ArchiveUnavailable, UsageError
@@ -24,12 +24,10 @@ from pipeline.ports import FactScan
 from pipeline.row import Row
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
 
-READ_BYTES = 2**20  # S3 needs as long to begin a response as to send this much; a smaller object is read whole
 ROWS_PER_BATCH = 8_192  # about 40 MB as rows
 
 # Firehose puts an object into the hour of its oldest row, and buffers for at most 900 s, once before and once after
@@ -83,7 +81,7 @@ class S3Archive:
         for key, size_bytes in self._objects(since, until):
             with (
                 self._translated("reading", key),
-                _open_seekable(self._client, self._bucket, key, size_bytes) as source,
+                open_seekable(self._client, self._bucket, key, size_bytes) as source,
             ):
                 yield from scan(parquet.open_parquet(source))
 
@@ -126,53 +124,3 @@ def _hour_folder(moment: datetime) -> str:
     """Return the folder of an hour, in UTC."""
     moment = moment.astimezone(UTC)
     return f"dt={moment.date().isoformat()}/hr={moment.hour:02d}/"
-
-
-def _open_seekable(s3: S3Client, bucket: str, key: str, size_bytes: int) -> IO[bytes]:
-    """Return an object as a file that is read in parts; botocore's errors are not translated.
-
-    A replay needs a twentieth of a file's bytes, and these are at its end and at its start. Each read fetches more than
-    requested, so that the next one mostly finds its bytes in the buffer.
-    docs.aws.amazon.com/AmazonS3/latest/userguide/range-get-olap.html
-
-    Args:
-        s3: boto3's S3 client, with its time-outs and retries.
-        bucket: The object's bucket.
-        key: The object's key.
-        size_bytes: The object's size, as listed.
-    """
-    return io.BufferedReader(_ObjectReader(s3, bucket, key, size_bytes), READ_BYTES)
-
-
-class _ObjectReader(io.RawIOBase):
-    """An object as a file: one GET for each read."""
-
-    def __init__(self, s3: S3Client, bucket: str, key: str, size_bytes: int) -> None:
-        super().__init__()
-        self._s3, self._bucket, self._key = s3, bucket, key
-        self._size_bytes = size_bytes
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, origin: int = io.SEEK_SET, /) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size_bytes}[origin]
-        self._position = start + offset
-        return self._position
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        if self._position >= self._size_bytes:
-            return 0
-        target = memoryview(buffer)
-        part = f"bytes={self._position}-{self._position + len(target) - 1}"  # S3 stops at the object's end
-        data = self._s3.get_object(Bucket=self._bucket, Key=self._key, Range=part)["Body"].read()
-        target[: len(data)] = data
-        self._position += len(data)
-        return len(data)

@@ -12,7 +12,8 @@ from botocore.exceptions import BotoCoreError, EndpointConnectionError
 from moto import mock_aws
 
 from pipeline.aws.archive import parquet
-from pipeline.aws.archive.s3 import READ_BYTES, S3Archive
+from pipeline.aws.archive.objects import READ_BYTES
+from pipeline.aws.archive.s3 import S3Archive
 from pipeline.aws.clients import create_client
 from pipeline.errors import UsageError
 from pipeline.row import Row, row_facts
