@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ssm import SSMClient
 
+POLICY_PARAMETER = "Policy"  # the template parameter with the suppression policy, as JSON
 NO_STACK = "ValidationError"  # CloudFormation's code for the name of a stack that does not exist
 
 
