@@ -1,40 +1,40 @@
-"""Read a batch: its facts gathered by address, its poison set aside.
+"""Read a batch of stream records: collect their facts by key, and quarantine their poison.
 
-Pure but for the quarantine that it is given.
+Pure except for the quarantine.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
 from pipeline.decode import decode
-from pipeline.errors import STOPS_BATCH, MailfoldError, PartialBatchFailure
-from pipeline.event import FEEDBACK, Event, NotAnEvent, Outcome, Poison
+from pipeline.errors import STOPS_BATCH, MailfoldError
+from pipeline.event import FEEDBACK, Event, EventKind, NotAnEvent, Outcome, Poison
 from pipeline.fact import Fact, facts
 from pipeline.ports import Quarantine, Quarantined
-from pipeline.standing import Evidence, FactKind, Key, Standing, standing
+from pipeline.standing import Evidence, FactKind, Key, Standing, fold
 
 
 class StreamRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A payload with its place in the stream, by which the quarantine names it."""
+    """A payload and its position in the stream, which names it in the quarantine."""
 
     payload: bytes
     position: str
 
 
 class Counts(msgspec.Struct, kw_only=True):
-    """What became of a batch.
+    """Counts of what a batch contained and what was done with it.
 
     Attributes:
         events: Events by kind.
-        ignored: Records that are no sending event.
-        quarantined: Payloads set aside.
-        facts: Facts found.
+        ignored: Records that are not about a sent e-mail.
+        quarantined: Payloads put into the quarantine.
+        facts: Facts in the events.
         written: Items put, in all tables.
-        unchanged: Items that knew it all already.
+        unchanged: Items that already contained the facts.
     """
 
     events: Counter[str] = msgspec.field(default_factory=Counter)
@@ -56,44 +56,26 @@ class Counts(msgspec.Struct, kw_only=True):
         )
 
 
-def group_by_key(found: Iterable[Fact]) -> dict[Key, Standing]:
-    """Return facts as changes: one standing for each key."""
-    by_key: dict[Key, list[tuple[FactKind, Evidence]]] = {}
-    for finding in found:
-        by_key.setdefault(finding.key, []).append((finding.fact, finding.evidence))
-    return {key: standing(facts) for key, facts in by_key.items()}
-
-
-def quarantine_reason(outcome: Outcome) -> str | None:
-    """Return why a record must be kept until somebody has looked; None: it is in order."""
-    if isinstance(outcome, Poison):
-        return outcome.why
-    if isinstance(outcome, Event) and outcome.unusable and outcome.kind in FEEDBACK:
-        return f"{outcome.kind}: {outcome.unusable} of its recipients have no usable address"
-    return None
-
-
 class BatchReader:
-    """What a batch holds.
+    """Reads the records of a batch, and remembers which record each fact comes from.
 
     Attributes:
-        tally: What was found so far.
-        sources: By key, the indexes of the records that say something about it, ascending.
         end: Index of the first record that was not read.
     """
 
     def __init__(self, quarantine: Quarantine) -> None:
-        self.tally = Counts()
-        self.sources: dict[Key, list[int]] = {}
         self.end = 0
-        self._found: list[Fact] = []
         self._quarantine = quarantine
+        self._events: list[tuple[int, EventKind]] = []
+        self._facts: list[tuple[int, Fact]] = []
+        self._ignored: list[int] = []
+        self._quarantined: list[int] = []
 
     def read(self, batch: Sequence[StreamRecord]) -> MailfoldError | None:
-        """Read records until the quarantine is unavailable; return that error, if there is one."""
+        """Read records until the quarantine fails; return that error, or None once all records are read."""
         for index, record in enumerate(batch):
             try:
-                self._read(index, record)
+                self._read_record(index, record)
             except STOPS_BATCH as error:
                 self.end = index
                 return error
@@ -102,35 +84,54 @@ class BatchReader:
 
     def changes(self) -> dict[Key, Standing]:
         """Return the facts, joined by key."""
-        return group_by_key(self._found)
+        return group_by_key(fact for _, fact in self._facts)
 
-    def set_aside(self, index: int, record: StreamRecord, why: str) -> None:
-        """Put a whole record into the quarantine.
+    def records_of(self, keys: Collection[Key]) -> list[tuple[int, Key]]:
+        """Return the index of every record with a fact about one of the keys, with the key, in ascending order."""
+        return [(index, fact.key) for index, fact in self._facts if fact.key in keys] if keys else []
+
+    def put(self, index: int, record: StreamRecord, *, payload: bytes, reason: str) -> None:
+        """Put a payload of a record into the quarantine.
 
         Raises:
-            PartialBatchFailure: The quarantine is away.
+            QuarantineUnavailable: The quarantine is throttled or unreachable. Or another error of `STOPS_BATCH`.
         """
-        try:
-            self._put(record.payload, why, record)
-        except STOPS_BATCH as error:
-            raise PartialBatchFailure(failed_at=index, cause=error) from error
+        self._quarantine.put(Quarantined(payload=payload, reason=reason, position=record.position))
+        self._quarantined.append(index)
 
-    def _read(self, index: int, record: StreamRecord) -> None:
+    def counts(self, end: int) -> Counts:
+        """Return the counts of the records before `end`."""
+        return Counts(
+            events=Counter(kind.value for index, kind in self._events if index < end),
+            ignored=sum(index < end for index in self._ignored),
+            quarantined=sum(index < end for index in self._quarantined),
+            facts=sum(index < end for index, _ in self._facts),
+        )
+
+    def _read_record(self, index: int, record: StreamRecord) -> None:
         for outcome in decode(record.payload):
-            if why := quarantine_reason(outcome):
-                self._put(outcome.raw, why, record)
+            if reason := quarantine_reason(outcome):
+                self.put(index, record, payload=outcome.raw, reason=reason)
             if isinstance(outcome, Event):
-                self._note(index, outcome)
+                self._events.append((index, outcome.kind))
+                for fact in facts(outcome):
+                    self._facts.append((index, fact))
             elif isinstance(outcome, NotAnEvent):
-                self.tally.ignored += 1
+                self._ignored.append(index)
 
-    def _note(self, index: int, event: Event) -> None:
-        self.tally.events[event.kind] += 1
-        for finding in facts(event):
-            self.tally.facts += 1
-            self.sources.setdefault(finding.key, []).append(index)
-            self._found.append(finding)
 
-    def _put(self, payload: bytes, why: str, record: StreamRecord) -> None:
-        self._quarantine.put(Quarantined(payload=payload, reason=why, position=record.position))
-        self.tally.quarantined += 1
+def quarantine_reason(outcome: Outcome) -> str | None:
+    """Return why a record must be quarantined; None if it need not be."""
+    if isinstance(outcome, Poison):
+        return outcome.why
+    if isinstance(outcome, Event) and outcome.unusable_recipients and outcome.kind in FEEDBACK:
+        return f"{outcome.kind}: {outcome.unusable_recipients} of its recipients have no usable address"
+    return None
+
+
+def group_by_key(facts: Iterable[Fact]) -> dict[Key, Standing]:
+    """Return the standing of each key that the facts are about."""
+    by_key: dict[Key, list[tuple[FactKind, Evidence]]] = {}
+    for fact in facts:
+        by_key.setdefault(fact.key, []).append((fact.kind, fact.evidence))
+    return {key: fold(key_facts) for key, key_facts in by_key.items()}

@@ -1,13 +1,7 @@
-"""Where a payload becomes events.
+"""Decode a payload into outcomes, one per record.
 
-`decode` gives one outcome for each record inside a payload, whatever carried it, and raises nothing for any
-bytes. Pure: no AWS, no clock, no logging.
+Total: `decode` never raises, whatever the bytes and the envelopes. Pure: no AWS, no clock, no logging.
 Field names and their quirks: docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
-
-Whom an event is about.
-
-A bounce names its own, even when that is nobody: the destination list of the same mail holds people whose mail
-arrived (an out-of-office reply to a group may name none at all). Pure.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -36,81 +30,27 @@ from pipeline.wire import (
     coerce,
 )
 
-
-class Recipients(msgspec.Struct, frozen=True, gc=False):
-    """Whom an event is about.
-
-    Attributes:
-        addresses: Canonical, distinct, in order of appearance.
-        unusable: How many of those whom it names are no address.
-    """
-
-    addresses: tuple[Address, ...]
-    unusable: int = 0
-
-
-_NONE_USABLE = Recipients((), 1)
-
-
-def recipients(details: Wire | None, mail: Mail) -> Recipients:
-    """Return whom the event is about, by what its own object names, or else by the mail's destinations."""
-    kind = type(details)
-    name = _NAMES.get(kind)
-    if name is None:
-        return _recipients(mail.destination)
-    found = _recipients(name(details))
-    if found.addresses or kind not in _FALLS_BACK:
-        return found
-    destinations = _recipients(mail.destination)
-    if kind is Complaint and len(destinations.addresses) + destinations.unusable != 1:
-        return found  # several destinations, and no word of which complained
-    return Recipients(destinations.addresses, found.unusable)
-
-
-def _recipients(texts: Sequence[str] | None) -> Recipients:
-    if texts and len(texts) == 1:
-        address = canonical(texts[0])
-        return Recipients((address,)) if address else _NONE_USABLE
-    found = [canonical(text) for text in texts or ()]
-    usable = [address for address in found if address]
-    return Recipients(tuple(dict.fromkeys(usable)), len(found) - len(usable))
-
-
-def _texts(people: Iterable[Recipient] | None) -> list[str]:
-    return [person.email_address or "" for person in people or ()]
-
-
-_NAMES: dict[type, Callable[[Any], Sequence[str] | None]] = {
-    Bounce: lambda details: _texts(details.bounced_recipients),
-    Complaint: lambda details: _texts(details.complained_recipients),
-    DeliveryDelay: lambda details: _texts(details.delayed_recipients),
-    Delivery: lambda details: details.recipients,
-    Decision: lambda details: (details.address or "",),
-}
-_FALLS_BACK = frozenset({Complaint, Delivery, DeliveryDelay})
-
-
 DECODER_VERSION = 1
-"""Goes up whenever the same bytes may give another event or other facts; rows of older versions are decoded again."""
+"""Increased whenever the same bytes may yield another event or other facts; replay decodes older rows again."""
 
-MAX_READ = 128  # events that a release may name; a look-up shows fewer than a hundred
-MAX_NAME = 64  # of an event, and of a scope
+MAX_READ = 128  # event ids in a release; a look-up shows fewer than a hundred
+MAX_NAME = 64  # characters of such an id, and of a scope
 ACTIONS = frozenset({"suppress", "release"})
 
 _NOT_EVENTS = {
     "received": "received mail",
-    "amazonsnssubscriptionsucceeded": "SNS's word that a subscription succeeded",
+    "amazonsnssubscriptionsucceeded": "SNS's notice that a subscription succeeded",
 }
 
 
-class _Meaning(msgspec.Struct, frozen=True):
-    """What a type name means.
+class _RecordType(msgspec.Struct, frozen=True):
+    """The meaning of a type name.
 
     Attributes:
         kind: What happened.
-        details: The record's key that says more about it, if any.
-        needs_details: Whether a record without that key is no record.
-        timed: Whether it has a time of its own; else it happens when the mail is sent.
+        details: The record's key with its details, if the type has one.
+        needs_details: True if a record without that key is poison.
+        timed: True if the details contain a time; else the event happens when the mail is sent.
     """
 
     kind: EventKind
@@ -121,112 +61,83 @@ class _Meaning(msgspec.Struct, frozen=True):
 
 # By type name without case, spaces and underscores: SES itself writes "Rendering Failure" in a record,
 # RENDERING_FAILURE in its API and RenderingFailure in its guide.
-_MEANINGS = {
-    "send": _Meaning(EventKind.SEND, timed=False),
-    "delivery": _Meaning(EventKind.DELIVERY, "delivery"),
-    "bounce": _Meaning(EventKind.BOUNCE, "bounce"),
-    "complaint": _Meaning(EventKind.COMPLAINT, "complaint"),
-    "reject": _Meaning(EventKind.REJECT, "reject", needs_details=False, timed=False),
-    "open": _Meaning(EventKind.OPEN, "open"),
-    "click": _Meaning(EventKind.CLICK, "click"),
-    "renderingfailure": _Meaning(EventKind.RENDERING_FAILURE, "failure", timed=False),
-    "deliverydelay": _Meaning(EventKind.DELIVERY_DELAY, "delivery_delay"),
-    "subscription": _Meaning(EventKind.SUBSCRIPTION, "subscription"),
-    "decision": _Meaning(EventKind.DECISION, "decision"),
+_TYPES = {
+    "send": _RecordType(EventKind.SEND, timed=False),
+    "delivery": _RecordType(EventKind.DELIVERY, "delivery"),
+    "bounce": _RecordType(EventKind.BOUNCE, "bounce"),
+    "complaint": _RecordType(EventKind.COMPLAINT, "complaint"),
+    "reject": _RecordType(EventKind.REJECT, "reject", needs_details=False, timed=False),
+    "open": _RecordType(EventKind.OPEN, "open"),
+    "click": _RecordType(EventKind.CLICK, "click"),
+    "renderingfailure": _RecordType(EventKind.RENDERING_FAILURE, "failure", timed=False),
+    "deliverydelay": _RecordType(EventKind.DELIVERY_DELAY, "delivery_delay"),
+    "subscription": _RecordType(EventKind.SUBSCRIPTION, "subscription"),
+    "decision": _RecordType(EventKind.DECISION, "decision"),
 }
-_UNKNOWN = _Meaning(EventKind.UNKNOWN)
+_UNKNOWN = _RecordType(EventKind.UNKNOWN)
 
-_record = msgspec.json.Decoder(Record).decode
+_parse_record = msgspec.json.Decoder(Record).decode
 
 
 def decode(payload: bytes) -> list[Outcome]:
-    """Return what is inside `payload`, one outcome per record, in order. Raises nothing.
+    """Return one outcome for each record inside `payload`, in order. Never raises.
 
     Args:
-        payload: A record or anything that carries records, in any nesting; NDJSON; or what is neither.
+        payload: A record, envelopes in any nesting around records, NDJSON of either, or any other bytes.
     """
-    record = _plain(payload)
+    record = _bare_record(payload)
     if record is not None:
-        return [_checked(record, Fragment(payload.strip(), payload, ()))]
-    return [_read(found) if isinstance(found, Fragment) else found for found in unwrap(payload)]
+        return [_decode_record(record, Fragment(payload.strip(), payload, ()))]
+    return [_decode_fragment(part) if isinstance(part, Fragment) else part for part in unwrap(payload)]
 
 
-def _plain(payload: bytes) -> Record | None:
-    """Return a bare, sound record at once: nearly every payload is one. Everything else goes the careful way."""
+def _bare_record(payload: bytes) -> Record | None:
+    """Return a bare, valid record without unwrapping, as nearly every payload is one; None for all others."""
     try:
-        record = _record(payload) if payload.isascii() or is_utf8(payload) else None
+        record = _parse_record(payload) if payload.isascii() or is_utf8(payload) else None
     except NOT_JSON:
         return None
     return record if record and (record.event_type or record.notification_type) else None
 
 
-def _read(piece: Fragment) -> Outcome:
+def _decode_fragment(fragment: Fragment) -> Outcome:
     try:
-        return _checked(_record(piece.text), piece)
+        return _decode_record(_parse_record(fragment.text), fragment)
     except msgspec.ValidationError:
-        return _checked(None, piece)
+        return _decode_record(None, fragment)
 
 
-def _checked(record: Record | None, piece: Fragment) -> Outcome:
-    """Return the outcome of a record, mended first if its types are odd."""
+def _decode_record(record: Record | None, fragment: Fragment) -> Outcome:
+    """Return the outcome of a record; None is one with unexpected types, which are coerced first."""
     try:
-        return _outcome(record or coerce(to_python(piece.text)), piece)
+        return _outcome(record or coerce(to_python(fragment.text)), fragment)
     except (InvalidJSON, RecursionError):
-        return _too_deep(piece)
+        return Poison(why="nested too deep", raw=fragment.raw)
 
 
-def _too_deep(piece: Fragment) -> Poison:
-    return Poison(why="nested too deep", raw=piece.raw)
-
-
-def _outcome(record: Record, piece: Fragment) -> Outcome:
+def _outcome(record: Record, fragment: Fragment) -> Outcome:
     type_name = record.event_type or record.notification_type
     if not type_name:
-        return Poison(why="its type is not a text", raw=piece.raw)
-    meaning = _meaning(type_name)
-    if isinstance(meaning, str):
-        return NotAnEvent(why=meaning, raw=piece.raw)
-    details = getattr(record, meaning.details) if meaning.details else None
-    if details is None and meaning.details and meaning.needs_details:
-        return Poison(why=f"{meaning.kind}: what happened is missing", raw=piece.raw)
-    if type(details) is Decision and not _is_whole(details):
-        return Poison(
-            why="decision: its id, action, address, time or what was read is missing or unusable", raw=piece.raw
-        )
-    return _event(record, type_name, meaning, details, piece)
+        return Poison(why="its type is not a text", raw=fragment.raw)
+    record_type = _record_type(type_name)
+    if isinstance(record_type, str):
+        return NotAnEvent(why=record_type, raw=fragment.raw)
+    details = getattr(record, record_type.details) if record_type.details else None
+    if details is None and record_type.details and record_type.needs_details:
+        return Poison(why=f"{record_type.kind}: what happened is missing", raw=fragment.raw)
+    if type(details) is Decision and not _is_complete(details):
+        return Poison(why="decision: id, action, address, decidedAt or read is missing or invalid", raw=fragment.raw)
+    return _event(record, type_name, record_type, details, fragment)
 
 
 @lru_cache(maxsize=256)
-def _meaning(type_name: str) -> _Meaning | str:
-    """Return what a type name means; a text: what it is instead of a sending event."""
+def _record_type(type_name: str) -> _RecordType | str:
+    """Return the meaning of a type name, or, if it is not about a sent e-mail, a description of what it is."""
     plain = "".join(filter(str.isalnum, type_name.lower()))
-    return _NOT_EVENTS[plain] if plain in _NOT_EVENTS else _MEANINGS.get(plain, _UNKNOWN)
+    return _NOT_EVENTS[plain] if plain in _NOT_EVENTS else _TYPES.get(plain, _UNKNOWN)
 
 
-def _event(record: Record, type_name: str, meaning: _Meaning, details: Any, piece: Fragment) -> Outcome:
-    kind, mail = meaning.kind, record.mail or NO_MAIL
-    sent_at = parse_time(mail.timestamp)
-    occurred_at = (parse_time(details.timestamp) if details else None) if meaning.timed else sent_at
-    about = recipients(details, mail)
-    addresses = about.addresses
-    message_id = mail.message_id or None
-    return Event(
-        id=identify(kind, details, message_id, occurred_at, addresses) or content_id(kind, to_python(piece.text)),
-        kind=kind,
-        type=type_name,
-        occurred_at=occurred_at,
-        sent_at=sent_at,
-        message_id=message_id,
-        recipients=addresses,
-        unusable=about.unusable,
-        mail=mail,
-        details=details,
-        raw=piece.raw,
-        envelopes=piece.envelopes,
-    )
-
-
-def _is_whole(decision: Decision) -> bool:
+def _is_complete(decision: Decision) -> bool:
     return bool(
         decision.id
         and decision.action in ACTIONS
@@ -235,3 +146,83 @@ def _is_whole(decision: Decision) -> bool:
         and len(decision.read or ()) <= MAX_READ
         and all(len(text) <= MAX_NAME for text in (*(decision.read or ()), decision.scope or ""))
     )
+
+
+def _event(record: Record, type_name: str, record_type: _RecordType, details: Any, fragment: Fragment) -> Event:
+    kind, mail = record_type.kind, record.mail or NO_MAIL
+    sent_at = parse_time(mail.timestamp)
+    occurred_at = (parse_time(details.timestamp) if details else None) if record_type.timed else sent_at
+    recipients = _recipients(details, mail)
+    addresses = recipients.addresses
+    message_id = mail.message_id or None
+    return Event(
+        id=identify(kind, details, message_id, occurred_at, addresses) or content_id(kind, to_python(fragment.text)),
+        kind=kind,
+        type=type_name,
+        occurred_at=occurred_at,
+        sent_at=sent_at,
+        message_id=message_id,
+        recipients=addresses,
+        unusable_recipients=recipients.unusable,
+        mail=mail,
+        details=details,
+        raw=fragment.raw,
+        envelopes=fragment.envelopes,
+    )
+
+
+class _Recipients(msgspec.Struct, frozen=True, gc=False):
+    """The addresses that an event is about.
+
+    Attributes:
+        addresses: Canonical, distinct, in order of appearance.
+        unusable: Number of named recipients that are not addresses.
+    """
+
+    addresses: tuple[Address, ...]
+    unusable: int = 0
+
+
+_ONE_UNUSABLE = _Recipients((), 1)
+
+
+def _recipients(details: Wire | None, mail: Mail) -> _Recipients:
+    """Return the recipients that the details name, or else the destinations of the mail.
+
+    A bounce never falls back: the destinations of the same mail include people who received it, and an out-of-office
+    reply to a group may name no one.
+    """
+    details_type = type(details)
+    named_in_details = _NAMED_RECIPIENTS.get(details_type)
+    if named_in_details is None:
+        return _parse_recipients(mail.destination)
+    named = _parse_recipients(named_in_details(details))
+    if named.addresses or details_type not in _FALLS_BACK:
+        return named
+    destinations = _parse_recipients(mail.destination)
+    if details_type is Complaint and len(destinations.addresses) + destinations.unusable != 1:
+        return named  # which of several destinations complained is unknown
+    return _Recipients(destinations.addresses, named.unusable)
+
+
+def _parse_recipients(texts: Sequence[str] | None) -> _Recipients:
+    if texts and len(texts) == 1:
+        address = canonical(texts[0])
+        return _Recipients((address,)) if address else _ONE_UNUSABLE
+    parsed = [canonical(text) for text in texts or ()]
+    usable = [address for address in parsed if address]
+    return _Recipients(tuple(dict.fromkeys(usable)), len(parsed) - len(usable))
+
+
+def _addresses(recipients: Iterable[Recipient] | None) -> list[str]:
+    return [recipient.email_address or "" for recipient in recipients or ()]
+
+
+_NAMED_RECIPIENTS: dict[type, Callable[[Any], Sequence[str] | None]] = {
+    Bounce: lambda details: _addresses(details.bounced_recipients),
+    Complaint: lambda details: _addresses(details.complained_recipients),
+    DeliveryDelay: lambda details: _addresses(details.delayed_recipients),
+    Delivery: lambda details: details.recipients,
+    Decision: lambda details: (details.address or "",),
+}
+_FALLS_BACK = frozenset({Complaint, Delivery, DeliveryDelay})

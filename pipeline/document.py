@@ -1,6 +1,6 @@
-"""JSON documents in bytes that come from anywhere.
+"""Parse JSON from untrusted bytes.
 
-Pure, and careful: `Unsound` is the only thing raised here, whatever the bytes are.
+Pure. `InvalidJSON` is the only exception raised here, whatever the bytes are.
 """
 
 import json
@@ -13,68 +13,68 @@ import msgspec
 BOM = b"\xef\xbb\xbf"
 # What msgspec raises for bytes that are not JSON, not UTF-8, or nested nearly a thousand deep.
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-INT64_DIGITS = 18  # this many always fit
+INT64_DIGITS = 18  # a number of this many digits always fits 64 bits
 
-_tree = msgspec.json.Decoder().decode
-_skim = msgspec.json.Decoder(msgspec.Raw).decode
-
-# An escaped backslash and a whole pair are passed over; what is left, in a group, is half a pair.
+# An escaped backslash and a whole surrogate pair match outside the group; the group matches half a pair.
 _SURROGATES = re.compile(
     rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 
+_parse = msgspec.json.Decoder().decode
+_validate = msgspec.json.Decoder(msgspec.Raw).decode
+
 
 class InvalidJSON(ValueError):
-    """These bytes are not one JSON document."""
-
-
-def strip_json(data: bytes) -> bytes:
-    """Return `data` without a byte order mark and white space around it."""
-    return data.strip().removeprefix(BOM).lstrip()
-
-
-def is_utf8(data: bytes) -> bool:
-    """Tell whether the bytes are UTF-8."""
-    try:
-        return data.isascii() or bool(data.decode())
-    except UnicodeDecodeError:
-        return False
+    """The bytes are not one JSON document."""
 
 
 def repair_json(data: bytes) -> bytes:
-    """Return `data` in a form that msgspec reads: as it is, or with what is no text in it replaced.
+    """Return `data` in a form that msgspec parses: unchanged, or with U+FFFD in place of what is not text.
 
-    A mail's headers may hold bytes of another encoding, or be cut off in the middle of an emoji, which leaves half a
-    surrogate pair. That is no reason to lose a bounce.
+    The headers of a mail may contain bytes of another encoding, or be cut off in the middle of an emoji, which leaves
+    half a surrogate pair. Neither must lose a bounce.
 
     Raises:
-        Unsound: It is not one JSON document.
+        InvalidJSON: The bytes are not one JSON document.
     """
     text = data if is_utf8(data) else data.decode(errors="replace").encode()
     try:
         try:
-            _skim(text)
+            _validate(text)
         except msgspec.DecodeError:
-            text = _SURROGATES.sub(lambda found: b"\\ufffd" if found[1] else found[0], text)
-            _skim(text)
+            text = _SURROGATES.sub(lambda match: b"\\ufffd" if match[1] else match[0], text)
+            _validate(text)
     except NOT_JSON as error:
         raise InvalidJSON from error
     return text
 
 
 def to_python(data: bytes) -> Any:
-    """Return sound `data` as plain Python values; a number beyond 64 bits is its text.
+    """Return valid JSON as plain Python values; a number beyond 64 bits becomes its text.
 
     Raises:
-        Unsound: It is nested too deep.
+        InvalidJSON: It is nested too deep.
     """
     try:
         try:
-            return _tree(data)
+            return _parse(data)
         except msgspec.ValidationError:
             return json.loads(data, parse_int=_int, parse_float=_float)
     except NOT_JSON as error:
         raise InvalidJSON from error
+
+
+def strip_json(data: bytes) -> bytes:
+    """Return `data` without a byte order mark and surrounding white space."""
+    return data.strip().removeprefix(BOM).lstrip()
+
+
+def is_utf8(data: bytes) -> bool:
+    """Return True if the bytes are UTF-8."""
+    try:
+        return data.isascii() or bool(data.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _int(text: str) -> int | str:

@@ -1,7 +1,7 @@
-"""Find the records inside whatever carried them.
+"""Find the records inside the envelopes that transports put around them.
 
-Carriers are detected, never configured, and may be nested: SNS in SQS in a Lambda event, EventBridge in Kinesis.
-Pure, and total: `unwrap` raises nothing for any bytes, and one bad part never hides its siblings.
+Envelopes are detected, never configured, and may be nested: SNS in SQS in a Lambda event, EventBridge in Kinesis.
+Pure and total: `unwrap` never raises, and one bad part never hides its siblings.
 Shapes: docs.aws.amazon.com/lambda/latest/dg/ (with-sns, with-sqs, with-kinesis, services-kinesisfirehose),
 docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html,
 docs.aws.amazon.com/firehose/latest/dev/retry.html (error rows).
@@ -16,9 +16,9 @@ from msgspec import Raw, field
 from pipeline.document import InvalidJSON, is_utf8, repair_json, strip_json
 from pipeline.event import Envelope, NotAnEvent, Poison
 
-MAX_DEPTH = 32  # three carriers, each two or three levels, is the most seen; this stops what is wrapped without end
+MAX_DEPTH = 32  # levels; real payloads have at most three envelopes of two or three levels each
 
-# Sent once, as plain text, when a topic becomes an event destination.
+# SES sends this once, as plain text, when a topic becomes an event destination.
 TEST_LINE = b"Successfully validated SNS topic for Amazon SES event publishing"
 CLOUDTRAIL = b'"AWS API Call via CloudTrail"'
 CONFIRMATIONS = (b'"SubscriptionConfirmation"', b'"UnsubscribeConfirmation"')
@@ -27,12 +27,12 @@ Envelopes = tuple[Envelope, ...]
 
 
 class Fragment(msgspec.Struct, frozen=True, gc=False):
-    """One JSON object that carries nothing: a record, or an attempt at one.
+    """A JSON object that is no envelope: a record, or something that claims to be one.
 
     Attributes:
-        raw: Its exact text, without white space around it; bytes that are no text stand as U+FFFD.
+        raw: Its exact text, without surrounding white space; U+FFFD replaces bytes that are not text.
         text: The same, in a form that parses.
-        envelopes: What it was found in, outermost first.
+        envelopes: The envelopes around it, outermost first.
     """
 
     raw: bytes
@@ -43,8 +43,8 @@ class Fragment(msgspec.Struct, frozen=True, gc=False):
 Unwrapped = Fragment | NotAnEvent | Poison
 
 
-class _Envelope(msgspec.Struct, gc=False):
-    """The keys by which a carrier, or a record, gives itself away. Raw: their types are anybody's guess."""
+class _Keys(msgspec.Struct, gc=False):
+    """The keys that identify an envelope or a record. Their values are raw, because any type may occur."""
 
     event_type: Raw = field(default=Raw(), name="eventType")
     notification_type: Raw = field(default=Raw(), name="notificationType")
@@ -71,13 +71,13 @@ class _Envelope(msgspec.Struct, gc=False):
     kinesis_data: Raw = field(default=Raw(), name="Data")
 
 
-_envelope = msgspec.json.Decoder(_Envelope).decode
-_elements = msgspec.json.Decoder(list[Raw]).decode
-_text = msgspec.json.Decoder(str).decode
+_parse_keys = msgspec.json.Decoder(_Keys).decode
+_parse_list = msgspec.json.Decoder(list[Raw]).decode
+_parse_text = msgspec.json.Decoder(str).decode
 
 
 def unwrap(data: bytes, envelopes: Envelopes = (), *, depth: int = 0) -> Iterator[Unwrapped]:
-    """Give what is inside `data`, in order. Raises nothing."""
+    """Yield the contents of `data`, in order. Never raises."""
     data = strip_json(data)
     try:
         yield from _unwrap(data, envelopes, depth) if depth <= MAX_DEPTH else [_too_deep(data)]
@@ -85,39 +85,8 @@ def unwrap(data: bytes, envelopes: Envelopes = (), *, depth: int = 0) -> Iterato
         yield _too_deep(data)
 
 
-def ndjson_lines(data: bytes) -> list[tuple[int, bytes]]:
-    """Return the lines of NDJSON that are not blank, numbered from 1; none if `data` is no NDJSON.
-
-    Broken lines may be among them. What tells NDJSON from one document broken in two is that its first line is whole,
-    or that a line says by itself what it is, or that half of them are whole, or that each is JSON, however little.
-    """
-    numbered = [(number, line) for number, text in enumerate(data.split(b"\n"), 1) if (line := strip_json(text))]
-    whole = [line for _, line in numbered if is_container(line)]
-    if len(numbered) < 2:  # noqa: PLR2004 - one line is a document, or half of one
-        return []
-    if whole and (whole[0] is numbered[0][1] or 2 * len(whole) >= len(numbered) or any(map(_is_telling, whole))):
-        return numbered
-    return numbered if all(_is_sound(line) for _, line in numbered) else []
-
-
 def _too_deep(data: bytes) -> Poison:
     return Poison(why="nested too deep", raw=data)
-
-
-def is_container(line: bytes) -> bool:
-    """Tell whether a trimmed line is a JSON object or list with something in it."""
-    return line[:1] in {b"{", b"["} and line[1:].strip() not in {b"}", b"]"} and _is_sound(line)
-
-
-def _is_sound(line: bytes) -> bool:
-    try:
-        return bool(repair_json(line))
-    except InvalidJSON:
-        return False
-
-
-def _is_telling(line: bytes) -> bool:
-    return line.startswith(b"{") and _envelope(repair_json(line)) != _Envelope()
 
 
 def _unwrap(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
@@ -133,10 +102,10 @@ def _unwrap(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped
 
 
 def _unwrap_lines(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
-    numbered = ndjson_lines(data)
-    if not numbered:
+    lines = ndjson_lines(data)
+    if not lines:
         yield Poison(why="neither one JSON document nor NDJSON", raw=data)
-    for _, line in numbered:
+    for _, line in lines:
         yield from unwrap(line, envelopes, depth=depth + 1)
 
 
@@ -147,13 +116,13 @@ def _unwrap_document(raw: bytes, text: bytes, envelopes: Envelopes, depth: int) 
         case b"[":
             yield from _unwrap_batch(text, envelopes, depth)
         case b'"':
-            yield from unwrap(_text(text).encode(), envelopes, depth=depth + 1)
+            yield from unwrap(_parse_text(text).encode(), envelopes, depth=depth + 1)
         case _:
-            yield Poison(why="JSON, but neither an object nor a list of them", raw=raw)
+            yield Poison(why="JSON, but neither an object nor a list of objects", raw=raw)
 
 
 def _unwrap_batch(text: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
-    elements = _elements(text)
+    elements = _parse_list(text)
     if not elements:
         yield NotAnEvent(why="an empty batch", raw=text)
     for element in elements:
@@ -161,43 +130,47 @@ def _unwrap_batch(text: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unw
 
 
 def _unwrap_object(raw: bytes, text: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
-    e = _envelope(text)
-    if e.event_type or e.notification_type:
+    keys = _parse_keys(text)
+    if keys.event_type or keys.notification_type:
         yield Fragment(raw, text, envelopes)
-    elif e.ses or e.receipt:
+    elif keys.ses or keys.receipt:
         yield NotAnEvent(why="received mail", raw=raw)
-    elif e.detail and e.detail_type:
-        yield from _unwrap_eventbridge(raw, e, envelopes, depth)
-    elif e.message or bytes(e.type) in CONFIRMATIONS:
-        yield from _unwrap_sns(raw, e, (*envelopes, Envelope.SNS), depth)
-    elif bytes(e.sns).startswith(b"{"):
-        yield from _unwrap_sns(raw, _envelope(e.sns), (*envelopes, Envelope.LAMBDA_SNS), depth)
-    elif inner := e.lambda_records or e.firehose_records or e.sqs_messages or e.kinesis or _given_up(e):
+    elif keys.detail and keys.detail_type:
+        yield from _unwrap_eventbridge(raw, keys, envelopes, depth)
+    elif keys.message or bytes(keys.type) in CONFIRMATIONS:
+        yield from _unwrap_sns(raw, keys, (*envelopes, Envelope.SNS), depth)
+    elif bytes(keys.sns).startswith(b"{"):
+        yield from _unwrap_sns(raw, _parse_keys(keys.sns), (*envelopes, Envelope.LAMBDA_SNS), depth)
+    elif inner := _inner_json(keys):
         yield from unwrap(bytes(inner), envelopes, depth=depth + 1)
-    elif encoded := e.raw_data or e.data or e.kinesis_data:
-        yield from _unwrap_base64(raw, bytes(encoded), (*envelopes, _encoder(e)), depth)
-    elif e.quarantined:
-        yield from _unwrap_base64(raw, bytes(e.quarantined), envelopes, depth)
-    elif body := e.lambda_body or e.sqs_body:
-        sqs = Envelope.LAMBDA_SQS if e.lambda_body else Envelope.SQS
+    elif encoded := keys.raw_data or keys.data or keys.kinesis_data:
+        yield from _unwrap_base64(raw, bytes(encoded), (*envelopes, _base64_envelope(keys)), depth)
+    elif keys.quarantined:
+        yield from _unwrap_base64(raw, bytes(keys.quarantined), envelopes, depth)
+    elif body := keys.lambda_body or keys.sqs_body:
+        sqs = Envelope.LAMBDA_SQS if keys.lambda_body else Envelope.SQS
         yield from unwrap(bytes(body), (*envelopes, sqs), depth=depth + 1)
     else:
-        yield Poison(why="neither eventType nor notificationType, and no carrier that is known", raw=raw)
+        yield Poison(why="neither eventType nor notificationType, and no known envelope", raw=raw)
 
 
-def _unwrap_eventbridge(raw: bytes, e: _Envelope, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
-    """An e-mail event's type is in its detail; the advisor's and the account's have none, CloudTrail's is its own."""
-    detail_type = bytes(e.detail_type)
-    for found in unwrap(bytes(e.detail), (*envelopes, Envelope.EVENTBRIDGE), depth=depth + 1):
-        if detail_type != CLOUDTRAIL and (isinstance(found, Fragment) or detail_type.startswith(b'"Email ')):
-            yield found
+def _unwrap_eventbridge(raw: bytes, keys: _Keys, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
+    """Yield the SES record in `detail`.
+
+    The detail of an e-mail event contains the record's type. Events of the SES advisor and of the account have none.
+    CloudTrail's `eventType` is not a record's.
+    """
+    detail_type = bytes(keys.detail_type)
+    for part in unwrap(bytes(keys.detail), (*envelopes, Envelope.EVENTBRIDGE), depth=depth + 1):
+        if detail_type != CLOUDTRAIL and (isinstance(part, Fragment) or detail_type.startswith(b'"Email ')):
+            yield part
         else:
             yield NotAnEvent(why="an EventBridge event about something other than an e-mail", raw=raw)
 
 
-def _unwrap_sns(raw: bytes, e: _Envelope, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
-    message = bytes(e.message)
-    if bytes(e.type) in CONFIRMATIONS and not message.startswith((b'"{', b"{")):
+def _unwrap_sns(raw: bytes, keys: _Keys, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
+    message = bytes(keys.message)
+    if bytes(keys.type) in CONFIRMATIONS and not message.startswith((b'"{', b"{")):
         yield NotAnEvent(why="an SNS subscription's confirmation", raw=raw)
     elif not message:
         yield Poison(why="an SNS envelope without a message", raw=raw)
@@ -205,20 +178,25 @@ def _unwrap_sns(raw: bytes, e: _Envelope, envelopes: Envelopes, depth: int) -> I
         yield from unwrap(message, envelopes, depth=depth + 1)
 
 
-def _given_up(e: _Envelope) -> Raw:
-    """Return what Lambda gave up, as the failure destination of a mapping or of an asynchronous call keeps it."""
-    return e.failed_payload if e.failed_batch else e.failed_request
+def _inner_json(keys: _Keys) -> Raw:
+    """Return the JSON inside an envelope that is not listed in `envelopes`.
+
+    Such an envelope is a list of records, Lambda's `kinesis` object, or what Lambda writes to a failure destination:
+    `payload` for an event source mapping, `requestPayload` for an asynchronous call.
+    """
+    batch = keys.lambda_records or keys.firehose_records or keys.sqs_messages or keys.kinesis
+    return batch or (keys.failed_payload if keys.failed_batch else keys.failed_request)
 
 
-def _encoder(e: _Envelope) -> Envelope:
-    if e.raw_data:
+def _base64_envelope(keys: _Keys) -> Envelope:
+    if keys.raw_data:
         return Envelope.FIREHOSE_ERROR
-    return Envelope.FIREHOSE if e.record_id else Envelope.KINESIS
+    return Envelope.FIREHOSE if keys.record_id else Envelope.KINESIS
 
 
 def _unwrap_base64(raw: bytes, value: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
-    """Base64, as it is on the wire; or, as in fixtures written by hand, the JSON itself."""
-    data = value if value.startswith(b"{") else _text(value).encode() if value.startswith(b'"') else b""
+    """Yield the contents of base64 data. Fixtures written by hand contain the JSON itself, which is read too."""
+    data = value if value.startswith(b"{") else _parse_text(value).encode() if value.startswith(b'"') else b""
     if not data.lstrip().startswith(b"{"):
         try:
             data = b64decode(data, validate=True)
@@ -228,3 +206,39 @@ def _unwrap_base64(raw: bytes, value: bytes, envelopes: Envelopes, depth: int) -
         yield from unwrap(data, envelopes, depth=depth + 1)
     else:
         yield Poison(why=f"{envelopes[-1] if envelopes else 'quarantine'}: its data is not base64", raw=raw)
+
+
+def ndjson_lines(data: bytes) -> list[tuple[int, bytes]]:
+    """Return the lines of NDJSON that are not blank, numbered from 1; an empty list if `data` is not NDJSON.
+
+    The lines may include broken ones. A single document that is broken is not NDJSON. NDJSON is recognized by any of:
+
+    - the first line is a whole document;
+    - a line has a key of an envelope or a record;
+    - at least half of the lines are whole documents;
+    - every line is valid JSON.
+    """
+    lines = [(number, line) for number, text in enumerate(data.split(b"\n"), 1) if (line := strip_json(text))]
+    documents = [line for _, line in lines if is_container(line)]
+    if len(lines) < 2:  # noqa: PLR2004 - one line is a document, or half of one
+        return []
+    first_is_document = bool(documents) and documents[0] is lines[0][1]
+    if documents and (first_is_document or 2 * len(documents) >= len(lines) or any(map(_has_known_key, documents))):
+        return lines
+    return lines if all(_is_json(line) for _, line in lines) else []
+
+
+def is_container(line: bytes) -> bool:
+    """Return True if a trimmed line is a JSON object or list that is not empty."""
+    return line[:1] in {b"{", b"["} and line[1:].strip() not in {b"}", b"]"} and _is_json(line)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return bool(repair_json(line))
+    except InvalidJSON:
+        return False
+
+
+def _has_known_key(line: bytes) -> bool:
+    return line.startswith(b"{") and _parse_keys(repair_json(line)) != _Keys()

@@ -14,14 +14,14 @@ The type of an error decides how it is handled, never its text:
     │   ├── QuarantineUnavailable  the quarantine is throttled or unreachable
     │   ├── ServiceUnavailable     another AWS service throttles, fails or is unreachable
     │   ├── PolicyOutdated         the table was written under a newer policy than this process has
-    │   └── PartialBatchFailure    a batch stopped at a record; everything before it is done
+    │   └── PartialBatchFailure    a write of several records stopped at one; all before it are written
     ├── DeploymentFailed       CloudFormation started to change a deployment and failed
     ├── Conflict               another writer was first: load the item again and join again
     └── ItemRejected           the store rejects this one item for good: quarantine its records
 
 `STOPS_BATCH` names the errors that stop a batch without losing it: a consumer that gets one of them acknowledges
-nothing from that record on. `AccessDenied` and `NotFound` are among them, because a record that cannot be stored until
-somebody grants access must wait for that.
+nothing from that record on. `AccessDenied` and `NotFound` are among them, because a record must wait until an operator
+grants the access or creates the resource that storing it needs.
 
 No message contains an e-mail address or a payload, because messages end up in logs.
 """
@@ -90,10 +90,12 @@ class PolicyOutdated(Unavailable):
 
 
 class PartialBatchFailure(Unavailable):
-    """A batch stopped. Everything before `failed_at` is stored or quarantined; start again there.
+    """A write of several records to the log stopped. All before `failed_at` are written; start again there.
+
+    The projection does not raise it: `projection.BatchResult` states where a batch stopped.
 
     Attributes:
-        failed_at: Index of the first record that is not done.
+        failed_at: Index of the first record that is not written.
     """
 
     def __init__(self, *, failed_at: int, cause: MailfoldError) -> None:

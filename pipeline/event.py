@@ -1,6 +1,6 @@
-"""What became of an e-mail, and what else a payload can turn out to be.
+"""The result of decoding: an event, a record that is not an event, or poison.
 
-Pure types. A payload holds one or more records; each becomes exactly one `Outcome`.
+Pure types. A payload contains one or more records, and each record becomes exactly one `Outcome`.
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ from pipeline.wire import Details, Mail
 
 
 class EventKind(StrEnum):
-    """SES's ten event types, an operator's decision, and whatever SES may invent next."""
+    """SES's ten event types, an operator's decision, and any type that SES may add."""
 
     SEND = "send"
     DELIVERY = "delivery"
@@ -30,11 +30,11 @@ class EventKind(StrEnum):
 
 
 FEEDBACK = frozenset({EventKind.BOUNCE, EventKind.COMPLAINT, EventKind.DECISION})
-"""The kinds that can hold facts about an address."""
+"""The kinds that can contain facts about an address."""
 
 
 class Envelope(StrEnum):
-    """What a record was wrapped in on its way."""
+    """The wrappers that transports put around a record."""
 
     LAMBDA_SNS = "lambda_sns"
     LAMBDA_SQS = "lambda_sqs"
@@ -47,21 +47,21 @@ class Envelope(StrEnum):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Something became of an e-mail.
+    """Something that happened to an e-mail, or an operator's decision.
 
     Attributes:
-        id: 32 hex digits, the same for the same happening however often and in whatever form it arrives.
+        id: 32 hex digits; the same for every copy of the event, in every form and envelope.
         kind: What happened.
-        type: SES's own word for it, as received.
-        occurred_at: When it happened, UTC to the millisecond; None where unreadable.
-        sent_at: When the message was sent; None where unreadable.
+        type: SES's own name of the type, as received.
+        occurred_at: When it happened, UTC to the millisecond; None if unreadable.
+        sent_at: When the message was sent; None if unreadable.
         message_id: SES's id of the message.
-        recipients: Whom it is about: canonical, distinct, in order of appearance.
-        unusable: How many of those whom it names are no address.
+        recipients: The addresses that it is about: canonical, distinct, in order of appearance.
+        unusable_recipients: Number of named recipients that are not addresses.
         mail: SES's fields about the message.
         details: SES's fields about what happened; None for a kind that has none.
-        raw: The record's exact JSON text, without white space around it.
-        envelopes: What it came in, outermost first; empty for a bare record.
+        raw: The exact JSON text of the record, without surrounding white space.
+        envelopes: The envelopes around it, outermost first; empty for a bare record.
     """
 
     id: str
@@ -71,7 +71,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sent_at: datetime | None
     message_id: str | None
     recipients: tuple[Address, ...]
-    unusable: int
+    unusable_recipients: int
     mail: Mail
     details: Details | None
     raw: bytes
@@ -79,7 +79,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class NotAnEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Understood, and not about a sent e-mail: to be passed over.
+    """A record that was understood and is not about a sent e-mail. Ignore it.
 
     Attributes:
         why: What it is, for people.
@@ -91,10 +91,10 @@ class NotAnEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Poison(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Not understood: to be kept, with its bytes, until somebody has looked.
+    """A record that cannot be decoded. Quarantine it with its bytes.
 
     Attributes:
-        why: What is wrong with it, for people; never holds any of it.
+        why: What is wrong with it, for people; contains nothing of the record.
         raw: Its bytes.
     """
 

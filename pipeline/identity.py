@@ -1,9 +1,10 @@
-"""Name an event by what happened, so that the same happening always gets the same name.
+"""Identify an event by what happened, so that every copy of it has the same id.
 
-SES gives its events no id, and a transport's id (SNS, EventBridge, Kinesis) changes with every delivery. So the name
-is a hash of what SES says happened: type, message, and what tells two such events of one message apart. The JSON text
-is never hashed where that is enough, since its key order differs by feed. Two happenings under one name could lose a
-suppression; one happening under two names is harmless: so where in doubt, more goes into the hash. Pure.
+SES gives its events no id, and a transport's id (SNS, EventBridge, Kinesis) changes with every delivery. So the id is a
+hash of what SES says happened: type, message, and what distinguishes two such events of one message. Pure.
+
+The JSON text is hashed only where nothing else identifies the event, because its key order differs by feed. Two events
+with one id could lose a suppression, while one event with two ids is harmless. So, in doubt, more goes into the hash.
 """
 
 import re
@@ -17,6 +18,10 @@ import msgspec
 from pipeline.event import EventKind
 from pipeline.wire import Bounce, Click, Complaint, Decision, Delivery, DeliveryDelay, Open, Subscription
 
+Moment = datetime | str | None
+Discriminator = tuple[Any, ...]
+"""What distinguishes two events of one type and one message. Its first element is the feedback id or the time."""
+
 _encode = msgspec.json.Encoder(order="sorted").encode
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -24,27 +29,27 @@ _HEX_ID = re.compile(r"[0-9a-f]{32}")
 def identify(
     kind: EventKind, details: Any, message_id: str | None, occurred_at: datetime | None, recipients: Sequence[str]
 ) -> str | None:
-    """Return the event's id: 128 bits as 32 hex digits; None if the record says too little to have one.
+    """Return the event's id: 128 bits as 32 hex digits; None if the record contains too little to have one.
 
     Args:
         kind: What happened.
         details: The record's object of that kind.
         message_id: SES's id of the message, if known.
         occurred_at: The event's own time, if readable.
-        recipients: Whom it is about, canonical and distinct.
+        recipients: The addresses that it is about, canonical and distinct.
     """
     discriminate = _DISCRIMINATORS.get(type(details))
     if discriminate is None:  # Send, Reject, Rendering Failure: at most one of each for a message
         return _hash((kind, message_id)) if message_id and kind is not EventKind.UNKNOWN else None
     if type(details) is Decision:
         return _client_id(details.id or "")
-    # A time that cannot be read still tells two events apart.
+    # A time that cannot be parsed still distinguishes two events.
     discriminator = discriminate(details, occurred_at or details.timestamp, recipients)
     return _hash((kind, message_id, *discriminator)) if message_id or discriminator[0] else None
 
 
 def content_id(kind: EventKind, tree: object) -> str:
-    """Return the id of a record that says neither which message, nor which feedback, nor when: all of it counts.
+    """Return the id of a record that names neither its message, nor its feedback, nor its time: a hash of all of it.
 
     Args:
         kind: What happened.
@@ -60,12 +65,8 @@ def _client_id(text: str) -> str:
 
 
 def _hash(parts: object) -> str:
-    """Hash the parts as a JSON array, so that no choice of texts makes two different lists alike."""
+    """Return the hash of the parts as a JSON array, so that two different lists never have the same bytes."""
     return sha256(_encode(parts)).hexdigest()[:32]
-
-
-Moment = datetime | str | None
-Discriminator = tuple[Any, ...]
 
 
 def _feedback(details: Any, moment: Moment, recipients: Sequence[str]) -> Discriminator:
@@ -76,7 +77,6 @@ def _delivery(_: Any, moment: Moment, recipients: Sequence[str]) -> Discriminato
     return moment, sorted(recipients)
 
 
-# The first of each: which feedback, or when.
 _DISCRIMINATORS: dict[type, Callable[[Any, Moment, Sequence[str]], Discriminator]] = {
     Bounce: _feedback,
     Complaint: _feedback,

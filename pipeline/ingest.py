@@ -1,7 +1,7 @@
-"""Take in events that exist already: into the log first, then from its rows into the table.
+"""Ingest existing events: append them to the log first, then merge the facts of those rows into the table.
 
-Pure but for its ports. Taking in the same payloads twice keeps their rows twice and changes nothing else: event ids
-come from content, so the table stays the same, and SQL counts distinct ids.
+Pure except for the ports. Ingesting a payload twice stores its row twice and changes nothing else: event ids come from
+the content, so the table stays the same, and SQL counts distinct ids.
 """
 
 from collections import Counter
@@ -23,10 +23,10 @@ BYTES_HELD = 64 * 1_024 * 1_024  # of raw text, if records are larger than usual
 
 
 class RejectedRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A payload, or a part of one, that was set aside.
+    """A payload, or a part of one, that was quarantined.
 
     Attributes:
-        position: Where it was, as given.
+        position: Where it was read, as the caller named it.
         why: What is wrong with it.
     """
 
@@ -35,15 +35,15 @@ class RejectedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IngestCounts(msgspec.Struct, kw_only=True):
-    """What was taken in.
+    """Counts of an ingestion.
 
     Attributes:
         events: Events by kind.
-        ignored: Records that are no sending event.
-        rejects: What was set aside.
-        facts: Facts found.
-        written: Items of the table put.
-        unchanged: Items that knew it all already.
+        ignored: Records that are not about a sent e-mail.
+        rejects: The records that were quarantined.
+        facts: Facts in the events.
+        written: Items put in the table.
+        unchanged: Items that already contained the facts.
     """
 
     events: Counter[str] = msgspec.field(default_factory=Counter)
@@ -55,15 +55,18 @@ class IngestCounts(msgspec.Struct, kw_only=True):
 
 
 class Ingestion:
-    """Takes payloads into log, table and quarantine.
+    """Ingests payloads into log, table and quarantine.
 
     Args:
         archive: The log.
-        store: The suppression table that senders ask; what is counted is what was done there.
-        shadow_stores: Further ones that are to have the same facts: those that are being rebuilt.
-        quarantine: Where poison is set aside.
-        policy: What gives the verdicts.
-        arrived_at: The moment, aware.
+        store: The suppression table that senders query; the counts are of this table.
+        shadow_stores: Further tables that receive the same facts, such as one that is being rebuilt.
+        quarantine: Receives what cannot be decoded.
+        policy: Decides the verdicts.
+        arrived_at: The time of arrival for all rows, aware.
+
+    Attributes:
+        counts: Counts of what was ingested so far.
     """
 
     def __init__(
@@ -76,50 +79,55 @@ class Ingestion:
         policy: Policy,
         arrived_at: datetime,
     ) -> None:
-        self.done = IngestCounts()
+        self.counts = IngestCounts()
         self._archive, self._store, self._shadow_stores, self._quarantine = archive, store, shadow_stores, quarantine
         self._policy, self._arrived_at = policy, arrived_at
         self._rows: list[Row] = []
         self._held_bytes = 0
 
     def ingest(self, records: Iterable[StreamRecord], *, progress: Callable[[StreamRecord], None]) -> IngestCounts:
-        """Take in all records; `progress` is called after each.
+        """Ingest all records; `progress` is called after each.
 
         Raises:
-            Unavailable: Log, table or quarantine is away. What was taken in so far stays; run it again.
-            ItemRejected: The table refuses an item for good.
+            Unavailable: Log, table or quarantine is throttled or unreachable. Or another error of `STOPS_BATCH`. What
+                was ingested before it stays; ingest again.
+            ItemRejected: The table rejects an item permanently.
         """
         for record in records:
-            self._read(record)
-            if len(self._rows) >= ROWS_HELD or self._held_bytes >= BYTES_HELD:
-                self._flush()
+            self.add(record)
             progress(record)
-        self._flush()
-        return self.done
+        self.flush()
+        return self.counts
 
-    def _read(self, record: StreamRecord) -> None:
+    def add(self, record: StreamRecord) -> None:
+        """Decode a record and hold its rows; flush if enough are held. Raises as `ingest` does."""
         for outcome in decode(record.payload):
-            if why := quarantine_reason(outcome):
-                self._quarantine.put(Quarantined(payload=outcome.raw, reason=why, position=record.position))
-                self.done.rejects.append(RejectedRecord(position=record.position, why=why))
+            if reason := quarantine_reason(outcome):
+                self._quarantine.put(Quarantined(payload=outcome.raw, reason=reason, position=record.position))
+                self.counts.rejects.append(RejectedRecord(position=record.position, why=reason))
             if isinstance(outcome, Event):
-                self.done.events[outcome.kind.value] += 1
+                self.counts.events[outcome.kind.value] += 1
                 self._rows.append(to_row(outcome, arrived_at=self._arrived_at))
                 self._held_bytes += len(outcome.raw)
             elif isinstance(outcome, NotAnEvent):
-                self.done.ignored += 1
+                self.counts.ignored += 1
+        if len(self._rows) >= ROWS_HELD or self._held_bytes >= BYTES_HELD:
+            self.flush()
 
-    def _flush(self) -> None:
-        """The log first: it is the truth, and the table can be made from it at any time."""
+    def flush(self) -> None:
+        """Append the held rows to the log, and then merge their facts into the tables. Raises as `ingest` does.
+
+        The log comes first, because the tables can be rebuilt from it at any time.
+        """
         if not self._rows:
             return
         self._archive.append(self._rows)
-        found = [finding for row_ in self._rows for finding in row_facts(row_)]
-        changes = group_by_key(found)
-        for other in self._shadow_stores:
-            merge_fully(changes, store=other, policy=self._policy)
+        facts = [fact for row in self._rows for fact in row_facts(row)]
+        changes = group_by_key(facts)
+        for shadow_store in self._shadow_stores:
+            merge_fully(changes, store=shadow_store, policy=self._policy)
         merged = merge_fully(changes, store=self._store, policy=self._policy)
-        self.done.facts += len(found)
-        self.done.written += merged.written
-        self.done.unchanged += merged.unchanged
+        self.counts.facts += len(facts)
+        self.counts.written += merged.written
+        self.counts.unchanged += merged.unchanged
         self._rows, self._held_bytes = [], 0

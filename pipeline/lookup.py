@@ -1,6 +1,6 @@
-"""Ask whether to send: what senders call before they mail.
+"""Look up whether addresses are suppressed. Senders call this before they send.
 
-Pure but for the store that it is given, and the moment, which the caller brings.
+Pure except for the store; the caller passes the time.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ from pipeline.standing import NOTHING_KNOWN, Key, Standing
 
 
 class LookupResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about one address that was asked for.
+    """What the table holds about one requested address.
 
     Attributes:
-        asked: The address as asked.
-        address: Its key; None if it is no address, and then it cannot be mailed either.
-        suppressed: Whether it is suppressed at the moment asked for.
-        verdict: The table's verdict; None if it is no address.
-        standing: All the facts.
+        requested: The address as the caller wrote it.
+        address: Its canonical form; None if it is not an address, and then it cannot be mailed either.
+        suppressed: True if it is suppressed at the requested time.
+        verdict: The table's verdict; None if it is not an address.
+        standing: All its facts.
     """
 
-    asked: str
+    requested: str
     address: Address | None
     suppressed: bool
     verdict: Verdict | None = None
@@ -33,26 +33,27 @@ class LookupResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lookup(addresses: Sequence[str], *, store: SuppressionStore, now: datetime) -> list[LookupResult]:
-    """Answer for each address, in the order asked; the store is asked once for each distinct one.
+    """Return a result for each address, in order. The store loads each distinct address once.
 
     Raises:
         StoreUnavailable: The table is throttled or unreachable.
+        AccessDenied, NotFound: The table may not be read, or does not exist.
     """
-    keys = {asked: Key(address) for asked in addresses if (address := canonical(asked))}
+    keys = {text: Key(address) for text in addresses if (address := canonical(text))}
     items = store.load(dict.fromkeys(keys.values()))
-    answers = []
-    for asked in addresses:
-        if (key := keys.get(asked)) is None:
-            answers.append(LookupResult(asked=asked, address=None, suppressed=False))
+    results = []
+    for text in addresses:
+        if (key := keys.get(text)) is None:
+            results.append(LookupResult(requested=text, address=None, suppressed=False))
             continue
         item = items[key]
-        answers.append(
+        results.append(
             LookupResult(
-                asked=asked,
+                requested=text,
                 address=key.address,
                 suppressed=item.verdict.holds_at(now),
                 verdict=item.verdict,
                 standing=item.standing,
             )
         )
-    return answers
+    return results

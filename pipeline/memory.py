@@ -1,17 +1,19 @@
-"""Every port in memory: for tests, for trying things out, and as the plainest statement of each contract."""
+"""Every port in memory, for tests and experiments. The contents are lost when the process ends.
+
+Contracts: `pipeline.ports`.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from pipeline.errors import Conflict
-from pipeline.fact import Fact
 from pipeline.ports import NO_ITEM, FactScan, Item, Quarantined
 from pipeline.row import Row, row_facts
 from pipeline.standing import Key
 
 
 class MemoryStore:
-    """A suppression table that forgets when the process ends."""
+    """A suppression table in memory."""
 
     def __init__(self) -> None:
         self._items: dict[Key, Item] = {}
@@ -33,7 +35,7 @@ class MemoryStore:
 
 
 class MemoryArchive:
-    """A log that forgets when the process ends."""
+    """An event log in memory."""
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
@@ -50,22 +52,21 @@ class MemoryArchive:
             if (since is None or row.arrived_at >= since) and (until is None or row.arrived_at < until)
         ]
 
-    def findings(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
+    def scan_facts(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
         """See `ports.Archive`."""
         for rows in self.rows(since=since, until=until):
-            found: list[Fact] = [finding for row in rows for finding in row_facts(row)]
-            yield FactScan(rows=len(rows), findings=found)
+            yield FactScan(rows=len(rows), facts=[fact for row in rows for fact in row_facts(row)])
 
 
 class MemoryQuarantine:
-    """A quarantine that forgets when the process ends."""
+    """A quarantine in memory."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, bytes], Quarantined] = {}
 
     @property
     def held(self) -> list[Quarantined]:
-        """What was put, in the order in which it first was."""
+        """The payloads, in the order in which each was first put."""
         return list(self._held.values())
 
     def put(self, quarantined: Quarantined) -> None:

@@ -1,7 +1,7 @@
-"""Where the verdict is given: what the known facts mean for sending.
+"""Apply a policy to a standing: the verdict says whether to send to an address.
 
-A policy is data: versioned, hashed, and applied by one function free of the clock. Readers compare `until` with
-their own clock. Pure.
+A policy is data, with a version and a hash. The verdict does not depend on the clock: readers compare `until` with
+their own. Pure.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,12 +24,12 @@ _LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
 
 
 class SoftRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Suppress for a while once several mails in a row bounced softly.
+    """Suppress for a limited time after several mails in a row bounced softly.
 
     Attributes:
-        mails: How many mails.
-        window_seconds: All of them were sent within this time.
-        expiry_seconds: How long after the newest such mail the suppression lasts.
+        mails: Number of mails.
+        window_seconds: The time within which all of them were sent.
+        expiry_seconds: The time that the suppression lasts after the newest of them.
     """
 
     mails: Annotated[int, msgspec.Meta(ge=1, le=MAILS_KEPT)]
@@ -38,14 +38,14 @@ class SoftRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What suppresses. See schemas/policy.json for the JSON form.
+    """The facts that suppress an address. See schemas/policy.json for the JSON form.
 
     Attributes:
-        version: Goes up with every change; a table never goes back to a lower one.
-        hard: Whether a hard bounce suppresses, for good.
-        complaint: Whether a complaint suppresses, for good.
-        uncertain_complaint: Whether it also does so when SES names several candidates.
-        soft: The rule for soft bounces; None: they never suppress.
+        version: Increased with every change; a table never returns to a lower one.
+        hard: True if a hard bounce suppresses permanently.
+        complaint: True if a complaint suppresses permanently.
+        uncertain_complaint: True if a complaint with several candidates suppresses all of them.
+        soft: The rule for soft bounces; None if they never suppress.
     """
 
     version: Positive = 1
@@ -59,7 +59,7 @@ DEFAULT_POLICY = Policy()
 
 
 class Reason(StrEnum):
-    """Why an address is suppressed, gravest first."""
+    """The reasons for which an address is suppressed, gravest first."""
 
     OPERATOR = "operator"
     COMPLAINT = "complaint"
@@ -71,12 +71,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether to send to an address.
 
     Attributes:
-        suppressed: True: do not send; False: nothing stands against it.
-        reason: The gravest reason; None when clear.
-        since: The oldest kept evidence of that reason that no release lifted; None when clear or unknown.
-        until: When it ends; None: for good. A reader whose clock is past it may send.
-        certain: False when all that is known is that this address was among several candidates.
-        evidence: Ids of the events that this rests on, oldest first.
+        suppressed: True if senders must not send.
+        reason: The gravest reason; None if clear.
+        since: Time of the oldest kept evidence of that reason that no release lifts; None if clear or unknown.
+        until: When the suppression ends; None if it is permanent. A reader whose clock is past it may send.
+        certain: False if the address is only one of several candidates for a complaint.
+        evidence: Ids of the events behind the verdict, oldest first.
     """
 
     suppressed: bool
@@ -87,7 +87,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     evidence: tuple[str, ...] = ()
 
     def holds_at(self, moment: datetime) -> bool:
-        """Tell whether the address is suppressed at a moment."""
+        """Return True if the address is suppressed at `moment`."""
         return self.suppressed and (self.until is None or moment < self.until)
 
 
@@ -95,14 +95,14 @@ CLEAR = Verdict(suppressed=False)
 
 
 def verdict(standing: Standing, policy: Policy, *, address: Address) -> Verdict:
-    """Return what `policy` makes of what is known about `address`."""
+    """Return the verdict of `policy` on the standing of `address`."""
     if is_simulator(address):
         return CLEAR
-    return next(_reasons(standing, policy), CLEAR)
+    return next(_verdicts(standing, policy), CLEAR)
 
 
 def parse_policy(document: bytes) -> Policy:
-    """Read a policy from JSON.
+    """Parse a policy from JSON.
 
     Raises:
         UsageError: It is not JSON, or not a policy.
@@ -118,10 +118,10 @@ def policy_hash(policy: Policy) -> str:
     return sha256(msgspec.json.encode(policy, order="sorted")).hexdigest()
 
 
-def _reasons(standing: Standing, policy: Policy) -> Iterator[Verdict]:
-    """Give a verdict for every reason that holds, gravest first."""
-    if decided := _unlifted_decisions(standing):
-        yield _suppressed(Reason.OPERATOR, decided)
+def _verdicts(standing: Standing, policy: Policy) -> Iterator[Verdict]:
+    """Yield a verdict for every reason that holds, gravest first."""
+    if decisions := _unlifted_decisions(standing):
+        yield _suppressed(Reason.OPERATOR, decisions)
     certain = _unlifted(standing.complaint, standing)
     uncertain = _unlifted(standing.uncertain_complaint, standing) if policy.uncertain_complaint else ()
     if policy.complaint and (certain or uncertain):
@@ -141,14 +141,14 @@ def _unlifted(evidence: Sequence[Evidence], standing: Standing) -> Sequence[Evid
 
 
 def _unlifted_decisions(standing: Standing) -> list[Evidence]:
-    """An operator's suppress and release at the same time: suppress wins."""
+    """Return the decisions to suppress that no later release lifts. At equal times, suppress wins."""
     return [
         e for e in standing.suppress if not any(e.at_ms < r.at_ms or e.event_id in r.lifts for r in standing.release)
     ]
 
 
 def _triggers(soft: Sequence[Evidence], rule: SoftRule) -> Iterator[Evidence]:
-    """Give the mails that, with those before them, make the number within the window."""
+    """Yield the mails that, together with those before them, reach the number of mails within the window."""
     for oldest, newest in zip(soft, soft[rule.mails - 1 :], strict=False):
         if newest.at_ms - oldest.at_ms <= 1_000 * rule.window_seconds:
             yield newest

@@ -1,7 +1,9 @@
-"""What the core asks of the world, as contracts.
+"""The ports of the core: protocols whose docstrings are contracts for every implementation.
 
-Each has an implementation in memory (`pipeline.memory`) and others in `pipeline.aws`; one contract suite per port runs
-against all of them.
+`pipeline.memory` implements each port in memory, `pipeline.aws` on AWS. One contract suite per port, under
+tests/contract, runs against all implementations.
+
+Every method raises errors of `errors.STOPS_BATCH`. A caller that gets one acknowledges nothing from that record on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,13 +19,13 @@ from pipeline.standing import NOTHING_KNOWN, Key, Standing
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the suppression table holds about one key.
+    """An item of the suppression table.
 
     Attributes:
-        standing: The facts: the truth.
-        verdict: What the policy made of them, for readers in any language.
-        facts_hash: `standing.facts_hash` of the facts, which is the item's version too; "" if there is no item yet.
-        policy_version: The policy that gave the verdict; 0 if there is no item yet.
+        standing: The facts, from which everything else derives.
+        verdict: The policy's verdict on them, for readers in any language.
+        facts_hash: `standing.facts_hash` of the facts, also the version of the item; "" if there is no item yet.
+        policy_version: The version of the policy behind the verdict; 0 if there is no item yet.
     """
 
     standing: Standing = NOTHING_KNOWN
@@ -36,87 +38,92 @@ NO_ITEM = Item()
 
 
 class SuppressionStore(Protocol):
-    """The suppression table, by (address, scope)."""
+    """The suppression table, by address and scope."""
 
     def load(self, keys: Iterable[Key]) -> Mapping[Key, Item]:
-        """Return the item of every key asked for, as it is now (strongly consistent), any number of keys.
+        """Return the item of every key, strongly consistent. The number of keys is not limited.
 
-        A key never written has `NO_ITEM`, so that callers need no special case.
+        A key without an item has `NO_ITEM`, so that callers need no special case.
 
         Raises:
-            StoreUnavailable: Throttled or unreachable; safe to try again.
+            StoreUnavailable: The table is throttled or unreachable; safe to try again.
+            AccessDenied, NotFound: The table may not be read, or does not exist.
         """
         ...
 
     def save(self, key: Key, item: Item, *, expected: str) -> None:
-        """Put the item, if the one stored still has `expected` as its facts hash and no higher policy version.
+        """Put the item if the stored one still has the facts hash `expected`, and no higher policy version.
 
         Raises:
-            Conflict: It has another facts hash, or a higher policy version. Nothing was written.
-            StoreUnavailable: Throttled or unreachable. Whether it was written is unknown; trying again is safe.
-            ItemRejected: The store will never take this item. Nothing was written.
+            Conflict: The stored item has another facts hash, or a higher policy version. Nothing was written.
+            ItemRejected: The store will never accept this item. Nothing was written.
+            StoreUnavailable: The table is throttled or unreachable. The item may have been written; safe to try again.
+            AccessDenied, NotFound: The table may not be written, or does not exist. Nothing was written.
         """
         ...
 
     def scan(self) -> Iterator[tuple[Key, Item]]:
-        """Give every item once, in any order; writers meanwhile may or may not be seen.
+        """Yield every item once, in any order. Concurrent writes may or may not be seen.
 
         Raises:
-            StoreUnavailable: Throttled or unreachable.
+            StoreUnavailable: The table is throttled or unreachable.
+            AccessDenied, NotFound: The table may not be read, or does not exist.
         """
         ...
 
 
 class FactScan(msgspec.Struct, frozen=True, kw_only=True):
-    """One lot of what `Archive.findings` found.
+    """A part of the result of `Archive.scan_facts`.
 
     Attributes:
-        rows: How many rows were passed, with facts or without.
-        findings: The facts in them.
+        rows: Number of rows that were read, with facts or without.
+        facts: The facts in them.
     """
 
     rows: int
-    findings: Sequence[Fact]
+    facts: Sequence[Fact]
 
 
 class Archive(Protocol):
-    """The log: one row per record, kept for ever, by time of arrival."""
+    """The event log: one row per record, kept for ever, by time of arrival."""
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Keep the rows. Once this returns they are durable. The same rows again may be kept again: folds do not mind.
+        """Store the rows durably. Rows that are appended again may be stored again, which folds tolerate.
 
         Raises:
-            ArchiveUnavailable: Throttled or unreachable. Some rows may have been kept; trying again is safe.
-            UsageError: What no second try mends: there is no such log, or no access to it.
+            ArchiveUnavailable: The log is throttled or unreachable. Some rows may have been stored; safe to try again.
+            AccessDenied, NotFound: The log may not be written, or does not exist.
         """
         ...
 
     def rows(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Sequence[Row]]:
-        """Give all rows that arrived from `since` up to, not including, `until`, in any order, in handy lots.
+        """Yield all rows that arrived from `since` up to, not including, `until`, in any order, many at a time.
 
         Raises:
-            ArchiveUnavailable: Throttled or unreachable.
+            ArchiveUnavailable: The log is throttled or unreachable.
+            AccessDenied, NotFound: The log may not be read, or does not exist.
         """
         ...
 
-    def findings(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
-        """Give the facts in those rows, without reading more of them than is needed.
+    def scan_facts(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
+        """Yield the facts in those rows, and read no more of the rows than that needs.
 
         Rows of another decoder version are decoded again from their raw text.
 
         Raises:
-            ArchiveUnavailable: Throttled or unreachable.
+            ArchiveUnavailable: The log is throttled or unreachable.
+            AccessDenied, NotFound: The log may not be read, or does not exist.
         """
         ...
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """A payload set aside until somebody has looked.
+    """A payload in quarantine.
 
     Attributes:
         payload: Its exact bytes.
-        reason: What is wrong with it; holds none of it.
-        position: Where it was: stream, shard and sequence number, or file and line.
+        reason: What is wrong with it; contains nothing of the payload.
+        position: Where it was read: stream, shard and sequence number, or file and line.
     """
 
     payload: bytes
@@ -125,12 +132,13 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantine(Protocol):
-    """Where payloads wait that nobody could read."""
+    """The store of payloads that cannot be processed."""
 
     def put(self, quarantined: Quarantined) -> None:
-        """Keep it. The same payload from the same position again replaces itself.
+        """Store it. The same payload from the same position replaces itself.
 
         Raises:
-            QuarantineUnavailable: Throttled or unreachable; trying again is safe.
+            QuarantineUnavailable: The quarantine is throttled or unreachable; safe to try again.
+            AccessDenied, NotFound: The quarantine may not be written, or does not exist.
         """
         ...

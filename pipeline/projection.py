@@ -1,15 +1,25 @@
-"""The projection as every consumer of a stream runs it: what nobody foresaw is found, set aside and passed.
+"""The projection: fold batches of stream records into the suppression table.
 
-`projection.project` knows outages, conflicts, poison and what the store refuses. Anything else that stops it is an
-error of ours in some record: halving the batch finds that record, which is quarantined with its bytes like any poison.
-Raising would hold up its shard for days and heal nothing. Pure but for its ports.
+Lambda, the Kinesis Client Library, ingest and replay all end in `merge`, so replay equals live by construction.
+`BatchProjector` raises no error of `errors.STOPS_BATCH`: its result contains the error and the first record that is
+not done. Pure except for the ports.
 
-The loop: payloads in, facts joined into the suppression table.
+A batch is acknowledged up to that record, `failed_at`. A record is done once its facts are in every table and its
+poison is in the quarantine. Example: of records 0 to 4, records 1 and 3 name an address that the table cannot store
+because of an outage:
 
-Lambda, the Kinesis Client Library and replay all end in `merge`, so replay equals live by construction.
-A batch is never acknowledged unless each of its records is stored or quarantined: `project` returns, or it raises
-`PartialBatchFailure` with the first record that is not done. Pure but for the ports that it is given.
+    record       0       1        2       3        4
+    facts        stored  pending  stored  pending  stored       failed_at = 1
+
+Record 0 is acknowledged. Records 1 to 4 are delivered again, although 2 and 4 are stored. That is harmless, because a
+join is idempotent: their items are found unchanged. Events, facts and quarantined payloads are counted for record 0
+only, so that every record is counted once however often a batch stops.
+
+An unexpected exception does not stop a batch. `BatchProjector` bisects the batch until it finds the record that raises
+it, and quarantines that record. To raise it would block the shard for days and correct nothing.
 """
+
+from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +34,6 @@ from pipeline.errors import (
     Conflict,
     ItemRejected,
     MailfoldError,
-    PartialBatchFailure,
     PolicyOutdated,
     StoreUnavailable,
     describe,
@@ -33,149 +42,199 @@ from pipeline.policy import Policy, verdict
 from pipeline.ports import Item, Quarantine, Quarantined, SuppressionStore
 from pipeline.standing import Key, Standing, facts_hash, join
 
-SAVE_ATTEMPTS = 5  # contention is two writers, live and replay; more than five in a row is an outage
+SAVE_ATTEMPTS = 5  # contention is two writers, live and replay; more than five conflicts in a row are an outage
 
 Changes = Mapping[Key, Standing]
 
 
 class SaveStatus(Enum):
-    """What became of one item, where nothing went wrong with it."""
+    """The result of saving one item, if no error was raised."""
 
     WRITTEN = auto()
     UNCHANGED = auto()
     CONFLICT = auto()
 
 
-Loaded = tuple[Key, Item]
-SaveOutcome = tuple[Key, SaveStatus | ItemRejected | MailfoldError]
-MapFunction = Callable[[Callable[[Loaded], SaveOutcome], Iterable[Loaded]], Iterable[SaveOutcome]]
-"""Applies a function to each of many, as `map` does one after the other, and a pool of threads several at once."""
+LoadedItem = tuple[Key, Item]
+SaveOutcome = tuple[Key, SaveStatus | MailfoldError]
+MapFunction = Callable[[Callable[[LoadedItem], SaveOutcome], Iterable[LoadedItem]], Iterable[SaveOutcome]]
+"""Applies a function to many items: `map`, or the `map` of a thread pool, which applies it to several at a time."""
+
+
+class BatchResult(msgspec.Struct, kw_only=True):
+    """The result of projecting a batch.
+
+    Attributes:
+        counts: Events, facts and quarantined payloads of the records before `failed_at`, and all items written.
+        internal_errors: Number of records quarantined for an unexpected exception, by `errors.describe`.
+        cause: The error that stopped the batch; None if all records are done.
+        failed_at: Index of the first record that is not done; None if all are.
+    """
+
+    counts: Counts = msgspec.field(default_factory=Counts)
+    internal_errors: Counter[str] = msgspec.field(default_factory=Counter)
+    cause: MailfoldError | None = None
+    failed_at: int | None = None
+
+    def append(self, part: BatchResult, *, start: int) -> None:
+        """Add the result of the next part of the batch, which begins at index `start`."""
+        self.counts += part.counts
+        self.internal_errors += part.internal_errors
+        self.cause = part.cause
+        self.failed_at = None if part.failed_at is None else start + part.failed_at
+
+
+class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
+    """Projects batches into the suppression tables.
+
+    Attributes:
+        store: The suppression table that senders query.
+        shadow_stores: Further tables that receive the same facts, such as one that is being rebuilt.
+        quarantine: Receives what cannot be processed.
+        policy: Decides the verdicts.
+        map_function: Saves the items: `map`, or a pool's, if the stores may be called from its threads.
+    """
+
+    store: SuppressionStore
+    shadow_stores: Sequence[SuppressionStore] = ()
+    quarantine: Quarantine
+    policy: Policy
+    map_function: MapFunction = map
+
+    def project(self, batch: Sequence[StreamRecord]) -> BatchResult:
+        """Project a batch up to the first error that stops it, in halves where an unexpected exception occurs."""
+        result = BatchResult()
+        parts = [(0, batch)]  # a stack: the next part is the last element
+        while parts and result.cause is None:
+            start, part = parts.pop()
+            try:
+                part_result = self._project_part(part)
+            except Exception as error:  # noqa: BLE001 - an unexpected exception must not block the shard
+                if len(part) > 1:
+                    middle = len(part) // 2
+                    parts += [(start + middle, part[middle:]), (start, part[:middle])]
+                    continue
+                part_result = self._quarantine_record(part[0], error)
+            result.append(part_result, start=start)
+        return result
+
+    def _project_part(self, part: Sequence[StreamRecord]) -> BatchResult:
+        """Read a part, merge its facts, and quarantine the records whose items a store rejects."""
+        reader = BatchReader(self.quarantine)
+        read_error = reader.read(part)
+        stores = (self.store, *self.shadow_stores)
+        merged = merge_into_stores(reader.changes(), stores=stores, policy=self.policy, map_function=self.map_function)
+        cause = merged.cause or read_error
+        end = min((index for index, _ in reader.records_of(merged.pending)), default=reader.end)
+        reasons = {index: merged.rejected[key] for index, key in reader.records_of(merged.rejected) if index < end}
+        for index, reason in reasons.items():
+            record = part[index]
+            try:
+                reader.put(index, record, payload=record.payload, reason=f"the store rejects its facts: {reason}")
+            except STOPS_BATCH as error:
+                cause, end = error, index
+                break
+        counts = reader.counts(end) + Counts(written=merged.written, unchanged=merged.unchanged)
+        return BatchResult(counts=counts, cause=cause, failed_at=end if cause else None)
+
+    def _quarantine_record(self, record: StreamRecord, error: Exception) -> BatchResult:
+        """Quarantine a record that raised an unexpected exception."""
+        reason = describe(error)
+        try:
+            self.quarantine.put(Quarantined(payload=record.payload, reason=reason, position=record.position))
+        except STOPS_BATCH as cause:
+            return BatchResult(cause=cause, failed_at=0)
+        return BatchResult(internal_errors=Counter({reason: 1}))
 
 
 class MergeResult(msgspec.Struct, kw_only=True):
-    """How far `merge` came, in one store or in several.
+    """The result of merging changes into one store or several.
 
     Attributes:
         written: Items put.
-        unchanged: Items that knew it all already.
-        rejected: Keys that the store will never take, with its reason.
-        pending: Keys that are not done, if an outage stopped it.
-        outage: What stopped it.
+        unchanged: Items that already contained the facts.
+        rejected: Keys whose item a store will never accept, with the reason.
+        pending: Keys that are not done; empty if no error stopped the merge.
+        cause: The error that stopped the merge.
     """
 
     written: int = 0
     unchanged: int = 0
     rejected: dict[Key, str] = msgspec.field(default_factory=dict)
-    pending: Sequence[Key] = ()
-    outage: MailfoldError | None = None
+    pending: frozenset[Key] = frozenset()
+    cause: MailfoldError | None = None
 
 
-def project(
-    batch: Sequence[StreamRecord],
-    *,
-    store: SuppressionStore,
-    shadow_stores: Sequence[SuppressionStore] = (),
-    quarantine: Quarantine,
-    policy: Policy,
-    each: MapFunction = map,
-) -> Counts:
-    """Fold a batch into the store, and set aside what cannot be read.
+def merge_into_stores(
+    changes: Changes, *, stores: Sequence[SuppressionStore], policy: Policy, map_function: MapFunction = map
+) -> MergeResult:
+    """Merge changes into each of several stores, one after the other.
 
-    Args:
-        batch: Payloads, each with its place in the stream.
-        store: The suppression table that senders ask.
-        shadow_stores: Further tables that get the same facts. A record is done once each of them has its facts.
-        quarantine: Where poison is set aside.
-        policy: What gives the verdicts.
-        each: How items are saved: `map`, or a pool's, if the stores can be called from its threads.
+    An error stops before the stores that follow, so then no key is done unless the failing store is the last.
+    """
+    total = MergeResult()
+    for number, store in enumerate(stores, 1):
+        merged = merge(changes, store=store, policy=policy, map_function=map_function)
+        total.written += merged.written
+        total.unchanged += merged.unchanged
+        total.rejected |= merged.rejected
+        if merged.cause:
+            total.cause = merged.cause
+            total.pending = merged.pending if number == len(stores) else frozenset(changes)
+            break
+    return total
+
+
+def merge_fully(changes: Changes, *, store: SuppressionStore, policy: Policy) -> MergeResult:
+    """Merge all changes into the store, or raise.
 
     Raises:
-        PartialBatchFailure: A store or the quarantine is away. All before `first` is done; doing it again is harmless.
+        StoreUnavailable: The table is throttled or unreachable. Or another error of `STOPS_BATCH`. What was merged
+            before it stays; merging again is harmless.
+        ItemRejected: The table rejects an item permanently.
     """
-    gathering = BatchReader(quarantine)
-    outage = gathering.read(batch)
-    tally, sources = gathering.tally, gathering.sources
-    merged = merge_into_stores(gathering.changes(), stores=(store, *shadow_stores), policy=policy, each=each)
-    tally.written, tally.unchanged = merged.written, merged.unchanged
-    end = min((sources[key][0] for key in merged.pending), default=gathering.end)
-    refused = {index: why for key, why in merged.rejected.items() for index in sources[key] if index < end}
-    for index in sorted(refused):
-        gathering.set_aside(index, batch[index], f"the store refuses its facts: {refused[index]}")
-    if cause := merged.outage or outage:
-        raise PartialBatchFailure(failed_at=end, cause=cause)
-    return tally
+    merged = merge(changes, store=store, policy=policy)
+    if merged.cause:
+        raise merged.cause
+    if merged.rejected:
+        raise ItemRejected(f"the table rejects {len(merged.rejected)} items: {next(iter(merged.rejected.values()))}")
+    return merged
 
 
-def merge(changes: Changes, *, store: SuppressionStore, policy: Policy, each: MapFunction = map) -> MergeResult:
-    """Join changes into the store: load, join, put what is new; on a conflict load and join again, a few times.
+def merge(changes: Changes, *, store: SuppressionStore, policy: Policy, map_function: MapFunction = map) -> MergeResult:
+    """Merge changes into the store: load, join, save what changed, and on a conflict load and join again.
 
-    Raises nothing that the store may raise: the answer says how far it came.
+    The result states an error of the store that stopped the merge; it is not raised.
     """
     merged = MergeResult()
     pending = dict(changes)
     try:
         for _ in range(SAVE_ATTEMPTS if pending else 0):
             items = store.load(tuple(pending)).items()
-            for key, outcome in each(partial(_save, changes=changes, store=store, policy=policy), items):
-                if _note(key, outcome, merged):
+            save = partial(_save, changes=changes, store=store, policy=policy)
+            for key, outcome in map_function(save, items):
+                if _record_outcome(key, outcome, merged):
                     del pending[key]
             if not pending:
                 return merged
         if pending:
-            merged.outage = StoreUnavailable(
-                f"{len(pending)} items changed under every one of {SAVE_ATTEMPTS} attempts"
-            )
+            merged.cause = StoreUnavailable(f"{len(pending)} items changed during each of {SAVE_ATTEMPTS} attempts")
     except STOPS_BATCH as error:
-        merged.outage = error
-    merged.pending = tuple(pending)
+        merged.cause = error
+    merged.pending = frozenset(pending)
     return merged
 
 
-def merge_into_stores(
-    changes: Changes, *, stores: Sequence[SuppressionStore], policy: Policy, each: MapFunction = map
-) -> MergeResult:
-    """Join changes into each of several stores, one after the other, as `merge` does into one.
-
-    An outage leaves the stores that come after it alone, so that not even the keys that are done elsewhere are done.
-    """
-    total = MergeResult()
-    for number, store in enumerate(stores, 1):
-        merged = merge(changes, store=store, policy=policy, each=each)
-        total.written += merged.written
-        total.unchanged += merged.unchanged
-        total.rejected |= merged.rejected
-        if merged.outage:
-            total.outage = merged.outage
-            total.pending = merged.pending if number == len(stores) else tuple(changes)
-            break
-    return total
-
-
-def merge_fully(changes: Changes, *, store: SuppressionStore, policy: Policy) -> MergeResult:
-    """Join changes into the store, all of them.
-
-    Raises:
-        Unavailable: The store is away. What was joined so far stays; doing it again is harmless.
-        ItemRejected: The store refuses an item for good.
-    """
-    merged = merge(changes, store=store, policy=policy)
-    if merged.outage:
-        raise merged.outage
-    if merged.rejected:
-        raise ItemRejected(f"the table refuses {len(merged.rejected)} items: {next(iter(merged.rejected.values()))}")
-    return merged
-
-
-def _save(loaded: Loaded, *, changes: Changes, store: SuppressionStore, policy: Policy) -> SaveOutcome:
-    """Bring one item up to date; return what became of it. May run in any thread."""
+def _save(loaded: LoadedItem, *, changes: Changes, store: SuppressionStore, policy: Policy) -> SaveOutcome:
+    """Join the changes of one item and save it if it changed. May run in any thread, so errors are returned."""
     key, item = loaded
-    known = join(item.standing, changes[key])
-    if known == item.standing and item.policy_version >= policy.version:
+    standing = join(item.standing, changes[key])
+    if standing == item.standing and item.policy_version >= policy.version:
         return key, SaveStatus.UNCHANGED
     if item.policy_version > policy.version:
         return key, PolicyOutdated(own_version=policy.version, table_version=item.policy_version)
     try:
-        store.save(key, to_item(key, known, policy), expected=item.facts_hash)
+        store.save(key, to_item(key, standing, policy), expected=item.facts_hash)
     except Conflict:
         return key, SaveStatus.CONFLICT
     except (ItemRejected, *STOPS_BATCH) as error:
@@ -183,11 +242,11 @@ def _save(loaded: Loaded, *, changes: Changes, store: SuppressionStore, policy: 
     return key, SaveStatus.WRITTEN
 
 
-def _note(key: Key, outcome: SaveStatus | ItemRejected | MailfoldError, merged: MergeResult) -> bool:
-    """Count an outcome; return whether the key is done.
+def _record_outcome(key: Key, outcome: SaveStatus | MailfoldError, merged: MergeResult) -> bool:
+    """Count an outcome; return True if the key is done.
 
     Raises:
-        Unavailable: That is the outcome.
+        MailfoldError: The outcome is an error of `STOPS_BATCH`.
     """
     match outcome:
         case SaveStatus.WRITTEN:
@@ -201,83 +260,11 @@ def _note(key: Key, outcome: SaveStatus | ItemRejected | MailfoldError, merged: 
     return outcome is not SaveStatus.CONFLICT
 
 
-def to_item(key: Key, known: Standing, policy: Policy) -> Item:
-    """Return the item that the table holds for a standing under a policy."""
+def to_item(key: Key, standing: Standing, policy: Policy) -> Item:
+    """Return the item of a standing under a policy."""
     return Item(
-        standing=known,
-        verdict=verdict(known, policy, address=key.address),
-        facts_hash=facts_hash(known),
+        standing=standing,
+        verdict=verdict(standing, policy, address=key.address),
+        facts_hash=facts_hash(standing),
         policy_version=policy.version,
     )
-
-
-class BatchResult(msgspec.Struct, kw_only=True):
-    """What became of a batch.
-
-    Attributes:
-        counts: Counts of all parts of the batch that are done.
-        internal_errors: Number of records quarantined for an unexpected exception, by `errors.describe`.
-        cause: What stopped the batch; None if nothing did.
-        failed_at: Index of the first record that is not done; None if all are.
-    """
-
-    counts: Counts = msgspec.field(default_factory=Counts)
-    internal_errors: Counter[str] = msgspec.field(default_factory=Counter)
-    cause: MailfoldError | None = None
-    failed_at: int | None = None
-
-
-class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
-    """The projection with what it works on.
-
-    Attributes:
-        store: The suppression table that senders ask.
-        shadow_stores: Further ones that get the same facts; see `projection.project`.
-        quarantine: Where poison is set aside.
-        policy: What gives the verdicts.
-        each: How items are saved; see `projection.project`.
-    """
-
-    store: SuppressionStore
-    shadow_stores: Sequence[SuppressionStore] = ()
-    quarantine: Quarantine
-    policy: Policy
-    each: MapFunction = map
-
-    def project(self, batch: Sequence[StreamRecord]) -> BatchResult:
-        """Project a batch up to the first outage, in ever smaller parts where an error of ours stops one."""
-        done = BatchResult()
-        parts = [(0, len(batch))]
-        while parts:
-            start, end = parts.pop()
-            try:
-                whole = self._project_part(batch[start:end], done)
-            except STOPS_BATCH as outage:
-                done.cause = outage
-                done.failed_at = start + (outage.failed_at if isinstance(outage, PartialBatchFailure) else 0)
-                break
-            if not whole:
-                middle = (start + end) // 2
-                parts += [(middle, end), (start, middle)]
-        return done
-
-    def _project_part(self, part: Sequence[StreamRecord], done: BatchResult) -> bool:
-        """Project a part, or set its only record aside; return whether it is done, or else to be halved."""
-        try:
-            done.counts += project(
-                part,
-                store=self.store,
-                shadow_stores=self.shadow_stores,
-                quarantine=self.quarantine,
-                policy=self.policy,
-                each=self.each,
-            )
-        except STOPS_BATCH:
-            raise
-        except Exception as error:  # noqa: BLE001 - poison of a kind that nobody foresaw must not block its shard
-            if len(part) > 1:
-                return False
-            why = describe(error)
-            self.quarantine.put(Quarantined(payload=part[0].payload, reason=why, position=part[0].position))
-            done.internal_errors[why] += 1
-        return True

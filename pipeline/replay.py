@@ -1,6 +1,7 @@
-"""The log through the projection again: to rebuild a table, to heal one, to prove one.
+"""Fold the facts of the event log into a table: to rebuild it, to repair it, or to prove it.
 
-Replay joins the same facts by the same `merge` as live traffic, so it may run beside it, be stopped, and be repeated.
+Replay joins the same facts by the same `merge` as live traffic. So it may run beside live traffic, be interrupted, and
+be repeated. Pure except for the ports.
 """
 
 from collections.abc import Callable
@@ -19,13 +20,13 @@ FACTS_HELD = 100_000  # in memory before they are merged: about 60 MB
 
 
 class ReplayResult(msgspec.Struct, kw_only=True):
-    """What a replay did.
+    """Counts of a replay.
 
     Attributes:
-        rows: Rows of the log that were passed.
+        rows: Rows of the log that were read.
         facts: Facts in them.
         written: Items put.
-        unchanged: Items that knew it all already.
+        unchanged: Items that already contained the facts.
     """
 
     rows: int = 0
@@ -48,36 +49,37 @@ def replay(
     Args:
         archive: The log.
         store: The table; an empty one for a rebuild.
-        policy: What gives the verdicts.
+        policy: Decides the verdicts.
         since: None: from the beginning.
         until: None: to the end.
-        progress: Called after every lot of rows.
+        progress: Called after every part of the log.
 
     Raises:
-        Unavailable: The log or the table is away. What was joined so far stays; start again.
-        ItemRejected: The table refuses an item for good.
+        Unavailable: The log or the table is throttled or unreachable. Or another error of `STOPS_BATCH`. What was
+            merged before it stays; start again.
+        ItemRejected: The table rejects an item permanently.
     """
-    done = ReplayResult()
-    held: list[Fact] = []
-    for scan in archive.findings(since=since, until=until):
-        held += scan.findings
-        done.rows += scan.rows
-        done.facts += len(scan.findings)
-        if len(held) >= FACTS_HELD:
-            _merge(held, done, store, policy)
-            held = []
-        progress(done)
-    _merge(held, done, store, policy)
-    progress(done)
-    return done
+    result = ReplayResult()
+    held_facts: list[Fact] = []
+    for scan in archive.scan_facts(since=since, until=until):
+        held_facts += scan.facts
+        result.rows += scan.rows
+        result.facts += len(scan.facts)
+        if len(held_facts) >= FACTS_HELD:
+            _merge(held_facts, result, store, policy)
+            held_facts = []
+        progress(result)
+    _merge(held_facts, result, store, policy)
+    progress(result)
+    return result
+
+
+def _merge(facts: list[Fact], result: ReplayResult, store: SuppressionStore, policy: Policy) -> None:
+    merged = merge_fully(group_by_key(facts), store=store, policy=policy)
+    result.written += merged.written
+    result.unchanged += merged.unchanged
 
 
 def store_digest(store: SuppressionStore) -> str:
     """Return the digest of all facts in a table; see `pipeline.digest`."""
     return digest((key, item.standing) for key, item in store.scan())
-
-
-def _merge(found: list[Fact], done: ReplayResult, store: SuppressionStore, policy: Policy) -> None:
-    merged = merge_fully(group_by_key(found), store=store, policy=policy)
-    done.written += merged.written
-    done.unchanged += merged.unchanged

@@ -1,15 +1,11 @@
-"""A record as a row of the log: flat columns, and the record itself in `raw`.
+"""A row of the event log: flat columns, and the record itself in `raw`.
 
-The columns and their types are those of schemas/log.json; a test proves it. Pure.
-
-The columns of the log that only some kinds of event fill.
-
-Pure. What they mean stands in schemas/log.json.
+The columns and their types are those of schemas/log.json, as a test proves. Pure.
 """
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -33,9 +29,11 @@ from pipeline.wire import (
     Subscription,
 )
 
+CONFIGURATION_SET_TAG = "ses:configuration-set"
+
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the remote server said about one recipient of a bounce or a delay, uncut."""
+    """The remote server's report about one recipient of a bounce or a delay, not truncated."""
 
     address: str | None
     action: str | None
@@ -43,8 +41,150 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     diagnostic: str | None
 
 
+if TYPE_CHECKING:
+
+    class FactColumn(Evidence, frozen=True, kw_only=True):
+        """A fact, flat: its address, scope and kind, then the fields of `standing.Evidence`."""
+
+        address: Address
+        scope: str
+        fact: str
+
+else:  # a subclass would put the fields of Evidence first, and schemas/log.json puts them last
+    FactColumn = msgspec.defstruct(
+        "FactColumn",
+        [
+            *(("address", Address), ("scope", str), ("fact", str)),
+            *((field.name, field.type, field.default) for field in msgspec.structs.fields(Evidence)),
+        ],
+        frozen=True,
+        kw_only=True,
+        gc=False,
+        module=__name__,
+    )
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One record in the log. Every attribute is a column of schemas/log.json, which describes it."""
+
+    event_id: str
+    event_type: str
+    ses_type: str
+    is_feedback: bool
+    occurred_at: datetime | None = None
+    sent_at: datetime | None = None
+    arrived_at: datetime
+    message_id: str | None = None
+    source: str | None = None
+    source_arn: str | None = None
+    sending_account_id: str | None = None
+    recipients: tuple[str, ...] = ()
+    recipient_domains: tuple[str, ...] = ()
+    subject: str | None = None
+    configuration_set: str | None = None
+    tags: Mapping[str, list[str]] | None = None
+    feedback_id: str | None = None
+    bounce_type: str | None = None
+    bounce_sub_type: str | None = None
+    complaint_feedback_type: str | None = None
+    complaint_sub_type: str | None = None
+    complaint_arrived_at: datetime | None = None
+    diagnoses: tuple[Diagnosis, ...] = ()
+    reporting_mta: str | None = None
+    remote_mta_ip: str | None = None
+    smtp_response: str | None = None
+    processing_time_ms: int | None = None
+    delay_type: str | None = None
+    expires_at: datetime | None = None
+    reject_reason: str | None = None
+    template_name: str | None = None
+    error_message: str | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
+    bot_likelihood: str | None = None
+    link: str | None = None
+    link_tags: Mapping[str, list[str]] | None = None
+    contact_list: str | None = None
+    subscription_source: str | None = None
+    unsubscribed_all: bool | None = None
+    decision: str | None = None
+    facts: tuple[FactColumn, ...] = ()
+    decoder_version: int
+    raw: str
+
+
+def to_row(event: Event, *, arrived_at: datetime) -> Row:
+    """Return an event as a row; `arrived_at` is when the log received it."""
+    mail = event.mail
+    is_feedback = event.kind in FEEDBACK
+    configuration_set = (mail.tags or {}).get(CONFIGURATION_SET_TAG)
+    return Row(
+        event_id=event.id,
+        event_type=event.kind.value,
+        ses_type=event.type,
+        is_feedback=is_feedback,
+        occurred_at=event.occurred_at,
+        sent_at=event.sent_at,
+        arrived_at=arrived_at,
+        message_id=event.message_id,
+        source=mail.source,
+        source_arn=mail.source_arn,
+        sending_account_id=mail.sending_account_id,
+        recipients=event.recipients,
+        recipient_domains=_domains(event.recipients),
+        subject=mail.common_headers.subject if mail.common_headers else None,
+        configuration_set=configuration_set[0] if configuration_set else None,
+        tags=mail.tags,
+        facts=tuple(map(_to_column, facts(event))) if is_feedback else (),
+        decoder_version=DECODER_VERSION,
+        raw=event.raw.decode(),
+        **detail_columns(event.details),
+    )
+
+
+def poison_row(poison: Poison, *, name: str, arrived_at: datetime) -> Row:
+    """Return poison as a row, so that it is not lost when the events in the same payload are stored."""
+    return Row(
+        event_id=name,
+        event_type=EventKind.UNKNOWN.value,
+        ses_type="",
+        is_feedback=False,
+        arrived_at=arrived_at,
+        error_message=poison.why,
+        decoder_version=DECODER_VERSION,
+        raw=poison.raw.decode(errors="replace"),
+    )
+
+
+def row_facts(row: Row) -> Iterator[Fact]:
+    """Yield the facts in a row; a row of another decoder version is decoded again from its raw text."""
+    if row.decoder_version == DECODER_VERSION:
+        yield from map(to_fact, row.facts)
+        return
+    for outcome in decode(row.raw.encode()):
+        if isinstance(outcome, Event):
+            yield from facts(outcome)
+
+
+def to_fact(column: FactColumn) -> Fact:
+    """Return the fact that a column was made from."""
+    evidence = Evidence(**{name: getattr(column, name) for name in Evidence.__struct_fields__})
+    return Fact(Key(column.address, column.scope), FactKind(column.fact), evidence)
+
+
+def _to_column(fact: Fact) -> FactColumn:
+    evidence = msgspec.structs.asdict(fact.evidence)
+    return FactColumn(address=fact.key.address, scope=fact.key.scope, fact=fact.kind.value, **evidence)
+
+
+def _domains(recipients: tuple[Address, ...]) -> tuple[str, ...]:
+    if len(recipients) == 1:
+        return (domain(recipients[0]),)
+    return tuple(dict.fromkeys(map(domain, recipients)))
+
+
 def detail_columns(details: Details | None) -> dict[str, Any]:  # noqa: C901 - one flat branch per kind
-    """Return the columns that a kind's own object fills, by name."""
+    """Return the columns that the details of an event fill, by name."""
     match details:  # the most frequent first
         case None:
             return {}
@@ -108,173 +248,13 @@ def detail_columns(details: Details | None) -> dict[str, Any]:  # noqa: C901 - o
             return {"decision": details.action}
 
 
-def _diagnoses(people: list[Recipient] | None) -> tuple[Diagnosis, ...]:
+def _diagnoses(recipients: list[Recipient] | None) -> tuple[Diagnosis, ...]:
     return tuple(
         Diagnosis(
-            address=canonical(person.email_address or ""),
-            action=person.action,
-            status=person.status,
-            diagnostic=person.diagnostic_code,
+            address=canonical(recipient.email_address or ""),
+            action=recipient.action,
+            status=recipient.status,
+            diagnostic=recipient.diagnostic_code,
         )
-        for person in people or ()
-    )
-
-
-CONFIGURATION_SET_TAG = "ses:configuration-set"
-
-
-class FactColumn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One fact about one address: `standing.Evidence`, flat."""
-
-    address: Address
-    scope: str
-    fact: str
-    at_ms: int
-    event_id: str
-    message_id: str
-    sub_type: str
-    status: str
-    diagnostic: str
-    spelling: str
-    lifts: tuple[str, ...]
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """One record in the log; every attribute is a column of schemas/log.json, which describes them."""
-
-    event_id: str
-    event_type: str
-    ses_type: str
-    is_feedback: bool
-    occurred_at: datetime | None = None
-    sent_at: datetime | None = None
-    arrived_at: datetime
-    message_id: str | None = None
-    source: str | None = None
-    source_arn: str | None = None
-    sending_account_id: str | None = None
-    recipients: tuple[str, ...] = ()
-    recipient_domains: tuple[str, ...] = ()
-    subject: str | None = None
-    configuration_set: str | None = None
-    tags: Mapping[str, list[str]] | None = None
-    feedback_id: str | None = None
-    bounce_type: str | None = None
-    bounce_sub_type: str | None = None
-    complaint_feedback_type: str | None = None
-    complaint_sub_type: str | None = None
-    complaint_arrived_at: datetime | None = None
-    diagnoses: tuple[Diagnosis, ...] = ()
-    reporting_mta: str | None = None
-    remote_mta_ip: str | None = None
-    smtp_response: str | None = None
-    processing_time_ms: int | None = None
-    delay_type: str | None = None
-    expires_at: datetime | None = None
-    reject_reason: str | None = None
-    template_name: str | None = None
-    error_message: str | None = None
-    ip_address: str | None = None
-    user_agent: str | None = None
-    bot_likelihood: str | None = None
-    link: str | None = None
-    link_tags: Mapping[str, list[str]] | None = None
-    contact_list: str | None = None
-    subscription_source: str | None = None
-    unsubscribed_all: bool | None = None
-    decision: str | None = None
-    facts: tuple[FactColumn, ...] = ()
-    decoder_version: int
-    raw: str
-
-
-def to_row(event: Event, *, arrived_at: datetime) -> Row:
-    """Return an event as a row; `arrived_at` is when the log got it."""
-    mail = event.mail
-    feedback = event.kind in FEEDBACK
-    configuration_set = (mail.tags or {}).get(CONFIGURATION_SET_TAG)
-    return Row(
-        event_id=event.id,
-        event_type=event.kind.value,
-        ses_type=event.type,
-        is_feedback=feedback,
-        occurred_at=event.occurred_at,
-        sent_at=event.sent_at,
-        arrived_at=arrived_at,
-        message_id=event.message_id,
-        source=mail.source,
-        source_arn=mail.source_arn,
-        sending_account_id=mail.sending_account_id,
-        recipients=event.recipients,
-        recipient_domains=_domains(event.recipients),
-        subject=mail.common_headers.subject if mail.common_headers else None,
-        configuration_set=configuration_set[0] if configuration_set else None,
-        tags=mail.tags,
-        facts=tuple(map(_fact_column, facts(event))) if feedback else (),
-        decoder_version=DECODER_VERSION,
-        raw=event.raw.decode(),
-        **detail_columns(event.details),
-    )
-
-
-def _domains(recipients: tuple[Address, ...]) -> tuple[str, ...]:
-    if len(recipients) == 1:
-        return (domain(recipients[0]),)
-    return tuple(dict.fromkeys(map(domain, recipients)))
-
-
-def poison_row(poison: Poison, *, name: str, arrived_at: datetime) -> Row:
-    """Return poison that came together with events as a row, so that it is not lost when they are kept."""
-    return Row(
-        event_id=name,
-        event_type=EventKind.UNKNOWN.value,
-        ses_type="",
-        is_feedback=False,
-        arrived_at=arrived_at,
-        error_message=poison.why,
-        decoder_version=DECODER_VERSION,
-        raw=poison.raw.decode(errors="replace"),
-    )
-
-
-def row_facts(row: Row) -> Iterator[Fact]:
-    """Give the facts in a row: as decoded then, or decoded again where the decoder has moved on since."""
-    if row.decoder_version == DECODER_VERSION:
-        for fact in row.facts:
-            yield to_fact(fact)
-    else:
-        for outcome in decode(row.raw.encode()):
-            if isinstance(outcome, Event):
-                yield from facts(outcome)
-
-
-def to_fact(fact: FactColumn) -> Fact:
-    """Return a fact's column as the fact it was made of."""
-    evidence = Evidence(
-        at_ms=fact.at_ms,
-        event_id=fact.event_id,
-        message_id=fact.message_id,
-        sub_type=fact.sub_type,
-        status=fact.status,
-        diagnostic=fact.diagnostic,
-        spelling=fact.spelling,
-        lifts=fact.lifts,
-    )
-    return Fact(Key(fact.address, fact.scope), FactKind(fact.fact), evidence)
-
-
-def _fact_column(found: Fact) -> FactColumn:
-    evidence = found.evidence
-    return FactColumn(
-        address=found.key.address,
-        scope=found.key.scope,
-        fact=found.fact.value,
-        at_ms=evidence.at_ms,
-        event_id=evidence.event_id,
-        message_id=evidence.message_id,
-        sub_type=evidence.sub_type,
-        status=evidence.status,
-        diagnostic=evidence.diagnostic,
-        spelling=evidence.spelling,
-        lifts=evidence.lifts,
+        for recipient in recipients or ()
     )

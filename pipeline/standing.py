@@ -1,20 +1,20 @@
-"""Where facts join: all that is known about one address in one scope.
+"""The facts that are known about one address in one scope, and how they join.
 
-A standing is facts, never a status. `join` is associative, commutative and idempotent, so neither the
-order nor the number of deliveries can matter, and a crash anywhere is mended by doing the work again. Nothing is
-counted, and nothing is ever taken away but by these bounds, which themselves join:
+A standing contains facts, never a status. `join` is associative, commutative and idempotent. So neither the order nor
+the number of deliveries matters, and after a crash the same work can be done again. Nothing is counted, and nothing is
+removed except by these bounds, which join too:
 
 | fact | kept |
 |---|---|
-| hard bounce; complaint; complaint by one of several candidates | each: the oldest, and the newest 8 |
+| hard bounce; complaint; complaint by one of several candidates | of each: the oldest, and the newest 8 |
 | soft bounce | the greatest of each mail, of the newest 64 mails |
-| echo of a list of SES's own; opt-out of a topic | the newest |
+| echo of one of SES's own lists; opt-out of a topic | the newest |
 | operator's suppress; operator's release | the newest of each |
 
-Pure. A join only adds: a decoder that misread is repaired by a rebuild into an empty table.
+Pure. A join only adds facts: to correct a decoder's error, rebuild into an empty table.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
@@ -24,19 +24,19 @@ import msgspec
 from pipeline.address import Address
 
 NEWEST_KEPT = 8  # enough to explain a verdict to a person; the oldest is kept beside them for `since`
-MAILS_KEPT = 64  # the most that a soft rule can ask for
+MAILS_KEPT = 64  # the largest number of mails that a soft rule may require
 EVERY_SCOPE = "*"
 
 
 class Key(NamedTuple):
-    """What a standing is about, and the table's key."""
+    """The address and scope that a standing is about; also the key of the table."""
 
     address: Address
     scope: str = EVERY_SCOPE
 
 
 class FactKind(StrEnum):
-    """What a piece of evidence is evidence of; each is a field of `Standing`."""
+    """The kinds of facts. Each is a field of `Standing`."""
 
     HARD = "hard"
     COMPLAINT = "complaint"
@@ -49,17 +49,19 @@ class FactKind(StrEnum):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False, omit_defaults=True):
-    """One event, as far as it says something about one recipient. Ordered by all its fields, in this order.
+    """What one event states about one recipient. Ordered by all its fields, in this order.
+
+    `row.FactColumn` and the conversions in `pipeline.row` derive from these fields.
 
     Attributes:
-        at_ms: When it counts from, in milliseconds since 1970; 0 if unknown, so that any release lifts it.
-        event_id: The event that says so.
-        message_id: The mail it is about; "" if unknown.
-        sub_type: SES's word for the sort of bounce or complaint.
+        at_ms: The time from which it counts, in milliseconds since 1970; 0 if unknown, so that any release lifts it.
+        event_id: The event.
+        message_id: The mail that the event is about; "" if unknown.
+        sub_type: SES's name for the type of bounce or complaint.
         status: The remote server's enhanced status code (RFC 3463); "" if none.
-        diagnostic: The remote server's words, cut.
+        diagnostic: The remote server's response, truncated.
         spelling: The address as received.
-        lifts: For a release: the events that its author had read.
+        lifts: Of a release: ids of the events that its author had read.
     """
 
     at_ms: int
@@ -73,7 +75,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False, 
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """All that is known about one address in one scope. Tuples are distinct and ascending."""
+    """All facts about one address in one scope. Each tuple is distinct and ascending."""
 
     hard: tuple[Evidence, ...] = ()
     complaint: tuple[Evidence, ...] = ()
@@ -87,57 +89,59 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_default
 
 NOTHING_KNOWN = Standing()
 
-Keep = Callable[[Iterable[Evidence]], tuple[Evidence, ...]]
-"""Returns what is kept of evidence of one sort."""
+Bound = Callable[[Iterable[Evidence]], tuple[Evidence, ...]]
+"""Returns the evidence to keep of one kind of fact."""
 
 
-def join(one: Standing, other: Standing) -> Standing:
-    """Return what is known once both are known."""
-    if one == NOTHING_KNOWN:
-        return other
-    if other in (one, NOTHING_KNOWN):
-        return one
-    return Standing(**{fact: _joined(keep, getattr(one, fact), getattr(other, fact)) for fact, keep in _KEEP.items()})
-
-
-def standing(facts: Iterable[tuple[FactKind, Evidence]]) -> Standing:
-    """Return the standing in which these facts join."""
-    gathered: dict[FactKind, list[Evidence]] = {}
-    for fact, evidence in facts:
-        gathered.setdefault(fact, []).append(evidence)
+def fold(facts: Iterable[tuple[FactKind, Evidence]]) -> Standing:
+    """Return the standing of these facts."""
+    by_kind: dict[FactKind, list[Evidence]] = {}
+    for kind, evidence in facts:
+        by_kind.setdefault(kind, []).append(evidence)
     return Standing(
-        **{fact: _KEEP[fact](evidence) if len(evidence) > 1 else (evidence[0],) for fact, evidence in gathered.items()}
+        **{kind: _BOUNDS[kind](evidence) if len(evidence) > 1 else (evidence[0],) for kind, evidence in by_kind.items()}
     )
 
 
-def kept_facts(known: Standing) -> Iterable[tuple[FactKind, Evidence]]:
-    """Give every fact of a standing with its evidence."""
-    for fact in FactKind:
-        for evidence in getattr(known, fact):
-            yield fact, evidence
+def join(left: Standing, right: Standing) -> Standing:
+    """Return the standing that contains the facts of both."""
+    if left == NOTHING_KNOWN:
+        return right
+    if right in (left, NOTHING_KNOWN):
+        return left
+    return Standing(
+        **{kind: _join(bound, getattr(left, kind), getattr(right, kind)) for kind, bound in _BOUNDS.items()}
+    )
 
 
-def facts_json(known: Standing) -> bytes:
-    """Return a standing as canonical JSON: equal standings give equal bytes."""
-    return msgspec.json.encode(known)
+def kept_facts(standing: Standing) -> Iterator[tuple[FactKind, Evidence]]:
+    """Yield every fact of a standing with its evidence."""
+    for kind in FactKind:
+        for evidence in getattr(standing, kind):
+            yield kind, evidence
 
 
-def facts_hash(known: Standing) -> str:
-    """Return the SHA-256 of a standing's canonical JSON in hex; "" for one that knows nothing."""
-    return "" if known == NOTHING_KNOWN else sha256(facts_json(known)).hexdigest()
+def facts_json(standing: Standing) -> bytes:
+    """Return a standing as canonical JSON: equal standings have equal bytes."""
+    return msgspec.json.encode(standing)
 
 
-def _joined(keep: Keep, one: tuple[Evidence, ...], other: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    return keep((*one, *other)) if one and other else one or other
+def facts_hash(standing: Standing) -> str:
+    """Return the SHA-256 of a standing's canonical JSON in hex; "" for a standing without facts."""
+    return "" if standing == NOTHING_KNOWN else sha256(facts_json(standing)).hexdigest()
+
+
+def _join(bound: Bound, left: tuple[Evidence, ...], right: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    return bound((*left, *right)) if left and right else left or right
 
 
 def _oldest_and_newest(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    ordered = sorted(set(evidence))
-    return tuple(ordered if len(ordered) <= NEWEST_KEPT + 1 else [ordered[0], *ordered[-NEWEST_KEPT:]])
+    ascending = sorted(set(evidence))
+    return tuple(ascending if len(ascending) <= NEWEST_KEPT + 1 else [ascending[0], *ascending[-NEWEST_KEPT:]])
 
 
 def _greatest_per_mail(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    # Ascending, so that the last of a mail is its greatest. An event without a message is a mail of its own.
+    # In ascending order, the last evidence of a mail is its greatest. An event without a message counts as one mail.
     greatest = {item.message_id or item.event_id: item for item in sorted(set(evidence))}
     return tuple(sorted(greatest.values())[-MAILS_KEPT:])
 
@@ -147,7 +151,7 @@ def _newest(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     return () if newest is None else (newest,)
 
 
-_KEEP: dict[FactKind, Keep] = {
+_BOUNDS: dict[FactKind, Bound] = {
     FactKind.HARD: _oldest_and_newest,
     FactKind.COMPLAINT: _oldest_and_newest,
     FactKind.UNCERTAIN_COMPLAINT: _oldest_and_newest,

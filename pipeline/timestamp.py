@@ -1,7 +1,7 @@
-"""Times as SES writes them, and as this project writes them.
+"""Parse the times that SES writes, and format the times that Mailfold writes.
 
-Pure: there is no "now" here. Precision is the millisecond, as in SES's own records and in Athena's engine
-version 3; what is finer is cut off, never rounded.
+Pure: nothing here reads the clock. Precision is the millisecond, as in SES's own records and in Athena engine
+version 3. Finer digits are cut off, never rounded.
 """
 
 import re
@@ -10,21 +10,20 @@ from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_USUAL_LENGTH = len("2016-10-14T05:02:16.645Z")
 
-# SES writes 2016-10-14T05:02:16.645Z; its own documentation and public fixtures also hold no fraction, microseconds
+# SES writes 2016-10-14T05:02:16.645Z. Its documentation and public fixtures also contain no fraction, microseconds
 # (with and without zone), an offset in place of Z, and "2018-10-08T14:05:45 +0000".
 _FORMS = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?",
     re.IGNORECASE | re.ASCII,
 )
 
-_USUAL_LENGTH = len("2016-10-14T05:02:16.645Z")
-
 
 def parse_time(text: str | None) -> datetime | None:
-    """Return the moment that `text` names, aware, in UTC, cut to milliseconds; None if it is not readable.
+    """Return the time in `text` as an aware UTC datetime, cut to milliseconds; None if it is unreadable.
 
-    A time without a zone is UTC: SES's always are.
+    A time without a zone is read as UTC, because SES's times always are.
     """
     if not text:
         return None
@@ -42,6 +41,12 @@ def parse_time(text: str | None) -> datetime | None:
         return None
 
 
+def format_time(moment: datetime) -> str:
+    """Return an aware datetime as YYYY-MM-DDTHH:MM:SS.mmmZ, in UTC."""
+    moment = moment.astimezone(UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(24, "0")
+
+
 def to_ms(moment: datetime) -> int:
     """Return milliseconds since 1970 UTC."""
     since = moment - EPOCH
@@ -49,11 +54,5 @@ def to_ms(moment: datetime) -> int:
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """Return the aware UTC moment that many milliseconds after 1970."""
+    """Return the aware UTC datetime of milliseconds since 1970."""
     return EPOCH + milliseconds * _MILLISECOND
-
-
-def format_time(moment: datetime) -> str:
-    """Write a moment as YYYY-MM-DDTHH:MM:SS.mmmZ."""
-    moment = moment.astimezone(UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(24, "0")

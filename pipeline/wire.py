@@ -1,14 +1,8 @@
-"""Parse a record whose JSON is sound but whose types are not what SES documents.
+"""The fields of SES's records that Mailfold reads, in SES's own shape, and the parsing of records that deviate from it.
 
-Fixtures, proxies and old SDKs write a string where an array belongs, a number where a string does, an object
-where a list does. The value is bent into the documented shape where its meaning is plain, and left out where it is not;
-then the one typed parser reads it. So there is no second decoder to keep in step.
-
-SES's records as they travel: the fields this project reads, in SES's own shape.
-
-Only what a column, an identity or a fact needs is named; all else is skipped while parsing and stays in `raw`.
-Every field is optional, since in the field every one of them has been seen missing.
-Names and their quirks: docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html and
+Only what a column, an identity or a fact needs is named; everything else is skipped and stays in `raw`. Every field is
+optional, because each of them has been seen missing.
+Field names: docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html and
 docs.aws.amazon.com/ses/latest/dg/notification-contents.html
 """
 
@@ -19,21 +13,21 @@ import msgspec
 from msgspec import inspect
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""A whole number that a bigint column can hold."""
+"""An integer that a bigint column can hold."""
 
 
 class Wire(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Part of a SES record; attributes are snake_case, JSON keys are SES's camelCase."""
+    """A part of a SES record. Attributes are snake_case; JSON keys are SES's camelCase."""
 
 
 class CommonHeaders(Wire, frozen=True):
-    """The headers SES picked out."""
+    """The headers that SES copies into the record."""
 
     subject: str | None = None
 
 
 class Mail(Wire, frozen=True):
-    """The message that the event is about; `timestamp` is when it was sent."""
+    """The message that the event is about. `timestamp` is when it was sent."""
 
     timestamp: str | None = None
     message_id: str | None = None
@@ -49,7 +43,7 @@ NO_MAIL = Mail()
 
 
 class Recipient(Wire, frozen=True):
-    """One recipient of a bounce, a complaint or a delay. All but the address come with a DSN only."""
+    """A recipient of a bounce, complaint or delay. A delivery status notification adds all but the address."""
 
     email_address: str | None = None
     action: str | None = None
@@ -58,7 +52,7 @@ class Recipient(Wire, frozen=True):
 
 
 class Bounce(Wire, frozen=True):
-    """The remote server said no, or SES gave up."""
+    """The remote server rejected the message, or SES stopped trying."""
 
     bounce_type: str | None = None
     bounce_sub_type: str | None = None
@@ -70,7 +64,7 @@ class Bounce(Wire, frozen=True):
 
 
 class Complaint(Wire, frozen=True):
-    """Somebody pressed "spam". Many providers hide who: then SES lists everyone it may have been."""
+    """A recipient reported spam. Where the provider hides which one, SES lists all candidates."""
 
     complained_recipients: list[Recipient] | None = None
     timestamp: str | None = None
@@ -82,7 +76,7 @@ class Complaint(Wire, frozen=True):
 
 
 class Delivery(Wire, frozen=True):
-    """The remote server took it."""
+    """The remote server accepted the message."""
 
     timestamp: str | None = None
     processing_time_millis: Int64 | None = None
@@ -93,13 +87,13 @@ class Delivery(Wire, frozen=True):
 
 
 class Reject(Wire, frozen=True):
-    """SES refused it (a virus); it has no time of its own."""
+    """SES rejected the message because of a virus. It has no timestamp."""
 
     reason: str | None = None
 
 
 class Open(Wire, frozen=True):
-    """The pixel was fetched. Nothing says by which recipient."""
+    """The tracking pixel was fetched. The record does not name the recipient who did."""
 
     timestamp: str | None = None
     ip_address: str | None = None
@@ -108,7 +102,7 @@ class Open(Wire, frozen=True):
 
 
 class Click(Wire, frozen=True):
-    """A tracked link was followed."""
+    """A tracked link was opened. The record does not name the recipient who did."""
 
     timestamp: str | None = None
     ip_address: str | None = None
@@ -119,14 +113,14 @@ class Click(Wire, frozen=True):
 
 
 class Failure(Wire, frozen=True):
-    """The template could not be rendered; it has no time of its own."""
+    """SES could not render the template. It has no timestamp."""
 
     template_name: str | None = None
     error_message: str | None = None
 
 
 class DeliveryDelay(Wire, frozen=True):
-    """SES is still trying."""
+    """SES could not deliver the message yet and still tries."""
 
     timestamp: str | None = None
     delay_type: str | None = None
@@ -136,13 +130,13 @@ class DeliveryDelay(Wire, frozen=True):
 
 
 class TopicPreferences(Wire, frozen=True):
-    """What a contact wants of a list."""
+    """The topics of a list that a contact subscribes to."""
 
     unsubscribe_all: bool | None = None
 
 
 class Subscription(Wire, frozen=True):
-    """A contact changed what they want, by SES's own list management."""
+    """A contact changed a subscription through SES's list management."""
 
     timestamp: str | None = None
     contact_list: str | None = None
@@ -151,7 +145,7 @@ class Subscription(Wire, frozen=True):
 
 
 class Decision(Wire, frozen=True):
-    """An operator's word: this project's own event, in the same log as SES's. See schemas/wire/README.md."""
+    """An operator's decision: Mailfold's own event, in the same log as SES's. See schemas/wire/README.md."""
 
     id: str | None = None
     action: str | None = None
@@ -162,11 +156,11 @@ class Decision(Wire, frozen=True):
 
 
 Details = Bounce | Complaint | Delivery | Reject | Open | Click | Failure | DeliveryDelay | Subscription | Decision
-"""What happened, by kind of event."""
+"""The record's object for its kind of event."""
 
 
 class Record(Wire, frozen=True):
-    """One record. `event_type` is event publishing's name for its type, `notification_type` the notifications'."""
+    """A record. Event publishing names its type `eventType`; feedback notifications name it `notificationType`."""
 
     event_type: str | None = None
     notification_type: str | None = None
@@ -188,41 +182,50 @@ _SHAPE = inspect.type_info(Record)
 
 
 def coerce(tree: object) -> Record:
-    """Return `tree` (parsed JSON) as a record; fields that make no sense are absent in it. Never raises."""
-    return msgspec.convert(_mend(tree, _SHAPE) or {}, Record)
+    """Return parsed JSON as a record. Never raises.
+
+    Fixtures, proxies and old SDKs write a string in place of an array, a number in place of a string, or an object in
+    place of a list. A value is converted where its meaning is plain, and left out where it is not. So one typed parser
+    reads every record.
+    """
+    return msgspec.convert(_coerce(tree, _SHAPE) or {}, Record)
 
 
-def _mend(value: Any, shape: inspect.Type) -> Any:
-    """Return `value` in the form that `shape` wants, or None."""
+def _coerce(value: Any, shape: inspect.Type) -> Any:
+    """Return `value` in the form of `shape`, or None."""
     match shape:
         case inspect.UnionType():  # every union here is "X or None"
-            return _mend(value, next(t for t in shape.types if not isinstance(t, inspect.NoneType)))
+            return _coerce(value, next(t for t in shape.types if not isinstance(t, inspect.NoneType)))
         case inspect.StructType():
-            return _mend_object(value, shape)
+            return _coerce_object(value, shape)
         case inspect.ListType():
-            if value is None:
-                return None
-            mended_items = [_mend(item, shape.item_type) for item in (value if isinstance(value, list) else [value])]
-            if isinstance(shape.item_type, inspect.StructType):  # somebody is meant, even if nobody can tell who
-                return [item or {} for item in mended_items]
-            return [item for item in mended_items if item is not None]
+            return _coerce_list(value, shape)
         case inspect.DictType() if isinstance(value, dict):
-            mended_values = {key: _mend(item, shape.value_type) for key, item in value.items()}
-            return {key: item for key, item in mended_values.items() if item is not None}
+            items = {key: _coerce(item, shape.value_type) for key, item in value.items()}
+            return {key: item for key, item in items.items() if item is not None}
         case _:
-            return _mend_scalar(value, shape)
+            return _coerce_scalar(value, shape)
 
 
-def _mend_object(value: Any, shape: inspect.StructType) -> Any:
-    known = {field.encode_name: field.type for field in shape.fields}
-    if isinstance(value, str) and "emailAddress" in known:  # a bare address in place of {"emailAddress": …}
+def _coerce_object(value: Any, shape: inspect.StructType) -> Any:
+    types = {field.encode_name: field.type for field in shape.fields}
+    if isinstance(value, str) and "emailAddress" in types:  # a bare address in place of {"emailAddress": …}
         return {"emailAddress": value}
     if not isinstance(value, dict):
         return None
-    return {name: _mend(value[name], shape_) for name, shape_ in known.items() if name in value}
+    return {name: _coerce(value[name], type_) for name, type_ in types.items() if name in value}
 
 
-def _mend_scalar(value: Any, shape: inspect.Type) -> Any:
+def _coerce_list(value: Any, shape: inspect.ListType) -> Any:
+    if value is None:
+        return None
+    items = [_coerce(item, shape.item_type) for item in (value if isinstance(value, list) else [value])]
+    if isinstance(shape.item_type, inspect.StructType):  # an unreadable recipient still counts as one
+        return [item or {} for item in items]
+    return [item for item in items if item is not None]
+
+
+def _coerce_scalar(value: Any, shape: inspect.Type) -> Any:
     match shape, value:
         case inspect.StrType(), str():
             return value

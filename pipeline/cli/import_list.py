@@ -75,13 +75,13 @@ def import_lines(counts: ImportCounts, *, dry_run: bool) -> Iterator[str]:
     for reason, count in counts.listed.most_common():
         yield f"  {reason:<18} {count:>10,}"
     texts = STATUS_TEXTS | ({ListStatus.MISSING: "would be taken in"} if dry_run else {})
-    yield ", ".join(f"{count:,} {texts[status]}" for status, count in counts.stands.items())
+    yield ", ".join(f"{count:,} {texts[status]}" for status, count in counts.statuses.items())
     if not dry_run:
         yield f"{counted(counts.written, 'item')} of the table written"
 
 
 def _progress_line(counts: ImportCounts) -> str:
-    return f"{_entries(counts)}, {counts.stands[ListStatus.MISSING]:,} to take in"
+    return f"{_entries(counts)}, {counts.statuses[ListStatus.MISSING]:,} to take in"
 
 
 def _entries(counts: ImportCounts) -> str:

@@ -92,7 +92,7 @@ def _ingest(ingestion: Ingestion, sources: Sequence[str], *, s3: ConnectS3) -> I
                     for payload in payloads(source, s3=s3):
                         yield StreamRecord(payload=payload.data, position=f"{encodable(source)}:{payload.line}")
                 except UNREADABLE as error:
-                    ingestion.done.rejects.append(RejectedRecord(position=encodable(source), why=str(error)))
+                    ingestion.counts.rejects.append(RejectedRecord(position=encodable(source), why=str(error)))
                 display.advance(task)
 
         def count(_: StreamRecord) -> None:

@@ -47,16 +47,14 @@ def lookup_command(
             else:
                 say(lookup_lines(result), to=console)
     if invalid_count:
-        raise UsageError(
-            "one is no e-mail address" if invalid_count == 1 else f"{invalid_count:,} are no e-mail addresses"
-        )
+        raise UsageError(f"invalid e-mail addresses: {invalid_count:,}")
 
 
 def lookup_json(result: LookupResult) -> dict[str, Any]:
     """Return a result as the JSON object that `mailfold lookup --json` prints."""
     verdict = result.verdict
     return {
-        "asked": result.asked,
+        "asked": result.requested,
         "address": result.address,
         "suppressed": result.suppressed,
         "reason": verdict and verdict.reason,
@@ -74,7 +72,7 @@ def lookup_lines(result: LookupResult) -> Iterator[str]:
     """Yield a result as lines for people."""
     verdict = result.verdict
     if result.address is None or verdict is None:
-        yield f"{result.asked}: no e-mail address"
+        yield f"{result.requested}: no e-mail address"
         return
     if not verdict.suppressed:
         yield f"{result.address}: clear"

@@ -33,7 +33,8 @@ from pipeline.local.gateway.athena import AthenaApi
 from pipeline.local.gateway.backend import Forwarder, Moto
 from pipeline.local.gateway.firehose import FirehoseApi
 from pipeline.local.gateway.server import Gateway, Server
-from pipeline.local.gateway.ses import Outbox, SesApi, SesBackend
+from pipeline.local.gateway.ses import Outbox, SesApi
+from pipeline.local.gateway.ses_backend import SesBackend
 from pipeline.local.gateway.suppression_list import SuppressionApi
 from pipeline.local.resources import LOG_PREFIX, Names, create_all
 from pipeline.local.ses.publisher import Publisher
@@ -174,7 +175,7 @@ class LocalCloud:
         firehose_api = FirehoseApi({self.names.delivery_stream: self.delivery_stream.put})
         suppression_api = SuppressionApi(self._publisher.account_list)
         apis = (suppression_api, ses_api, firehose_api, athena_api)
-        front = Gateway(backend, answers=[api.answer for api in apis])
+        front = Gateway(backend, handlers=[api.handle for api in apis])
         self.endpoint_url = resources.enter_context(Server(front)).url
 
     def _start_backend(self, resources: ExitStack) -> tuple[Moto | Forwarder, str]:

@@ -1,4 +1,4 @@
--- The recipient domains with the most bounces of the last 7 days, and what their servers said.
+-- Recipient domains with the most bounces of the last 7 days, with a diagnostic of their servers.
 SELECT
   element_at(split(f.address, '@'), -1) AS recipient_domain,
   f.fact,

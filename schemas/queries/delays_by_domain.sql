@@ -1,4 +1,4 @@
--- Recipient domains that put mail off in the last 7 days, and why.
+-- Recipient domains that delayed mail in the last 7 days, with the type of delay.
 SELECT recipient_domain, delay_type, count(DISTINCT event_id) AS delays, count(DISTINCT message_id) AS mails
 FROM events
 CROSS JOIN UNNEST(recipient_domains) AS d (recipient_domain)

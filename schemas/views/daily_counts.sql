@@ -1,6 +1,6 @@
--- How many events of each type arrived on each day.
+-- Events of each type by day of arrival.
 --
--- dt is the day of arrival, so a condition on it keeps Athena from reading other days.
+-- dt is the day of arrival, so with a condition on it Athena reads no other days.
 --
 -- Example: SELECT * FROM daily_counts WHERE dt >= '2026-11-01' ORDER BY dt, events DESC
 CREATE OR REPLACE VIEW daily_counts AS

@@ -1,8 +1,8 @@
 -- Bounce and complaint rates by day of arrival and configuration set, in percent of the mails sent that day.
 --
--- Only hard bounces count, as in AWS's reputation metrics; SES reviews an account from 5 percent of bounces and
--- 0.1 percent of complaints on. docs.aws.amazon.com/ses/latest/dg/reputationdashboardmessages.html
--- A bounce or a complaint counts on the day it came, not on the day its mail was sent.
+-- Only hard bounces count, as in AWS's reputation metrics. SES reviews an account at 5 percent of bounces or
+-- 0.1 percent of complaints. docs.aws.amazon.com/ses/latest/dg/reputationdashboardmessages.html
+-- A bounce or complaint counts on the day of its arrival, not on the day its mail was sent.
 --
 -- Example: SELECT * FROM daily_rates WHERE dt >= '2026-11-01' ORDER BY dt
 CREATE OR REPLACE VIEW daily_rates AS

@@ -1,6 +1,6 @@
--- How long deliveries took, by day of arrival and recipient domain: from SES's accepting a mail to the remote server's.
+-- Delivery times by day of arrival and recipient domain: from SES's acceptance of a mail to the remote server's.
 --
--- The percentiles are Athena's approximation.
+-- The percentiles are approximations by Athena.
 --
 -- Example: SELECT * FROM delivery_times WHERE dt >= '2026-11-01' ORDER BY p99_seconds DESC LIMIT 20
 CREATE OR REPLACE VIEW delivery_times AS

@@ -1,6 +1,6 @@
--- What became of the mails to each recipient domain, by day of arrival: which mailbox provider makes trouble.
+-- Sends, deliveries, bounces and complaints of each recipient domain, by day of arrival, to compare mailbox providers.
 --
--- A recipient of a mail counts once for each thing that became of it.
+-- A recipient of a mail counts once in each column.
 --
 -- Example: SELECT recipient_domain, sum(hard_bounces) AS hard_bounces FROM domain_counts GROUP BY 1 ORDER BY 2 DESC
 CREATE OR REPLACE VIEW domain_counts AS

@@ -1,4 +1,4 @@
--- How often each link was clicked, by day of arrival, by people and by machines that check links.
+-- Clicks of each link by day of arrival, by people and by machines that check links.
 --
 -- Example: SELECT link, sum(human_clicks) AS clicks FROM link_clicks GROUP BY 1 ORDER BY 2 DESC LIMIT 20
 CREATE OR REPLACE VIEW link_clicks AS

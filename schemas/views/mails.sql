@@ -1,6 +1,7 @@
--- One row for each mail: what it was, and all that became of it.
+-- One row for each mail, with its sender and subject and with everything that happened to it.
 --
--- Its times are the first of each kind. It reads the whole log: for some days only, copy it and add a condition on dt.
+-- Each time is the first of its kind. The view reads the whole log; for some days only, copy it and add a condition on
+-- dt.
 --
 -- Example: SELECT * FROM mails WHERE bounces > 0 ORDER BY sent_at DESC LIMIT 20
 CREATE OR REPLACE VIEW mails AS

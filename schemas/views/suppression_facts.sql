@@ -1,8 +1,8 @@
--- One row for each fact about an address: what decides whether it is suppressed.
+-- One row for each fact about an address. The facts decide whether it is suppressed.
 --
--- Facts are as the decoder found them; a record that the log holds more than once gives its facts once.
--- fact: hard, complaint, uncertain_complaint, soft, echo, opt_out, suppress or release. fact_at: what it counts from,
--- 1970 where unknown. It reads the whole log, of which facts are a small part.
+-- Facts are as decoded. A record that the log contains more than once adds its facts once.
+-- fact: hard, complaint, uncertain_complaint, soft, echo, opt_out, suppress or release. fact_at: time from which it
+-- counts, 1970 if unknown. The view reads the whole log, of which facts are a small part.
 --
 -- Example: SELECT * FROM suppression_facts WHERE address = 'ann@example.com' ORDER BY fact_at
 CREATE OR REPLACE VIEW suppression_facts AS

@@ -1,6 +1,6 @@
--- How many events of each type came for each value of each message tag, by day of arrival: campaigns compared.
+-- Events of each type for each value of each message tag, by day of arrival, to compare campaigns.
 --
--- SES's own tags, whose names begin with ses:, are left out.
+-- SES's own tags, whose names begin with ses:, are omitted.
 --
 -- Example: SELECT value, event_type, sum(events) AS events FROM tag_counts WHERE tag = 'campaign' GROUP BY 1, 2
 CREATE OR REPLACE VIEW tag_counts AS

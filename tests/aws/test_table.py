@@ -12,7 +12,7 @@ from pipeline.aws.dynamodb import BACKUP_ATTEMPTS, DynamoSuppressionStore, ensur
 from pipeline.errors import ItemRejected, StoreUnavailable, UsageError
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import to_item
-from pipeline.standing import Evidence, FactKind, Key, Standing, standing
+from pipeline.standing import Evidence, FactKind, Key, Standing, fold
 from tests.support.builders import a_bounce
 from tests.support.items import KEY, an_item
 
@@ -68,7 +68,7 @@ def test_a_table_that_cannot_be_made_is_an_outage(operation: str) -> None:
 def test_an_item_that_no_table_takes_is_rejected(key: Key) -> None:
     """The one that is too large is an operator's release that lifts more than anybody can read."""
     lifts = tuple(f"{number:032x}" for number in range(13_000 if key == KEY else 1))
-    too_large: Standing = standing([(FactKind.RELEASE, Evidence(at_ms=1, event_id="0" * 32, lifts=lifts))])
+    too_large: Standing = fold([(FactKind.RELEASE, Evidence(at_ms=1, event_id="0" * 32, lifts=lifts))])
     with mock_aws():
         dynamodb = create_client("dynamodb", region="us-east-1")
         dynamodb.create_table(**table_definition(TABLE))

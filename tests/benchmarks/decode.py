@@ -40,11 +40,11 @@ def _ours(batches: list[list[StreamRecord]]) -> Callable[[], int]:
 
 
 def _fold(batch: list[StreamRecord]) -> int:
-    """Do what `projection.project` does up to the store."""
+    """Do what `projection.BatchProjector` does up to the store."""
     gathering = BatchReader(MemoryQuarantine())
     assert gathering.read(batch) is None
     gathering.changes()
-    return gathering.tally.facts
+    return gathering.counts(len(batch)).facts
 
 
 def _peer(payloads: list[bytes]) -> Callable[[], int]:

@@ -66,8 +66,8 @@ def _counted(work: Callable[[], object]) -> int:
 def _fold(archive: S3Archive) -> dict[Key, Standing]:
     """Do what `pipeline.replay` does before it turns to the table."""
     held: dict[Key, Standing] = {}
-    for scan in archive.findings():
-        for key, change in group_by_key(scan.findings).items():
+    for scan in archive.scan_facts():
+        for key, change in group_by_key(scan.facts).items():
             held[key] = join(held[key], change) if key in held else change
     return held
 

@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from pipeline.cli.target import POLICY_PARAMETER
 from tests.support import cloudformation
 from tests.support.cloud_process import CloudProcess
 from tests.support.command import ROOT, good, refused, run, told
@@ -40,17 +41,18 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def addresses_of(file: str) -> list[str]:
     recipients = json.loads(Path(file).read_text())["bounce"]["bouncedRecipients"]
-    return sorted(one["emailAddress"] for one in recipients)
+    return sorted(recipient["emailAddress"] for recipient in recipients)
 
 
 def test_every_output_that_the_code_reads_is_in_the_template() -> None:
-    """Every stack output that the code reads by name is an output of the template."""
+    """Every output and parameter that the code reads by name is in the template."""
     read = set[str]()
     for file in (ROOT / "pipeline").rglob("*.py"):
         read |= {*re.findall(r"\boutputs?(?:\.get)?\(\s*\"(\w+)\"", file.read_text(encoding="utf-8"))}
     assert {"TablesParameter", "LogBucket", "SesRoleArn"} <= read
     assert read <= cloudformation.template()["Outputs"].keys()
     assert OUTPUTS.keys() <= cloudformation.template()["Outputs"].keys()
+    assert POLICY_PARAMETER in cloudformation.template()["Parameters"]
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -135,12 +137,12 @@ def test_an_ingested_bounce_is_in_log_and_table(stack: None) -> None:
 
 def test_a_lookup_makes_three_reading_calls(stack: None) -> None:
     """A lookup describes the stack, reads the parameter and the items, and calls nothing else."""
-    seen: list[str] = []
+    operations: list[str] = []
     boto3.setup_default_session()
     events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]  # set up above
-    events.register("before-call.*", lambda model, **_: seen.append(model.name))
+    events.register("before-call.*", lambda model, **_: operations.append(model.name))
     good("lookup", "ann@example.com", *STACK)
-    assert seen == ["DescribeStacks", "GetParameter", "BatchGetItem"]
+    assert operations == ["DescribeStacks", "GetParameter", "BatchGetItem"]
 
 
 def test_the_parameter_names_the_live_table(stack: None) -> None:
@@ -174,12 +176,12 @@ def test_a_new_table_has_the_templates_protections(stack: None) -> None:
     table = dynamodb.describe_table(TableName=name)["Table"]
     backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     recovery = backups["PointInTimeRecoveryDescription"]
-    wanted = properties["PointInTimeRecoverySpecification"]
+    specification = properties["PointInTimeRecoverySpecification"]
     assert table["DeletionProtectionEnabled"] is properties["DeletionProtectionEnabled"] is True
     assert table["BillingModeSummary"]["BillingMode"] == properties["BillingMode"]
     assert table["SSEDescription"]["Status"] == "ENABLED"
     assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
-    assert recovery["RecoveryPeriodInDays"] == wanted["RecoveryPeriodInDays"]
+    assert recovery["RecoveryPeriodInDays"] == specification["RecoveryPeriodInDays"]
 
 
 @pytest.mark.parametrize(
@@ -203,12 +205,12 @@ def test_the_stacks_policy_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_query_uses_the_stacks_database_and_workgroup(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A query names the stack's database and workgroup, and leaves the result's place to the workgroup."""
-    asked: list[dict[str, Any]] = []
+    requests: list[dict[str, Any]] = []
     boto3.setup_default_session()
     events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]  # set up above
-    events.register("provide-client-params.athena.StartQueryExecution", lambda params, **_: asked.append(params))
+    events.register("provide-client-params.athena.StartQueryExecution", lambda params, **_: requests.append(params))
     good("query", "SELECT 1", *STACK)
-    [query] = asked
+    [query] = requests
     assert query.pop("ClientRequestToken")
     assert query == {
         "QueryString": "SELECT 1",

@@ -1,4 +1,4 @@
-"""Every backend that a contract is run against."""
+"""The implementations of each port that the contract suites run against."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from tests.support.items import MakeStore
 
 @pytest.fixture(params=["memory", "dynamodb"])
 def make_store(request: pytest.FixtureRequest) -> Iterator[MakeStore]:
-    """Make empty tables."""
+    """Return a function that creates an empty table."""
     if request.param == "memory":
         yield MemoryStore
         return

@@ -1,4 +1,4 @@
-"""What every archive promises, in memory and in S3."""
+"""The contract of `ports.Archive`, for the logs in memory and in S3."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
@@ -24,8 +24,8 @@ BUCKET = "mailfold-log"
 HOUR = timedelta(hours=1)
 TICK = timedelta(milliseconds=1)
 
-# Each example makes an archive of its own, so that the fixture may serve them all. Against S3 a failure would take
-# minutes to shrink; test_parquet.py shrinks most of what can go wrong here.
+# Each example creates its own archive, so that one fixture may serve them all. Against S3 a failure would take minutes
+# to shrink; test_parquet.py shrinks most of the possible failures.
 LAWS = settings(
     max_examples=25,
     deadline=None,
@@ -33,12 +33,12 @@ LAWS = settings(
     phases=set(Phase) - {Phase.shrink, Phase.explain},
 )
 
-Make = Callable[[], Archive]
+MakeArchive = Callable[[], Archive]
 
 
 @pytest.fixture(params=["memory", "s3"])
-def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    """Give what makes an empty archive."""
+def make(request: pytest.FixtureRequest) -> Iterator[MakeArchive]:
+    """Return a function that creates an empty archive."""
     if request.param == "memory":
         yield MemoryArchive
         return
@@ -49,70 +49,75 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
         yield lambda: S3Archive(s3, bucket=BUCKET, prefix=f"{next(number)}/events/")
 
 
-def kept(make: Make, rows: Sequence[Row]) -> Archive:
+def an_archive(make: MakeArchive, rows: Sequence[Row]) -> Archive:
     archive = make()
     archive.append(rows)
     return archive
 
 
 def rows_in(archive: Archive, *, since: datetime | None = None, until: datetime | None = None) -> list[Row]:
-    return sorted((row for lot in archive.rows(since=since, until=until) for row in lot), key=repr)
+    return sorted((row for rows in archive.rows(since=since, until=until) for row in rows), key=repr)
 
 
-def found_in(archive: Archive, *, since: datetime | None = None, until: datetime | None = None) -> list[Fact]:
-    scans = archive.findings(since=since, until=until)
-    return sorted((finding for scan in scans for finding in scan.findings), key=repr)
+def facts_in(archive: Archive, *, since: datetime | None = None, until: datetime | None = None) -> list[Fact]:
+    scans = archive.scan_facts(since=since, until=until)
+    return sorted((fact for scan in scans for fact in scan.facts), key=repr)
 
 
-def rows_passed(archive: Archive, *, since: datetime | None = None, until: datetime | None = None) -> int:
-    return sum(scan.rows for scan in archive.findings(since=since, until=until))
+def rows_scanned(archive: Archive, *, since: datetime | None = None, until: datetime | None = None) -> int:
+    return sum(scan.rows for scan in archive.scan_facts(since=since, until=until))
 
 
 def facts_of(rows: Sequence[Row]) -> list[Fact]:
-    return sorted((finding for row in rows for finding in row_facts(row)), key=repr)
+    return sorted((fact for row in rows for fact in row_facts(row)), key=repr)
 
 
-def test_an_empty_archive_gives_nothing(make: Make) -> None:
-    archive = kept(make, [])
+def test_an_empty_archive_has_no_rows_and_no_facts(make: MakeArchive) -> None:
+    """Appending no rows changes nothing."""
+    archive = an_archive(make, [])
 
-    assert (rows_in(archive), found_in(archive), rows_passed(archive)) == ([], [], 0)
-
-
-@given(rows=any_rows)
-@LAWS
-def test_rows_come_back_with_every_column(make: Make, rows: list[Row]) -> None:
-    assert rows_in(kept(make, rows)) == sorted(rows, key=repr)
+    assert (rows_in(archive), facts_in(archive), rows_scanned(archive)) == ([], [], 0)
 
 
 @given(rows=any_rows)
 @LAWS
-def test_the_facts_are_those_in_the_rows(make: Make, rows: list[Row]) -> None:
-    archive = kept(make, rows)
-
-    assert found_in(archive) == facts_of(rows)
-    assert rows_passed(archive) == len(rows)
+def test_rows_are_read_back_with_every_column(make: MakeArchive, rows: list[Row]) -> None:
+    """Every value that a column can hold survives."""
+    assert rows_in(an_archive(make, rows)) == sorted(rows, key=repr)
 
 
-def test_facts_are_found_among_events_of_every_kind(make: Make) -> None:
+@given(rows=any_rows)
+@LAWS
+def test_scanned_facts_are_those_of_the_rows(make: MakeArchive, rows: list[Row]) -> None:
+    """Every row is counted, with facts or without."""
+    archive = an_archive(make, rows)
+
+    assert facts_in(archive) == facts_of(rows)
+    assert rows_scanned(archive) == len(rows)
+
+
+def test_facts_are_scanned_among_events_of_every_kind(make: MakeArchive) -> None:
+    """Rows without facts beside them do not matter."""
     complaint = a_complaint(recipients=[ADA, BOB])
     release = a_decision(action="release", read=["1" * 32, "2" * 32])
     rows = rows_of(*one_of_each().values(), complaint, release)
 
-    archive = kept(make, rows)
+    archive = an_archive(make, rows)
 
-    assert [finding.fact for finding in facts_of(rows)] != []
-    assert found_in(archive) == facts_of(rows)
+    assert facts_of(rows) != []
+    assert facts_in(archive) == facts_of(rows)
 
 
 @pytest.mark.parametrize("is_feedback", [True, False])
-def test_a_row_of_another_decoder_is_decoded_again_whatever_it_was_taken_for(make: Make, is_feedback: bool) -> None:
+def test_a_row_of_another_decoder_is_decoded_again(make: MakeArchive, is_feedback: bool) -> None:
+    """The facts come from `raw`, whether the row was stored as feedback or not."""
     old = a_row(a_bounce(), decoder_version=DECODER_VERSION - 1, is_feedback=is_feedback, facts=(), event_id="old")
     rows = [old, a_row(a_bounce(feedback_id="other")), a_row(a_send())]
 
-    archive = kept(make, rows)
+    archive = an_archive(make, rows)
 
-    assert found_in(archive) == facts_of([a_row(a_bounce()), rows[1]])
-    assert rows_passed(archive) == 3
+    assert facts_in(archive) == facts_of([a_row(a_bounce()), rows[1]])
+    assert rows_scanned(archive) == 3
 
 
 @given(
@@ -120,29 +125,31 @@ def test_a_row_of_another_decoder_is_decoded_again_whatever_it_was_taken_for(mak
     bounds=st.tuples(*[st.none() | st.integers(-30_000_000, 30_000_000)] * 2),
 )
 @LAWS
-def test_rows_are_those_that_arrived_from_since_up_to_but_not_until(
-    make: Make, hours: list[int], bounds: tuple[int | None, int | None]
+def test_rows_and_facts_are_bounded_by_arrival(
+    make: MakeArchive, hours: list[int], bounds: tuple[int | None, int | None]
 ) -> None:
+    """`since` is inclusive, and `until` is exclusive."""
     rows = [a_row(arrived_at=ARRIVED_AT + ms * TICK, event_id=str(n)) for n, ms in enumerate(hours)]
     since, until = (None if bound is None else ARRIVED_AT + bound * TICK for bound in bounds)
     expected = [
         row for row in rows if (since is None or row.arrived_at >= since) and (until is None or row.arrived_at < until)
     ]
 
-    archive = kept(make, rows)
+    archive = an_archive(make, rows)
 
     assert rows_in(archive, since=since, until=until) == sorted(expected, key=repr)
-    assert found_in(archive, since=since, until=until) == facts_of(expected)
-    assert rows_passed(archive, since=since, until=until) == len(expected)
+    assert facts_in(archive, since=since, until=until) == facts_of(expected)
+    assert rows_scanned(archive, since=since, until=until) == len(expected)
 
 
 @pytest.mark.parametrize(
     "hour", [ARRIVED_AT.replace(minute=0, second=0), ARRIVED_AT.replace(hour=0, minute=0, second=0)]
 )
-def test_a_bound_on_the_hour_is_exact(make: Make, hour: datetime) -> None:
+def test_a_bound_on_the_hour_is_exact(make: MakeArchive, hour: datetime) -> None:
+    """The partitions by hour do not change which rows are read."""
     before, at = a_row(arrived_at=hour - TICK), a_row(arrived_at=hour)
 
-    archive = kept(make, [before, at])
+    archive = an_archive(make, [before, at])
 
     assert rows_in(archive, since=hour) == [at]
     assert rows_in(archive, until=hour) == [before]
@@ -150,27 +157,30 @@ def test_a_bound_on_the_hour_is_exact(make: Make, hour: datetime) -> None:
     assert rows_in(archive, since=hour, until=hour) == []
 
 
-def test_a_bound_may_be_in_any_time_zone(make: Make) -> None:
-    archive = kept(make, [a_row(arrived_at=ARRIVED_AT - TICK), a_row(arrived_at=ARRIVED_AT)])
+def test_a_bound_may_be_in_any_time_zone(make: MakeArchive) -> None:
+    """Bounds are compared as moments."""
+    archive = an_archive(make, [a_row(arrived_at=ARRIVED_AT - TICK), a_row(arrived_at=ARRIVED_AT)])
     bound = ARRIVED_AT.astimezone(timezone(5.5 * HOUR))
 
     assert [row.arrived_at for row in rows_in(archive, since=bound)] == [ARRIVED_AT]
     assert [row.arrived_at for row in rows_in(archive, until=bound)] == [ARRIVED_AT - TICK]
 
 
-def test_appending_again_loses_nothing_and_changes_no_fact(make: Make) -> None:
+def test_appending_again_changes_no_fact(make: MakeArchive) -> None:
+    """Rows may be stored twice, and none is lost."""
     rows = rows_of(*one_of_each().values())
-    archive = kept(make, rows)
+    archive = an_archive(make, rows)
 
     archive.append(rows)
     archive.append(rows[:3])
 
     assert set(map(repr, rows_in(archive))) == set(map(repr, rows))
-    assert set(found_in(archive)) == set(facts_of(rows))
+    assert set(facts_in(archive)) == set(facts_of(rows))
 
 
-def test_differing_copies_of_one_event_are_both_kept(make: Make) -> None:
-    copies = [a_row(), msgspec.structs.replace(a_row(), reporting_mta="another carrier's")]
+def test_copies_of_one_event_are_both_stored(make: MakeArchive) -> None:
+    """The log does not deduplicate by event."""
+    copies = [a_row(), msgspec.structs.replace(a_row(), reporting_mta="another envelope's")]
     archive = make()
 
     for copy in copies:

@@ -1,16 +1,15 @@
-"""What the projection promises on top of every suppression table, whoever else writes and whatever fails."""
+"""The projection on every suppression table: concurrent writers and failures lose nothing."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 
 import pytest
 
-from pipeline.batch import StreamRecord
-from pipeline.errors import PartialBatchFailure, StoreUnavailable
+from pipeline.errors import AccessDenied, NotFound, PolicyOutdated, StoreUnavailable
 from pipeline.memory import MemoryQuarantine
 from pipeline.policy import Policy
 from pipeline.ports import Item, SuppressionStore
-from pipeline.projection import merge, project
+from pipeline.projection import merge
 from pipeline.replay import store_digest
 from pipeline.standing import Key, join
 from tests.support.builders import (
@@ -24,7 +23,8 @@ from tests.support.builders import (
     a_soft_bounce,
     in_sns,
 )
-from tests.support.items import KEY, POLICY, MakeStore, a_standing, an_item, everything, saved
+from tests.support.items import KEY, POLICY, MakeStore, a_standing, all_items, an_item, saved
+from tests.support.scenario import a_batch, project
 
 FEEDBACK = (
     a_bounce(),
@@ -37,8 +37,8 @@ FEEDBACK = (
 )
 
 
-class Interrupted:
-    """A table in front of another, where something happens before a save."""
+class InterruptedStore:
+    """A table in front of another that calls a function before each save."""
 
     def __init__(self, inner: SuppressionStore, before_save: Callable[[], None]) -> None:
         self._inner = inner
@@ -55,106 +55,109 @@ class Interrupted:
         return self._inner.scan()
 
 
-def a_batch(*payloads: bytes) -> list[StreamRecord]:
-    return [StreamRecord(payload=payload, position=f"stream shard {n}") for n, payload in enumerate(payloads)]
-
-
-def an_outage_after(saves: int) -> Callable[[], None]:
-    left = iter(range(saves))
+def failing_after(saves: int, error: Exception) -> Callable[[], None]:
+    """Return a function that raises an error after a number of calls."""
+    remaining = iter(range(saves))
 
     def check() -> None:
-        if next(left, None) is None:
-            raise StoreUnavailable("the table is away")
+        if next(remaining, None) is None:
+            raise error
 
     return check
 
 
 def projected(store: SuppressionStore, *payloads: bytes) -> SuppressionStore:
-    project(a_batch(*payloads), store=store, quarantine=MemoryQuarantine(), policy=POLICY)
+    assert project(a_batch(*payloads), store=store, policy=POLICY).cause is None
     return store
 
 
-def knows(store: SuppressionStore, other: SuppressionStore) -> bool:
-    """Tell whether a table knows all the facts of another."""
-    known = {key: item.standing for key, item in store.scan()}
-    return all(join(known[key], item.standing) == known[key] for key, item in other.scan())
+def includes(store: SuppressionStore, other: SuppressionStore) -> bool:
+    """Return True if a table contains all the facts of another."""
+    standings = {key: item.standing for key, item in store.scan()}
+    return all(join(standings[key], item.standing) == standings[key] for key, item in other.scan())
 
 
-def test_of_two_interleaved_writers_neither_loses_a_fact(make_store: MakeStore) -> None:
-    """The second writes between the first one's load and save."""
+def test_two_interleaved_writers_lose_no_fact(make_store: MakeStore) -> None:
+    """The second writer saves between the load and the save of the first."""
     store = make_store()
-    second = iter([a_complaint()])
+    second_writer = iter([a_complaint()])
 
     def write() -> None:
-        for payload in second:
+        for payload in second_writer:
             projected(store, payload)
 
-    projected(Interrupted(store, write), a_bounce())
+    projected(InterruptedStore(store, write), a_bounce())
 
-    assert everything(store) == everything(projected(make_store(), a_bounce(), a_complaint()))
-    assert everything(store)[KEY].standing == a_standing(a_bounce(), a_complaint())
+    assert all_items(store) == all_items(projected(make_store(), a_bounce(), a_complaint()))
+    assert all_items(store)[KEY].standing == a_standing(a_bounce(), a_complaint())
 
 
-def test_a_writer_that_is_always_overtaken_stops_and_changes_nothing(store: SuppressionStore) -> None:
+def test_endless_conflicts_stop_a_writer(store: SuppressionStore) -> None:
+    """The key is pending, and nothing of the writer is stored."""
     times = iter(range(100))
 
     def write() -> None:
         at = OCCURRED_AT + timedelta(seconds=next(times))
         projected(store, a_bounce(feedback_id=f"f{at}", at=at))
 
-    outcome = merge({KEY: a_standing(a_complaint())}, store=Interrupted(store, write), policy=POLICY)
+    merged = merge({KEY: a_standing(a_complaint())}, store=InterruptedStore(store, write), policy=POLICY)
 
-    assert isinstance(outcome.outage, StoreUnavailable)
-    assert outcome.pending == (KEY,)
-    assert everything(store)[KEY].standing.complaint == ()
+    assert isinstance(merged.cause, StoreUnavailable)
+    assert merged.pending == {KEY}
+    assert all_items(store)[KEY].standing.complaint == ()
 
 
 def test_an_older_policy_never_overwrites_a_newer_one(store: SuppressionStore) -> None:
+    """The batch stops and the item stays as it was."""
     newer = saved(store, an_item(a_bounce(), policy=Policy(version=3)))
 
-    with pytest.raises(PartialBatchFailure):
-        projected(store, a_complaint())
-    assert everything(store) == {KEY: newer}
+    assert isinstance(project(a_batch(a_complaint()), store=store, policy=POLICY).cause, PolicyOutdated)
+    assert all_items(store) == {KEY: newer}
 
 
-def test_a_batch_again_writes_nothing(store: SuppressionStore) -> None:
+def test_a_repeated_batch_writes_nothing(store: SuppressionStore) -> None:
+    """Every item is unchanged."""
     projected(store, *FEEDBACK)
-    before = everything(store)
+    before = all_items(store)
 
-    tally = project(a_batch(*FEEDBACK), store=store, quarantine=MemoryQuarantine(), policy=POLICY)
+    counts = project(a_batch(*FEEDBACK), store=store, policy=POLICY).counts
 
-    assert (tally.written, tally.unchanged) == (0, len(before))
-    assert everything(store) == before
+    assert (counts.written, counts.unchanged) == (0, len(before))
+    assert all_items(store) == before
 
 
+@pytest.mark.parametrize("error", [StoreUnavailable("throttled"), AccessDenied("denied"), NotFound("no table")])
 @pytest.mark.parametrize("saves", range(4))
-def test_an_outage_in_mid_batch_and_another_try_give_what_one_go_gives(make_store: MakeStore, saves: int) -> None:
-    """Wherever it happens: all before the record that is reported is done, and starting there loses nothing."""
+def test_a_stopped_batch_can_go_on_at_failed_at(make_store: MakeStore, saves: int, error: Exception) -> None:
+    """All records before it are done, and projecting the rest loses nothing."""
     store, batch = make_store(), a_batch(*FEEDBACK)
     quarantine = MemoryQuarantine()
-    flaky = Interrupted(store, an_outage_after(saves))
+    flaky = InterruptedStore(store, failing_after(saves, error))
 
-    with pytest.raises(PartialBatchFailure) as unfinished:
-        project(batch, store=flaky, quarantine=quarantine, policy=POLICY)
-    first = unfinished.value.failed_at
-    assert knows(store, projected(make_store(), *FEEDBACK[:first]))
+    result = project(batch, store=flaky, quarantine=quarantine, policy=POLICY)
+    first = result.failed_at
+    assert result.cause is error
+    assert first is not None
+    assert includes(store, projected(make_store(), *FEEDBACK[:first]))
     project(batch[first:], store=store, quarantine=quarantine, policy=POLICY)
 
-    assert everything(store) == everything(projected(make_store(), *FEEDBACK))
-    assert [one.payload for one in quarantine.held] == [b"no JSON at all"]
+    assert all_items(store) == all_items(projected(make_store(), *FEEDBACK))
+    assert [held.payload for held in quarantine.held] == [b"no JSON at all"]
 
 
 @pytest.mark.parametrize("order", [FEEDBACK[::-1], FEEDBACK[3:] + FEEDBACK[:3], FEEDBACK * 2])
 def test_neither_order_nor_repeats_change_the_table(make_store: MakeStore, order: tuple[bytes, ...]) -> None:
-    one_go, one_by_one = projected(make_store(), *FEEDBACK), make_store()
+    """Items and digest are those of one pass."""
+    at_once, one_by_one = projected(make_store(), *FEEDBACK), make_store()
     for payload in order:
         projected(one_by_one, payload)
 
-    assert everything(one_by_one) == everything(one_go)
-    assert store_digest(one_by_one) == store_digest(one_go)
+    assert all_items(one_by_one) == all_items(at_once)
+    assert store_digest(one_by_one) == store_digest(at_once)
 
 
-def test_an_item_that_says_nothing_is_never_written(store: SuppressionStore) -> None:
+def test_records_without_facts_write_no_item(store: SuppressionStore) -> None:
+    """Deliveries and unknown bounces leave the table empty."""
     projected(store, a_delivery(), a_bounce(sub_type="Novel"))
 
-    assert everything(store) == {}
+    assert all_items(store) == {}

@@ -1,16 +1,21 @@
-"""What every suppression table promises, in memory and in DynamoDB."""
+"""The contract of `ports.SuppressionStore`, for the tables in memory and in DynamoDB."""
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
 
 from pipeline.address import Address
-from pipeline.errors import Conflict
+from pipeline.aws.clients import create_client
+from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
+from pipeline.errors import STOPS_BATCH, Conflict
 from pipeline.policy import Policy
 from pipeline.ports import NO_ITEM, Item, SuppressionStore
 from pipeline.standing import Key, facts_json
 from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
-from tests.support.items import KEY, an_item, everything, saved
+from tests.support.items import KEY, all_items, an_item, saved
 
 ITEMS = {
     "hard bounce": an_item(a_bounce(recipients=[ADA.upper()])),
@@ -24,13 +29,14 @@ ITEMS = {
 }
 
 
-def test_a_key_never_written_has_no_item(store: SuppressionStore) -> None:
+def test_a_key_without_an_item_has_no_item(store: SuppressionStore) -> None:
+    """Callers get `NO_ITEM` and need no special case."""
     assert store.load([KEY]) == {KEY: NO_ITEM}
 
 
 @pytest.mark.parametrize("item", ITEMS.values(), ids=ITEMS)
-def test_an_item_comes_back_as_it_was_saved(store: SuppressionStore, item: Item) -> None:
-    """Facts byte for byte, the verdict field for field."""
+def test_an_item_is_loaded_as_it_was_saved(store: SuppressionStore, item: Item) -> None:
+    """Facts are equal byte for byte, and the verdict field for field."""
     saved(store, item)
 
     loaded = store.load([KEY])[KEY]
@@ -39,80 +45,122 @@ def test_an_item_comes_back_as_it_was_saved(store: SuppressionStore, item: Item)
     assert facts_json(loaded.standing) == facts_json(item.standing)
 
 
-def test_scopes_of_one_address_are_items_of_their_own(store: SuppressionStore) -> None:
+def test_scopes_of_one_address_have_separate_items(store: SuppressionStore) -> None:
+    """The scope is part of the key."""
     tenant = Key(KEY.address, "tenant-1")
     everywhere = saved(store, an_item(a_bounce()))
-    there = saved(store, an_item(a_complaint()), key=tenant)
+    scoped = saved(store, an_item(a_complaint()), key=tenant)
 
-    assert store.load([KEY, tenant]) == {KEY: everywhere, tenant: there}
+    assert store.load([KEY, tenant]) == {KEY: everywhere, tenant: scoped}
 
 
-def test_any_number_of_keys_is_loaded_at_once(store: SuppressionStore) -> None:
-    known = an_item(a_bounce())
+def test_any_number_of_keys_can_be_loaded(store: SuppressionStore) -> None:
+    """Repeated keys and keys without items are allowed."""
+    item = an_item(a_bounce())
     keys = [Key(Address(f"user{number}@example.com")) for number in range(230)]
     for key in keys[::23]:
-        saved(store, known, key=key)
+        saved(store, item, key=key)
 
-    expected = {key: known if key in keys[::23] else NO_ITEM for key in keys}
+    expected = {key: item if key in keys[::23] else NO_ITEM for key in keys}
     assert store.load(iter([*keys, *keys])) == expected
 
 
-def test_a_key_that_no_table_can_hold_does_not_hinder_the_others(store: SuppressionStore) -> None:
-    known = saved(store, an_item(a_bounce()))
-    endless = Key(KEY.address, "s" * 5_000)
+def test_a_key_too_long_has_no_item(store: SuppressionStore) -> None:
+    """It does not prevent the other keys from being loaded."""
+    item = saved(store, an_item(a_bounce()))
+    too_long = Key(KEY.address, "s" * 5_000)
 
-    assert store.load([endless, KEY]) == {endless: NO_ITEM, KEY: known}
+    assert store.load([too_long, KEY]) == {too_long: NO_ITEM, KEY: item}
 
 
-def test_an_item_is_replaced_if_it_still_has_the_hash_expected(store: SuppressionStore) -> None:
+def test_save_replaces_an_item_with_the_expected_hash(store: SuppressionStore) -> None:
+    """The new item is stored."""
     before = saved(store, an_item(a_bounce()))
     after = saved(store, an_item(a_bounce(), a_complaint()), expected=before.facts_hash)
 
-    assert everything(store) == {KEY: after}
+    assert all_items(store) == {KEY: after}
 
 
-def test_an_item_that_is_there_already_is_a_conflict_for_who_expected_none(store: SuppressionStore) -> None:
+def test_save_conflicts_if_an_item_exists_unexpectedly(store: SuppressionStore) -> None:
+    """The stored item is unchanged."""
     first = saved(store, an_item(a_bounce()))
 
     with pytest.raises(Conflict):
         store.save(KEY, an_item(a_complaint()), expected="")
-    assert everything(store) == {KEY: first}
+    assert all_items(store) == {KEY: first}
 
 
-def test_an_item_that_has_another_hash_by_now_is_a_conflict(store: SuppressionStore) -> None:
+def test_save_conflicts_if_the_hash_changed(store: SuppressionStore) -> None:
+    """The stored item is unchanged."""
     first = saved(store, an_item(a_bounce()))
 
     with pytest.raises(Conflict):
         store.save(KEY, an_item(a_complaint()), expected="0" * 64)
-    assert everything(store) == {KEY: first}
+    assert all_items(store) == {KEY: first}
 
 
-def test_an_item_that_is_not_there_is_a_conflict_for_who_expected_one(store: SuppressionStore) -> None:
+def test_save_conflicts_if_the_expected_item_is_missing(store: SuppressionStore) -> None:
+    """Nothing is written."""
     with pytest.raises(Conflict):
         store.save(KEY, an_item(a_bounce()), expected="0" * 64)
-    assert everything(store) == {}
+    assert all_items(store) == {}
 
 
-def test_a_lower_policy_version_is_a_conflict_even_with_the_hash_expected(store: SuppressionStore) -> None:
+def test_save_conflicts_with_a_higher_policy_version(store: SuppressionStore) -> None:
+    """The expected hash does not matter then."""
     newer = saved(store, an_item(a_bounce(), policy=Policy(version=3)))
 
     with pytest.raises(Conflict):
         store.save(KEY, an_item(a_bounce(), a_complaint()), expected=newer.facts_hash)
-    assert everything(store) == {KEY: newer}
+    assert all_items(store) == {KEY: newer}
 
 
 @pytest.mark.parametrize("version", [9, 10])
-def test_the_same_facts_may_be_judged_again_by_a_policy_no_older(store: SuppressionStore, version: int) -> None:
+def test_save_accepts_the_same_or_a_higher_policy_version(store: SuppressionStore, version: int) -> None:
+    """The verdict on the same facts is replaced."""
     before = saved(store, an_item(a_bounce(), policy=Policy(version=9)))
     after = saved(store, an_item(a_bounce(), policy=Policy(version=version, hard=False)), expected=before.facts_hash)
 
     assert store.load([KEY]) == {KEY: after}
 
 
-def test_a_scan_gives_every_item_once(store: SuppressionStore) -> None:
+def test_a_scan_yields_every_item_once(store: SuppressionStore) -> None:
+    """The items are those saved."""
     items = {Key(Address(f"user{number}@example.com")): an_item(a_bounce()) for number in range(12)}
     for key, item in items.items():
         saved(store, item, key=key)
 
     assert sorted(key for key, _ in store.scan()) == sorted(items)
-    assert everything(store) == items
+    assert all_items(store) == items
+
+
+def deny(**_: object) -> None:
+    raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "denied"}}, "")
+
+
+@pytest.fixture(params=["missing table", "denied"])
+def failing_store(request: pytest.FixtureRequest) -> Iterator[SuppressionStore]:
+    """Return a table in DynamoDB that does not exist, or that may not be used."""
+    with mock_aws():
+        dynamodb = create_client("dynamodb", region="us-east-1")
+        if request.param == "denied":
+            dynamodb.create_table(**table_definition("suppression"))
+            dynamodb.meta.events.register("before-call.dynamodb", deny)
+        yield DynamoSuppressionStore(dynamodb, table="suppression")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.load([KEY]),
+        lambda store: store.save(KEY, an_item(a_bounce()), expected=""),
+        lambda store: list(store.scan()),
+    ],
+    ids=["load", "save", "scan"],
+)
+def test_a_missing_table_and_a_denial_stop_the_batch(
+    failing_store: SuppressionStore, call: Callable[[SuppressionStore], object]
+) -> None:
+    """Nothing is acknowledged until the table exists and may be used."""
+    with pytest.raises(STOPS_BATCH):
+        call(failing_store)

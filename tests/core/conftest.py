@@ -1,4 +1,4 @@
-"""Laws are tried on many examples without a time limit on each: this machine may be busy."""
+"""Hypothesis settings for the laws: no time limit for an example, because the machine may be busy."""
 
 from hypothesis import settings
 

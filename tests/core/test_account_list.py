@@ -1,4 +1,4 @@
-"""What stands on SES's own list and the table does not suppress becomes decisions, once."""
+"""Tests of `pipeline.account_list`: entries that the table does not suppress become decisions, once."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,17 +11,16 @@ from hypothesis import strategies as st
 
 from pipeline.account_list import AUTHOR, ImportCounts, ListEntry, ListStatus, compare_list, decision, import_entries
 from pipeline.address import Address
-from pipeline.batch import StreamRecord
 from pipeline.decode import decode
 from pipeline.event import Event, EventKind
 from pipeline.ingest import Ingestion
 from pipeline.memory import MemoryArchive, MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY, Policy, Reason, SoftRule, Verdict
-from pipeline.projection import project
 from pipeline.replay import replay, store_digest
 from pipeline.row import Row
 from pipeline.standing import Key
 from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
+from tests.support.scenario import a_batch, project
 from tests.support.strategies import feedback, moments
 
 EXAMPLE = Path(__file__).parents[2] / "schemas/wire/examples/v1.decision-by-ses-account-list.pass.json"
@@ -41,14 +40,13 @@ def an_entry(address: str = ADA, *, reason: str = "BOUNCE", at: datetime = OCCUR
     return ListEntry(address=address, reason=reason, updated_at=at)
 
 
-class World:
-    """A log and a table, in which these payloads are already."""
+class Scenario:
+    """A log and a table that contain some payloads."""
 
-    def __init__(self, *known: bytes, policy: Policy = DEFAULT_POLICY) -> None:
+    def __init__(self, *payloads: bytes, policy: Policy = DEFAULT_POLICY) -> None:
         self.archive, self.store, self.quarantine = MemoryArchive(), MemoryStore(), MemoryQuarantine()
         self.policy = policy
-        records = [StreamRecord(payload=payload, position="") for payload in known]
-        self.ingestion().ingest(records, progress=lambda _: None)
+        self.ingestion().ingest(a_batch(*payloads), progress=lambda _: None)
 
     def ingestion(self) -> Ingestion:
         return Ingestion(
@@ -59,7 +57,7 @@ class World:
             arrived_at=datetime(2026, 4, 1, tzinfo=UTC),
         )
 
-    def take_in(self, *pages: Sequence[ListEntry]) -> ImportCounts:
+    def import_pages(self, *pages: Sequence[ListEntry]) -> ImportCounts:
         return import_entries(pages, store=self.store, ingestion=self.ingestion())
 
     def rows(self) -> list[Row]:
@@ -70,25 +68,28 @@ class World:
         return self.store.load([key])[key].verdict
 
 
-def test_an_entry_becomes_a_decision_as_of_when_ses_put_it_there_spelled_as_ses_does() -> None:
-    world = World()
-    done = world.take_in([an_entry(ADA.upper())])
-    [row] = world.rows()
+def test_an_entry_becomes_a_decision() -> None:
+    """The decision has the time, the spelling and the reason of the entry."""
+    scenario = Scenario()
+    counts = scenario.import_pages([an_entry(ADA.upper())])
+    [row] = scenario.rows()
     assert (row.event_type, row.decision, row.occurred_at) == (EventKind.DECISION, "suppress", OCCURRED_AT)
     assert row.facts[0].spelling == ADA.upper()
     assert all(text in row.raw for text in (f'"author":"{AUTHOR}"', '"reason":"BOUNCE"'))
-    verdict = world.verdict()
+    verdict = scenario.verdict()
     assert (verdict.reason, verdict.since, verdict.until) == (Reason.OPERATOR, OCCURRED_AT, None)
-    assert (done.listed, done.stands[ListStatus.MISSING], done.written) == ({"bounce": 1}, 1, 1)
+    assert (counts.listed, counts.statuses[ListStatus.MISSING], counts.written) == ({"bounce": 1}, 1, 1)
 
 
-def test_it_is_as_the_example_shows_it() -> None:
-    """Its id above all: another one would take in the whole list again."""
+def test_the_decision_equals_the_example() -> None:
+    """Another id would import the whole list again."""
     entry = an_entry("Ann@example.com", at=datetime(2026, 3, 5, 10, tzinfo=UTC))
     assert json.loads(decision(entry)) == json.loads(EXAMPLE.read_bytes())
 
 
-def test_its_id_comes_from_the_entry_alone_and_tells_entries_apart() -> None:
+def test_the_id_of_a_decision_identifies_its_entry() -> None:
+    """Address, case, reason and time each change it; reading again does not."""
+
     def event_id(entry: ListEntry) -> str:
         [event] = decode(decision(entry))
         assert isinstance(event, Event)
@@ -105,119 +106,125 @@ def test_its_id_comes_from_the_entry_alone_and_tells_entries_apart() -> None:
     assert len({event_id(one) for one in others}) == len(others)
 
 
-@pytest.mark.parametrize("known", [a_bounce(), a_complaint(), a_decision(), a_complaint(recipients=(ADA, BOB))])
-def test_what_is_suppressed_by_better_evidence_is_left_as_it_is(known: bytes) -> None:
-    world = World(known)
-    before = world.verdict()
-    done = world.take_in([an_entry(at=LATER)])
-    assert (done.stands[ListStatus.SUPPRESSED], done.stands[ListStatus.MISSING], done.written) == (1, 0, 0)
-    assert world.verdict() == before
-    assert len(world.rows()) == 1
+@pytest.mark.parametrize("payload", [a_bounce(), a_complaint(), a_decision(), a_complaint(recipients=(ADA, BOB))])
+def test_a_suppressed_entry_is_not_imported(payload: bytes) -> None:
+    """Better evidence in the table stays the reason of its verdict."""
+    scenario = Scenario(payload)
+    before = scenario.verdict()
+    counts = scenario.import_pages([an_entry(at=LATER)])
+    assert (counts.statuses[ListStatus.SUPPRESSED], counts.statuses[ListStatus.MISSING], counts.written) == (1, 0, 0)
+    assert scenario.verdict() == before
+    assert len(scenario.rows()) == 1
 
 
 @pytest.mark.parametrize(
-    "known",
+    "payload",
     [a_soft_bounce(), a_bounce(sub_type="OnAccountSuppressionList"), a_bounce(sub_type="UnsubscribedRecipient")],
 )
-def test_what_is_known_and_not_suppressed_is_taken_in(known: bytes) -> None:
-    """SES's own echo above all: the table then knows the address, and tells senders to send."""
-    world = World(known)
-    assert not world.verdict().suppressed
-    assert world.take_in([an_entry()]).stands[ListStatus.MISSING] == 1
-    assert world.verdict().suppressed
+def test_an_entry_with_other_facts_is_imported(payload: bytes) -> None:
+    """The table may contain the echo of the list, which does not suppress."""
+    scenario = Scenario(payload)
+    assert not scenario.verdict().suppressed
+    assert scenario.import_pages([an_entry()]).statuses[ListStatus.MISSING] == 1
+    assert scenario.verdict().suppressed
 
 
-def test_what_is_suppressed_for_a_while_is_taken_in_for_good() -> None:
+def test_a_temporarily_suppressed_entry_is_imported() -> None:
+    """The suppression is permanent afterwards."""
     rule = SoftRule(mails=1, window_seconds=60, expiry_seconds=60)
-    world = World(a_soft_bounce(), policy=Policy(soft=rule))
-    assert world.verdict().until
-    assert world.take_in([an_entry()]).stands[ListStatus.MISSING] == 1
-    assert world.verdict().until is None
+    scenario = Scenario(a_soft_bounce(), policy=Policy(soft=rule))
+    assert scenario.verdict().until
+    assert scenario.import_pages([an_entry()]).statuses[ListStatus.MISSING] == 1
+    assert scenario.verdict().until is None
 
 
-def test_what_an_operator_released_later_stays_released_and_earlier_does_not() -> None:
+def test_only_a_later_release_prevents_an_import() -> None:
+    """An entry that is newer than the release suppresses again."""
     release = a_decision(action="release")
     earlier, later = an_entry(at=OCCURRED_AT - timedelta(seconds=1)), an_entry(at=LATER)
-    world = World(release)
-    assert world.take_in([earlier]).stands[ListStatus.RELEASED] == 1
-    assert (world.verdict().suppressed, len(world.rows())) == (False, 1)
-    assert world.take_in([later]).stands[ListStatus.MISSING] == 1
-    assert world.verdict().suppressed
+    scenario = Scenario(release)
+    assert scenario.import_pages([earlier]).statuses[ListStatus.RELEASED] == 1
+    assert (scenario.verdict().suppressed, len(scenario.rows())) == (False, 1)
+    assert scenario.import_pages([later]).statuses[ListStatus.MISSING] == 1
+    assert scenario.verdict().suppressed
 
 
-def test_a_later_release_lifts_what_was_taken_in() -> None:
-    world = World()
-    world.take_in([an_entry()])
-    record = StreamRecord(payload=a_decision(action="release", at=LATER), position="")
-    project([record], store=world.store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
-    assert not world.verdict().suppressed
+def test_a_release_lifts_an_imported_entry() -> None:
+    """An imported decision is an operator's decision like any other."""
+    scenario = Scenario()
+    scenario.import_pages([an_entry()])
+    project(a_batch(a_decision(action="release", at=LATER)), store=scenario.store)
+    assert not scenario.verdict().suppressed
 
 
-def test_what_is_no_address_is_counted_and_stops_nothing() -> None:
-    world = World()
-    done = world.take_in([an_entry("nobody"), an_entry()])
-    assert done.stands == {
+def test_an_unusable_entry_is_counted_and_stops_nothing() -> None:
+    """The entry beside it is imported, and nothing is quarantined."""
+    scenario = Scenario()
+    counts = scenario.import_pages([an_entry("nobody"), an_entry()])
+    assert counts.statuses == {
         ListStatus.MISSING: 1,
         ListStatus.SUPPRESSED: 0,
         ListStatus.RELEASED: 0,
         ListStatus.UNUSABLE: 1,
     }
-    assert world.quarantine.held == []
+    assert scenario.quarantine.held == []
 
 
-def test_without_a_place_to_take_it_in_all_is_counted_and_nothing_changes() -> None:
-    world = World()
+def test_without_an_ingestion_entries_are_only_counted() -> None:
+    """Neither the log nor the table changes."""
+    scenario = Scenario()
     pages = [[an_entry(), an_entry(BOB, reason="COMPLAINT")]]
-    done = import_entries(pages, store=world.store, ingestion=None)
-    assert (done.listed, done.stands[ListStatus.MISSING], done.written) == ({"bounce": 1, "complaint": 1}, 2, 0)
-    assert (world.rows(), list(world.store.scan())) == ([], [])
+    counts = import_entries(pages, store=scenario.store, ingestion=None)
+    assert (counts.listed, counts.statuses[ListStatus.MISSING], counts.written) == ({"bounce": 1, "complaint": 1}, 2, 0)
+    assert (scenario.rows(), list(scenario.store.scan())) == ([], [])
 
 
-def test_progress_is_told_after_each_page() -> None:
-    world, told = World(), list[int]()
+def test_progress_is_reported_after_each_page() -> None:
+    """An empty page reports too."""
+    scenario, listed = Scenario(), list[int]()
     import_entries(
         [[an_entry()], [], [an_entry(BOB)]],
-        store=world.store,
-        ingestion=world.ingestion(),
-        progress=lambda so_far: told.append(so_far.listed.total()),
+        store=scenario.store,
+        ingestion=scenario.ingestion(),
+        progress=lambda so_far: listed.append(so_far.listed.total()),
     )
-    assert told == [1, 1, 2]
+    assert listed == [1, 1, 2]
 
 
-def test_after_an_interrupt_a_second_run_takes_in_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_import_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second run imports only the entries that the first one did not."""
     monkeypatch.setattr("pipeline.ingest.ROWS_HELD", 1)
-    world = World()
+    scenario = Scenario()
 
     def interrupted() -> Iterator[Sequence[ListEntry]]:
         yield [an_entry()]
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        import_entries(interrupted(), store=world.store, ingestion=world.ingestion())
-    done = world.take_in([an_entry()], [an_entry(BOB)])
-    assert (done.stands[ListStatus.SUPPRESSED], done.stands[ListStatus.MISSING]) == (1, 1)
-    assert len(world.rows()) == 2
+        import_entries(interrupted(), store=scenario.store, ingestion=scenario.ingestion())
+    counts = scenario.import_pages([an_entry()], [an_entry(BOB)])
+    assert (counts.statuses[ListStatus.SUPPRESSED], counts.statuses[ListStatus.MISSING]) == (1, 1)
+    assert len(scenario.rows()) == 2
 
 
 @given(st.lists(feedback, max_size=6), lists)
-def test_twice_is_once(known: list[bytes], pages: list[list[ListEntry]]) -> None:
-    """A second run takes in nothing and leaves log and table as they were; a replay of the log gives that table."""
-    world = World(*known)
-    world.take_in(*pages)
-    rows, digest = len(world.rows()), store_digest(world.store)
-    again = world.take_in(*pages)
-    assert (again.stands[ListStatus.MISSING], again.written, len(world.rows())) == (0, 0, rows)
+def test_a_second_import_changes_nothing(payloads: list[bytes], pages: list[list[ListEntry]]) -> None:
+    """It writes neither log nor table, and a replay of the log rebuilds the table."""
+    scenario = Scenario(*payloads)
+    scenario.import_pages(*pages)
+    rows, digest = len(scenario.rows()), store_digest(scenario.store)
+    again = scenario.import_pages(*pages)
+    assert (again.statuses[ListStatus.MISSING], again.written, len(scenario.rows())) == (0, 0, rows)
     rebuilt = MemoryStore()
-    replay(world.archive, store=rebuilt, policy=DEFAULT_POLICY)
-    assert store_digest(rebuilt) == store_digest(world.store) == digest
+    replay(scenario.archive, store=rebuilt, policy=DEFAULT_POLICY)
+    assert store_digest(rebuilt) == store_digest(scenario.store) == digest
 
 
 @given(st.lists(feedback, max_size=6), lists)
-def test_afterwards_every_entry_is_suppressed_for_good_or_released_later(
-    known: list[bytes], pages: list[list[ListEntry]]
-) -> None:
-    world = World(*known)
-    world.take_in(*pages)
-    for one in compare_list([entry for page in pages for entry in page], store=world.store):
-        assert one.stand is not ListStatus.MISSING
-        assert (one.stand is ListStatus.UNUSABLE) == (one.entry.address == "no address")
+def test_no_entry_is_missing_after_an_import(payloads: list[bytes], pages: list[list[ListEntry]]) -> None:
+    """Every usable entry is permanently suppressed, or released later."""
+    scenario = Scenario(*payloads)
+    scenario.import_pages(*pages)
+    for comparison in compare_list([entry for page in pages for entry in page], store=scenario.store):
+        assert comparison.status is not ListStatus.MISSING
+        assert (comparison.status is ListStatus.UNUSABLE) == (comparison.entry.address == "no address")

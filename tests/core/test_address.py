@@ -1,12 +1,10 @@
-"""One mailbox has one key, however it was spelled."""
-
-from time import process_time
+"""Tests of `pipeline.address`: every spelling of a mailbox has one key."""
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.address import MAX_ADDRESS_BYTES, Address, canonical, domain, is_simulator
+from pipeline.address import MAX_ADDRESS_BYTES, MAX_TEXT_LENGTH, Address, bare, canonical, domain, is_simulator
 
 local_parts = st.text(st.sampled_from("abcXYZ019.+-_'/"), min_size=1, max_size=8)
 domains = st.sampled_from(["example.com", "bücher.example", "Müller.DE", "例え.テスト", "xn--bcher-kva.example"])
@@ -14,7 +12,8 @@ spellings = st.builds(lambda local, name: f"{local}@{name}", local_parts, domain
 
 
 @given(spellings)
-def test_a_key_is_its_own_key(spelling: str) -> None:
+def test_canonical_is_idempotent(spelling: str) -> None:
+    """A canonical address is its own canonical form."""
     key = canonical(spelling)
     assert key is not None
     assert key == canonical(key)
@@ -23,7 +22,8 @@ def test_a_key_is_its_own_key(spelling: str) -> None:
 @given(st.text(st.sampled_from('a@<>(). \tÉΣ\u3000"'), max_size=12))
 @example("x<y@z>>")
 @example("ada@example.com(a)(b)")
-def test_a_key_of_anything_is_its_own_key(text: str) -> None:
+def test_canonical_is_idempotent_for_any_text(text: str) -> None:
+    """This holds for brackets, comments and odd characters in any order."""
     key = canonical(text)
     assert key is None or key == canonical(key)
 
@@ -32,6 +32,7 @@ def test_a_key_of_anything_is_its_own_key(text: str) -> None:
     spellings, st.sampled_from(["{}", " {} ", "<{}>", "Ada <{}>", '"Lovelace, Ada" <{}>', "=?utf-8?q?Ada?= < {} >\r\n"])
 )
 def test_case_and_display_names_do_not_change_the_key(spelling: str, form: str) -> None:
+    """Every way to write a mailbox has one key."""
     assert canonical(spelling) == canonical(form.format(spelling)) == canonical(form.format(spelling.upper()))
 
 
@@ -45,19 +46,22 @@ def test_case_and_display_names_do_not_change_the_key(spelling: str, form: str) 
         ("faß.example", "xn--fa-hia.example"),
     ],
 )
-def test_both_spellings_of_an_international_domain_give_one_key(unicode_form: str, a_label: str) -> None:
+def test_unicode_domain_and_a_label_have_one_key(unicode_form: str, a_label: str) -> None:
+    """UTS 46 maps both to the same A-label."""
     assert canonical(f"ada@{a_label}") == canonical(f"ada@{unicode_form}")
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "<>", "ada", "@", "ada@", "@example.com", "Ada <>", "ada@ ", "\ud83d@example.com"]
 )
-def test_what_is_no_address_has_no_key(text: str) -> None:
+def test_a_text_without_an_address_has_no_key(text: str) -> None:
+    """A missing part, or half a surrogate pair, is no address."""
     assert canonical(text) is None
 
 
 @pytest.mark.parametrize("wide", ["a", "é"])
 def test_an_address_has_at_most_320_bytes(wide: str) -> None:
+    """The limit is of bytes, so it also holds for letters of two bytes."""
     size_bytes = MAX_ADDRESS_BYTES - len("@example.com")
     local = wide * (size_bytes // len(wide.encode()))
     assert canonical(f"{local}@example.com") == f"{local}@example.com"
@@ -65,14 +69,17 @@ def test_an_address_has_at_most_320_bytes(wide: str) -> None:
 
 
 def test_plus_tags_and_dots_belong_to_the_mailbox() -> None:
+    """They are kept, since they are part of the mailbox at most providers."""
     assert canonical("A.da+News@Gmail.com") == "a.da+news@gmail.com"
 
 
 def test_a_domain_that_is_no_host_name_is_kept_in_lower_case() -> None:
+    """UTS 46 rejects it, and the address still needs a key."""
     assert canonical("ada@Bü_cher..example") == "ada@bü_cher..example"
 
 
-def test_the_domain_stands_behind_the_last_at_sign() -> None:
+def test_the_domain_follows_the_last_at_sign() -> None:
+    """A quoted local part may contain an "@"."""
     address = canonical('"a@b"@Example.com')
     assert address is not None
     assert domain(address) == "example.com"
@@ -87,7 +94,8 @@ def test_the_domain_stands_behind_the_last_at_sign() -> None:
         ("bounce@simulator.amazonses.com.example", False),
     ],
 )
-def test_the_simulator_is_known_by_its_domain(address: str, simulator: bool) -> None:
+def test_the_simulator_is_identified_by_its_domain(address: str, simulator: bool) -> None:
+    """Labels are allowed; similar domains are not the simulator."""
     assert is_simulator(Address(address)) is simulator
 
 
@@ -98,14 +106,20 @@ def test_the_simulator_is_known_by_its_domain(address: str, simulator: bool) -> 
         "a@b, ;",
     ],
 )
-def test_a_key_is_its_own_key_whatever_brackets_and_comments_it_is_in(text: str) -> None:
+def test_canonical_is_idempotent_within_brackets_and_comments(text: str) -> None:
+    """These forms once had a key that changed when it was read again."""
     key = canonical(text)
     assert key is None or key == canonical(key)
 
 
-@pytest.mark.parametrize("text", ["()" * 16_000 + "a)", "a@b" + " " * 40_000 + ")"])
-def test_a_text_of_any_length_is_parsed_at_once(text: str) -> None:
-    """One record with such a recipient would stop a shard for as long as it is tried again."""
-    started = process_time()
-    canonical(text)
-    assert process_time() - started < 0.2
+@pytest.mark.parametrize("text", ["()" * 16_000 + "a)", "a@b" + " " * 40_000 + ")", "a" * MAX_TEXT_LENGTH + "@b"])
+def test_a_text_too_long_is_not_parsed(text: str) -> None:
+    """Parsing takes quadratic time, so one such record would block its shard at every attempt."""
+    assert (bare(text), canonical(text)) == ("", None)
+
+
+def test_a_text_of_the_greatest_length_is_parsed() -> None:
+    """The limit includes a display name."""
+    address = "ada@example.com"
+    name = "x" * (MAX_TEXT_LENGTH - len(f" <{address}>"))
+    assert canonical(f"{name} <{address}>") == address

@@ -1,4 +1,4 @@
-"""A record becomes the event that it is about, in either vocabulary; or is named; or is kept."""
+"""Tests of `pipeline.decode`: records become events, are ignored with a description, or are poison."""
 
 import json
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.decode import decode
-from pipeline.event import Event, EventKind, NotAnEvent, Poison
+from pipeline.event import EventKind, NotAnEvent, Poison
 from tests.support.builders import (
     ABSENT,
     ADA,
@@ -27,16 +27,11 @@ from tests.support.builders import (
     merged,
     one_of_each,
 )
+from tests.support.scenario import an_event
 
 CAROL = "carol@example.edu"
 TIMELESS = {EventKind.SEND, EventKind.REJECT, EventKind.RENDERING_FAILURE}
 each_kind = pytest.mark.parametrize("kind", one_of_each())
-
-
-def an_event(payload: bytes) -> Event:
-    [event] = decode(payload)
-    assert isinstance(event, Event)
-    return event
 
 
 def without(record: bytes, *keys: str) -> bytes:
@@ -44,16 +39,23 @@ def without(record: bytes, *keys: str) -> bytes:
 
 
 @each_kind
-def test_each_type_has_its_kind_time_and_recipients_in_both_vocabularies(kind: str) -> None:
+def test_each_type_decodes_in_both_vocabularies(kind: str) -> None:
+    """Kind, times, message and recipients are the same under `eventType` and `notificationType`."""
     record = one_of_each()[kind]
     for event in (an_event(record), an_event(as_notification(record))):
         assert kind == event.kind
         assert (SENT_AT if event.kind in TIMELESS else OCCURRED_AT) == event.occurred_at
-        assert (event.sent_at, event.message_id, event.recipients, event.unusable) == (SENT_AT, MESSAGE_ID, (ADA,), 0)
+        assert (event.sent_at, event.message_id, event.recipients, event.unusable_recipients) == (
+            SENT_AT,
+            MESSAGE_ID,
+            (ADA,),
+            0,
+        )
 
 
 @each_kind
-def test_the_raw_text_is_kept_byte_for_byte_without_white_space_around_it(kind: str) -> None:
+def test_raw_is_the_record_byte_for_byte(kind: str) -> None:
+    """Only the white space around a record is removed."""
     record = json.dumps(json.loads(one_of_each()[kind]), indent=1).encode()
     assert record == an_event(b" \n" + record + b"\n").raw
 
@@ -67,18 +69,21 @@ def test_the_raw_text_is_kept_byte_for_byte_without_white_space_around_it(kind: 
         *(("BOUNCE", EventKind.BOUNCE), ("bounce", EventKind.BOUNCE)),
     ],
 )
-def test_type_names_are_matched_whatever_their_case_and_spaces(spelling: str, kind: EventKind) -> None:
+def test_type_names_match_without_case_and_separators(spelling: str, kind: EventKind) -> None:
+    """Case, spaces and underscores do not matter, and the original spelling is kept."""
     event = an_event(a_record(spelling, {"failure": {}, "deliveryDelay": {}, "bounce": {}}))
     assert (kind, spelling) == (event.kind, event.type)
 
 
-def test_event_type_wins_where_both_vocabularies_stand() -> None:
+def test_event_type_precedes_notification_type() -> None:
+    """A record with both is of its `eventType`, unless that is null."""
     record = {**json.loads(a_bounce()), "notificationType": "Delivery", "delivery": {}}
     assert an_event(dumped(record)).kind is EventKind.BOUNCE
     assert an_event(dumped({**record, "eventType": None})).kind is EventKind.DELIVERY
 
 
-def test_an_unknown_type_is_kept_as_it_is() -> None:
+def test_an_unknown_type_is_an_event_without_details() -> None:
+    """It keeps its name and recipients, and its time is unknown."""
     event = an_event(a_record("BrandNew Thing", {"brandNew": {"timestamp": "2026-03-01T12:00:00Z"}}))
     assert (event.kind, event.type, event.details, event.occurred_at) == (
         EventKind.UNKNOWN,
@@ -90,7 +95,8 @@ def test_an_unknown_type_is_kept_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted({*one_of_each()} - {"send", "reject"}))
-def test_a_known_type_without_its_own_object_is_poison(kind: str) -> None:
+def test_a_known_type_without_its_details_is_poison(kind: str) -> None:
+    """Missing and null details are poison with all bytes of the record."""
     record = one_of_each()[kind]
     details = next(key for key in json.loads(record) if key not in {"eventType", "mail"})
     for broken in (without(record, details), dumped({**json.loads(record), details: None})):
@@ -100,12 +106,14 @@ def test_a_known_type_without_its_own_object_is_poison(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["send", "reject"])
-def test_send_and_reject_need_no_object_of_their_own(kind: str) -> None:
+def test_send_and_reject_need_no_details(kind: str) -> None:
+    """SES has been seen to omit the empty object of these types."""
     assert kind == an_event(without(one_of_each()[kind], kind)).kind
 
 
 @each_kind
-def test_a_record_may_lack_everything_but_its_own_object(kind: str) -> None:
+def test_a_record_needs_nothing_but_type_and_details(kind: str) -> None:
+    """Every field of mail and details may be missing."""
     record = json.loads(one_of_each()[kind])
     details: dict[str, Any] = {key: {} for key in record if key not in {"eventType", "mail"}}
     event = an_event(dumped({"eventType": record["eventType"], **details}))
@@ -136,7 +144,8 @@ def test_a_record_may_lack_everything_but_its_own_object(kind: str) -> None:
         b'{"Records":[]}',
     ],
 )  # fmt: skip
-def test_what_is_not_about_a_sent_email_is_named(payload: bytes) -> None:
+def test_a_record_that_is_not_about_a_sent_mail_is_no_event(payload: bytes) -> None:
+    """Received mail, confirmations and other services' events are ignored with a description."""
     [outcome] = decode(payload)
     assert isinstance(outcome, NotAnEvent)
     assert outcome.why
@@ -151,13 +160,15 @@ def test_what_is_not_about_a_sent_email_is_named(payload: bytes) -> None:
         *(b'{"data":""}', b'{"detail-type":"Email Sent","detail":{}}', b'{"body":"{}"}'),
     ],
 )  # fmt: skip
-def test_what_cannot_be_understood_is_poison(payload: bytes) -> None:
+def test_a_payload_that_cannot_be_decoded_is_poison(payload: bytes) -> None:
+    """Poison always states what is wrong with it."""
     [outcome] = decode(payload)
     assert isinstance(outcome, Poison)
     assert outcome.why
 
 
-def test_a_reason_holds_nothing_of_the_payload() -> None:
+def test_a_reason_contains_nothing_of_the_payload() -> None:
+    """Reasons end up in logs, so they must not contain an address."""
     [outcome] = decode(b'{"eventType":"Bounce","mail":{"source":"secret@example.com"}}')
     assert isinstance(outcome, Poison)
     assert "secret" not in outcome.why
@@ -183,16 +194,19 @@ RECIPIENTS: list[tuple[bytes, Iterable[str]]] = [
 
 
 @pytest.mark.parametrize(("record", "expected"), RECIPIENTS)
-def test_recipients_are_whom_the_event_names(record: bytes, expected: Iterable[str]) -> None:
+def test_recipients_come_from_details_or_destinations(record: bytes, expected: Iterable[str]) -> None:
+    """The details come first; only some types fall back to the mail's destinations."""
     assert tuple(expected) == an_event(record).recipients
 
 
-def test_what_is_no_address_is_left_out_and_counted() -> None:
+def test_unusable_recipients_are_counted() -> None:
+    """Recipients that are not addresses are omitted, and their number is kept."""
     event = an_event(a_bounce(recipients=["undisclosed", BOB, "", "@"]))
-    assert (event.recipients, event.unusable) == ((BOB,), 3)
+    assert (event.recipients, event.unusable_recipients) == ((BOB,), 3)
 
 
-def test_a_complaint_about_one_of_two_destinations_names_nobody_though_one_is_no_address() -> None:
+def test_an_unusable_destination_counts_as_a_candidate() -> None:
+    """A complaint without recipients has none if there are two destinations, usable or not."""
     assert an_event(a_complaint(recipients=[], destination=[ADA, "undisclosed"])).recipients == ()
 
 
@@ -203,6 +217,7 @@ def test_a_complaint_about_one_of_two_destinations_names_nobody_though_one_is_no
         *({"decidedAt": "soon"}, {"decidedAt": ABSENT}),
     ],
 )
-def test_a_decision_that_is_not_whole_is_poison(decision: dict[str, Any]) -> None:
+def test_an_incomplete_decision_is_poison(decision: dict[str, Any]) -> None:
+    """A decision needs an id, a known action, an address and a time."""
     [outcome] = decode(a_decision(**decision))
     assert isinstance(outcome, Poison)

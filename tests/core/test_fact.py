@@ -1,4 +1,4 @@
-"""What an event says about each of its recipients, and what it does not."""
+"""Tests of `pipeline.fact`: the facts that events state about their recipients."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,27 +24,28 @@ from tests.support.builders import (
     one_of_each,
 )
 
-THE_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+LAST_TIME = datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 NO_DSN = {"action": ABSENT, "status": ABSENT, "diagnosticCode": ABSENT}
 
 
-def found(payload: bytes) -> list[Fact]:
+def facts_of(payload: bytes) -> list[Fact]:
     [event] = decode(payload)
     assert isinstance(event, Event)
     return list(facts(event))
 
 
-def facts_in(payload: bytes) -> list[tuple[str, str]]:
-    return [(finding.key.address, finding.fact.value) for finding in found(payload)]
+def kinds_in(payload: bytes) -> list[tuple[str, str]]:
+    """Return address and kind of each fact."""
+    return [(fact.key.address, fact.kind.value) for fact in facts_of(payload)]
 
 
 def evidence(payload: bytes) -> Evidence:
-    [finding] = found(payload)
-    return finding.evidence
+    [fact] = facts_of(payload)
+    return fact.evidence
 
 
 @pytest.mark.parametrize(
-    ("bounce_type", "sub_type", "fact"),
+    ("bounce_type", "sub_type", "kind"),
     [
         ("Permanent", "General", FactKind.HARD),
         ("Permanent", "NoEmail", FactKind.HARD),
@@ -67,22 +68,27 @@ def evidence(payload: bytes) -> Evidence:
         (None, None, None),
     ],
 )
-def test_each_sort_of_bounce_is_one_fact_or_none(bounce_type: Any, sub_type: Any, fact: FactKind | None) -> None:
-    assert ([(ADA, fact)] if fact else []) == facts_in(a_bounce(bounce_type=bounce_type, sub_type=sub_type))
+def test_bounce_type_and_sub_type_decide_the_fact(bounce_type: Any, sub_type: Any, kind: FactKind | None) -> None:
+    """Type and sub-type select the kind of fact without regard to case; unknown ones select none."""
+    assert ([(ADA, kind)] if kind else []) == kinds_in(a_bounce(bounce_type=bounce_type, sub_type=sub_type))
 
 
 @pytest.mark.parametrize("kind", sorted({*one_of_each()} - {"bounce", "complaint"}))
-def test_no_other_event_of_ses_is_a_fact(kind: str) -> None:
-    assert found(one_of_each()[kind]) == []
+def test_other_events_have_no_facts(kind: str) -> None:
+    """Only bounces and complaints state facts about an address."""
+    assert facts_of(one_of_each()[kind]) == []
 
 
-def test_a_bounce_is_evidence_with_all_that_was_said() -> None:
-    spoken = a_bounce(recipients=["Ada <Ada@Example.com>"])
-    [finding] = found(spoken)
-    assert (Key(decode(spoken)[0].recipients[0]), FactKind.HARD) == (finding.key, finding.fact)  # type: ignore[union-attr]  # it is an event
-    assert finding.evidence == Evidence(
+def test_evidence_of_a_bounce_holds_the_remote_servers_report() -> None:
+    """Status, diagnostic and spelling are kept beside the canonical address."""
+    payload = a_bounce(recipients=["Ada <Ada@Example.com>"])
+    [event] = decode(payload)
+    assert isinstance(event, Event)
+    [fact] = facts_of(payload)
+    assert (Key(event.recipients[0]), FactKind.HARD) == (fact.key, fact.kind)
+    assert fact.evidence == Evidence(
         at_ms=to_ms(OCCURRED_AT),
-        event_id=decode(spoken)[0].id,  # type: ignore[union-attr]  # it is an event
+        event_id=event.id,
         message_id=MESSAGE_ID,
         sub_type="General",
         status="5.1.1",
@@ -92,15 +98,17 @@ def test_a_bounce_is_evidence_with_all_that_was_said() -> None:
 
 
 def test_every_bounced_recipient_has_its_own_fact() -> None:
-    assert facts_in(a_bounce(recipients=[ADA, "nobody", BOB])) == [(ADA, "hard"), (BOB, "hard")]
+    """Each usable recipient of a bounce has one fact; an unusable one has none."""
+    assert kinds_in(a_bounce(recipients=[ADA, "nobody", BOB])) == [(ADA, "hard"), (BOB, "hard")]
 
 
-def test_soft_bounces_carry_no_diagnostic() -> None:
+def test_soft_bounces_keep_no_diagnostic() -> None:
+    """Evidence of a soft bounce keeps the status only, so that 64 of them stay small."""
     assert (evidence(a_soft_bounce()).status, evidence(a_soft_bounce()).diagnostic) == ("4.2.2", "")
 
 
 @pytest.mark.parametrize(
-    ("sub_type", "said", "automatic"),
+    ("sub_type", "report", "is_reply"),
     [
         ("General", {}, True),
         ("General", {"status": "4.0.0"}, False),
@@ -108,28 +116,32 @@ def test_soft_bounces_carry_no_diagnostic() -> None:
         ("MailboxFull", {}, False),
     ],
 )
-def test_an_automatic_reply_is_no_soft_bounce(sub_type: str, said: dict[str, str], automatic: bool) -> None:
-    assert ([] if automatic else [(ADA, "soft")]) == facts_in(
-        a_soft_bounce(sub_type=sub_type, person={**NO_DSN, **said})
+def test_an_automatic_reply_is_no_soft_bounce(sub_type: str, report: dict[str, str], is_reply: bool) -> None:
+    """Transient/General without a status and a diagnostic is an out-of-office reply."""
+    assert ([] if is_reply else [(ADA, "soft")]) == kinds_in(
+        a_soft_bounce(sub_type=sub_type, person={**NO_DSN, **report})
     )
 
 
 @pytest.mark.parametrize("feedback_type", ["abuse", "auth-failure", "fraud", "other", "virus", "BrandNew", None])
 def test_every_complaint_but_not_spam_is_a_fact(feedback_type: Any) -> None:
-    assert facts_in(a_complaint(feedback_type=feedback_type)) == [(ADA, "complaint")]
+    """Any feedback type except not-spam is a complaint, known or not."""
+    assert kinds_in(a_complaint(feedback_type=feedback_type)) == [(ADA, "complaint")]
 
 
 @pytest.mark.parametrize("feedback_type", ["not-spam", "Not-Spam"])
 def test_not_spam_is_no_complaint(feedback_type: str) -> None:
-    assert facts_in(a_complaint(feedback_type=feedback_type)) == []
+    """Feedback type not-spam states no fact, whatever its case."""
+    assert kinds_in(a_complaint(feedback_type=feedback_type)) == []
 
 
 @pytest.mark.parametrize(
-    ("sub_type", "fact"),
+    ("sub_type", "kind"),
     [("OnAccountSuppressionList", "echo"), ("OnTenantSuppressionList", "echo"), ("BrandNew", None), ("", "complaint")],
 )
-def test_a_complaint_from_a_list_is_an_echo_and_an_unknown_one_nothing(sub_type: str, fact: str | None) -> None:
-    assert ([(ADA, fact)] if fact else []) == facts_in(a_complaint(complaint={"complaintSubType": sub_type}))
+def test_complaint_sub_type_decides_between_echo_and_none(sub_type: str, kind: str | None) -> None:
+    """A suppression list's complaint is an echo, and an unknown sub-type is no fact."""
+    assert ([(ADA, kind)] if kind else []) == kinds_in(a_complaint(complaint={"complaintSubType": sub_type}))
 
 
 @pytest.mark.parametrize(
@@ -143,27 +155,31 @@ def test_a_complaint_from_a_list_is_an_echo_and_an_unknown_one_nothing(sub_type:
         ([], [ADA, BOB], []),
     ],
 )
-def test_several_candidates_are_suspects_not_culprits(
+def test_several_candidates_make_a_complaint_uncertain(
     recipients: list[str], destination: list[str], expected: list[tuple[str, str]]
 ) -> None:
-    assert expected == facts_in(a_complaint(recipients=recipients, destination=destination))
+    """A complaint is certain only if it names exactly one recipient."""
+    assert expected == kinds_in(a_complaint(recipients=recipients, destination=destination))
 
 
-def test_a_complaint_is_evidence_with_its_type_and_spelling() -> None:
-    known = evidence(a_complaint(recipients=[], destination=["Ada <ADA@Example.com>"]))
-    assert (known.sub_type, known.spelling, known.message_id) == ("abuse", "ADA@Example.com", MESSAGE_ID)
+def test_evidence_of_a_complaint_holds_type_and_spelling() -> None:
+    """The spelling comes from the destination if the complaint names no recipient."""
+    item = evidence(a_complaint(recipients=[], destination=["Ada <ADA@Example.com>"]))
+    assert (item.sub_type, item.spelling, item.message_id) == ("abuse", "ADA@Example.com", MESSAGE_ID)
     listed = evidence(a_complaint(complaint={"complaintSubType": "OnAccountSuppressionList"}))
     assert listed.sub_type == "OnAccountSuppressionList"
 
 
-def test_a_decision_is_evidence_in_its_scope() -> None:
-    [everywhere] = found(a_decision())
-    [scoped] = found(a_decision(scope="marketing"))
-    assert (Key(everywhere.key.address), FactKind.SUPPRESS) == (everywhere.key, everywhere.fact)
+def test_a_decision_applies_to_its_scope() -> None:
+    """A decision without a scope applies to every scope."""
+    [everywhere] = facts_of(a_decision())
+    [scoped] = facts_of(a_decision(scope="marketing"))
+    assert (Key(everywhere.key.address), FactKind.SUPPRESS) == (everywhere.key, everywhere.kind)
     assert scoped.key == Key(everywhere.key.address, "marketing")
 
 
-def test_a_release_carries_what_its_author_had_read_and_a_suppress_nothing() -> None:
+def test_a_release_lifts_what_its_author_had_read() -> None:
+    """The ids are sorted and distinct; a decision to suppress lifts nothing."""
     assert evidence(a_decision(action="release", read=["b", "a", "b"])).lifts == ("a", "b")
     assert evidence(a_decision(action="suppress", read=["a"])).lifts == ()
 
@@ -174,21 +190,21 @@ def test_a_release_carries_what_its_author_had_read_and_a_suppress_nothing() -> 
         (OCCURRED_AT, SENT_AT, OCCURRED_AT),
         (SENT_AT - timedelta(days=1), SENT_AT, SENT_AT),
         (SENT_AT + timedelta(days=90), SENT_AT, SENT_AT + timedelta(days=90)),
-        (THE_LAST, THE_LAST, THE_LAST),
+        (LAST_TIME, LAST_TIME, LAST_TIME),
         (SENT_AT + timedelta(days=4_000), SENT_AT, SENT_AT + timedelta(days=90)),
         (OCCURRED_AT, None, OCCURRED_AT),
         (None, SENT_AT, SENT_AT),
     ],
 )
-def test_an_event_counts_from_the_later_of_its_times_but_not_long_after_sending(
-    occurred: Any, sent: Any, counted: Any
-) -> None:
+def test_an_event_counts_from_the_later_of_its_times(occurred: Any, sent: Any, counted: Any) -> None:
+    """The later of event and sending time counts, but at most 90 days after sending."""
     record = a_bounce(bounce={"timestamp": occurred and format_time(occurred)}, timestamp=sent and format_time(sent))
     assert to_ms(counted) == evidence(record).at_ms
 
 
 @pytest.mark.parametrize("unreadable", [None, "soon", "1901-01-01T00:00:00.000Z"])
-def test_an_event_whose_times_are_unreadable_counts_from_the_beginning(unreadable: str | None) -> None:
+def test_an_event_with_unreadable_times_counts_from_1970(unreadable: str | None) -> None:
+    """Evidence of unknown time has time 0, so that any release lifts it."""
     assert evidence(a_bounce(bounce={"timestamp": unreadable}, timestamp=unreadable)).at_ms == 0
 
 
@@ -197,12 +213,14 @@ def test_an_event_whose_times_are_unreadable_counts_from_the_beginning(unreadabl
     [("5.1.1", "5.1.1"), ("5.1.1 (bad mailbox)", "5.1.1"), ("4.7.650", "4.7.650"), ("x", ""), ("550", ""), (None, "")],
 )
 def test_the_status_is_the_enhanced_code_alone(given: str | None, status: str) -> None:
+    """Only an enhanced status code of RFC 3463 is kept, without text around it."""
     assert status == evidence(a_bounce(person={"status": given})).status
 
 
-def test_long_texts_are_cut() -> None:
-    known = evidence(a_bounce(person={"diagnosticCode": "x" * 2_000}, messageId="m" * 300))
-    assert (len(known.diagnostic), len(known.message_id)) == (DIAGNOSTIC_KEPT, TEXT_KEPT)
+def test_long_texts_are_truncated() -> None:
+    """The limit holds for code points and for bytes as JSON."""
+    item = evidence(a_bounce(person={"diagnosticCode": "x" * 2_000}, messageId="m" * 300))
+    assert (len(item.diagnostic), len(item.message_id)) == (DIAGNOSTIC_KEPT, TEXT_KEPT)
     assert evidence(a_bounce(person={"diagnosticCode": "é" * 2_000})).diagnostic == "é" * (DIAGNOSTIC_KEPT // 2)
     assert evidence(a_bounce(person={"diagnosticCode": "x" + "é" * 2_000})).diagnostic == "x" + "é" * 499
 
@@ -214,5 +232,6 @@ def test_long_texts_are_cut() -> None:
         a_complaint(complaint={"complainedRecipients": None}, destination=[]),
     ],
 )
-def test_feedback_without_a_list_of_recipients_is_no_fact(record: bytes) -> None:
-    assert found(record) == []
+def test_feedback_without_recipients_has_no_facts(record: bytes) -> None:
+    """A bounce or complaint without a list of recipients decodes and states nothing."""
+    assert facts_of(record) == []

@@ -1,4 +1,4 @@
-"""The same happening has the same id, two happenings have two."""
+"""Tests of `pipeline.identity`: copies of an event have one id, and two events have two."""
 
 import json
 from itertools import combinations
@@ -27,7 +27,7 @@ from tests.support.builders import (
     dumped,
     one_of_each,
 )
-from tests.support.strategies import CARRIERS, envelopes
+from tests.support.strategies import ENVELOPES, envelopes
 
 LATER = OCCURRED_AT.replace(microsecond=1_000)
 TIMES = ("2026-03-01T12:00:02.000Z", "2026-03-01T12:00:02Z", "2026-03-01T13:00:02.000999+01:00", "2026-03-01T12:00:02")
@@ -43,36 +43,42 @@ def event_id(payload: bytes) -> str:
 
 
 @each_kind
-def test_both_vocabularies_give_one_id(record: bytes) -> None:
+def test_both_vocabularies_have_one_id(record: bytes) -> None:
+    """A notification and an event of the same happening are not counted twice."""
     assert event_id(record) == event_id(as_notification(record))
 
 
 @each_kind
 @given(layers=st.lists(envelopes, min_size=1, max_size=2))
-def test_no_carrier_changes_the_id(record: bytes, layers: list[str]) -> None:
+def test_no_envelope_changes_the_id(record: bytes, layers: list[str]) -> None:
+    """The id comes from the record alone."""
     payload = record
     for layer in layers:
-        payload = CARRIERS[layer](payload)
+        payload = ENVELOPES[layer](payload)
     assert event_id(record) == event_id(payload)
 
 
 @each_kind
-def test_neither_key_order_nor_spaces_nor_unknown_fields_change_the_id(record: bytes) -> None:
+def test_json_layout_and_unknown_fields_do_not_change_the_id(record: bytes) -> None:
+    """Key order differs by feed, and SES adds fields at any time."""
     fields = dict(reversed(json.loads(record).items()))
     assert event_id(record) == event_id(json.dumps({"new": 1, **fields}, indent=2).encode())
 
 
 def test_the_same_bounce_has_one_id_for_every_form_of_its_time() -> None:
+    """Times are compared as moments, cut to milliseconds."""
     ids = {event_id(a_bounce(bounce={"timestamp": time, "feedbackId": ABSENT})) for time in TIMES}
     assert len(ids) == 1
 
 
 def test_the_order_and_spelling_of_recipients_do_not_change_the_id() -> None:
+    """Canonical addresses are sorted before they are hashed."""
     one = event_id(a_bounce(recipients=[ADA, BOB]))
     assert one == event_id(a_bounce(recipients=[BOB, f"Ada <{ADA.upper()}>", ADA]))
 
 
 def test_every_kind_has_its_own_id_for_one_message() -> None:
+    """The type is part of the id."""
     ids = [event_id(record) for record in one_of_each().values()]
     assert len(set(ids)) == len(ids) == 10
 
@@ -95,25 +101,30 @@ def test_every_kind_has_its_own_id_for_one_message() -> None:
         (a_record("Novel", {}), a_record("Newer", {})),
     ],
 )
-def test_two_happenings_have_two_ids(one: bytes, other: bytes) -> None:
+def test_two_events_have_two_ids(one: bytes, other: bytes) -> None:
+    """Every part that distinguishes events of one message changes the id."""
     assert event_id(one) != event_id(other)
 
 
-def test_a_feedback_id_outweighs_the_time() -> None:
+def test_a_feedback_id_precedes_the_time() -> None:
+    """Copies of a bounce with different times are one event."""
     assert event_id(a_bounce()) == event_id(a_bounce(at=LATER)) == event_id(a_bounce(timestamp=None))
 
 
-def test_without_a_feedback_id_the_time_tells_bounces_apart_even_if_unreadable() -> None:
+def test_without_a_feedback_id_the_time_distinguishes_bounces() -> None:
+    """An unreadable time is compared as text."""
     times = [a_bounce(bounce={"timestamp": time, "feedbackId": ABSENT}) for time in ("soon", "later", TIMES[0])]
     assert all(event_id(one) != event_id(other) for one, other in combinations(times, 2))
 
 
-def test_a_message_has_one_send_whenever_and_to_whom() -> None:
+def test_a_message_has_one_send() -> None:
+    """Time and destinations do not change its id."""
     assert event_id(a_send()) == event_id(a_send(timestamp=None, destination=[BOB]))
 
 
 @pytest.mark.parametrize("type_name", ["Send", "Novel"])
-def test_a_record_that_names_no_message_is_named_by_all_of_it(type_name: str) -> None:
+def test_a_record_without_a_message_is_identified_by_its_content(type_name: str) -> None:
+    """Key order does not matter, and every value does."""
     one, same, other = (
         dumped({"eventType": type_name, "x": {"a": 1, "b": 2}}),
         dumped({"x": {"b": 2, "a": 1}, "eventType": type_name}),
@@ -122,17 +133,20 @@ def test_a_record_that_names_no_message_is_named_by_all_of_it(type_name: str) ->
     assert event_id(one) == event_id(same) != event_id(other)
 
 
-def test_a_record_with_neither_message_nor_feedback_nor_time_is_named_by_all_of_it() -> None:
+def test_a_bounce_without_any_id_or_time_is_identified_by_content() -> None:
+    """Its mail counts too."""
     bare = {"eventType": "Bounce", "bounce": {"bounceType": "Permanent"}}
     assert event_id(dumped(bare)) != event_id(dumped({**bare, "mail": {"source": ADA}}))
 
 
 def test_a_decision_keeps_the_id_that_its_client_made() -> None:
+    """Dashes and case are removed."""
     decision_id = "01234567-89ab-cdef-0123-456789abcdef"
     assert decision_id.replace("-", "") == event_id(a_decision(decision_id=decision_id.upper()))
 
 
-def test_a_decision_with_another_sort_of_id_is_named_by_it() -> None:
+def test_any_other_id_of_a_decision_is_hashed() -> None:
+    """Address and time do not change it."""
     one = event_id(a_decision(decision_id="ticket 7"))
     assert one == event_id(a_decision(decision_id="ticket 7", address=BOB, at=SENT_AT))
     assert one != event_id(a_decision(decision_id="ticket 8"))

@@ -1,11 +1,17 @@
-"""Existing events go into the log first, then into the table."""
+"""Tests of `pipeline.ingest`: existing events go into the log first, then into the table."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.batch import StreamRecord
-from pipeline.errors import ArchiveUnavailable, ItemRejected, StoreUnavailable
+from pipeline.errors import (
+    AccessDenied,
+    ArchiveUnavailable,
+    ItemRejected,
+    NotFound,
+    QuarantineUnavailable,
+    StoreUnavailable,
+)
 from pipeline.ingest import IngestCounts, Ingestion
 from pipeline.memory import MemoryArchive, MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
@@ -13,17 +19,20 @@ from pipeline.ports import Item
 from pipeline.replay import replay, store_digest
 from pipeline.standing import Key
 from tests.support.builders import a_bounce, a_send
+from tests.support.flaky import Failure, FlakyQuarantine, Script
+from tests.support.scenario import a_batch
 
 ARRIVED_AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-class World:
+class Scenario:
+    """An empty log, table and quarantine."""
+
     def __init__(self) -> None:
         self.archive, self.store, self.quarantine = MemoryArchive(), MemoryStore(), MemoryQuarantine()
 
     def ingest(self, *payloads: bytes) -> IngestCounts:
-        records = [StreamRecord(payload=payload, position=f"f:{n}") for n, payload in enumerate(payloads, 1)]
-        return self.ingestion().ingest(records, progress=lambda _: None)
+        return self.ingestion().ingest(a_batch(*payloads), progress=lambda _: None)
 
     def ingestion(self) -> Ingestion:
         return Ingestion(
@@ -38,86 +47,108 @@ class World:
         return sum(len(rows) for rows in self.archive.rows())
 
 
-def test_events_are_kept_counted_and_folded() -> None:
-    world = World()
-    done = world.ingest(a_send(), a_bounce(), b"[]")
-    assert (dict(done.events), done.ignored, done.facts, done.written) == ({"send": 1, "bounce": 1}, 1, 1, 1)
-    assert world.rows() == 2
+def test_events_are_archived_counted_and_folded() -> None:
+    """Every event has a row, and feedback has an item too."""
+    scenario = Scenario()
+    counts = scenario.ingest(a_send(), a_bounce(), b"[]")
+    assert (dict(counts.events), counts.ignored, counts.facts, counts.written) == ({"send": 1, "bounce": 1}, 1, 1, 1)
+    assert scenario.rows() == 2
 
 
-def test_a_reject_is_named_and_kept_and_does_not_stop_the_rest() -> None:
-    world = World()
-    done = world.ingest(b"{oops", a_bounce())
-    assert [reject.position for reject in done.rejects] == ["f:1"]
-    assert [held.payload for held in world.quarantine.held] == [b"{oops"]
-    assert done.written == 1
+def test_poison_is_quarantined_and_stops_nothing() -> None:
+    """The result names its position, and the events after it are ingested."""
+    scenario = Scenario()
+    counts = scenario.ingest(b"{oops", a_bounce())
+    assert [reject.position for reject in counts.rejects] == ["0"]
+    assert [held.payload for held in scenario.quarantine.held] == [b"{oops"]
+    assert counts.written == 1
 
 
-def test_taking_the_same_in_again_changes_no_fact() -> None:
-    world = World()
-    world.ingest(a_bounce())
-    before = store_digest(world.store)
-    assert world.ingest(a_bounce()).unchanged == 1
-    assert store_digest(world.store) == before
+def test_ingesting_again_changes_no_fact() -> None:
+    """The table's digest is the same after the second time."""
+    scenario = Scenario()
+    scenario.ingest(a_bounce())
+    before = store_digest(scenario.store)
+    assert scenario.ingest(a_bounce()).unchanged == 1
+    assert store_digest(scenario.store) == before
 
 
-def test_what_was_taken_in_is_what_a_replay_of_the_log_gives() -> None:
-    world = World()
-    world.ingest(a_bounce(), a_send())
+def test_replay_of_the_ingested_log_rebuilds_the_table() -> None:
+    """A table built from the archived rows has the same digest."""
+    scenario = Scenario()
+    scenario.ingest(a_bounce(), a_send())
     rebuilt = MemoryStore()
-    replay(world.archive, store=rebuilt, policy=DEFAULT_POLICY)
-    assert store_digest(rebuilt) == store_digest(world.store)
+    replay(scenario.archive, store=rebuilt, policy=DEFAULT_POLICY)
+    assert store_digest(rebuilt) == store_digest(scenario.store)
 
 
-def test_more_than_is_held_at_once_is_taken_in_lots(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_flushed_before_too_many_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for two rows, all five are archived."""
     monkeypatch.setattr("pipeline.ingest.ROWS_HELD", 2)
-    world = World()
-    world.ingest(*[a_send()] * 5)
-    assert world.rows() == 5
+    scenario = Scenario()
+    scenario.ingest(*[a_send()] * 5)
+    assert scenario.rows() == 5
 
 
-def test_nothing_reaches_the_table_that_the_log_did_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
+@pytest.mark.parametrize("error", [ArchiveUnavailable("throttled"), AccessDenied("denied"), NotFound("no bucket")])
+def test_the_table_gets_nothing_that_the_log_did_not_store(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log comes first, so an outage of the log leaves the table empty."""
+    scenario = Scenario()
 
-    def refuse(_: object) -> None:
-        raise ArchiveUnavailable
+    def fail(_: object) -> None:
+        raise error
 
-    monkeypatch.setattr(world.archive, "append", refuse)
-    with pytest.raises(ArchiveUnavailable):
-        world.ingest(a_bounce())
-    assert list(world.store.scan()) == []
+    monkeypatch.setattr(scenario.archive, "append", fail)
+    with pytest.raises(type(error)):
+        scenario.ingest(a_bounce())
+    assert list(scenario.store.scan()) == []
 
 
-@pytest.mark.parametrize("error", [StoreUnavailable("away"), ItemRejected("too large")])
-def test_a_table_that_does_not_take_it_is_told(error: Exception) -> None:
-    world = World()
+@pytest.mark.parametrize("error", [StoreUnavailable("throttled"), AccessDenied("denied"), ItemRejected("too large")])
+def test_an_error_of_the_table_is_raised_after_archiving(error: Exception) -> None:
+    """The rows are in the log, from which the table can be repaired."""
+    scenario = Scenario()
 
     class Store(MemoryStore):
         def save(self, key: Key, item: Item, *, expected: str) -> None:
             raise error
 
-    world.store = Store()
+    scenario.store = Store()
     with pytest.raises(type(error)):
-        world.ingest(a_bounce())
-    assert world.rows() == 1
+        scenario.ingest(a_bounce())
+    assert scenario.rows() == 1
 
 
-def test_where_there_is_nothing_to_take_in_neither_log_nor_table_is_asked() -> None:
-    world = World()
-    assert world.ingest() == IngestCounts()
-    assert (world.rows(), list(world.store.scan())) == (0, [])
+def test_ingesting_nothing_writes_nothing() -> None:
+    """Neither the log nor the table is called."""
+    scenario = Scenario()
+    assert scenario.ingest() == IngestCounts()
+    assert (scenario.rows(), list(scenario.store.scan())) == (0, [])
 
 
-def test_a_table_that_is_being_rebuilt_gets_the_same_facts_and_is_not_counted() -> None:
-    world, rebuilt = World(), MemoryStore()
+def test_a_shadow_store_receives_the_same_facts() -> None:
+    """The counts are of the live table only."""
+    scenario, rebuilt = Scenario(), MemoryStore()
     ingestion = Ingestion(
-        archive=world.archive,
-        store=world.store,
+        archive=scenario.archive,
+        store=scenario.store,
         shadow_stores=[rebuilt],
-        quarantine=world.quarantine,
+        quarantine=scenario.quarantine,
         policy=DEFAULT_POLICY,
         arrived_at=ARRIVED_AT,
     )
-    done = ingestion.ingest([StreamRecord(payload=a_bounce(), position="f:1")], progress=lambda _: None)
-    assert store_digest(rebuilt) == store_digest(world.store) != store_digest(MemoryStore())
-    assert (done.facts, done.written) == (1, 1)
+    counts = ingestion.ingest(a_batch(a_bounce()), progress=lambda _: None)
+    assert store_digest(rebuilt) == store_digest(scenario.store) != store_digest(MemoryStore())
+    assert (counts.facts, counts.written) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"), [(Failure.OUTAGE_BEFORE, QuarantineUnavailable), (Failure.DENIED, AccessDenied)]
+)
+def test_a_failing_quarantine_stops_an_ingestion(failure: Failure, error: type[Exception]) -> None:
+    """Poison that is not quarantined must not be passed over."""
+    scenario = Scenario()
+    scenario.quarantine = FlakyQuarantine(Script([failure]))
+    with pytest.raises(error):
+        scenario.ingest(b"{oops")
+    assert scenario.ingest(b"{oops").rejects != []

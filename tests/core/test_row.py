@@ -1,18 +1,18 @@
-"""An event is one row of the log, of which every column has its place and `raw` loses nothing."""
+"""Tests of `pipeline.row`: an event becomes a row, and a row yields the facts again."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from pipeline.decode import DECODER_VERSION, decode
-from pipeline.event import Event, Poison
+from pipeline.decode import DECODER_VERSION
+from pipeline.event import Poison
 from pipeline.fact import facts
 from pipeline.row import Diagnosis, FactColumn, Row, poison_row, row_facts, to_fact, to_row
 from pipeline.timestamp import to_ms
 from tests.support.builders import (
     ADA,
     BOB,
+    FEEDBACK_ID,
     MESSAGE_ID,
     OCCURRED_AT,
     SENT_AT,
@@ -24,23 +24,15 @@ from tests.support.builders import (
     a_send,
     one_of_each,
 )
+from tests.support.rows import ARRIVED_AT, a_row
+from tests.support.scenario import an_event
 
-ARRIVED_AT = datetime(2026, 3, 1, 13, tzinfo=UTC)
 HEADERS = {"subject": "Grüße"}
 TAGS = {"ses:configuration-set": ["main"], "campaign": ["a", "b"]}
 
 
-def an_event(payload: bytes) -> Event:
-    [event] = decode(payload)
-    assert isinstance(event, Event)
-    return event
-
-
-def a_row(payload: bytes) -> Row:
-    return to_row(an_event(payload), arrived_at=ARRIVED_AT)
-
-
-def test_a_row_holds_what_every_event_has() -> None:
+def test_a_row_contains_the_columns_of_every_event() -> None:
+    """All columns that do not depend on the kind are filled."""
     event = an_event(a_send(destination=[ADA, BOB, f"x{ADA}"], sourceArn="arn", tags=TAGS, commonHeaders=HEADERS))
     assert to_row(event, arrived_at=ARRIVED_AT) == Row(
         event_id=event.id,
@@ -66,17 +58,20 @@ def test_a_row_holds_what_every_event_has() -> None:
 
 @pytest.mark.parametrize("kind", one_of_each())
 def test_raw_is_the_record_byte_for_byte(kind: str) -> None:
+    """The column `raw` is the exact text of the record."""
     record = one_of_each()[kind]
     assert (kind, record) == (a_row(record).event_type, a_row(record).raw.encode())
 
 
 @pytest.mark.parametrize("kind", one_of_each())
-def test_bounces_and_complaints_are_feedback_and_hold_their_facts(kind: str) -> None:
-    kept = a_row(one_of_each()[kind])
-    assert (kind in {"bounce", "complaint"}) is kept.is_feedback is bool(kept.facts)
+def test_feedback_rows_contain_their_facts(kind: str) -> None:
+    """Only bounces and complaints are feedback among SES's types."""
+    row = a_row(one_of_each()[kind])
+    assert (kind in {"bounce", "complaint"}) is row.is_feedback is bool(row.facts)
 
 
 def test_a_configuration_set_may_be_missing() -> None:
+    """Without the tag, or with an empty one, the column is null."""
     assert a_row(a_send()).configuration_set is None
     assert a_row(a_send(tags={"ses:configuration-set": []})).configuration_set is None
 
@@ -89,15 +84,18 @@ DELAY = {
     "delayedRecipients": [{"emailAddress": ADA, "status": "4.2.2", "diagnosticCode": "full"}],
     "reportingMTA": "mta",
 }
-SAID = Diagnosis(address=ADA, action="failed", status="5.1.1", diagnostic="smtp; 550 5.1.1 user unknown")
-OWN_COLUMNS: list[tuple[bytes, dict[str, Any]]] = [
+REPORT = Diagnosis(address=ADA, action="failed", status="5.1.1", diagnostic="smtp; 550 5.1.1 user unknown")
+DETAIL_COLUMNS: list[tuple[bytes, dict[str, Any]]] = [
     (
         a_bounce(recipients=[f"Ada <{ADA}>", "nobody"], bounce={"remoteMtaIp": "192.0.2.9"}),
         {
             "bounce_type": "Permanent",
             "bounce_sub_type": "General",
-            "feedback_id": an_event(a_bounce()).details.feedback_id,  # type: ignore[union-attr]  # a bounce has it
-            "diagnoses": (SAID, Diagnosis(address=None, action="failed", status="5.1.1", diagnostic=SAID.diagnostic)),
+            "feedback_id": FEEDBACK_ID,
+            "diagnoses": (
+                REPORT,
+                Diagnosis(address=None, action="failed", status="5.1.1", diagnostic=REPORT.diagnostic),
+            ),
             "reporting_mta": "dsn; a8-50.smtp-out.amazonses.com",
             "remote_mta_ip": "192.0.2.9",
         },
@@ -146,15 +144,17 @@ OWN_COLUMNS: list[tuple[bytes, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("record", "columns"), OWN_COLUMNS)
-def test_a_row_holds_what_only_its_kind_has(record: bytes, columns: dict[str, Any]) -> None:
-    kept = a_row(record)
-    assert columns == {name: getattr(kept, name) for name in columns}
+@pytest.mark.parametrize(("record", "columns"), DETAIL_COLUMNS)
+def test_a_row_contains_the_columns_of_its_kind(record: bytes, columns: dict[str, Any]) -> None:
+    """The details of each kind fill their own columns."""
+    row = a_row(record)
+    assert columns == {name: getattr(row, name) for name in columns}
 
 
-def test_facts_are_columns_from_which_they_are_read_back() -> None:
+def test_facts_survive_the_conversion_to_columns() -> None:
+    """A fact is the same after it was a column."""
     event = an_event(a_decision(action="release", read=["a"], scope="marketing", address="Ada@Example.com"))
-    kept = to_row(event, arrived_at=ARRIVED_AT)
+    row = to_row(event, arrived_at=ARRIVED_AT)
     assert [
         FactColumn(
             address=event.recipients[0],
@@ -169,13 +169,14 @@ def test_facts_are_columns_from_which_they_are_read_back() -> None:
             spelling="Ada@Example.com",
             lifts=("a",),
         )
-    ] == list(kept.facts)
-    assert list(facts(event)) == list(row_facts(kept)) == [to_fact(kept.facts[0])]
+    ] == list(row.facts)
+    assert list(facts(event)) == list(row_facts(row)) == [to_fact(row.facts[0])]
 
 
-def test_poison_is_a_row_of_its_own() -> None:
-    kept = poison_row(Poison(why="broken", raw=b"\xff{"), name="f" * 32, arrived_at=ARRIVED_AT)
+def test_poison_becomes_a_row_without_facts() -> None:
+    """Bytes that are not text are replaced, and the reason is kept."""
+    row = poison_row(Poison(why="broken", raw=b"\xff{"), name="f" * 32, arrived_at=ARRIVED_AT)
     assert (
-        kept.event_id, kept.event_type, kept.is_feedback, kept.error_message, kept.raw, kept.arrived_at,
+        row.event_id, row.event_type, row.is_feedback, row.error_message, row.raw, row.arrived_at,
     ) == ("f" * 32, "unknown", False, "broken", "\ufffd{", ARRIVED_AT)  # fmt: skip
-    assert list(row_facts(kept)) == []
+    assert list(row_facts(row)) == []

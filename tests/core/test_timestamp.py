@@ -1,4 +1,4 @@
-"""Times in every form met in the field are read alike, and written in one."""
+"""Tests of `pipeline.timestamp`: times in every form are parsed, and formatted in one."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,10 +28,12 @@ moments = st.datetimes(timezones=st.just(UTC))
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_a_time_is_the_same_moment(form: str) -> None:
+    """All forms that were seen in the field are read."""
     assert parse_time(form) == MOMENT
 
 
 def test_a_time_without_a_fraction_is_a_whole_second() -> None:
+    """Several forms omit the fraction, or have one digit."""
     second = datetime(2018, 10, 8, 14, 5, 45, tzinfo=UTC)
     assert (
         second
@@ -49,12 +51,14 @@ def test_a_time_without_a_fraction_is_a_whole_second() -> None:
         *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "٢٠١٦-10-14T05:02:16.645Z", "2016-10-14T05:02"),
     ],
 )
-def test_what_is_no_time_is_nothing_and_never_now(text: str | None) -> None:
+def test_an_unreadable_time_is_none(text: str | None) -> None:
+    """A missing or invalid time is never replaced by the present."""
     assert parse_time(text) is None
 
 
 @given(moments)
-def test_a_shown_time_is_read_back_to_the_millisecond(moment: datetime) -> None:
+def test_a_formatted_time_is_parsed_to_the_millisecond(moment: datetime) -> None:
+    """The format always has the same length."""
     cut = moment.replace(microsecond=moment.microsecond // 1_000 * 1_000)
     assert parse_time(format_time(moment)) == cut
     assert len(format_time(moment)) == len("2016-10-14T05:02:16.645Z")
@@ -62,28 +66,34 @@ def test_a_shown_time_is_read_back_to_the_millisecond(moment: datetime) -> None:
 
 @given(moments)
 def test_milliseconds_are_cut_never_rounded(moment: datetime) -> None:
+    """The result is never later than the time."""
     assert timedelta(0) <= moment - from_ms(to_ms(moment)) < timedelta(milliseconds=1)
 
 
 @given(st.integers(-60_000_000_000_000, 250_000_000_000_000))
 def test_milliseconds_survive_a_round_trip(milliseconds: int) -> None:
+    """Conversion to a datetime loses nothing."""
     assert to_ms(from_ms(milliseconds)) == milliseconds
 
 
 def test_milliseconds_are_counted_from_1970() -> None:
+    """The epoch is 1970 UTC, as in Parquet and DynamoDB."""
     assert to_ms(EPOCH) == 0
     assert to_ms(MOMENT) == 1_476_421_336_645
 
 
-def test_a_time_in_another_zone_is_shown_in_utc() -> None:
+def test_a_time_in_another_zone_is_formatted_in_utc() -> None:
+    """The offset is applied."""
     assert format_time(datetime.fromisoformat("2016-10-13T22:02:16.645-07:00")) == "2016-10-14T05:02:16.645Z"
 
 
 @given(st.text(max_size=30))
-def test_any_text_can_be_asked_for_its_time(text: str) -> None:
+def test_any_text_can_be_parsed(text: str) -> None:
+    """The result is None or a time in UTC."""
     moment = parse_time(text)
     assert moment is None or moment.utcoffset() == timedelta(0)
 
 
-def test_a_form_as_long_as_the_usual_one_is_read_too() -> None:
+def test_another_form_of_the_usual_length_is_parsed() -> None:
+    """The fast path must not reject what the slow one reads."""
     assert MOMENT.replace(microsecond=640_000) == parse_time("2016-10-14T05:02:16.64 Z")

@@ -106,7 +106,7 @@ def test_what_is_kept_back_is_no_fresh_evidence() -> None:
     for address in ("bounce+ann@example.com", "complaint+ann@example.com"):
         outcome(address, by=ses)
         events = decoded(ses.publish(an_email(address), sent_at=SENT_AT))
-        assert {"echo"} == {finding.fact for event in events for finding in facts(event)}
+        assert {"echo"} == {finding.kind for event in events for finding in facts(event)}
 
 
 def test_others_on_a_mail_to_a_listed_address_get_it() -> None:

@@ -1,7 +1,7 @@
-"""Payloads for tests: SES's records as bytes, and the carriers they travel in.
+"""Builders of payloads for tests: SES's records as bytes, and the envelopes around them.
 
-Every `a_…` gives one record of example traffic as JSON; keyword arguments change what a test is about. `mail` and the
-event's own object take further fields, or `ABSENT` to leave one out. Every `in_…` wraps payloads as AWS does.
+Every `a_…` returns one record of example traffic as JSON; keyword arguments change what a test is about. `mail` and the
+event's details take further fields, or `ABSENT` to omit one. Every `in_…` wraps payloads as AWS does.
 """
 
 import json
@@ -26,7 +26,7 @@ Fields = Mapping[str, Any]
 
 
 def a_record(type_name: str, details: Fields, *, vocabulary: Vocabulary = "eventType", **mail: Any) -> bytes:
-    """Return a record of any type; `own` is its own object by name, `mail` changes the mail's fields."""
+    """Return a record of any type; `details` contains its own object by name, `mail` changes the mail's fields."""
     fields = {
         "timestamp": format_time(SENT_AT),
         "messageId": MESSAGE_ID,
@@ -65,12 +65,12 @@ def a_bounce(
     bounce: Fields | None = None,
     **mail: Any,
 ) -> bytes:
-    """Return a Bounce; `person` changes what the remote server said about each recipient."""
-    said = {"action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"}
+    """Return a Bounce; `person` changes what the remote server reports about each recipient."""
+    report = {"action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"}
     details = {
         "bounceType": bounce_type,
         "bounceSubType": sub_type,
-        "bouncedRecipients": [merged({"emailAddress": one, **said}, person) for one in recipients],
+        "bouncedRecipients": [merged({"emailAddress": address, **report}, person) for address in recipients],
         "timestamp": format_time(at),
         "feedbackId": feedback_id,
         "reportingMTA": "dsn; a8-50.smtp-out.amazonses.com",
@@ -79,9 +79,9 @@ def a_bounce(
 
 
 def a_soft_bounce(**changes: Any) -> bytes:
-    """Return a Bounce of a full mailbox."""
-    said = {"status": "4.2.2", "diagnosticCode": "smtp; 452 4.2.2 mailbox full"}
-    return a_bounce(**{"bounce_type": "Transient", "sub_type": "MailboxFull", "person": said} | changes)
+    """Return a transient Bounce from a full mailbox."""
+    report = {"status": "4.2.2", "diagnosticCode": "smtp; 452 4.2.2 mailbox full"}
+    return a_bounce(**{"bounce_type": "Transient", "sub_type": "MailboxFull", "person": report} | changes)
 
 
 def a_complaint(
@@ -95,7 +95,7 @@ def a_complaint(
 ) -> bytes:
     """Return a Complaint."""
     details = {
-        "complainedRecipients": [{"emailAddress": one} for one in recipients],
+        "complainedRecipients": [{"emailAddress": address} for address in recipients],
         "timestamp": format_time(at),
         "feedbackId": feedback_id,
         "complaintSubType": None,
@@ -160,29 +160,31 @@ def one_of_each() -> dict[str, bytes]:
 
 
 def as_notification(record: bytes) -> bytes:
-    """Return an event-publishing record as the same happening's feedback notification."""
+    """Return an event-publishing record as the feedback notification of the same event."""
     event = json.loads(record)
     return dumped({"notificationType": event.pop("eventType"), **event})
 
 
 def in_sns(payload: bytes, **changes: Any) -> bytes:
-    """Return SNS's JSON envelope, as its HTTP and SQS subscribers get it."""
+    """Return SNS's JSON envelope, as its HTTP and SQS subscribers receive it."""
     return dumped(merged({"Type": "Notification", "MessageId": "sns-1", "Message": payload.decode()}, changes))
 
 
 def in_sqs(*payloads: bytes) -> bytes:
-    """Return what SQS's ReceiveMessage gives."""
-    return dumped({"Messages": [{"MessageId": "sqs-1", "Body": one.decode()} for one in payloads]})
+    """Return the answer of SQS's ReceiveMessage."""
+    return dumped({"Messages": [{"MessageId": "sqs-1", "Body": payload.decode()} for payload in payloads]})
 
 
 def in_lambda_sns(*payloads: bytes) -> bytes:
-    """Return what Lambda gets from SNS."""
-    return dumped({"Records": [{"EventSource": "aws:sns", "Sns": json.loads(in_sns(one))} for one in payloads]})
+    """Return a Lambda event from SNS."""
+    return dumped({"Records": [{"EventSource": "aws:sns", "Sns": json.loads(in_sns(payload))} for payload in payloads]})
 
 
 def in_lambda_sqs(*payloads: bytes) -> bytes:
-    """Return what Lambda gets from SQS."""
-    return dumped({"Records": [{"messageId": "1", "eventSource": "aws:sqs", "body": one.decode()} for one in payloads]})
+    """Return a Lambda event from SQS."""
+    return dumped(
+        {"Records": [{"messageId": "1", "eventSource": "aws:sqs", "body": payload.decode()} for payload in payloads]}
+    )
 
 
 def in_eventbridge(payload: bytes, *, detail_type: str = "Email Bounced") -> bytes:
@@ -192,14 +194,14 @@ def in_eventbridge(payload: bytes, *, detail_type: str = "Email Bounced") -> byt
 
 
 def in_kinesis(*payloads: bytes) -> bytes:
-    """Return what Lambda gets from a Kinesis stream."""
-    data = ({"partitionKey": "1", "sequenceNumber": str(n), "data": base64(one)} for n, one in enumerate(payloads))
-    return dumped({"Records": [{"eventSource": "aws:kinesis", "kinesis": one} for one in data]})
+    """Return a Lambda event from a Kinesis stream."""
+    data = ({"partitionKey": "1", "sequenceNumber": str(n), "data": base64(p)} for n, p in enumerate(payloads))
+    return dumped({"Records": [{"eventSource": "aws:kinesis", "kinesis": record} for record in data]})
 
 
 def in_firehose(*payloads: bytes) -> bytes:
-    """Return what a transformation Lambda gets from Firehose."""
-    return dumped({"records": [{"recordId": str(n), "data": base64(one)} for n, one in enumerate(payloads)]})
+    """Return a transformation Lambda's event from Firehose."""
+    return dumped({"records": [{"recordId": str(n), "data": base64(p)} for n, p in enumerate(payloads)]})
 
 
 def in_firehose_error(payload: bytes) -> bytes:
@@ -213,10 +215,10 @@ def dumped(value: Any) -> bytes:
 
 
 def base64(payload: bytes) -> str:
-    """Return bytes as they stand in AWS's JSON."""
+    """Return bytes as AWS's JSON contains them."""
     return b64encode(payload).decode()
 
 
 def merged(fields: Fields, changes: Fields | None) -> dict[str, Any]:
-    """Return fields with changes; `ABSENT` leaves one out."""
+    """Return fields with changes; `ABSENT` omits one."""
     return {key: value for key, value in {**fields, **(changes or {})}.items() if value is not ABSENT}

@@ -69,9 +69,12 @@ def deployed(environment: pytest.MonkeyPatch, **parameters: str) -> Iterator[Non
 
 
 def put_behind(environment: pytest.MonkeyPatch, **fakes: Any) -> None:
-    """Let commands find clients of these services, and moto's of all others."""
-    real = clients.create_client
-    environment.setattr("pipeline.cli.target.create_client", lambda service, **more: fakes.get(service) or real(service, **more))
+    """Let commands use these fakes as clients, and moto's clients of all other services."""
+
+    def create(service: clients.Service, **options: Any) -> Any:
+        return fakes.get(service) or clients.create_client(service, **options)
+
+    environment.setattr("pipeline.cli.target.create_client", create)
 
 
 def bucket() -> str:

@@ -1,70 +1,77 @@
-"""Ports that fail when they are told to: an outage or a conflict before a call, or an outage after it was done."""
+"""Ports that fail by a script: an outage, a denial or a conflict before a call, or an outage after it took effect."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum, auto
 from itertools import repeat
 
-from pipeline.errors import Conflict, ItemRejected, QuarantineUnavailable, StoreUnavailable
+from pipeline.errors import AccessDenied, Conflict, ItemRejected, QuarantineUnavailable, StoreUnavailable
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.ports import Item, Quarantined
 from pipeline.standing import Key
 
 
-class Mishap(Enum):
-    """What becomes of one call."""
+class Failure(Enum):
+    """The failure of one call. A call that cannot conflict is throttled instead, or succeeds."""
 
     NONE = auto()
     OUTAGE_BEFORE = auto()
     OUTAGE_AFTER = auto()
+    DENIED = auto()
     CONFLICT = auto()
 
 
 class Script:
-    """One mishap per call, then none for ever."""
+    """One failure per call, then none."""
 
-    def __init__(self, mishaps: Iterable[Mishap] = ()) -> None:
-        self._mishaps: Iterator[Mishap] = iter(mishaps)
+    def __init__(self, failures: Iterable[Failure] = ()) -> None:
+        self._failures: Iterator[Failure] = iter(failures)
 
-    def next(self) -> Mishap:
-        """Return what becomes of the next call."""
-        return next(self._mishaps, Mishap.NONE)
-
-
-def away() -> Script:
-    """Return a script of outages without end."""
-    return Script(repeat(Mishap.OUTAGE_BEFORE))
+    def next(self) -> Failure:
+        """Return the failure of the next call."""
+        return next(self._failures, Failure.NONE)
 
 
-class UnsteadyStore(MemoryStore):
-    """A table that follows a script, and refuses the items of some keys for good."""
+def permanent_outage() -> Script:
+    """Return a script in which every call fails with an outage."""
+    return Script(repeat(Failure.OUTAGE_BEFORE))
 
-    def __init__(self, script: Script | None = None, *, refused: Iterable[Key] = ()) -> None:
+
+class FlakyStore(MemoryStore):
+    """A table that follows a script, and rejects the items of some keys permanently."""
+
+    def __init__(self, script: Script | None = None, *, rejected: Iterable[Key] = ()) -> None:
         super().__init__()
-        self.script, self.refused = script or Script(), frozenset(refused)
+        self.script, self.rejected = script or Script(), frozenset(rejected)
         self.saves = 0
 
     def load(self, keys: Iterable[Key]) -> Mapping[Key, Item]:
-        """Load, or be away."""
-        if self.script.next() in {Mishap.OUTAGE_BEFORE, Mishap.OUTAGE_AFTER}:
-            raise StoreUnavailable("away")
+        """Load, or fail."""
+        match self.script.next():
+            case Failure.OUTAGE_BEFORE | Failure.OUTAGE_AFTER:
+                raise StoreUnavailable("the table is unavailable")
+            case Failure.DENIED:
+                raise AccessDenied("the table may not be read")
         return super().load(keys)
 
     def save(self, key: Key, item: Item, *, expected: str) -> None:
-        """Save, or not, or save and be away before it is known."""
-        mishap = self.script.next()
-        if mishap is Mishap.OUTAGE_BEFORE:
-            raise StoreUnavailable("away")
-        if mishap is Mishap.CONFLICT:
-            raise Conflict
-        if key in self.refused:
+        """Save, or fail before or after the item is saved."""
+        failure = self.script.next()
+        match failure:
+            case Failure.OUTAGE_BEFORE:
+                raise StoreUnavailable("the table is unavailable")
+            case Failure.DENIED:
+                raise AccessDenied("the table may not be written")
+            case Failure.CONFLICT:
+                raise Conflict
+        if key in self.rejected:
             raise ItemRejected("too large")
         super().save(key, item, expected=expected)
         self.saves += 1
-        if mishap is Mishap.OUTAGE_AFTER:
-            raise StoreUnavailable("gone before it answered")
+        if failure is Failure.OUTAGE_AFTER:
+            raise StoreUnavailable("the table did not answer")
 
 
-class UnsteadyQuarantine(MemoryQuarantine):
+class FlakyQuarantine(MemoryQuarantine):
     """A quarantine that follows a script."""
 
     def __init__(self, script: Script | None = None) -> None:
@@ -72,10 +79,13 @@ class UnsteadyQuarantine(MemoryQuarantine):
         self.script = script or Script()
 
     def put(self, quarantined: Quarantined) -> None:
-        """Put, or not, or put and be away before it is known."""
-        mishap = self.script.next()
-        if mishap in {Mishap.OUTAGE_BEFORE, Mishap.CONFLICT}:
-            raise QuarantineUnavailable("away")
+        """Put, or fail before or after the payload is put."""
+        failure = self.script.next()
+        match failure:
+            case Failure.OUTAGE_BEFORE | Failure.CONFLICT:
+                raise QuarantineUnavailable("the quarantine is unavailable")
+            case Failure.DENIED:
+                raise AccessDenied("the quarantine may not be written")
         super().put(quarantined)
-        if mishap is Mishap.OUTAGE_AFTER:
-            raise QuarantineUnavailable("gone before it answered")
+        if failure is Failure.OUTAGE_AFTER:
+            raise QuarantineUnavailable("the quarantine did not answer")

@@ -1,4 +1,4 @@
-"""Items for tests, made of records as the projection makes them, and a look into a table."""
+"""Items of the suppression table for tests, made of payloads as the projection makes them."""
 
 from collections.abc import Callable
 
@@ -14,30 +14,34 @@ from pipeline.standing import Key, Standing
 from tests.support.builders import ADA
 
 MakeStore = Callable[[], SuppressionStore]
-"""Makes an empty table."""
+"""Returns a new, empty table."""
 
 KEY = Key(Address(ADA))
 POLICY = Policy(version=2, soft=SoftRule(mails=1, window_seconds=3_600, expiry_seconds=86_400))
 
 
-def a_standing(*payloads: bytes, about: Key = KEY) -> Standing:
-    return group_by_key(
-        finding
-        for payload in payloads
-        for outcome in decode(payload)
-        if isinstance(outcome, Event)
-        for finding in facts(outcome)
-    )[about]
-
-
 def an_item(*payloads: bytes, key: Key = KEY, policy: Policy = POLICY) -> Item:
+    """Return the item of a key after some payloads."""
     return to_item(key, a_standing(*payloads, about=key), policy)
 
 
+def a_standing(*payloads: bytes, about: Key = KEY) -> Standing:
+    """Return the standing of a key after some payloads."""
+    return group_by_key(
+        fact
+        for payload in payloads
+        for outcome in decode(payload)
+        if isinstance(outcome, Event)
+        for fact in facts(outcome)
+    )[about]
+
+
 def saved(store: SuppressionStore, item: Item, *, key: Key = KEY, expected: str = "") -> Item:
+    """Save an item in a table, and return it."""
     store.save(key, item, expected=expected)
     return item
 
 
-def everything(store: SuppressionStore) -> dict[Key, Item]:
+def all_items(store: SuppressionStore) -> dict[Key, Item]:
+    """Return every item of a table by its key."""
     return dict(store.scan())

@@ -1,6 +1,6 @@
-"""Rows of the log for tests: those of example events, and any that the columns can hold."""
+"""Rows of the log for tests: rows of example events, and strategies for any row that the columns can hold."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.decode import DECODER_VERSION, decode
 from pipeline.event import Event
 from pipeline.row import Diagnosis, FactColumn, Row, to_row
-from pipeline.standing import FactKind
+from pipeline.standing import Evidence, FactKind
 from pipeline.timestamp import from_ms, to_ms
 from tests.support.builders import OCCURRED_AT, a_bounce
 
@@ -21,41 +21,29 @@ FIRST_MS, LAST_MS = to_ms(datetime.min.replace(tzinfo=UTC)), to_ms(datetime.max.
 
 def rows_of(*payloads: bytes, arrived_at: datetime = ARRIVED_AT) -> list[Row]:
     """Return the row of every event in the payloads."""
-    return list(_rows_of(payloads, arrived_at))
+    outcomes = [outcome for payload in payloads for outcome in decode(payload)]
+    return [to_row(event, arrived_at=arrived_at) for event in outcomes if isinstance(event, Event)]
 
 
 def a_row(payload: bytes | None = None, *, arrived_at: datetime = ARRIVED_AT, **changes: Any) -> Row:
-    """Return the row of an event, a bounce if none is given; `changes` are columns."""
-    (made,) = rows_of(payload or a_bounce(), arrived_at=arrived_at)
-    return msgspec.structs.replace(made, **changes)
+    """Return the row of an event, by default of a bounce; `changes` replace columns."""
+    (row,) = rows_of(payload or a_bounce(), arrived_at=arrived_at)
+    return msgspec.structs.replace(row, **changes)
 
 
-def _rows_of(payloads: Iterable[bytes], arrived_at: datetime) -> Iterator[Row]:
-    for payload in payloads:
-        for outcome in decode(payload):
-            if isinstance(outcome, Event):
-                yield to_row(outcome, arrived_at=arrived_at)
-
-
-# Whatever a column can hold: every character there is, both ends of every number, empty beside null.
+# Any value that a column can hold: every character, both ends of every number, empty values and null.
 _text = st.text(max_size=20)
 _texts = st.lists(_text, max_size=3).map(tuple)
 _moment = st.integers(FIRST_MS, LAST_MS).map(from_ms)
 _bigint = st.integers(-(2**63), 2**63 - 1)
 _tags = st.dictionaries(_text, st.lists(_text, max_size=3), max_size=4)
+_OF_EVIDENCE: dict[Any, st.SearchStrategy[Any]] = {int: _bigint, str: _text, tuple[str, ...]: _texts}
 _fact = st.builds(
     FactColumn,
     address=_text,
     scope=_text,
-    fact=st.sampled_from([fact.value for fact in FactKind]),
-    at_ms=_bigint,
-    event_id=_text,
-    message_id=_text,
-    sub_type=_text,
-    status=_text,
-    diagnostic=_text,
-    spelling=_text,
-    lifts=_texts,
+    fact=st.sampled_from([kind.value for kind in FactKind]),
+    **{field.name: _OF_EVIDENCE[field.type] for field in msgspec.structs.fields(Evidence)},
 )
 _diagnosis = st.builds(
     Diagnosis,

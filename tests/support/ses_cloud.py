@@ -1,4 +1,6 @@
-"""A cloud that an application sends to with boto3's `ses` and `sesv2`, and what it publishes of that."""
+"""A gateway before moto that an application sends to with boto3's `ses` and `sesv2`, and the events it publishes."""
+
+from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +9,8 @@ from pipeline.event import Event, EventKind
 from pipeline.local.client import local_client
 from pipeline.local.gateway.backend import Moto
 from pipeline.local.gateway.server import Gateway, Server
-from pipeline.local.gateway.ses import Outbox, SesApi, SesBackend
+from pipeline.local.gateway.ses import Outbox, SesApi
+from pipeline.local.gateway.ses_backend import SesBackend
 from pipeline.local.gateway.suppression_list import SuppressionApi
 from pipeline.local.ses.publisher import Publisher
 
@@ -26,26 +29,30 @@ DATA = '{"name": "Ann"}'
 
 
 class SesCloud:
-    """A front before moto, with what it has published."""
+    """The gateway.
+
+    Attributes:
+        records: The event records that it has published.
+    """
 
     def __init__(self, moto: Moto) -> None:
         self.records: list[bytes] = []
         publisher = Publisher(seed=1, region=REGION)
         outbox = Outbox(publisher, self.records.extend)
         apis = (SuppressionApi(publisher.account_list), SesApi(SesBackend(moto), outbox=outbox))
-        self.server = Server(Gateway(moto, answers=[api.answer for api in apis]))
+        self.server = Server(Gateway(moto, handlers=[api.handle for api in apis]))
         self.ses: SESClient = local_client("ses", endpoint_url=self.server.url, region=REGION)
         self.sesv2: SESV2Client = local_client("sesv2", endpoint_url=self.server.url, region=REGION)
 
     def events(self) -> list[Event]:
-        """Return all that was published."""
+        """Return all published events."""
         outcomes = [outcome for record in self.records for outcome in decode(record)]
         events = [outcome for outcome in outcomes if isinstance(outcome, Event)]
         assert len(events) == len(self.records)
         return events
 
     def sent(self) -> Event:
-        """Return the one Send."""
+        """Return the only Send event."""
         (sent,) = [event for event in self.events() if event.kind is EventKind.SEND]
         return sent
 

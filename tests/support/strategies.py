@@ -1,14 +1,15 @@
-"""What laws are tried on: facts, records, carriers, and bytes that are nearly right."""
+"""Strategies for property tests: facts, records, envelopes, and payloads with small errors."""
 
 import json
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 from hypothesis import strategies as st
 
-from pipeline.standing import Evidence, FactKind, Standing, standing
+from pipeline.standing import Evidence, FactKind, Standing, fold
 from tests.support.builders import (
     ADA,
     BOB,
@@ -33,43 +34,48 @@ from tests.support.builders import (
 Wrap = Callable[[bytes], bytes]
 Facts = list[tuple[FactKind, Evidence]]
 
-# Few values, so that ids are used twice, times tie, and copies of one event differ in a text only.
+
+def _combinations(**values: tuple[Any, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw one value of each field in a single draw; up to 127 combinations are drawn uniformly."""
+    return st.sampled_from([dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())])
+
+
+# Few values, so that ids repeat, times are equal, and copies of one event differ in a text only.
 evidence = st.builds(
-    Evidence,
-    at_ms=st.integers(0, 4),
-    event_id=st.sampled_from(["e1", "e2", "e3"]),
-    message_id=st.sampled_from(["", "m1", "m2", "e1"]),
-    sub_type=st.sampled_from(["", "General"]),
-    status=st.sampled_from(["", "5.1.1"]),
-    diagnostic=st.sampled_from(["", "no such user", "é"]),
-    spelling=st.sampled_from(["", ADA, ADA.upper()]),
-    lifts=st.sampled_from([(), ("e1",), ("e1", "e2")]),
+    lambda event, mail, texts: Evidence(**event, **mail, **texts),
+    _combinations(at_ms=(0, 1, 2, 3, 4), event_id=("e1", "e2", "e3")),
+    _combinations(message_id=("", "m1", "m2", "e1"), sub_type=("", "General"), status=("", "5.1.1")),
+    _combinations(
+        diagnostic=("", "no such user", "é"),
+        spelling=("", ADA, ADA.upper()),
+        lifts=((), ("e1",), ("e1", "e2")),
+    ),
 )
 # Many values, so that every bound is reached.
 varied_evidence = st.builds(
     Evidence, at_ms=st.integers(0, 10_000), event_id=st.uuids().map(lambda u: u.hex), message_id=st.uuids().map(str)
 )
 facts: st.SearchStrategy[Facts] = st.lists(st.tuples(st.sampled_from(FactKind), evidence), max_size=25)
-standings: st.SearchStrategy[Standing] = facts.map(standing)
+standings: st.SearchStrategy[Standing] = facts.map(fold)
 
 ADDRESSES = (ADA, BOB, "Carol <carol@bücher.example>", "no address")
 moments = st.integers(-3, 3).map(lambda seconds: OCCURRED_AT + timedelta(seconds=seconds))
 _names = st.sampled_from(["f1", "f2", "f3"])
-_people = st.lists(st.sampled_from(ADDRESSES), max_size=3)
+_recipients = st.lists(st.sampled_from(ADDRESSES), max_size=3)
 
 feedback: st.SearchStrategy[bytes] = st.one_of(
     st.builds(
         a_bounce,
-        recipients=_people,
+        recipients=_recipients,
         sub_type=st.sampled_from(["General", "NoEmail", "Suppressed", "UnsubscribedRecipient", "Novel"]),
         feedback_id=_names,
         at=moments,
-        person=st.sampled_from([None, {"diagnosticCode": "another carrier's copy"}]),
+        person=st.sampled_from([None, {"diagnosticCode": "another envelope's copy"}]),
     ),
-    st.builds(a_soft_bounce, recipients=_people, feedback_id=_names, at=moments, messageId=_names),
+    st.builds(a_soft_bounce, recipients=_recipients, feedback_id=_names, at=moments, messageId=_names),
     st.builds(
         a_complaint,
-        recipients=_people,
+        recipients=_recipients,
         feedback_id=_names,
         at=moments,
         feedback_type=st.sampled_from(["abuse", "not-spam"]),
@@ -86,8 +92,8 @@ feedback: st.SearchStrategy[bytes] = st.one_of(
 poison = st.sampled_from([b"", b"{oops", b"[1]", b'{"eventType":"Bounce"}', b"\xff", a_decision(action="forget")])
 records: st.SearchStrategy[bytes] = st.one_of(feedback, feedback, st.just(a_delivery()), poison)
 
-# Carriers of JSON text, and carriers of anything.
-CARRIERS: dict[str, Wrap] = {
+# Envelopes of JSON text, and envelopes of any bytes.
+ENVELOPES: dict[str, Wrap] = {
     "sns": in_sns,
     "sqs": in_sqs,
     "lambda_sns": in_lambda_sns,
@@ -97,7 +103,7 @@ CARRIERS: dict[str, Wrap] = {
     "firehose": in_firehose,
     "firehose_error": in_firehose_error,
 }
-envelopes = st.sampled_from(sorted(CARRIERS))
+envelopes = st.sampled_from(sorted(ENVELOPES))
 
 _HUGE = "<a number of 5000 digits>"
 ODD_VALUES: tuple[Any, ...] = (
@@ -114,13 +120,13 @@ json_values = st.recursive(
 
 
 def odd_json(value: Any) -> bytes:
-    """Return JSON in ASCII, with numbers and halves of surrogate pairs that no encoder would write."""
+    """Return JSON in ASCII, with numbers and halves of surrogate pairs that no encoder writes."""
     return json.dumps(value).replace(json.dumps(_HUGE), "7" * 5_000).encode()
 
 
 @st.composite
 def mutated_records(draw: st.DrawFn) -> bytes:
-    """A record of any kind in which some values are not what SES documents."""
+    """Draw a record of any kind in which some values deviate from SES's documentation."""
     record = json.loads(draw(st.sampled_from([*one_of_each().values(), a_decision()])))
     for _ in range(draw(st.integers(1, 2))):
         holder, key = draw(st.sampled_from(_places(record)))
@@ -130,8 +136,8 @@ def mutated_records(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def damaged_payloads(draw: st.DrawFn) -> bytes:
-    """A payload in any carrier with some bytes cut out, or put in."""
-    wraps: list[Wrap] = [bytes, *CARRIERS.values()]
+    """Draw a payload in any envelope in which some bytes are removed or inserted."""
+    wraps: list[Wrap] = [bytes, *ENVELOPES.values()]
     payload = draw(st.sampled_from(wraps))(draw(st.sampled_from([*one_of_each().values(), a_decision(), dumped([1])])))
     start = draw(st.integers(0, len(payload)))
     end = draw(st.integers(start, min(len(payload), start + 8)))
@@ -140,6 +146,6 @@ def damaged_payloads(draw: st.DrawFn) -> bytes:
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:
-    """Return every place in a tree whose value may be changed: its container and its key."""
+    """Return every place of a tree whose value can be changed, as its container and its key."""
     items = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
     return [place for key, item in items for place in ((value, key), *_places(item))]

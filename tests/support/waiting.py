@@ -1,4 +1,4 @@
-"""Waiting for what happens by itself, in another thread, process or service."""
+"""Waits for conditions that come true in another thread, process or service."""
 
 import time
 from collections.abc import Callable
@@ -10,21 +10,21 @@ POLL_SECONDS = 0.05
 T = TypeVar("T")
 
 
-def until(probe: Callable[[], T], *, timeout_seconds: float = WAIT_SECONDS) -> T:
-    """Return what `probe` gives as soon as it is anything, or when it was nothing for so long: assert what it is."""
-    end_s = time.monotonic() + timeout_seconds
-    while not (found := probe()) and time.monotonic() < end_s:
-        time.sleep(POLL_SECONDS)
-    return found
-
-
 def eventually(probe: Callable[[], T | None], *, what: str) -> T:
-    """Return what `probe` gives as soon as it is anything; fail if it stays None, or empty.
+    """Return the first result of `probe` that is true; fail if there is none in time.
 
     Args:
-        probe: Looks.
-        what: What is looked for, for people.
+        probe: Looks for a result.
+        what: What it looks for, for the failure message.
     """
-    found = until(probe)
-    assert found, f"{what}: not there after {WAIT_SECONDS:.0f} s"
-    return found
+    result = until(probe)
+    assert result, f"{what}: not there after {WAIT_SECONDS:.0f} s"
+    return result
+
+
+def until(probe: Callable[[], T], *, timeout_seconds: float = WAIT_SECONDS) -> T:
+    """Return the first result of `probe` that is true, or its last result at the time-out; assert on it."""
+    end_s = time.monotonic() + timeout_seconds
+    while not (result := probe()) and time.monotonic() < end_s:
+        time.sleep(POLL_SECONDS)
+    return result

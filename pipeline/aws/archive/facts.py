@@ -54,12 +54,12 @@ def scans(file: Any, *, since: datetime | None = None, until: datetime | None = 
         is_idle = is_current and _is_all(False, metadata.column(indices["is_feedback"]))
         names = [*bounds] if is_idle else [*bounds, *_COLUMNS] if is_current else [*bounds, *_COLUMNS, "raw"]
         if not names:
-            yield FactScan(rows=metadata.num_rows, findings=())
+            yield FactScan(rows=metadata.num_rows, facts=())
             continue
         size = ROWS_PER_SCAN if is_current else ROWS_DECODED_AGAIN
         for batch in file.iter_batches(size, row_groups=[group], columns=names, use_threads=False):
             rows = arrived_between(batch, since, until)
-            yield FactScan(rows=rows.num_rows, findings=() if is_idle else _findings(rows))
+            yield FactScan(rows=rows.num_rows, facts=() if is_idle else _findings(rows))
 
 
 def _indices(file: Any) -> dict[str, int]:

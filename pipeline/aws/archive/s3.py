@@ -140,7 +140,7 @@ class S3Archive:
         """See `ports.Archive`."""
         return self._read(since, until, lambda file: _lots(file, since, until))
 
-    def findings(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
+    def scan_facts(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
         """See `ports.Archive`."""
         return self._read(since, until, lambda file: scans(file, since=since, until=until))
 

@@ -237,7 +237,7 @@ def check_account_list(deployment: Deployment) -> Iterator[Finding]:
 
     page = next(read_account_list(deployment.client("sesv2")))
     store = DynamoSuppressionStore(deployment.client("dynamodb"), table=deployment.live_table)
-    missing = sum(one.stand is ListStatus.MISSING for one in compare_list(page.entries, store=store))
+    missing = sum(one.status is ListStatus.MISSING for one in compare_list(page.entries, store=store))
     if missing:
         number = len(page.entries)
         looked = f"the {number:,} entries" if page.is_last else f"{number:,} entries, of more,"

@@ -99,7 +99,7 @@ def _processor(pipes: Stdio, service: str, logger: Logger) -> RecordProcessor:
     pool = ThreadPoolExecutor(SAVES_AT_ONCE)
 
     def projector() -> BatchProjector:
-        return msgspec.structs.replace(wiring.projector(), each=pool.map)
+        return msgspec.structs.replace(wiring.projector(), map_function=pool.map)
 
     return RecordProcessor(
         projector, settings=consumer, report=Telemetry(service=service, logger=logger), wait=pipes.wait

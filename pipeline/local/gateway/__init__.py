@@ -1,1 +1,1 @@
-"""The address that applications speak to: SES that sends, Firehose, Athena, and the emulator behind them."""
+"""The HTTP gateway of the local cloud: SES, Firehose and Athena in this process, everything else by the backend."""

@@ -1,10 +1,9 @@
-"""A query that was started by Athena's API: its state, its answer, and how the API tells of them.
+"""A query execution of Athena's API: its state, the pages of its result, and the result file in S3.
 
-docs.aws.amazon.com/athena/latest/APIReference/API_QueryExecution.html
-
-The file in S3 that Athena writes of every answer.
-
-CSV with every value in quotes and nothing at all for null; for SHOW and DESCRIBE, text parted by tabs.
+Claims: the first row of a SELECT's result holds the column names, as in Athena. The result file is CSV with every value
+in quotes and null as nothing; the file of a SHOW or DESCRIBE is text separated by tabs.
+Leaves out: the `.metadata` file, and statistics other than the bytes read and the time taken.
+docs.aws.amazon.com/athena/latest/APIReference/API_QueryExecution.html,
 docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
 """
 
@@ -17,86 +16,40 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.aws.archive.athena import QueryResult
-from pipeline.aws.errors import error_code
+from pipeline.aws.errors import translated
 from pipeline.errors import ArchiveUnavailable, UsageError
-from pipeline.local.client import ERRORS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+MAX_ROWS = 1_000  # per GetQueryResults call, the row of column names included
+SYSTEM, USER = 1, 2  # AthenaError's categories
 
 _LOCATION = re.compile(r"s3://(?P<bucket>[^/]+)(?:/(?P<prefix>.*?))?/?", re.DOTALL)
 
 
 class ResultFile(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an answer's file is.
-
-    Attributes:
-        bucket: Its bucket.
-        key: Its key.
-    """
+    """Location of a result file in S3."""
 
     bucket: str
     key: str
 
     @property
     def uri(self) -> str:
-        """The same as one URI."""
+        """The location as a URI."""
         return f"s3://{self.bucket}/{self.key}"
 
 
-def to_result_file(location: str, execution_id: str, *, is_show: bool) -> ResultFile:
-    """Return where an answer's file is to be.
-
-    Raises:
-        UsageError: The output location is not of the form `s3://bucket/prefix/`.
-    """
-    match = _LOCATION.fullmatch(location)
-    if match is None:
-        raise UsageError("the output location has to be of the form s3://bucket/prefix/")
-    name = f"{execution_id}.{'txt' if is_show else 'csv'}"
-    return ResultFile(bucket=match["bucket"], key=f"{match['prefix']}/{name}" if match["prefix"] else name)
-
-
-def save_result(s3: S3Client, file: ResultFile, result: QueryResult, *, is_show: bool) -> None:
-    """Write an answer's file.
-
-    Raises:
-        ArchiveUnavailable: S3 did not take it.
-    """
-    text = _text(result) if is_show else _csv(result)
-    try:
-        s3.put_object(Bucket=file.bucket, Key=file.key, Body=text.encode())
-    except ERRORS as error:
-        raise ArchiveUnavailable(f"writing the answer into bucket {file.bucket}: {error_code(error)}") from error
-
-
-def _csv(result: QueryResult) -> str:
-    heading = tuple(column.name for column in result.columns)
-    return "".join(f"{','.join(map(_quoted, row))}\n" for row in (heading, *result.rows))
-
-
-def _quoted(value: str | None) -> str:
-    return "" if value is None else '"{}"'.format(value.replace('"', '""'))
-
-
-def _text(result: QueryResult) -> str:
-    return "".join("\t".join(value or "" for value in row) + "\n" for row in result.rows)
-
-
-MAX_ROWS = 1_000  # a GetQueryResults call, the heading among them
-SYSTEM, USER = 1, 2  # AthenaError's categories
-
-
 class PreparedStatement(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked.
+    """A statement as a client submitted it.
 
     Attributes:
         sql: The statement.
-        is_show: Whether it asks for the catalogue rather than for the log.
-        database: Where it looks for tables.
-        workgroup: Echoed, and nothing else.
-        output: Where the answer's file is to be; None if none is wanted.
-        token: The client's; the same once more means the same query.
+        is_show: Whether it is a SHOW or DESCRIBE.
+        database: The default database for table names.
+        workgroup: The workgroup's name. It is returned to the client and has no other effect.
+        output: Where the result file is written; None for no file.
+        token: The client's request token. The same token again means the same query.
     """
 
     sql: str
@@ -108,17 +61,17 @@ class PreparedStatement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement on its way to an answer.
+    """An execution of a statement.
 
     Attributes:
         id: Its UUID.
-        statement: What was asked.
-        submitted_at: When it was.
-        completed_at: When it ended.
+        statement: The statement.
+        submitted_at: When the client submitted it.
+        completed_at: When it ended; None before that.
         state: QUEUED, RUNNING, SUCCEEDED, FAILED or CANCELLED.
-        reason: Why it failed.
-        retryable: Whether it may succeed if it is started again.
-        result: The answer.
+        reason: Why it failed; "" otherwise.
+        retryable: Whether it failed but may succeed if it is started again.
+        result: The result of a statement that succeeded.
     """
 
     id: str
@@ -132,14 +85,14 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_over(self) -> bool:
-        """Whether its state is its last one."""
+        """Whether the state is final."""
         return self.state not in {"QUEUED", "RUNNING"}
 
 
 def describe_execution(execution: Execution) -> dict[str, Any]:
-    """Return an execution as GetQueryExecution tells of it."""
+    """Return an execution as GetQueryExecution does."""
     statement = execution.statement
-    answer: dict[str, Any] = {
+    description: dict[str, Any] = {
         "QueryExecutionId": execution.id,
         "Query": statement.sql,
         "StatementType": "UTILITY" if statement.is_show else "DML",
@@ -150,31 +103,8 @@ def describe_execution(execution: Execution) -> dict[str, Any]:
         "Statistics": _statistics(execution),
     }
     if statement.output:
-        answer["ResultConfiguration"] = {"OutputLocation": statement.output.uri}
-    return answer
-
-
-def result_page(execution: Execution, result: QueryResult, *, start: int, max_rows: int) -> dict[str, Any]:
-    """Return a part of the answer as GetQueryResults gives it.
-
-    Args:
-        execution: What was run.
-        result: Its answer.
-        start: The first row, the heading counted as one where there is one.
-        max_rows: How many rows at most.
-    """
-    heading = [] if execution.statement.is_show else [tuple(column.name for column in result.columns)]
-    rows = [*heading, *result.rows]
-    columns = [{"Name": column.name, "Label": column.name, "Type": column.type} for column in result.columns]
-    shown = [{"Data": [_cell(value) for value in row]} for row in rows[start : start + max_rows]]
-    answer: dict[str, Any] = {"ResultSet": {"Rows": shown, "ResultSetMetadata": {"ColumnInfo": columns}}}
-    if start + max_rows < len(rows):
-        answer["NextToken"] = str(start + max_rows)
-    return answer
-
-
-def _cell(value: str | None) -> dict[str, str]:
-    return {} if value is None else {"VarCharValue": value}
+        description["ResultConfiguration"] = {"OutputLocation": statement.output.uri}
+    return description
 
 
 def _status(execution: Execution) -> dict[str, Any]:
@@ -200,3 +130,66 @@ def _statistics(execution: Execution) -> dict[str, int]:
         elapsed = execution.completed_at - execution.submitted_at
         statistics["TotalExecutionTimeInMillis"] = int(elapsed.total_seconds() * 1_000)
     return statistics
+
+
+def result_page(execution: Execution, result: QueryResult, *, start: int, max_rows: int) -> dict[str, Any]:
+    """Return a page of a result as GetQueryResults does.
+
+    Args:
+        execution: The execution.
+        result: Its result.
+        start: Index of the first row. A row of column names counts.
+        max_rows: Maximum number of rows.
+    """
+    header = [] if execution.statement.is_show else [tuple(column.name for column in result.columns)]
+    rows = [*header, *result.rows]
+    columns = [{"Name": column.name, "Label": column.name, "Type": column.type} for column in result.columns]
+    page_rows = [{"Data": [_datum(value) for value in row]} for row in rows[start : start + max_rows]]
+    page: dict[str, Any] = {"ResultSet": {"Rows": page_rows, "ResultSetMetadata": {"ColumnInfo": columns}}}
+    if start + max_rows < len(rows):
+        page["NextToken"] = str(start + max_rows)
+    return page
+
+
+def _datum(value: str | None) -> dict[str, str]:
+    return {} if value is None else {"VarCharValue": value}
+
+
+def to_result_file(location: str, execution_id: str, *, is_show: bool) -> ResultFile:
+    """Return the location of an execution's result file.
+
+    Raises:
+        UsageError: The output location is not of the form `s3://bucket/prefix/`.
+    """
+    match = _LOCATION.fullmatch(location)
+    if match is None:
+        raise UsageError("the output location has to be of the form s3://bucket/prefix/")
+    name = f"{execution_id}.{'txt' if is_show else 'csv'}"
+    return ResultFile(bucket=match["bucket"], key=f"{match['prefix']}/{name}" if match["prefix"] else name)
+
+
+def save_result(s3: S3Client, file: ResultFile, result: QueryResult, *, is_show: bool) -> None:
+    """Write a result file.
+
+    Raises:
+        ArchiveUnavailable: S3 is throttled or unreachable.
+        NotFound: The bucket does not exist.
+        AccessDenied: S3 denies it.
+        InvalidInput: S3 rejects the bucket name or the key.
+    """
+    text = _text(result) if is_show else _csv(result)
+    with translated(f"writing the result to bucket {file.bucket}", unavailable=ArchiveUnavailable):
+        s3.put_object(Bucket=file.bucket, Key=file.key, Body=text.encode())
+
+
+def _csv(result: QueryResult) -> str:
+    header = tuple(column.name for column in result.columns)
+    return "".join(f"{','.join(map(_quoted, row))}\n" for row in (header, *result.rows))
+
+
+def _quoted(value: str | None) -> str:
+    return "" if value is None else '"{}"'.format(value.replace('"', '""'))
+
+
+def _text(result: QueryResult) -> str:
+    return "".join("\t".join(value or "" for value in row) + "\n" for row in result.rows)

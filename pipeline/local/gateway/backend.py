@@ -1,4 +1,9 @@
-"""The emulator behind the front, as a WSGI application: moto in this process, or another one by HTTP."""
+"""The emulator behind the gateway, as a WSGI application: moto in this process, or another emulator over HTTP.
+
+Claims: a forwarded request keeps its method, path, query, host and signature; the response keeps its bytes.
+Leaves out: hop-by-hop headers. An operation that moto does not implement is answered with status 501.
+docs.getmoto.org/en/latest/docs/server_mode.html
+"""
 
 from __future__ import annotations
 
@@ -26,49 +31,49 @@ READ_TIMEOUT_SECONDS = 60.0
 CONNECTIONS_KEPT = 16
 CHUNK_BYTES = 64 * 1024
 
-# What belongs to one connection and not to the message (RFC 9110, 7.6.1).
+# Headers of one connection, not of the message (RFC 9110, 7.6.1).
 HOP_BY_HOP = frozenset(
     {"connection", "expect", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 
-# What tells boto3 where the user's own AWS is, and what it is while moto runs. None: unset.
-OF_THE_USER = {"AWS_PROFILE": None, "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+# Variables that name the user's AWS configuration, with their values while moto runs. None: unset.
+USER_CONFIGURATION = {"AWS_PROFILE": None, "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
-_moto_is_free = Lock()
+_moto_lock = Lock()  # moto's backends are global to the process
 
 _log = logging.getLogger(__name__)
 
 
 class Moto:
-    """moto in this process, empty. There is only one moto in a process, and so one of these at a time.
+    """An empty moto in this process. A process can hold only one at a time.
 
-    While it runs, boto3 finds none of the user's profiles in this process: moto's own code makes sessions, and would
-    fail at a profile that is not there.
+    While it runs, boto3 ignores the user's AWS profile in this process. moto's code creates sessions, and a missing
+    profile would make them fail.
 
     Raises:
-        UsageError: There is one already.
+        UsageError: Another one exists.
     """
 
     def __init__(self) -> None:
-        if not _moto_is_free.acquire(blocking=False):
+        if not _moto_lock.acquire(blocking=False):
             raise UsageError(
-                "a local cloud runs in this process already: stop it, or give another backend's endpoint URL"
+                "a local cloud runs in this process already: stop it, or pass another backend's endpoint URL"
             )
         self._resources = ExitStack()
-        self._resources.callback(_moto_is_free.release)
-        self._resources.enter_context(_nothing_of_the_user())
+        self._resources.callback(_moto_lock.release)
+        self._resources.enter_context(_without_user_configuration())
         self._application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._reset()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request; what moto does not know, with 501."""
+        """Answer a request, with status 501 if moto does not implement the operation."""
         try:
             return self._application(environ, start_response)
         except NotImplementedError as error:
             return Response(f"moto: {error}", status=501, mimetype="text/plain")(environ, start_response)
 
     def close(self) -> None:
-        """Forget everything."""
+        """Delete all resources in moto, and restore the user's configuration."""
         self._reset()
         self._resources.close()
 
@@ -77,10 +82,10 @@ class Moto:
 
 
 class Forwarder:
-    """Another emulator by HTTP. Requests arrive there as they were sent: host, path and signature included.
+    """Another emulator, over HTTP. It gets each request as the client sent it: host, path and signature included.
 
     Args:
-        url: Where it is, such as http://127.0.0.1:4566.
+        url: The emulator's address, such as http://127.0.0.1:4566.
     """
 
     def __init__(self, url: str) -> None:
@@ -92,45 +97,49 @@ class Forwarder:
         )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request; if the emulator cannot be reached, with 503, which clients try again."""
+        """Answer a request. If the emulator is unreachable, answer with status 503, which clients retry."""
         request = Request(environ)
         try:
-            answer = self._pool.request(
-                request.method,
-                self._url + environ["RAW_URI"],
-                headers={name: value for name, value in request.headers if name.lower() not in HOP_BY_HOP},
-                body=_body(request),
-                preload_content=False,
-                decode_content=False,
-                redirect=False,
-            )
+            response = self._forward(request)
         except HTTPError as error:
-            _log.warning("%s cannot be reached: %s", self._url, type(error).__name__)
-            return Response(f"{self._url} cannot be reached", status=503)(environ, start_response)
-        response = Response(
-            answer.stream(CHUNK_BYTES, decode_content=False),
-            status=answer.status,
-            headers=[(name, value) for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP],
-        )
-        response.call_on_close(answer.release_conn)
+            _log.warning("%s is unreachable: %s", self._url, type(error).__name__)
+            response = Response(f"{self._url} is unreachable", status=503)
         return response(environ, start_response)
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self._pool.clear()
+
+    def _forward(self, request: Request) -> Response:
+        reply = self._pool.request(
+            request.method,
+            self._url + request.environ["RAW_URI"],
+            headers=dict(_end_to_end(request.headers)),
+            body=_body(request),
+            preload_content=False,
+            decode_content=False,
+            redirect=False,
+        )
+        response = Response(
+            reply.stream(CHUNK_BYTES, decode_content=False),
+            status=reply.status,
+            headers=_end_to_end(reply.headers.items()),
+        )
+        response.call_on_close(reply.release_conn)
+        return response
 
 
 @contextmanager
-def _nothing_of_the_user() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in OF_THE_USER}
-    _export(OF_THE_USER)
+def _without_user_configuration() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in USER_CONFIGURATION}
+    _set_environment(USER_CONFIGURATION)
     try:
         yield
     finally:
-        _export(before)
+        _set_environment(before)
 
 
-def _export(environment: Mapping[str, str | None]) -> None:
+def _set_environment(environment: Mapping[str, str | None]) -> None:
     for name, value in environment.items():
         if value is None:
             os.environ.pop(name, None)
@@ -138,8 +147,12 @@ def _export(environment: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
+def _end_to_end(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP]
+
+
 def _body(request: Request) -> Any:
-    """Return a request's body to read from; None if it has none."""
+    """Return a stream of the request's body, or None if it has no body."""
     if request.content_length or "Transfer-Encoding" in request.headers:
         return get_input_stream(request.environ)
     return None

@@ -1,6 +1,7 @@
-"""Data Firehose's API, as far as it takes records: PutRecord and PutRecordBatch.
+"""Amazon Data Firehose's API, as far as it accepts records.
 
-What else Firehose has is the backend's affair.
+Claims: PutRecord and PutRecordBatch. A batch is accepted or rejected as a whole.
+Leaves out: every other operation. The backend answers those.
 docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 """
 
@@ -11,19 +12,19 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from pipeline.errors import UsageError
-from pipeline.local.gateway.protocols import ApiError, json_call
+from pipeline.local.gateway.protocols import ApiError, call_json
 
 Put = Callable[[Sequence[bytes]], Sequence[str]]
-"""A delivery stream's way in: takes records, all or none, and gives an id for each. See `firehose.DeliveryStream`."""
+"""Puts records into a delivery stream and returns an id for each. See `firehose.DeliveryStream.put`."""
 
 SERVICE = "Firehose_20150804"
 
 
 class FirehoseApi:
-    """Answers requests that put records.
+    """Handler of requests that put records.
 
     Args:
-        streams: The ways into delivery streams, by name.
+        streams: The `put` of each delivery stream, by the stream's name.
     """
 
     def __init__(self, streams: Mapping[str, Put]) -> None:
@@ -33,22 +34,22 @@ class FirehoseApi:
             f"{SERVICE}.PutRecordBatch": self._put_record_batch,
         }
 
-    def answer(self, request: Request) -> Response | None:
-        """Return the answer to a request; None if it is for the backend alone."""
-        return json_call(
-            request, self._operations, wrong="InvalidArgumentException", unavailable="ServiceUnavailableException"
+    def handle(self, request: Request) -> Response | None:
+        """Return the response to a request, or None if the request is for the backend."""
+        return call_json(
+            request, self._operations, invalid="InvalidArgumentException", unavailable="ServiceUnavailableException"
         )
 
     def _put_record(self, request: dict[str, Any]) -> dict[str, Any]:
-        (record_id,) = self._put(request)([_data(request["Record"])])
+        (record_id,) = self._stream(request)([_data(request["Record"])])
         return {"RecordId": record_id, "Encrypted": False}
 
     def _put_record_batch(self, request: dict[str, Any]) -> dict[str, Any]:
-        record_ids = self._put(request)([_data(record) for record in request["Records"]])
+        record_ids = self._stream(request)([_data(record) for record in request["Records"]])
         responses = [{"RecordId": record_id} for record_id in record_ids]
         return {"FailedPutCount": 0, "Encrypted": False, "RequestResponses": responses}
 
-    def _put(self, request: dict[str, Any]) -> Put:
+    def _stream(self, request: dict[str, Any]) -> Put:
         name = request.get("DeliveryStreamName", "")
         if name not in self._streams:
             raise ApiError("ResourceNotFoundException", f"there is no delivery stream {name} here")

@@ -1,10 +1,9 @@
-"""The form of AWS's query protocol, which SES's first API speaks: names with dots and numbers for nested structures.
+"""The two wire protocols that the gateway reads: AWS JSON 1.1 (Firehose, Athena) and AWS Query (SES API v1).
 
-smithy.io/2.0/aws/protocols/aws-query-protocol.html
-
-AWS's JSON protocol 1.1, by which Firehose and Athena are spoken to: one path, the operation in a header.
-
-smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
+Claims: AWS JSON 1.1 has one path and names the operation in `X-Amz-Target`; AWS Query writes nested structures as flat
+names with dots and numbers.
+Leaves out: the check of signatures, and flattened or renamed lists, which these services do not use.
+smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html, smithy.io/2.0/aws/protocols/aws-query-protocol.html
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,20 +13,20 @@ from typing import Any
 import msgspec
 from werkzeug.wrappers import Request, Response
 
-from pipeline.errors import ArchiveUnavailable, UsageError
+from pipeline.errors import Unavailable, UsageError
 
 Operation = Callable[[dict[str, Any]], Mapping[str, Any]]
-"""Takes a request's members, returns the answer's."""
+"""Takes the members of a request and returns those of the response."""
 
 TARGET = "X-Amz-Target"
 
 
 class ApiError(Exception):
-    """An operation's own error.
+    """An error that an operation returns.
 
     Attributes:
-        code: AWS's name for it.
-        status: Of the HTTP answer.
+        code: AWS's name for the error.
+        status: The HTTP status of the response.
     """
 
     def __init__(self, code: str, message: str, *, status: int = HTTPStatus.BAD_REQUEST) -> None:
@@ -35,35 +34,35 @@ class ApiError(Exception):
         super().__init__(message)
 
 
-def json_call(
-    request: Request, operations: Mapping[str, Operation], *, wrong: str, unavailable: str
+def call_json(
+    request: Request, operations: Mapping[str, Operation], *, invalid: str, unavailable: str
 ) -> Response | None:
-    """Return the answer to a request; None if the operation it names is none of these.
+    """Run the operation that a JSON request names, and return the response. Return None for any other operation.
 
     Args:
-        request: What was asked.
-        operations: By what `X-Amz-Target` calls them.
-        wrong: The service's name for a request that is wrong.
-        unavailable: Its name for a request that may be tried again.
+        request: The request.
+        operations: The operations, by their `X-Amz-Target`.
+        invalid: The service's error code for an invalid request.
+        unavailable: Its error code for a request that the client may repeat.
     """
     operation = operations.get(request.headers.get(TARGET, ""))
     if operation is None:
         return None
     try:
-        return _answer(operation(msgspec.json.decode(request.get_data(), type=dict[str, Any])))
-    except ApiError as refusal:
-        return _refused(refusal)
+        return _response(operation(msgspec.json.decode(request.get_data(), type=dict[str, Any])))
+    except ApiError as error:
+        return _error_response(error)
     except (UsageError, msgspec.DecodeError) as error:
-        return _refused(ApiError(wrong, str(error)))
-    except ArchiveUnavailable as error:
-        return _refused(ApiError(unavailable, str(error), status=HTTPStatus.SERVICE_UNAVAILABLE))
+        return _error_response(ApiError(invalid, str(error)))
+    except Unavailable as error:
+        return _error_response(ApiError(unavailable, str(error), status=HTTPStatus.SERVICE_UNAVAILABLE))
 
 
-def _refused(refusal: ApiError) -> Response:
-    return _answer({"__type": refusal.code, "message": str(refusal)}, status=refusal.status)
+def _error_response(error: ApiError) -> Response:
+    return _response({"__type": error.code, "message": str(error)}, status=error.status)
 
 
-def _answer(content: Mapping[str, Any], **options: Any) -> Response:
+def _response(content: Mapping[str, Any], **options: Any) -> Response:
     return Response(msgspec.json.encode(content), mimetype="application/x-amz-json-1.1", **options)
 
 
@@ -81,8 +80,8 @@ def unflatten(form: Mapping[str, str]) -> dict[str, Any]:
 
 
 def flatten(request: Mapping[str, Any]) -> dict[str, str]:
-    """Return structures and lists as a flat form: the opposite of `nested`."""
-    return dict(_flattened("", request))
+    """Return structures and lists as a flat form: the inverse of `unflatten`."""
+    return dict(_flat_items("", request))
 
 
 def _with_lists(node: Any) -> Any:
@@ -95,13 +94,13 @@ def _with_lists(node: Any) -> Any:
     return {name: _with_lists(value) for name, value in node.items()}
 
 
-def _flattened(prefix: str, node: Any) -> Iterable[tuple[str, str]]:
+def _flat_items(prefix: str, node: Any) -> Iterable[tuple[str, str]]:
     match node:
         case Mapping():
             for name, value in node.items():
-                yield from _flattened(f"{prefix}.{name}" if prefix else name, value)
+                yield from _flat_items(f"{prefix}.{name}" if prefix else name, value)
         case Sequence() if not isinstance(node, str):
             for number, value in enumerate(node, start=1):
-                yield from _flattened(f"{prefix}.member.{number}", value)
+                yield from _flat_items(f"{prefix}.member.{number}", value)
         case _:
             yield prefix, str(node)

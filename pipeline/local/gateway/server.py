@@ -1,9 +1,9 @@
-"""An HTTP server for a WSGI application, on a free port of 127.0.0.1, that leaves nothing behind when it is closed.
+"""The gateway: one local address for all of AWS's APIs, and the HTTP server that serves it.
 
-What applications speak to: one address for all of AWS's APIs, as far as the backend or this project knows them.
-
-Sends of SES, records for Firehose and queries of Athena are answered here; everything else goes to the backend as it
-came. Requests are told apart as AWS's endpoints would by their host: by path, target and the signature's scope.
+Claims: a handler answers sends of SES, records for Firehose and queries of Athena. Handlers tell requests apart by
+path, `X-Amz-Target` and the scope of the signature, because they share one host.
+Leaves out: everything else. The backend gets such a request unchanged.
+docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
 from __future__ import annotations
@@ -25,104 +25,102 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 RequestHandler = Callable[[Request], Response | None]
-"""Answers a request, or gives None: then it is for somebody else."""
+"""Returns the response to a request, or None if the request is not for this handler."""
+
+LISTEN = "127.0.0.1"
+STOP_CHECK_SECONDS = 0.1
+GRACE_SECONDS = 2.0  # for requests in progress when the server closes; then their connections are cut
 
 _log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """A WSGI application.
+    """A WSGI application that asks its handlers in order, then the backend.
 
     Args:
-        backend: What answers whatever nobody here does.
-        answers: Who is asked first, in order.
+        backend: Answers every request that no handler answers.
+        handlers: The handlers.
     """
 
-    def __init__(self, backend: WSGIApplication, *, answers: Sequence[RequestHandler]) -> None:
+    def __init__(self, backend: WSGIApplication, *, handlers: Sequence[RequestHandler]) -> None:
         self._backend = backend
-        self._answers = answers
+        self._handlers = handlers
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request."""
+        """Answer a request. An unexpected exception is answered with status 500 and its type."""
         request = Request(environ)
         try:
-            response = next((found for answer in self._answers if (found := answer(request))), None)
-        except Exception as error:  # noqa: BLE001 - an entry point: the sender gets an answer, whatever is wrong
+            responses = (handler(request) for handler in self._handlers)
+            response = next((response for response in responses if response is not None), None)
+        except Exception as error:  # noqa: BLE001 - an entry point: the client gets a response in any case
             _log.error("%s %s: %s", request.method, request.path, describe(error))
             response = Response(describe(error), status=500, mimetype="text/plain")
         return (response or self._backend)(environ, start_response)
 
 
-LISTEN = "127.0.0.1"
-STOP_CHECK_SECONDS = 0.1
-GRACE_SECONDS = 2.0  # for requests under way when the server is closed; then their connections are cut
-
-_server_log = logging.getLogger(__name__)
-
-
 class Server:
-    """Serves an application, each request in a thread of its own, from when it is made until it is closed.
+    """An HTTP server on a free port of 127.0.0.1, with a thread for each request. It runs until it is closed.
 
     Attributes:
-        url: Where it is.
+        url: The server's address.
     """
 
     def __init__(self, application: WSGIApplication) -> None:
-        self._server = _ThreadedServer(LISTEN, 0, application, handler=_Handler)
+        self._server = _ThreadedServer(LISTEN, 0, application, handler=_QuietHandler)
         self.url = f"http://{LISTEN}:{self._server.port}"
         self._thread = Thread(target=self._server.serve_forever, args=(STOP_CHECK_SECONDS,), name=self.url, daemon=True)
         self._thread.start()
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the running server."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the server."""
         self.close()
 
     def close(self) -> None:
-        """Take no more requests, and wait a moment for those under way."""
+        """Accept no more requests. Wait `GRACE_SECONDS` for those in progress."""
         self._server.shutdown()
         self._thread.join(GRACE_SECONDS)
-        self._server.finish(GRACE_SECONDS)
+        self._server.finish_requests(GRACE_SECONDS)
 
 
 class _ThreadedServer(ThreadedWSGIServer):
-    """Knows the requests under way, and logs where this project does."""
+    """Werkzeug's server, which also knows the requests in progress."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._under_way: dict[Thread, socket] = {}
+        self._connections: dict[Thread, socket] = {}
         super().__init__(*args, **options)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        self._under_way[current_thread()] = request
+        self._connections[current_thread()] = request
         try:
             super().process_request_thread(request, client_address)
         finally:
-            del self._under_way[current_thread()]
+            del self._connections[current_thread()]
 
-    def finish(self, grace_seconds: float) -> None:
+    def finish_requests(self, grace_seconds: float) -> None:
         end_s = time.monotonic() + grace_seconds
-        under_way = dict(self._under_way)
-        for thread, connection in under_way.items():
+        connections = dict(self._connections)
+        for thread, connection in connections.items():
             thread.join(max(0.0, end_s - time.monotonic()))
             with suppress(OSError):  # closed by now
                 connection.shutdown(SHUT_RDWR)
-        for thread in under_way:
+        for thread in connections:
             thread.join(grace_seconds)
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
-        _note(type, message, *args)
+        _log_debug(type, message, *args)
 
 
-class _Handler(WSGIRequestHandler):
-    """Does not print a line for each request."""
+class _QuietHandler(WSGIRequestHandler):
+    """Werkzeug's handler, without the line for each request."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
-        _note(type, message, *args)
+        _log_debug(type, message, *args)
 
 
-def _note(kind: str, message: str, *args: Any) -> None:
-    # A request's line may hold an address, and so may a traceback: neither is shown unless asked for.
-    _server_log.debug(f"{kind}: {message}", *args)
+def _log_debug(kind: str, message: str, *args: Any) -> None:
+    # A request line and a traceback can contain an address, so neither is shown by default.
+    _log.debug(f"{kind}: {message}", *args)

@@ -1,14 +1,13 @@
-"""SES's answers: the first API's XML, the second's JSON, and one made of the other.
+"""Responses of SES: the XML of API v1, the JSON of API v2, and one converted into the other.
 
-docs.aws.amazon.com/ses/latest/APIReference/API_SendEmail.html#API_SendEmail_Examples
-
-The second API's templates told to the backend in the first API's words: no emulator knows them in the second's.
-
-docs.aws.amazon.com/ses/latest/APIReference/API_SendTemplatedEmail.html
+Claims: the errors that sending can return, by both APIs' names.
+Leaves out: every other part of a response, which the backend's own response keeps.
+docs.aws.amazon.com/ses/latest/APIReference/CommonErrors.html,
+docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from html import escape, unescape
 from http import HTTPStatus
 from typing import Any
@@ -16,147 +15,53 @@ from typing import Any
 import msgspec
 from werkzeug.wrappers import Response
 
-from pipeline.errors import UsageError
-from pipeline.local.gateway.protocols import flatten
+from pipeline.local.gateway.protocols import ApiError
 
-TemplateFields = Mapping[str, Any]
+BAD_REQUEST = "BadRequestException"
+ERROR_TYPE = "x-amzn-ErrorType"
 
-VERSION = "2010-12-01"  # of SES's first API
-
-
-def action_form(action: str, request: TemplateFields) -> dict[str, str]:
-    """Return a request of the first API; what is None is left out."""
-    given = {name: value for name, value in request.items() if value is not None}
-    return flatten({"Action": action, "Version": VERSION, **given})
-
-
-def templated_form(request: TemplateFields) -> dict[str, str]:
-    """Return a SendEmail that is made of a template as a SendTemplatedEmail.
-
-    Raises:
-        UsageError: The template is not a stored one.
-    """
-    return action_form(
-        "SendTemplatedEmail",
-        {
-            **_sender(request),
-            "Destination": request.get("Destination") or {},
-            "Tags": request.get("EmailTags") or (),
-            "Template": _name(request["Content"]["Template"]),
-            "TemplateData": request["Content"]["Template"].get("TemplateData") or "{}",
-        },
-    )
-
-
-def bulk_form(request: TemplateFields) -> dict[str, str]:
-    """Return a SendBulkEmail as a SendBulkTemplatedEmail.
-
-    Raises:
-        UsageError: The template is not a stored one.
-    """
-    template = request.get("DefaultContent", {}).get("Template", {})
-    return action_form(
-        "SendBulkTemplatedEmail",
-        {
-            **_sender(request),
-            "Template": _name(template),
-            "DefaultTemplateData": template.get("TemplateData") or "{}",
-            "DefaultTags": request.get("DefaultEmailTags") or (),
-            "Destinations": [_entry(entry) for entry in request.get("BulkEmailEntries", ())],
-        },
-    )
-
-
-def template_form(action: str, name: str, content: TemplateFields) -> dict[str, str]:
-    """Return a CreateEmailTemplate or UpdateEmailTemplate as a CreateTemplate or UpdateTemplate."""
-    parts = {
-        "TemplateName": name,
-        "SubjectPart": content.get("Subject") or "",
-        "TextPart": content.get("Text") or "",
-        "HtmlPart": content.get("Html") or "",
-    }
-    return action_form(action, {"Template": parts})
-
-
-def _sender(request: TemplateFields) -> dict[str, Any]:
-    return {
-        "Source": request.get("FromEmailAddress"),
-        "ReplyToAddresses": request.get("ReplyToAddresses") or (),
-        "ConfigurationSetName": request.get("ConfigurationSetName"),
-    }
-
-
-def _entry(entry: TemplateFields) -> dict[str, Any]:
-    own = entry.get("ReplacementEmailContent", {}).get("ReplacementTemplate", {})
-    return {
-        "Destination": entry.get("Destination") or {},
-        "ReplacementTags": entry.get("ReplacementTags") or (),
-        "ReplacementTemplateData": own.get("ReplacementTemplateData") or "",
-    }
-
-
-def _name(template: TemplateFields) -> str:
-    name = template.get("TemplateName")
-    if not name:
-        raise UsageError("only stored templates can be sent here: store it with CreateEmailTemplate, and name it")
-    return str(name)
-
-
-_MEMBER = re.compile(r"<member>(.*?)</member>", re.DOTALL)
-
-_CODES = {
+_V2_CODES = {
     "AlreadyExists": "AlreadyExistsException",
     "MessageRejected": "MessageRejected",
     "TemplateDoesNotExist": "NotFoundException",
     "TemplateNameAlreadyExists": "AlreadyExistsException",
     "Throttling": "TooManyRequestsException",
 }
-"""The second API's name for an error of the first; any other is its BadRequestException."""
+"""Error codes of API v2, by those of API v1. Any other is a `BadRequestException`."""
+
+_MEMBER = re.compile(r"<member>(.*?)</member>", re.DOTALL)
 
 
-class SesError(msgspec.Struct, frozen=True, kw_only=True):
-    """Why SES refuses a request.
-
-    Attributes:
-        code: In the first API's word.
-        message: For people.
-    """
-
-    code: str
-    message: str
-
-
-def to_ses_error(reply: Response) -> SesError | None:
-    """Return what an answer of the first API says that went wrong; None if nothing did."""
+def to_api_error(reply: Response) -> ApiError | None:
+    """Return the error of an API v1 response, with API v1's code, or None if the request succeeded."""
     if reply.status_code < HTTPStatus.BAD_REQUEST:
         return None
     text = reply.get_data(as_text=True)
-    return SesError(code=_element("Code", text) or "InternalFailure", message=_element("Message", text))
+    return ApiError(_element("Code", text) or "InternalFailure", _element("Message", text))
+
+
+def is_rejected(reply: Response) -> bool:
+    """Return True if either API rejected a message, as it does for an unverified sender."""
+    return reply.status_code >= HTTPStatus.BAD_REQUEST and (
+        "MessageRejected" in reply.headers.get(ERROR_TYPE, "") or "MessageRejected" in reply.get_data(as_text=True)
+    )
 
 
 def message_ids(reply: Response, *, bulk: bool = False) -> list[str]:
-    """Return the ids of the messages that the first API accepted; "" for one of many that it did not."""
+    """Return the message ids of an API v1 response; "" for a bulk destination that was not accepted."""
     text = reply.get_data(as_text=True)
     return [_element("MessageId", part) for part in (_MEMBER.findall(text) if bulk else [text])]
 
 
-def subject(reply: Response) -> str:
-    """Return the subject of a rendered template, as TestRenderTemplate answers it."""
+def rendered_subject(reply: Response) -> str:
+    """Return the subject of a template that TestRenderTemplate rendered; "" if it has none."""
     rendered = _element("RenderedTemplate", reply.get_data(as_text=True))
-    found = re.search(r"^Subject: (.*)$", rendered, re.MULTILINE)
-    return found[1].strip() if found else ""
-
-
-def is_rejected(reply: Response) -> bool:
-    """Tell whether either API refused a message, as it does if its sender is not verified."""
-    return reply.status_code >= HTTPStatus.BAD_REQUEST and (
-        "MessageRejected" in reply.headers.get("x-amzn-ErrorType", "")
-        or "MessageRejected" in reply.get_data(as_text=True)
-    )
+    match = re.search(r"^Subject: (.*)$", rendered, re.MULTILINE)
+    return match[1].strip() if match else ""
 
 
 def xml_error(message: str) -> Response:
-    """Return the first API's answer to a request that is wrong."""
+    """Return API v1's response to an invalid request."""
     body = (
         '<ErrorResponse xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><Error><Type>Sender</Type>'
         f"<Code>InvalidParameterValue</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
@@ -164,23 +69,23 @@ def xml_error(message: str) -> Response:
     return Response(body, status=400, mimetype="text/xml")
 
 
-def json_error(why: SesError) -> Response:
-    """Return the second API's answer for what went wrong, in the first API's words."""
-    code = _CODES.get(why.code, "BadRequestException")
-    return json_response({"message": why.message}, status=HTTPStatus.BAD_REQUEST, headers={"x-amzn-ErrorType": code})
-
-
-def ses_error_json(reply: Response, content: Callable[[], Any]) -> Response:
-    """Return an answer of the first API as one of the second; `content` gives what it says if nothing went wrong."""
-    why = to_ses_error(reply)
-    return json_error(why) if why else json_response(content())
+def json_error(error: ApiError) -> Response:
+    """Return API v2's response for an error."""
+    return json_response({"message": str(error)}, status=error.status, headers={ERROR_TYPE: error.code})
 
 
 def json_response(content: Any, **options: Any) -> Response:
-    """Return an answer of the second API; `options` are werkzeug's."""
+    """Return a response of API v2; `options` are werkzeug's."""
     return Response(msgspec.json.encode(content), mimetype="application/json", **options)
 
 
+def to_json_response(reply: Response, content: Callable[[], Any]) -> Response:
+    """Convert a response of API v1 to one of API v2. Call `content` for the body if the request succeeded."""
+    if error := to_api_error(reply):
+        return json_error(ApiError(_V2_CODES.get(error.code, BAD_REQUEST), str(error)))
+    return json_response(content())
+
+
 def _element(name: str, text: str) -> str:
-    found = re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
-    return unescape(found[1]).strip() if found else ""
+    match = re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
+    return unescape(match[1]).strip() if match else ""

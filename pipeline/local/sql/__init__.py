@@ -1,1 +1,1 @@
-"""Athena's SQL on DuckDB: read, translate, run, and show as Athena would."""
+"""Athena's SQL on DuckDB: parsing, translation, execution, and Athena's text form of values."""

@@ -1,7 +1,7 @@
 -- Functions of Trino that DuckDB lacks. trino.io/docs/current/functions.html
--- Those that take a function as argument cannot be written here: see dialect.py.
+-- Functions that take a lambda cannot be written here: see rewrite_nested.py.
 
--- Text that is no JSON gives null, and so does an object or an array.
+-- Null for text that is not JSON, for an object and for an array.
 CREATE MACRO json_scalar(document, path) AS
   CASE WHEN TRY(json_type(document, path)) NOT IN ('OBJECT', 'ARRAY', 'NULL')
   THEN TRY(json_extract_string(document, path)) END;

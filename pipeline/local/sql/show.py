@@ -1,5 +1,7 @@
-"""SHOW and DESCRIBE, which are answered from the catalogue rather than from the log.
+"""SHOW and DESCRIBE, which are answered from the catalog and not from the log.
 
+Claims: SHOW TABLES, SHOW VIEWS, SHOW DATABASES, SHOW COLUMNS and DESCRIBE, with Glue's types and comments.
+Leaves out: patterns, SHOW CREATE, SHOW PARTITIONS and SHOW TBLPROPERTIES.
 docs.aws.amazon.com/athena/latest/ug/ddl-reference.html
 """
 
@@ -12,22 +14,9 @@ from sqlglot import exp
 from pipeline.aws.archive import schema
 from pipeline.aws.archive.athena import QueryResult, ResultColumn
 from pipeline.errors import UsageError
-from pipeline.local.sql.translate import TableColumns, unquoted
+from pipeline.local.sql.translate import TableColumns, strip_statement
 
 LOG = "events"
-
-
-class ShowCatalog(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be queried.
-
-    Attributes:
-        database: Where it all is.
-        tables: The log and its views.
-    """
-
-    database: str
-    tables: TableColumns
-
 
 _NAME = r'["`]?(?P<{}>\w+)["`]?'
 _DATABASE = _NAME.format("database")
@@ -40,66 +29,78 @@ _COLUMNS = re.compile(rf"SHOW\s+COLUMNS\s+(?:IN|FROM)\s+{_TABLE}", re.IGNORECASE
 _DESCRIBE = re.compile(rf"DESC(?:RIBE)?\s+{_TABLE}", re.IGNORECASE)
 
 
+class ShowCatalog(msgspec.Struct, frozen=True, kw_only=True):
+    """The tables that can be queried.
+
+    Attributes:
+        database: The database's name.
+        tables: Columns of the log and of its views.
+    """
+
+    database: str
+    tables: TableColumns
+
+
 def is_show(sql: str) -> bool:
-    """Tell whether a statement is a SHOW or a DESCRIBE."""
-    return re.match(r"(SHOW|DESCRIBE|DESC)\b", unquoted(sql), re.IGNORECASE) is not None
+    """Return True if a statement is a SHOW or a DESCRIBE."""
+    return re.match(r"(SHOW|DESCRIBE|DESC)\b", strip_statement(sql), re.IGNORECASE) is not None
 
 
-def run_show(sql: str, catalogue: ShowCatalog) -> QueryResult:
-    """Return the answer to a SHOW or a DESCRIBE.
+def run_show(sql: str, catalog: ShowCatalog) -> QueryResult:
+    """Return the result of a SHOW or a DESCRIBE.
 
     Raises:
-        UsageError: It asks for what is not there, or is of a form that is not covered.
+        UsageError: It names a database or a table that does not exist, or its form is not covered.
     """
-    statement, tables = unquoted(sql), catalogue.tables
+    statement, tables = strip_statement(sql), catalog.tables
     if match := _TABLES.fullmatch(statement):
-        _check(match, catalogue)
-        return _listed("tab_name", tables)
+        _check_database(match, catalog)
+        return _one_column("tab_name", tables)
     if match := _VIEWS.fullmatch(statement):
-        _check(match, catalogue)
-        return _listed("views", (name for name in tables if name != LOG))
+        _check_database(match, catalog)
+        return _one_column("views", (name for name in tables if name != LOG))
     if _DATABASES.fullmatch(statement):
-        return _listed("database_name", (catalogue.database,))
+        return _one_column("database_name", (catalog.database,))
     if match := _COLUMNS.fullmatch(statement):
-        return _listed("field", tables[_table(match, catalogue)])
+        return _one_column("field", tables[_table(match, catalog)])
     if match := _DESCRIBE.fullmatch(statement):
-        return _described(_table(match, catalogue), catalogue)
+        return _describe(_table(match, catalog), catalog)
     raise UsageError(
-        "not covered here; what is: SHOW TABLES, VIEWS, DATABASES and COLUMNS FROM a table, DESCRIBE a table"
+        "not covered here: use SHOW TABLES, VIEWS, DATABASES, or COLUMNS FROM a table, or DESCRIBE a table"
     )
 
 
-def _check(match: re.Match[str], catalogue: ShowCatalog) -> None:
+def _check_database(match: re.Match[str], catalog: ShowCatalog) -> None:
     database = match["database"]
-    if database and database.lower() != catalogue.database:
-        raise UsageError(f"there is no database {database}: {catalogue.database} is the only one here")
+    if database and database.lower() != catalog.database:
+        raise UsageError(f"there is no database {database}: {catalog.database} is the only one here")
 
 
-def _table(match: re.Match[str], catalogue: ShowCatalog) -> str:
-    _check(match, catalogue)
+def _table(match: re.Match[str], catalog: ShowCatalog) -> str:
+    _check_database(match, catalog)
     table = match["table"].lower()
-    if table not in catalogue.tables:
-        raise UsageError(f"there is no table {table}: SHOW TABLES lists what there is")
+    if table not in catalog.tables:
+        raise UsageError(f"there is no table {table}: SHOW TABLES lists the tables")
     return table
 
 
-def _listed(heading: str, names: Iterable[str]) -> QueryResult:
+def _one_column(heading: str, names: Iterable[str]) -> QueryResult:
     return _result((heading,), ((name,) for name in names))
 
 
-def _described(table: str, catalogue: ShowCatalog) -> QueryResult:
+def _describe(table: str, catalog: ShowCatalog) -> QueryResult:
     log = schema.log_schema()
     comments = {column.name: column.comment for column in (*log.columns, *log.partitions)} if table == LOG else {}
     return _result(
         ("col_name", "data_type", "comment"),
-        ((name, hive_type(type_), comments.get(name, "")) for name, type_ in catalogue.tables[table].items()),
+        ((name, hive_type(type_), comments.get(name, "")) for name, type_ in catalog.tables[table].items()),
     )
 
 
 def hive_type(duckdb_type: str) -> str:
     """Return a type as Glue and Athena's DDL write it, such as `array<struct<address:string>>`."""
-    written = exp.DataType.build(duckdb_type, dialect="duckdb").sql(dialect="hive")
-    return written.lower().replace("`", "").replace(": ", ":").replace(", ", ",")
+    text = exp.DataType.build(duckdb_type, dialect="duckdb").sql(dialect="hive")
+    return text.lower().replace("`", "").replace(": ", ":").replace(", ", ",")
 
 
 def _result(headings: Iterable[str], rows: Iterable[tuple[str | None, ...]]) -> QueryResult:

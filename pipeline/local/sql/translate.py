@@ -1,7 +1,9 @@
-"""SQL as it is written for Athena (engine version 3, which is Trino), as SQL for DuckDB.
+"""Translate SQL for Athena (engine version 3, which is Trino) into SQL for DuckDB.
 
-sqlglot translates, `pipeline.local.sql.rewrite` mends what it leaves, and functions.sql gives DuckDB functions that
-only Trino has. Only queries pass: this is where anything else is refused.
+Claims: sqlglot translates, `pipeline.local.sql.rewrite` corrects its result, and `functions.sql` defines missing
+functions. Every statement that is not a query is rejected here.
+Leaves out: DDL, DML, EXPLAIN, prepared statements. SHOW and DESCRIBE: see `pipeline.local.sql.show`.
+docs.aws.amazon.com/athena/latest/ug/engine-versions-reference-0003.html
 """
 
 import re
@@ -18,35 +20,61 @@ from pipeline.errors import UsageError
 from pipeline.local.sql.rewrite import rewrite
 
 TableColumns = Mapping[str, Mapping[str, str]]
-"""Columns and their types in DuckDB, by table and view."""
+"""The columns of each table and view, with their types in DuckDB."""
 
 READ = "athena"
 WRITE = "duckdb"
-MAX_BYTES = 262_144  # Athena's limit for a statement
+MAX_BYTES = 262_144  # Athena's limit for a statement: docs.aws.amazon.com/athena/latest/ug/service-limits.html
 QUERIES = "SELECT, WITH, SHOW or DESCRIBE"
 
-GIVE_MAPS = frozenset({"histogram", "map_agg", "map_concat", "map_filter", "transform_values"})
+MAP_FUNCTIONS = frozenset({"histogram", "map_agg", "map_concat", "map_filter", "transform_values"})
+"""Functions that return a map, which sqlglot does not know."""
 
 _COMMENTS = re.compile(r"\A\s*(?:--[^\n]*(?:\n|$)\s*|/\*.*?\*/\s*)*", re.DOTALL)
 _FIRST_WORD = re.compile(r"\w+|\(")
 _CHANGES = (exp.DML, exp.DDL, exp.Command, exp.Into)
 
 
-def unquoted(sql: str) -> str:
-    """Return a statement without the comments before it and the semicolon after it."""
-    return _COMMENTS.sub("", sql, count=1).rstrip().rstrip(";").rstrip()
+def parse_trino(sql: str) -> exp.Expr:
+    """Return the syntax tree of one query.
+
+    Args:
+        sql: One SELECT or WITH, in Athena's SQL.
+
+    Raises:
+        UsageError: It is not a query, holds several statements, or has a syntax error. The message names the line and
+            the column of a syntax error.
+    """
+    if len(sql.encode()) > MAX_BYTES:
+        raise UsageError(f"a statement has at most {MAX_BYTES:,} bytes")
+    first_word = _FIRST_WORD.match(strip_statement(sql))
+    if first_word is None or first_word.group().upper() not in {"SELECT", "WITH", "("}:
+        raise UsageError(f"only queries run here: start with {QUERIES}")
+    try:
+        statements = [tree for tree in sqlglot.parse(sql, read=READ) if tree is not None]
+    except ParseError as error:
+        raise UsageError(_syntax_error(error)) from error
+    except TokenError as error:
+        raise UsageError("syntax error: a quote or a comment is not closed") from error
+    except RecursionError as error:
+        raise UsageError("the statement is nested too deeply") from error
+    if len(statements) != 1:
+        raise UsageError(f"one statement at a time: this is {len(statements)}")
+    if statements[0].find(*_CHANGES):
+        raise UsageError("only queries run here: this statement would change something")
+    return statements[0]
 
 
 def translate(query: exp.Expr, *, tables: TableColumns, database: str) -> str:
-    """Return a query in DuckDB's SQL; the tree is used up.
+    """Return a query in DuckDB's SQL. The tree is changed in place.
 
     Args:
-        query: From `parse`.
-        tables: What there is to be queried: types decide what some of Trino's SQL means.
-        database: Where those tables are.
+        query: A tree from `parse_trino`.
+        tables: The tables that exist. Their types decide the meaning of some of Trino's SQL.
+        database: The database of those tables.
 
     Raises:
-        UsageError: It needs what is not covered here.
+        UsageError: It needs something that is not covered here.
     """
     _annotate(query, MappingSchema({database: tables}, dialect=WRITE), database)
     try:
@@ -55,65 +83,42 @@ def translate(query: exp.Expr, *, tables: TableColumns, database: str) -> str:
         raise UsageError(f"not covered by the local Athena: {error}") from error
 
 
-def parse_trino(sql: str) -> exp.Expr:
-    """Return the tree of one query.
-
-    Args:
-        sql: One SELECT or WITH, as Athena takes it.
-
-    Raises:
-        UsageError: It is no query, more than one statement, or holds a mistake, of which line and column are given.
-    """
-    if len(sql.encode()) > MAX_BYTES:
-        raise UsageError(f"a statement has at most {MAX_BYTES:,} bytes")
-    first = _FIRST_WORD.match(unquoted(sql))
-    if first is None or first.group().upper() not in {"SELECT", "WITH", "("}:
-        raise UsageError(f"only queries run here: start with {QUERIES}")
-    try:
-        statements = [tree for tree in sqlglot.parse(sql, read=READ) if tree is not None]
-    except ParseError as error:
-        raise UsageError(_mistake(error)) from error
-    except TokenError as error:
-        raise UsageError("mistake in the SQL: a quote or a comment is not closed") from error
-    except RecursionError as error:
-        raise UsageError("the statement is nested too deeply") from error
-    if len(statements) != 1:
-        raise UsageError(f"one statement at a time: this is {len(statements)}")
-    if statements[0].find(*_CHANGES):
-        raise UsageError("only queries run here: this one would change something")
-    return statements[0]
-
-
 def position(sql: str, name: str) -> str:
-    """Return where a name stands first in a statement, as `line 1:8: `; "" if it does not."""
+    """Return where a statement first has a name, as `line 1:8: `; "" if it does not have it."""
     for token in sqlglot.tokenize(sql, read=READ):
         if token.text.lower() == name.lower():
-            return _at(token.line, token.col, token.text)
+            return _position(token.line, token.col, token.text)
     return ""
 
 
-def _mistake(error: ParseError) -> str:
+def strip_statement(sql: str) -> str:
+    """Return a statement without leading comments and trailing semicolon."""
+    return _COMMENTS.sub("", sql, count=1).rstrip().rstrip(";").rstrip()
+
+
+def _syntax_error(error: ParseError) -> str:
     first = error.errors[0]
-    # sqlglot shows a token as it is in Python; only its sentence is for people.
-    what = first["description"].partition(" but got <Token")[0]
-    return f"mistake in the SQL: {_at(first['line'], first['col'], first['highlight'])}{what}"
+    # sqlglot appends the token as Python prints it.
+    description = first["description"].partition(" but got <Token")[0]
+    return f"syntax error: {_position(first['line'], first['col'], first['highlight'])}{description}"
 
 
-def _at(line: int, last_column: int, text: str) -> str:
+def _position(line: int, last_column: int, text: str) -> str:
     return f"line {line}:{last_column - len(text) + 1}: "
 
 
 def _annotate(tree: exp.Expr, schema: MappingSchema, database: str) -> None:
-    """Give every expression its type, where that can be known.
+    """Set the type of each expression, where it can be known.
 
-    sqlglot finds types only in a tree whose columns are qualified, which changes it: hence the copy.
+    sqlglot infers types only in a tree with qualified columns. Qualifying changes the tree, so a copy is qualified and
+    its types are carried over by each node's number.
     """
     for number, node in enumerate(tree.walk()):
         node.meta["number"] = number
     copy = tree.copy()
     for call in list(copy.find_all(exp.Anonymous)):
-        if call.name.lower() in GIVE_MAPS:
-            _take_for_map(call)
+        if call.name.lower() in MAP_FUNCTIONS:
+            _mark_as_map(call)
     try:
         qualified = qualify(
             copy,
@@ -124,15 +129,15 @@ def _annotate(tree: exp.Expr, schema: MappingSchema, database: str) -> None:
             quote_identifiers=False,
         )
         nodes = annotate_types(qualified, schema=schema, dialect=READ).walk()
-    except Exception:  # noqa: BLE001 - sqlglot's optimizer trips over odd statements; DuckDB says what is wrong with them
+    except Exception:  # noqa: BLE001 - sqlglot's optimizer fails on invalid statements; DuckDB then explains the error
         return
     types = {node.meta["number"]: node.type for node in nodes if "number" in node.meta and node.type}
     for node in tree.walk():
         node.type = types.get(node.meta.pop("number"))
 
 
-def _take_for_map(call: exp.Anonymous) -> None:
-    """Tell sqlglot, which does not know the function, that it gives a map; of what does not matter here."""
+def _mark_as_map(call: exp.Anonymous) -> None:
+    """Wrap a call into a cast, so that sqlglot infers a map. The types of its keys and values do not matter here."""
     number = call.meta.pop("number")
     cast = exp.cast(call.copy(), "MAP(VARCHAR, VARCHAR)", dialect=READ)
     cast.meta["number"] = number

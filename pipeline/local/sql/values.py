@@ -1,91 +1,66 @@
-"""Values as Athena shows them: every cell of an answer is text, or nothing for null.
+"""Athena's text form of values: every value of a result is text, or None for null.
 
-Formats as seen in GetQueryResults: times to the millisecond, doubles as Java writes them, `[a, b]` for an array,
-`{k=v}` for a map or a row. docs.aws.amazon.com/athena/latest/ug/data-types.html
+Claims: the formats of GetQueryResults, as observed: times to the millisecond, doubles as Java prints them, `[a, b]` for
+an array, `{k=v}` for a map or a row.
+Leaves out: time zones other than UTC.
+docs.aws.amazon.com/athena/latest/ug/data-types.html
 """
 
+import math
 import re
 from collections.abc import Callable
 from datetime import datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 from pyarrow import types
 
-Show = Callable[[Any], str]
+Formatter = Callable[[Any], str]
 
-_LARGEST_PLAIN, _SMALLEST_PLAIN = 1e7, 1e-3  # Java's Double.toString writes other doubles with an exponent
+_LARGEST_PLAIN, _SMALLEST_PLAIN = 1e7, 1e-3  # Java's Double.toString prints other doubles with an exponent
 _MILLISECONDS_PER_DAY = 86_400_000
 
-_SIMPLE: tuple[tuple[Callable[[pa.DataType], bool], str, Show], ...] = (
-    (types.is_string, "varchar", str),
-    (types.is_boolean, "boolean", lambda value: str(value).lower()),
-    (types.is_int8, "tinyint", str),
-    (types.is_int16, "smallint", str),
-    (types.is_int32, "integer", str),
-    (types.is_integer, "bigint", str),  # the unsigned too: Trino has none
-    (types.is_date, "date", str),
-    (types.is_null, "unknown", str),
-)
-"""How to know a type of Arrow, what Athena calls it, and how a value of it is shown."""
+
+class ValueFormat(NamedTuple):
+    """Athena's name of a type, and the text form of its values."""
+
+    name: str
+    format: Formatter
 
 
 def type_name(type_: pa.DataType, duckdb_type: str) -> str:
-    """Return Athena's name for the type of a column, without what it is made of."""
-    if duckdb_type == "JSON":
-        return "json"
-    return _known(type_)[0]
+    """Return Athena's name for the type of a column, without its parameters."""
+    return "json" if duckdb_type == "JSON" else _value_format(type_).name
 
 
-def format_value(type_: pa.DataType) -> Callable[[Any], str | None]:
-    """Return what shows a column's values."""
-    show = _known(type_)[1]
-    return lambda value: None if value is None else show(value)
+def value_formatter(type_: pa.DataType) -> Callable[[Any], str | None]:
+    """Return a function that formats the values of a column."""
+    format_ = _value_format(type_).format
+    return lambda value: None if value is None else format_(value)
 
 
-def _known(type_: pa.DataType) -> tuple[str, Show]:  # noqa: C901 - one flat branch per type
-    for is_type, name, show in _SIMPLE:
+def _value_format(type_: pa.DataType) -> ValueFormat:
+    for is_type, value_format in _SIMPLE:
         if is_type(type_):
-            return name, show
-    if types.is_floating(type_):
-        return "double" if types.is_float64(type_) else "real", _double
-    if types.is_decimal(type_):
-        return ("decimal", _decimal) if type_.scale else ("bigint", str)  # DuckDB sums whole numbers to 128 bits
-    if types.is_timestamp(type_):
-        return ("timestamp with time zone", _zoned) if type_.tz else ("timestamp", _timestamp)
-    if types.is_time(type_):
-        return "time", _time
-    if types.is_interval(type_):
-        return "interval day to second", _interval
-    if types.is_map(type_):
-        return "map", _map(_known(type_.key_type)[1], _known(type_.item_type)[1])
-    if types.is_struct(type_):
-        return "row", _row(type_)
-    if types.is_list(type_):
-        return "array", _array(_known(type_.value_type)[1])
-    return "varbinary", lambda value: bytes(value).hex(" ")
+            return value_format
+    for is_type, to_format in _PARAMETRIC:
+        if is_type(type_):
+            return to_format(type_)
+    return ValueFormat("varbinary", lambda value: bytes(value).hex(" "))
+
+
+def _boolean(value: bool) -> str:
+    return str(value).lower()
 
 
 def _double(value: float) -> str:
+    if not math.isfinite(value):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
     if value == 0 or _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN:
         return repr(value)
-    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - not a number
-        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
     digits, _, exponent = f"{Decimal(repr(value)).normalize():E}".partition("E")
     return f"{digits if '.' in digits else digits + '.0'}E{int(exponent)}"
-
-
-def _decimal(value: Decimal) -> str:
-    return f"{value:f}"
-
-
-def _timestamp(value: datetime) -> str:
-    return value.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
-
-
-def _zoned(value: datetime) -> str:
-    return f"{_timestamp(value)} UTC"
 
 
 def _time(value: time) -> str:
@@ -93,7 +68,7 @@ def _time(value: time) -> str:
 
 
 def _interval(value: Any) -> str:
-    """Show months, days and nanoseconds; a month is not so many days, so the two are not mixed."""
+    """Return months, or else days and nanoseconds. A month has no fixed number of days, so the two are not mixed."""
     months, days, nanoseconds = value
     if months:
         return f"{months // 12}-{months % 12}"
@@ -106,25 +81,71 @@ def _interval(value: Any) -> str:
     )
 
 
-def _array(show: Show) -> Show:
-    return lambda values: f"[{', '.join(_inner(show, value) for value in values)}]"
+_SIMPLE: tuple[tuple[Callable[[pa.DataType], bool], ValueFormat], ...] = (
+    (types.is_string, ValueFormat("varchar", str)),
+    (types.is_boolean, ValueFormat("boolean", _boolean)),
+    (types.is_int8, ValueFormat("tinyint", str)),
+    (types.is_int16, ValueFormat("smallint", str)),
+    (types.is_int32, ValueFormat("integer", str)),
+    (types.is_integer, ValueFormat("bigint", str)),  # unsigned integers too: Trino has none
+    (types.is_float64, ValueFormat("double", _double)),
+    (types.is_floating, ValueFormat("real", _double)),
+    (types.is_date, ValueFormat("date", str)),
+    (types.is_time, ValueFormat("time", _time)),
+    (types.is_interval, ValueFormat("interval day to second", _interval)),
+    (types.is_null, ValueFormat("unknown", str)),
+)
+"""Types without parameters: a test for Arrow's type, and the format."""
 
 
-def _map(show_key: Show, show_value: Show) -> Show:
-    return lambda entries: f"{{{', '.join(f'{show_key(key)}={_inner(show_value, value)}' for key, value in entries)}}}"
+def _decimal_format(type_: pa.Decimal128Type) -> ValueFormat:
+    if type_.scale == 0:
+        return ValueFormat("bigint", str)  # DuckDB sums integers to 128 bits
+    return ValueFormat("decimal", lambda value: f"{value:f}")
 
 
-def _row(type_: pa.StructType) -> Show:
-    # Trino counts nameless fields from 0, DuckDB from 1.
-    shows = [
-        (re.sub(r"^element(\d+)$", _counted_from_0, field.name), field.name, _known(field.type)[1]) for field in type_
-    ]
-    return lambda row: f"{{{', '.join(f'{name}={_inner(show, row[key])}' for name, key, show in shows)}}}"
+def _timestamp_format(type_: pa.TimestampType) -> ValueFormat:
+    if type_.tz:
+        return ValueFormat("timestamp with time zone", lambda value: f"{_timestamp(value)} UTC")
+    return ValueFormat("timestamp", _timestamp)
 
 
-def _counted_from_0(name: re.Match[str]) -> str:
-    return f"field{int(name[1]) - 1}"
+def _timestamp(value: datetime) -> str:
+    return value.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
 
 
-def _inner(show: Show, value: Any) -> str:
-    return "null" if value is None else show(value)
+def _array_format(type_: pa.ListType) -> ValueFormat:
+    element = _nested_formatter(type_.value_type)
+    return ValueFormat("array", lambda values: f"[{', '.join(map(element, values))}]")
+
+
+def _map_format(type_: pa.MapType) -> ValueFormat:
+    key, value = _nested_formatter(type_.key_type), _nested_formatter(type_.item_type)
+    return ValueFormat("map", lambda items: f"{{{', '.join(f'{key(k)}={value(v)}' for k, v in items)}}}")
+
+
+def _row_format(type_: pa.StructType) -> ValueFormat:
+    fields = [(field.name, _field_name(field.name), _nested_formatter(field.type)) for field in type_]
+    return ValueFormat(
+        "row", lambda row: f"{{{', '.join(f'{name}={value(row[key])}' for key, name, value in fields)}}}"
+    )
+
+
+def _field_name(name: str) -> str:
+    """Return Trino's name of a field. Trino counts unnamed fields from 0, DuckDB from 1."""
+    return re.sub(r"^element(\d+)$", lambda match: f"field{int(match[1]) - 1}", name)
+
+
+def _nested_formatter(type_: pa.DataType) -> Formatter:
+    format_ = _value_format(type_).format
+    return lambda value: "null" if value is None else format_(value)
+
+
+_PARAMETRIC: tuple[tuple[Callable[[pa.DataType], bool], Callable[[Any], ValueFormat]], ...] = (
+    (types.is_decimal, _decimal_format),
+    (types.is_timestamp, _timestamp_format),
+    (types.is_map, _map_format),
+    (types.is_struct, _row_format),
+    (types.is_list, _array_format),
+)
+"""Types with parameters: a test for Arrow's type, and the format as a function of it."""

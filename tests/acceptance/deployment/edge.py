@@ -90,7 +90,7 @@ def athena_of(deployment: Deployment) -> Iterator[str]:
     s3, database = deployment.client("s3"), deployment["Database"]
     with Athena(s3, bucket=deployment["LogBucket"], database=database) as athena:
         api = AthenaApi(athena, s3, database=database)
-        with closing(api), Server(Gateway(Response(status=501), answers=(api.answer,))) as server:
+        with closing(api), Server(Gateway(Response(status=501), handlers=(api.handle,))) as server:
             yield server.url
 
 

@@ -11,7 +11,7 @@ from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.batch import StreamRecord
 from pipeline.memory import MemoryQuarantine
 from pipeline.policy import DEFAULT_POLICY
-from pipeline.projection import project
+from pipeline.projection import BatchProjector
 from pipeline.standing import Key
 from tests.acceptance.doctor.answer import answering
 from tests.acceptance.doctor.deployment_fixture import IDENTITY, STACK, Patient, found, names
@@ -89,7 +89,8 @@ def test_what_stands_on_sess_own_list_and_is_not_suppressed(patient: Patient) ->
 
     def put(payload: bytes) -> None:
         records = [StreamRecord(payload=payload, position="")]
-        project(records, store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+        projector = BatchProjector(store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+        assert projector.project(records).cause is None
 
     try:
         put(a_bounce(recipients=ADDRESSES, sub_type="OnAccountSuppressionList"))

@@ -17,7 +17,7 @@ from pipeline.local.gateway.backend import Moto
 from pipeline.local.gateway.server import Gateway, Server
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
-from pipeline.projection import project
+from pipeline.projection import BatchProjector
 from tests.acceptance.emulators import kinesis_local
 from tests.acceptance.kcl import lease_table
 from tests.acceptance.kcl.outage import Outage
@@ -119,7 +119,8 @@ class World:
         store = MemoryStore()
         with self._lock:
             records = [StreamRecord(payload=payload, position=str(number)) for number, payload in enumerate(self._put)]
-        project(records, store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+        projector = BatchProjector(store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+        assert projector.project(records).cause is None
         return store
 
     def _missing(self, expected: MemoryStore) -> set[Address]:
@@ -143,7 +144,7 @@ def a_world(*, shards: int, seeded: bool = True) -> Iterator[World]:
         kinesis_url = resources.enter_context(kinesis_local.running())
         outage, moto = Outage(TABLE_NAME), Moto()
         resources.callback(moto.close)
-        backend_url = resources.enter_context(Server(Gateway(moto, answers=[outage.answer]))).url
+        backend_url = resources.enter_context(Server(Gateway(moto, handlers=[outage.answer]))).url
         world = World(kinesis_url=kinesis_url, backend_url=backend_url, outage=outage, shards=shards, seeded=seeded)
         resources.callback(world.close)
         yield world

@@ -12,7 +12,7 @@ from pipeline.aws.archive.firehose import BYTES_PER_CALL, BYTES_PER_RECORD, PUT_
 from pipeline.batch import StreamRecord
 from pipeline.errors import PartialBatchFailure
 from pipeline.memory import MemoryQuarantine
-from tests.support.flaky import UnsteadyQuarantine, away
+from tests.support.flaky import FlakyQuarantine, permanent_outage
 
 STREAM = "mail-log"
 SECRET = b"ada@example.com"
@@ -139,8 +139,8 @@ def test_a_payload_that_firehose_never_takes_is_set_aside_and_passed() -> None:
 
 def test_such_a_payload_waits_for_a_quarantine_that_is_away() -> None:
     firehose = Firehose()
-    with pytest.raises(PartialBatchFailure, match="away") as stopped:
-        put(firehose, b"a", b"x" * (BYTES_PER_RECORD + 1), b"c", quarantine=UnsteadyQuarantine(away()))
+    with pytest.raises(PartialBatchFailure, match="unavailable") as stopped:
+        put(firehose, b"a", b"x" * (BYTES_PER_RECORD + 1), b"c", quarantine=FlakyQuarantine(permanent_outage()))
     assert stopped.value.failed_at == 1
     assert firehose.kept == [b"a", b"c"]
 

@@ -76,7 +76,7 @@ def test_what_firehose_wrote_is_read_whatever_its_name(s3: S3Client, archive: S3
     put(s3, FOLDER + name, parquet.encode_rows(rows, compression="gzip", sort=False))
 
     assert rows_in(archive) == rows
-    assert [finding for scan in archive.findings() for finding in scan.findings] == list(row_facts(rows[1]))
+    assert [finding for scan in archive.scan_facts() for finding in scan.facts] == list(row_facts(rows[1]))
 
 
 def test_a_row_is_found_in_the_hour_before_its_own_where_firehose_may_leave_it(
@@ -122,7 +122,7 @@ def test_only_the_hours_asked_for_are_read(s3: S3Client, archive: S3Archive) -> 
     read: list[str] = []
     s3.meta.events.register("provide-client-params.s3.GetObject", lambda params, **_: read.append(params["Key"]))
 
-    list(archive.findings(since=NOON + 2 * HOUR, until=NOON + 3 * HOUR))
+    list(archive.scan_facts(since=NOON + 2 * HOUR, until=NOON + 3 * HOUR))
 
     # The hour before too, where Firehose may have left some.
     assert sorted({key.split("/")[2] for key in read}) == ["hr=13", "hr=14"]
@@ -143,11 +143,11 @@ def test_finding_facts_reads_a_small_part_of_the_bytes(s3: S3Client, archive: S3
     sent: list[int] = []
     s3.meta.events.register("after-call.s3.GetObject", lambda parsed, **_: sent.append(parsed["ContentLength"]))
 
-    scans = list(archive.findings())
+    scans = list(archive.scan_facts())
 
     (entry,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
     assert sum(scan.rows for scan in scans) == len(sends) + 1
-    assert [finding.key.address for scan in scans for finding in scan.findings] == [ADA]
+    assert [finding.key.address for scan in scans for finding in scan.facts] == [ADA]
     assert entry["Size"] > 4 * READ_BYTES
     assert sum(sent) < entry["Size"] / 2
 

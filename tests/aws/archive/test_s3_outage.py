@@ -40,9 +40,9 @@ LOST: list[tuple[Exception, type[MailfoldError]]] = [
 CALLS: list[tuple[str, Callable[[S3Archive], object]]] = [
     ("put_object", lambda archive: archive.append([a_row()])),
     ("list_objects_v2", lambda archive: list(archive.rows())),
-    ("list_objects_v2", lambda archive: list(archive.findings())),
+    ("list_objects_v2", lambda archive: list(archive.scan_facts())),
     ("get_object", lambda archive: list(archive.rows())),
-    ("get_object", lambda archive: list(archive.findings())),
+    ("get_object", lambda archive: list(archive.scan_facts())),
 ]
 
 
@@ -121,7 +121,7 @@ class _Broken(io.BytesIO):
         raise ReadTimeoutError(endpoint_url="https://s3")
 
 
-@pytest.mark.parametrize("call", [lambda archive: list(archive.rows()), lambda archive: list(archive.findings())])
+@pytest.mark.parametrize("call", [lambda archive: list(archive.rows()), lambda archive: list(archive.scan_facts())])
 def test_a_connection_cut_while_an_object_is_read_is_an_outage(
     stubbed: tuple[S3Archive, Stubber], call: Callable[[S3Archive], Sequence[object]]
 ) -> None:

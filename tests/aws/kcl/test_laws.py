@@ -11,15 +11,15 @@ from pipeline.decode import decode
 from pipeline.memory import MemoryStore
 from pipeline.standing import Key, facts_json
 from tests.support.fake_lease import Lease
-from tests.support.flaky import Mishap, Script, UnsteadyQuarantine, UnsteadyStore
-from tests.support.scenario import World
+from tests.support.flaky import Failure, FlakyQuarantine, FlakyStore, Script
+from tests.support.scenario import Scenario
 from tests.support.strategies import records as payload_strategy
 
 IMPATIENT = ConsumerSettings(stream="mail-feedback", checkpoint_seconds=2, patience_seconds=0.1)
 REFUSALS = ("ThrottlingException", "KinesisClientLibDependencyException", "ShutdownException", "InvalidStateException")
 
 payloads = st.lists(payload_strategy, max_size=8)
-mishaps = st.lists(st.sampled_from(Mishap), max_size=12)
+failures = st.lists(st.sampled_from(Failure), max_size=12)
 refusals = st.lists(st.none() | st.sampled_from(REFUSALS), max_size=6)
 steps = st.lists(
     st.tuples(st.integers(1, 4), st.sampled_from(["go on", "lease lost", "shutdown", "killed"])), max_size=6
@@ -36,7 +36,7 @@ class Shard:
         checkpoint: How many need never be read again.
     """
 
-    def __init__(self, data: list[bytes], store: UnsteadyStore, quarantine: UnsteadyQuarantine) -> None:
+    def __init__(self, data: list[bytes], store: FlakyStore, quarantine: FlakyQuarantine) -> None:
         self.data, self.store, self.quarantine = data, store, quarantine
         self.checkpoint = self.delivered = 0
         self.begin()
@@ -73,7 +73,7 @@ class Shard:
             return
         self.checkpoint = self.delivered
         done = self.data[: self.checkpoint]
-        assert known(World(*done).store).keys() <= known(self.store).keys()
+        assert known(Scenario(*done).store).keys() <= known(self.store).keys()
         assert poison(done) <= {held.payload for held in self.quarantine.held}
 
 
@@ -102,12 +102,12 @@ def drive(shard: Shard, plan: Steps, refused: Iterator[str | None]) -> None:
 
 
 @settings(deadline=None)
-@given(payloads, steps, mishaps, mishaps, refusals)
+@given(payloads, steps, failures, failures, refusals)
 def test_whatever_happens_on_the_way_the_table_is_the_fold_of_the_shard(
-    data: list[bytes], plan: Steps, of_store: list[Mishap], of_quarantine: list[Mishap], refused: list[str | None]
+    data: list[bytes], plan: Steps, of_store: list[Failure], of_quarantine: list[Failure], refused: list[str | None]
 ) -> None:
-    shard = Shard(data, UnsteadyStore(Script(of_store)), UnsteadyQuarantine(Script(of_quarantine)))
+    shard = Shard(data, FlakyStore(Script(of_store)), FlakyQuarantine(Script(of_quarantine)))
     drive(shard, plan, iter(refused))
     assert shard.checkpoint == len(data)
-    assert known(shard.store) == known(World(*data).store)
+    assert known(shard.store) == known(Scenario(*data).store)
     assert {held.payload for held in shard.quarantine.held} == poison(data)

@@ -13,7 +13,7 @@ from pipeline.ports import Item
 from pipeline.standing import Key
 from tests.support.builders import ADA, BOB, a_bounce, a_delivery
 from tests.support.fake_lease import PATIENCE_SECONDS, Lease
-from tests.support.flaky import Mishap, Script, UnsteadyQuarantine, UnsteadyStore
+from tests.support.flaky import Failure, FlakyQuarantine, FlakyStore, Script
 from tests.support.record_processor_client import ARRIVED_MS
 
 A_BOUNCE, ANOTHER = a_bounce(), a_bounce(recipients=[BOB], feedback_id="other")
@@ -40,7 +40,7 @@ def addresses(store: MemoryStore) -> set[str]:
 
 def test_after_an_outage_it_goes_on_with_the_first_record_that_is_not_done() -> None:
     """What is done is not read again: the bounce before the outage is saved once."""
-    store = UnsteadyStore(Script([Mishap.NONE, Mishap.NONE, Mishap.OUTAGE_BEFORE]))
+    store = FlakyStore(Script([Failure.NONE, Failure.NONE, Failure.OUTAGE_BEFORE]))
     lease = Lease(store=store)
     assert lease.process(A_BOUNCE, ANOTHER).written == 1
     assert (store.saves, addresses(store)) == (2, {ADA, BOB})
@@ -74,7 +74,7 @@ def test_while_an_outage_lasts_it_tells_how_old_the_first_record_is_that_is_not_
 
 def test_how_far_behind_an_outage_leaves_a_shard_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     """So that the alarm on it rings, even while other shards fare well. A clock that is ahead is no lag below none."""
-    lease = Lease(store=UnsteadyStore(Script([Mishap.OUTAGE_BEFORE])))
+    lease = Lease(store=FlakyStore(Script([Failure.OUTAGE_BEFORE])))
     lease.process(A_BOUNCE)
     counts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["MillisBehindLatest"] for line in counts] == [[0], [0]]
@@ -82,9 +82,9 @@ def test_how_far_behind_an_outage_leaves_a_shard_is_counted(capsys: pytest.Captu
 
 def test_progress_renews_its_patience() -> None:
     """A table that is slow for an hour is no table that is away: every attempt comes further."""
-    slow = [Mishap.NONE, Mishap.NONE, Mishap.OUTAGE_BEFORE]  # a load, a save, and no second one
+    slow = [Failure.NONE, Failure.NONE, Failure.OUTAGE_BEFORE]  # a load, a save, and no second one
     lease = Lease(
-        store=UnsteadyStore(Script(slow * 5)),
+        store=FlakyStore(Script(slow * 5)),
         settings=ConsumerSettings(stream="mail-feedback", patience_seconds=1),
     )
     people = [a_bounce(recipients=[f"user{number}@example.com"], feedback_id=f"f{number}") for number in range(6)]
@@ -102,7 +102,7 @@ def test_a_daemon_that_has_gone_is_not_worked_for() -> None:
 
 
 def test_poison_waits_for_a_quarantine_that_is_away() -> None:
-    quarantine = UnsteadyQuarantine(Script([Mishap.OUTAGE_BEFORE]))
+    quarantine = FlakyQuarantine(Script([Failure.OUTAGE_BEFORE]))
     lease = Lease(quarantine=quarantine)
     assert lease.process(POISON, a_delivery()).written == 1
     assert [held.payload for held in quarantine.held] == [POISON]

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from pipeline import projection
 from pipeline.aws.clients import create_client
 from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
 from pipeline.aws.lambdas import projector as module
 from pipeline.aws.lambdas.projector import handler
-from pipeline.batch import Counts
+from pipeline.batch import BatchReader
 from pipeline.errors import Unavailable, UsageError
 from tests.support.builders import ADA, a_bounce, a_delivery, in_eventbridge
 from tests.support.lambda_events import (
@@ -102,10 +101,10 @@ def test_what_a_call_works_on_is_made_once_in_a_container(cloud: None) -> None:
 def test_the_handler_logs_an_error_of_ours_without_its_text(
     cloud: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*_: Any, **__: Any) -> Counts:
+    def broken(*_: Any) -> None:
         raise ZeroDivisionError(ADA)
 
-    monkeypatch.setattr(projection, "project", broken)
+    monkeypatch.setattr(BatchReader, "read", broken)
 
     assert handler(a_kinesis_event(A_BOUNCE), Context()) == {"batchItemFailures": []}
     assert create_client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1

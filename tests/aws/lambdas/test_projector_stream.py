@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import projection
 from pipeline.aws.lambdas.projector import project_event
-from pipeline.batch import Counts, StreamRecord
+from pipeline.batch import BatchReader, StreamRecord
+from pipeline.errors import MailfoldError
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
-from pipeline.projection import project as project_batch
 from tests.support.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_delivery, in_sns
-from tests.support.flaky import UnsteadyQuarantine, away
+from tests.support.flaky import FlakyQuarantine, permanent_outage
 from tests.support.lambda_events import FIRST_SEQUENCE_NUMBER, SHARD, a_kinesis_event, sequence_number
 from tests.support.projector_call import PEOPLE, POISON, Flaky, a_bounce_of, addresses, failures
 
@@ -85,7 +84,7 @@ def test_an_outage_of_the_quarantine_reports_the_poison_and_all_before_it_is_sto
     store = MemoryStore()
     event = a_kinesis_event(a_bounce_of(0), a_bounce_of(1), POISON, a_bounce_of(2))
 
-    assert failures(event, store=store, quarantine=UnsteadyQuarantine(away())) == [sequence_number(2)]
+    assert failures(event, store=store, quarantine=FlakyQuarantine(permanent_outage())) == [sequence_number(2)]
     assert addresses(store) == PEOPLE[:2]
 
 
@@ -126,14 +125,15 @@ def test_data_that_is_no_base64_is_set_aside_as_it_came(data: str) -> None:
 def broken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Let any batch with a record "broken" in it trip over an error of ours; return the sizes of the batches tried."""
     sizes: list[int] = []
+    read_batch = BatchReader.read
 
-    def project(batch: list[StreamRecord], **ports: Any) -> Counts:
+    def read(reader: BatchReader, batch: list[StreamRecord]) -> MailfoldError | None:
         sizes.append(len(batch))
         if any(record.payload == b"broken" for record in batch):
             raise ZeroDivisionError(ADA)
-        return project_batch(batch, **ports)
+        return read_batch(reader, batch)
 
-    monkeypatch.setattr(projection, "project", project)
+    monkeypatch.setattr(BatchReader, "read", read)
     return sizes
 
 
@@ -165,7 +165,9 @@ def test_such_a_record_waits_for_a_quarantine_that_is_away(broken: list[int]) ->
     store = MemoryStore()
     data = [a_bounce_of(0), b"broken", a_bounce_of(1)]
 
-    assert failures(a_kinesis_event(*data), store=store, quarantine=UnsteadyQuarantine(away())) == [sequence_number(1)]
+    assert failures(a_kinesis_event(*data), store=store, quarantine=FlakyQuarantine(permanent_outage())) == [
+        sequence_number(1)
+    ]
     assert addresses(store) == PEOPLE[:1]
 
 

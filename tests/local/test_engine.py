@@ -1,13 +1,10 @@
-"""The views of schemas/views, each over a few events whose answer can be told by eye."""
+"""The views of `schemas/views`, each over a few events whose result can be counted by hand."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from pipeline.local.athena import Athena
 from pipeline.local.sql.engine import views
@@ -23,10 +20,7 @@ from tests.support.builders import (
     a_soft_bounce,
     an_open,
 )
-from tests.support.log_in_s3 import ARRIVED_AT, a_bucket, keep
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from tests.support.log_in_s3 import ARRIVED_AT, a_bucket, keep, mock_s3
 
 FIRST, SECOND = "mail-1", "mail-2"
 SPRING = {"campaign": ["spring"], "ses:configuration-set": ["bulk"], "ses:operation": ["SendEmail"]}
@@ -94,10 +88,8 @@ EXPECTED = {
 
 @pytest.fixture(scope="module")
 def athena() -> Iterator[Athena]:
-    with mock_aws():
-        s3: S3Client = boto3.client(
-            "s3", region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
-        )
+    """Athena over a log that contains each event twice."""
+    with mock_s3() as s3:
         bucket = a_bucket(s3)
         keep(s3, bucket, *EVENTS)
         keep(s3, bucket, *EVENTS[::-1], arrived_at=ARRIVED_AT + timedelta(minutes=1))
@@ -106,18 +98,19 @@ def athena() -> Iterator[Athena]:
 
 
 @pytest.mark.parametrize(("statement", "rows"), EXPECTED.items(), ids=EXPECTED)
-def test_a_view_answers_its_question_though_the_log_holds_everything_twice(
-    athena: Athena, statement: str, rows: list[tuple[str | None, ...]]
-) -> None:
+def test_a_view_counts_each_event_once(athena: Athena, statement: str, rows: list[tuple[str | None, ...]]) -> None:
+    """A view's result is right although the log contains each event twice."""
     assert athena.run(statement).rows == rows
 
 
 def test_every_view_is_tested_and_in_the_file_of_its_name() -> None:
+    """Each view has the name of its file, and a query above."""
     tested = {name for name in FILES if any(f"FROM {name}" in statement for statement in EXPECTED)}
-    assert {view.name for view in views()} == FILES.keys() == tested
+    assert views().keys() == FILES.keys() == tested
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_views_own_example_runs(athena: Athena, name: str) -> None:
+def test_a_views_example_runs(athena: Athena, name: str) -> None:
+    """The example in a view's file is a valid query."""
     (example,) = [line for line in FILES[name].splitlines() if line.startswith("-- Example: ")]
     athena.run(example.removeprefix("-- Example: "))

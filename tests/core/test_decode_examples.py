@@ -1,4 +1,4 @@
-"""Every example payload under schemas/wire/ is what its name and examples/expected.json say."""
+"""Tests of the example payloads in schemas/wire/examples: each is what its name and expected.json state."""
 
 import json
 import re
@@ -28,39 +28,45 @@ ignored = [name for name in EXPECTED if name.endswith(".ignore.json")]
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_an_example_holds_what_is_expected_of_it_in_order(name: str) -> None:
-    assert EXPECTED[name] == [told(outcome) for outcome in outcomes(name)]
+def test_an_example_decodes_as_expected(name: str) -> None:
+    """The outcomes are those of expected.json, in order."""
+    assert EXPECTED[name] == [expectation(outcome) for outcome in outcomes(name)]
 
 
 @pytest.mark.parametrize("name", passing)
-def test_an_example_that_passes_holds_an_event(name: str) -> None:
+def test_a_passing_example_contains_an_event(name: str) -> None:
+    """A file named `pass` decodes to at least one event."""
     assert any(isinstance(outcome, Event) for outcome in outcomes(name))
 
 
 @pytest.mark.parametrize("name", failing)
-def test_an_example_that_fails_is_poison_and_keeps_its_bytes(name: str) -> None:
+def test_a_failing_example_is_poison(name: str) -> None:
+    """A file named `fail` is one poison, which keeps its bytes."""
     (poison,) = outcomes(name)
     assert isinstance(poison, Poison)
     assert poison.raw
 
 
 @pytest.mark.parametrize("name", ignored)
-def test_an_example_that_is_ignored_is_a_named_non_event(name: str) -> None:
+def test_an_ignored_example_is_no_event(name: str) -> None:
+    """A file named `ignore` is one record that is not an event, with a description."""
     (outcome,) = outcomes(name)
     assert isinstance(outcome, NotAnEvent)
     assert outcome.why
 
 
 @pytest.mark.parametrize("name", passing)
-def test_an_example_s_rows_survive_json_and_give_its_facts_again(name: str) -> None:
+def test_rows_of_an_example_survive_json(name: str) -> None:
+    """A decoded row is equal and yields the facts of its event."""
     for event in events(name):
-        kept = to_row(event, arrived_at=ARRIVED_AT)
-        assert kept == msgspec.json.decode(msgspec.json.encode(kept), type=Row)
-        assert list(facts(event)) == list(row_facts(kept))
+        row = to_row(event, arrived_at=ARRIVED_AT)
+        assert row == msgspec.json.decode(msgspec.json.encode(row), type=Row)
+        assert list(facts(event)) == list(row_facts(row))
 
 
 @pytest.mark.parametrize("name", passing)
-def test_an_example_s_raw_text_is_the_same_event_without_its_carriers(name: str) -> None:
+def test_raw_text_of_an_example_is_the_same_event(name: str) -> None:
+    """The record decodes to the same id, recipients and time without its envelopes."""
     for event in events(name):
         (again,) = decode(event.raw)
         assert isinstance(again, Event)
@@ -68,33 +74,39 @@ def test_an_example_s_raw_text_is_the_same_event_without_its_carriers(name: str)
 
 
 def test_every_file_is_expected_and_every_expectation_has_a_file() -> None:
+    """The folder and expected.json name the same examples."""
     assert set(EXPECTED) == {path.name for path in EXAMPLES.iterdir()} - {"expected.json"}
 
 
 def test_every_name_tells_version_case_and_outcome() -> None:
+    """A file name has four parts, of which the third is the outcome."""
     assert [name for name in EXPECTED if len(name.split(".")) != len(("version", "case", "outcome", "json"))] == []
     assert len(EXPECTED) == len(passing) + len(failing) + len(ignored)
 
 
 def test_the_examples_show_every_kind() -> None:
+    """No kind of event is without an example."""
     assert set(EventKind) == {event.kind for name in passing for event in events(name)}
 
 
-def test_the_examples_show_every_carrier() -> None:
+def test_the_examples_show_every_envelope() -> None:
+    """No envelope is without an example."""
     assert set(Envelope) == {envelope for name in passing for event in events(name) for envelope in event.envelopes}
 
 
 def test_the_examples_show_every_bounce_that_is_a_fact() -> None:
+    """Each pair of type and sub-type that states a fact has an example."""
     shown = {
-        (str(row_.bounce_type).lower(), str(row_.bounce_sub_type).lower())
+        (str(row.bounce_type).lower(), str(row.bounce_sub_type).lower())
         for name in passing
-        for row_ in (to_row(event, arrived_at=ARRIVED_AT) for event in events(name))
+        for row in (to_row(event, arrived_at=ARRIVED_AT) for event in events(name))
     }
     assert set(BOUNCES) <= shown
 
 
-def test_a_bounce_is_the_same_event_in_both_vocabularies_and_every_carrier() -> None:
-    bare, *carried = (
+def test_a_bounce_is_one_event_in_every_envelope() -> None:
+    """Vocabulary, envelope and key order do not change the id."""
+    bare, *wrapped = (
         "v1.bounce-permanent-general.pass.json",
         "v1.notification-bounce.pass.json",
         "v1.sns-envelope.pass.json",
@@ -109,16 +121,18 @@ def test_a_bounce_is_the_same_event_in_both_vocabularies_and_every_carrier() -> 
         "v1.odd-keys-in-another-order.pass.json",
     )
     (event,) = events(bare)
-    assert {event.id} == {other.id for name in carried for other in events(name)}
+    assert {event.id} == {other.id for name in wrapped for other in events(name)}
 
 
-def test_a_decision_s_id_is_its_event_s_id() -> None:
+def test_the_id_of_a_decision_is_the_id_of_its_event() -> None:
+    """Dashes in the client's id do not matter."""
     (decision,) = events("v1.decision-suppress.pass.json")
     (dashed,) = events("v1.decision-id-with-dashes.pass.json")
     assert "3b9e6d0a4c1f4e7b8a52d06f1c7e9b34" == decision.id == dashed.id
 
 
-def test_the_decision_that_the_readme_shows_is_one() -> None:
+def test_the_decision_in_the_readme_decodes() -> None:
+    """The JSON in schemas/wire/README.md is a valid decision."""
     readme = (EXAMPLES.parent / "README.md").read_text()
     shown = readme.partition("```json\n")[2].partition("```")[0]
     (event,) = decode(shown.encode())
@@ -134,8 +148,8 @@ def events(name: str) -> list[Event]:
     return [outcome for outcome in outcomes(name) if isinstance(outcome, Event)]
 
 
-def told(outcome: Outcome) -> dict[str, Any]:
-    """Return an outcome as expected.json tells it."""
+def expectation(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome in the form of expected.json."""
     match outcome:
         case Poison():
             return {"error": outcome.why}
@@ -148,12 +162,12 @@ def told(outcome: Outcome) -> dict[str, Any]:
                 "sent_at": outcome.sent_at and format_time(outcome.sent_at),
                 "message_id": outcome.message_id,
                 "recipients": list(outcome.recipients),
-                "carrier": list(outcome.envelopes),
+                "envelopes": list(outcome.envelopes),
                 "suppresses": suppresses(outcome),
             }
 
 
 def suppresses(event: Event) -> bool:
-    """Tell whether this event alone suppresses one of its recipients under the default policy."""
+    """Return True if this event alone suppresses one of its recipients under the default policy."""
     changes = group_by_key(facts(event))
-    return any(verdict(known, DEFAULT_POLICY, address=key.address).suppressed for key, known in changes.items())
+    return any(verdict(standing, DEFAULT_POLICY, address=key.address).suppressed for key, standing in changes.items())

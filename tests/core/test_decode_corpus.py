@@ -1,7 +1,7 @@
-"""Real payloads, as public projects keep them, become what they are about: none is dropped, none crashes.
+"""Tests of `decode` with real payloads of public projects: none is lost, and none raises.
 
-The corpus of public payloads is no part of this project; where its folder is absent, these tests are skipped. What is
-expected is worked out here from each payload's plain JSON, without the decoder.
+The corpus is not part of this project; where its folder is absent, these tests are skipped. Expectations are derived
+from each payload's plain JSON, without the decoder.
 """
 
 import csv
@@ -19,7 +19,7 @@ from pipeline.event import Event, NotAnEvent, Poison
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason=f"the corpus of public payloads is not at {CORPUS}")
 
-CARRIERS = {
+ENVELOPES = {
     "none": [],
     "sns": ["sns"],
     "lambda-sns": ["lambda_sns"],
@@ -38,9 +38,9 @@ KINDS = {
     "Send": "send",
     "Subscription": "subscription",
 }
-# By kind: the record's own object, and where it names people.
-OWN = {"delivery_delay": "deliveryDelay", "rendering_failure": "failure"}
-PEOPLE = {
+# By kind: the record's object with details, and its key with recipients.
+DETAILS = {"delivery_delay": "deliveryDelay", "rendering_failure": "failure"}
+RECIPIENTS = {
     "bounce": "bouncedRecipients",
     "complaint": "complainedRecipients",
     "delivery": "recipients",
@@ -64,7 +64,7 @@ class Case(NamedTuple):
         return KINDS.get(self.type, "unknown")
 
     def record(self) -> Any:
-        """Return what is inside the wrapper, by plain means."""
+        """Return the record inside the envelopes."""
         document = json.loads(self.payload())
         if self.wrapper == "lambda-sqs":
             document = json.loads(document["Records"][0]["body"])
@@ -82,18 +82,18 @@ def cases() -> list[Case]:
 
 
 def moment(text: str | None) -> datetime | None:
-    """Read a time by the standard library alone."""
+    """Parse a time with the standard library alone."""
     try:
-        read = datetime.fromisoformat(re.sub(r" ([+-]\d{4})$", r"\1", text or ""))
+        parsed = datetime.fromisoformat(re.sub(r" ([+-]\d{4})$", r"\1", text or ""))
     except ValueError:
         return None
-    read = read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)
-    return read.replace(microsecond=read.microsecond // 1_000 * 1_000)
+    parsed = parsed.replace(tzinfo=parsed.tzinfo or UTC).astimezone(UTC)
+    return parsed.replace(microsecond=parsed.microsecond // 1_000 * 1_000)
 
 
-def addresses(people: Any) -> list[str]:
-    """Return the addresses among people, who are texts or objects, in a list or alone."""
-    spelled = [one.get("emailAddress", "") if isinstance(one, dict) else one for one in as_list(people)]
+def addresses(recipients: Any) -> list[str]:
+    """Return the addresses of recipients, which are texts or objects, in a list or alone."""
+    spelled = [item.get("emailAddress", "") if isinstance(item, dict) else item for item in as_list(recipients)]
     bare = [re.sub(r"^.*<|>.*$", "", text).strip().lower() for text in spelled]
     return list(dict.fromkeys(text for text in bare if "@" in text))
 
@@ -103,7 +103,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def expected_recipients(kind: str, details: dict[str, Any], mail: dict[str, Any]) -> list[str]:
-    named = addresses(details.get(PEOPLE.get(kind, "")))
+    named = addresses(details.get(RECIPIENTS.get(kind, "")))
     destinations = addresses(mail.get("destination"))
     if named or kind == "bounce" or (kind == "complaint" and len(destinations) != 1):
         return named
@@ -111,21 +111,22 @@ def expected_recipients(kind: str, details: dict[str, Any], mail: dict[str, Any]
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.file)
-def test_a_public_payload_is_what_it_is_about(case: Case) -> None:
+def test_a_public_payload_decodes(case: Case) -> None:
+    """Kind, envelopes, times, recipients and text are those read from its plain JSON."""
     [outcome] = decode(case.payload())
     record, kind = case.record(), case.kind()
     if case.type == "Received":
         assert isinstance(outcome, NotAnEvent)
         assert outcome.why == "received mail"
         return
-    details, mail = record.get(OWN.get(kind, kind)), record.get("mail") or {}
+    details, mail = record.get(DETAILS.get(kind, kind)), record.get("mail") or {}
     if details is None and kind not in NEEDS_NOTHING:
         assert isinstance(outcome, Poison)
         assert outcome.why
         return
     details = details or {}
     assert isinstance(outcome, Event)
-    assert (kind, CARRIERS[case.wrapper]) == (outcome.kind, list(outcome.envelopes))
+    assert (kind, ENVELOPES[case.wrapper]) == (outcome.kind, list(outcome.envelopes))
     assert moment(mail.get("timestamp")) == outcome.sent_at
     assert moment((mail if kind in TIMELESS else details).get("timestamp")) == outcome.occurred_at
     assert expected_recipients(kind, details, mail) == list(outcome.recipients)
@@ -133,7 +134,7 @@ def test_a_public_payload_is_what_it_is_about(case: Case) -> None:
     assert record == json.loads(outcome.raw)
 
 
-def test_the_corpus_is_whole() -> None:
+def test_the_corpus_is_complete() -> None:
     """Each of the 200 files is named in the index, and each named file is there."""
     files = {path.relative_to(CORPUS).as_posix() for path in CORPUS.rglob("*.json")}
     assert len(files) == 200
@@ -141,7 +142,8 @@ def test_the_corpus_is_whole() -> None:
 
 
 def test_nearly_all_public_payloads_are_events() -> None:
+    """Every file has an outcome, and fewer than ten are poison."""
     outcomes = [outcome for case in cases() for outcome in decode(case.payload())]
-    counts = {kind: sum(isinstance(one, kind) for one in outcomes) for kind in (Event, NotAnEvent, Poison)}
+    counts = {kind: sum(isinstance(outcome, kind) for outcome in outcomes) for kind in (Event, NotAnEvent, Poison)}
     assert counts[Event] + counts[NotAnEvent] + counts[Poison] == 200
     assert counts[Poison] < 10

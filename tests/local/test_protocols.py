@@ -1,4 +1,4 @@
-"""AWS's query protocol: flat names for nested structures, and back."""
+"""AWS's Query protocol: flat names for nested structures, and back."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.local.gateway.protocols import flatten, unflatten
 
-# Empty structures and lists have no form; a structure never has just the one member `member`.
+# Empty structures and lists have no flat form; no structure of AWS has `member` as its only member.
 names = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1, max_size=5).filter("member".__ne__)
 structures = st.recursive(
     st.text(),
@@ -17,13 +17,16 @@ structures = st.recursive(
 
 
 @given(st.dictionaries(names, structures, min_size=1, max_size=4))
-def test_a_structure_comes_back_from_its_form(structure: dict[str, Any]) -> None:
+def test_unflatten_inverts_flatten(structure: dict[str, Any]) -> None:
+    """Any structure equals what is read from its flat form."""
     assert unflatten(flatten(structure)) == structure
 
 
-def test_members_are_in_the_order_of_their_numbers() -> None:
+def test_members_are_ordered_by_number() -> None:
+    """List members are ordered by their numbers, not by their text or position."""
     assert unflatten({"To.member.10": "c", "To.member.2": "b", "To.member.1": "a"}) == {"To": ["a", "b", "c"]}
 
 
-def test_a_form_that_contradicts_itself_does_no_harm() -> None:
+def test_a_contradictory_form_is_read() -> None:
+    """A name that is both a value and a structure keeps its value, and raises no error."""
     assert unflatten({"A": "1", "A.B": "2"}) == {"A": "1"}

@@ -1,20 +1,14 @@
-"""The queries that a deployment saves in Athena: each answers its question, though the log holds everything twice."""
+"""The queries that a deployment saves in Athena: each is right although the log contains every event twice."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from pipeline.aws.deployment.athena import sql_files
 from pipeline.local.athena import Athena
 from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_delivery, a_record, a_send
-from tests.support.log_in_s3 import a_bucket, keep
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from tests.support.log_in_s3 import a_bucket, keep, mock_s3
 
 MAIL = "mail-1"
 DELAY = {"timestamp": "2026-03-01T12:00:01Z", "delayType": "General", "delayedRecipients": [{"emailAddress": BOB}]}
@@ -28,8 +22,8 @@ EVENTS = (
 )
 NOW = datetime.now(UTC)
 
-# What a reader puts into a query, and what stands there until then.
-ENTRIES = {"0100018f00000000-00000000-0000-0000-0000-000000000000-000000": MAIL, "ann@example.com": ADA}
+# Placeholders in a query, and the values that a reader puts there.
+PLACEHOLDERS = {"0100018f00000000-00000000-0000-0000-0000-000000000000-000000": MAIL, "ann@example.com": ADA}
 
 EXPECTED: dict[str, list[tuple[str, ...]]] = {
     "addresses_by_fact": [("hard", "2"), ("complaint", "1")],
@@ -39,7 +33,7 @@ EXPECTED: dict[str, list[tuple[str, ...]]] = {
     "history_of_a_mail": [("send",), ("bounce",), ("delivery",), ("delivery_delay",), ("complaint",)],
     "history_of_an_address": [("hard",)],
 }
-ASKED = {
+COLUMNS = {
     "addresses_by_fact": ("fact", "addresses"),
     "bounce_rate_by_day": ("dt", "sends", "hard_bounces", "complaints"),
     "bounces_by_domain": ("recipient_domain", "fact", "bounces"),
@@ -47,13 +41,13 @@ ASKED = {
     "history_of_a_mail": ("event_type",),
     "history_of_an_address": ("fact",),
 }
-QUERIES = {one.name: one.sql for one in sql_files("queries")}
+QUERIES = {file.name: file.sql for file in sql_files("queries")}
 
 
 @pytest.fixture(scope="module")
 def athena() -> Iterator[Athena]:
-    with mock_aws():
-        s3: S3Client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    """Athena over a log that contains each event twice, and an old one that no query may count."""
+    with mock_s3() as s3:
         bucket = a_bucket(s3)
         keep(s3, bucket, *EVENTS, arrived_at=NOW)
         keep(s3, bucket, *EVENTS[::-1], arrived_at=NOW)
@@ -63,15 +57,17 @@ def athena() -> Iterator[Athena]:
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_answers_its_question(athena: Athena, name: str) -> None:
+def test_a_query_has_its_expected_result(athena: Athena, name: str) -> None:
+    """A saved query, with its placeholders replaced, counts each event once."""
     sql = QUERIES[name]
-    for written, meant in ENTRIES.items():
-        sql = sql.replace(written, meant)
+    for placeholder, value in PLACEHOLDERS.items():
+        sql = sql.replace(placeholder, value)
     result = athena.run(sql)
-    places = [[column.name for column in result.columns].index(asked) for asked in ASKED[name]]
-    found = [tuple(row[place] for place in places) for row in result.rows]
-    assert sorted(map(str, found)) == sorted(map(str, EXPECTED[name]))
+    names = [column.name for column in result.columns]
+    rows = [tuple(row[names.index(column)] for column in COLUMNS[name]) for row in result.rows]
+    assert sorted(map(str, rows)) == sorted(map(str, EXPECTED[name]))
 
 
 def test_every_query_is_tested() -> None:
-    assert QUERIES.keys() == EXPECTED.keys() == ASKED.keys()
+    """Each saved query has an expected result above."""
+    assert QUERIES.keys() == EXPECTED.keys() == COLUMNS.keys()

@@ -1,4 +1,4 @@
-"""A value of the wrong type is bent into shape where its meaning is plain, and left out where it is not."""
+"""Tests of `wire.coerce`: a value of a wrong type is converted where its meaning is plain, and else omitted."""
 
 import pytest
 
@@ -6,12 +6,7 @@ from pipeline.decode import decode
 from pipeline.event import Event, EventKind
 from pipeline.wire import Bounce, Click, Delivery, Subscription
 from tests.support.builders import ABSENT, ADA, BOB, a_bounce, a_delivery, a_record, a_send
-
-
-def an_event(payload: bytes) -> Event:
-    [event] = decode(payload)
-    assert isinstance(event, Event)
-    return event
+from tests.support.scenario import an_event
 
 
 @pytest.mark.parametrize(
@@ -25,23 +20,25 @@ def an_event(payload: bytes) -> Event:
         (None, ()),
     ],
 )
-def test_recipients_in_other_shapes_are_recipients(people: object, expected: tuple[str, ...]) -> None:
+def test_recipients_of_other_shapes_are_coerced(people: object, expected: tuple[str, ...]) -> None:
+    """A string, one object, or a list with null in it is read as recipients."""
     assert expected == an_event(a_bounce(bounce={"bouncedRecipients": people}, x=1, destination=5)).recipients
 
 
 @pytest.mark.parametrize("destination", [ADA, [ADA], [ADA, None, {}, []]])
-def test_destinations_in_other_shapes_are_destinations(destination: object) -> None:
+def test_destinations_of_other_shapes_are_coerced(destination: object) -> None:
+    """A single string and odd elements do not lose the destination."""
     assert an_event(a_send(destination=destination)).recipients == (ADA,)
 
 
 @pytest.mark.parametrize("people", [5, [5], [[ADA]], [True]])
-def test_a_recipient_that_cannot_be_read_is_counted_as_unusable(people: object) -> None:
-    """An event that names somebody unreadable must be set aside, or a suppression is lost in silence."""
-    assert an_event(a_bounce(bounce={"bouncedRecipients": people})).unusable == 1
+def test_an_unreadable_recipient_is_counted_as_unusable(people: object) -> None:
+    """An event with an unreadable recipient must be quarantined, or a suppression is lost silently."""
+    assert an_event(a_bounce(bounce={"bouncedRecipients": people})).unusable_recipients == 1
 
 
 @pytest.mark.parametrize(
-    ("given", "read"),
+    ("value", "expected"),
     [
         ("1234", 1_234),
         (1_234, 1_234),
@@ -53,25 +50,28 @@ def test_a_recipient_that_cannot_be_read_is_counted_as_unusable(people: object) 
         ([], None),
     ],
 )
-def test_whole_numbers_are_read_from_texts_and_never_guessed(given: object, read: int | None) -> None:
-    details = {"processingTimeMillis": given, "smtpResponse": 250}
+def test_integers_are_read_from_texts_only_if_exact(value: object, expected: int | None) -> None:
+    """Fractions, booleans and numbers beyond a bigint are omitted."""
+    details = {"processingTimeMillis": value, "smtpResponse": 250}
     event = an_event(a_record("Delivery", {"delivery": details}))
     assert isinstance(event.details, Delivery)
-    assert (read, "250") == (event.details.processing_time_millis, event.details.smtp_response)
+    assert (expected, "250") == (event.details.processing_time_millis, event.details.smtp_response)
 
 
 @pytest.mark.parametrize(
-    ("given", "read"), [("true", True), ("False", False), (True, True), ("perhaps", None), (1, None)]
+    ("value", "expected"), [("true", True), ("False", False), (True, True), ("perhaps", None), (1, None)]
 )
-def test_claims_are_read_from_texts_and_never_guessed(given: object, read: bool | None) -> None:
-    details = {"newTopicPreferences": {"unsubscribeAll": given}, "source": 1}
+def test_booleans_are_read_from_texts_only_if_exact(value: object, expected: bool | None) -> None:
+    """Any other text or number is omitted."""
+    details = {"newTopicPreferences": {"unsubscribeAll": value}, "source": 1}
     event = an_event(a_record("Subscription", {"subscription": details}))
     assert isinstance(event.details, Subscription)
     assert event.details.new_topic_preferences is not None
-    assert read is event.details.new_topic_preferences.unsubscribe_all
+    assert expected is event.details.new_topic_preferences.unsubscribe_all
 
 
-def test_texts_are_read_from_numbers_but_not_from_claims() -> None:
+def test_texts_are_read_from_numbers_not_from_booleans() -> None:
+    """A number in place of a text becomes its digits."""
     event = an_event(a_bounce(bounce={"feedbackId": 17, "reportingMTA": 1.5, "bounceSubType": True}))
     assert isinstance(event.details, Bounce)
     assert (event.details.feedback_id, event.details.reporting_mta, event.details.bounce_sub_type) == (
@@ -82,28 +82,33 @@ def test_texts_are_read_from_numbers_but_not_from_claims() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "read"),
+    ("value", "expected"),
     [({"a": "b"}, {"a": ["b"]}), ({"a": ["b", 1], "c": None}, {"a": ["b", "1"]}), ("text", None), ([["a", "b"]], None)],
 )
-def test_tags_are_lists_of_texts_by_name(given: object, read: object) -> None:
-    event = an_event(a_record("Click", {"click": {"linkTags": given, "link": 1}}, tags=given, source=1))
+def test_tags_are_lists_of_texts_by_name(value: object, expected: object) -> None:
+    """A single value becomes a list, and a value that is no tag is omitted."""
+    event = an_event(a_record("Click", {"click": {"linkTags": value, "link": 1}}, tags=value, source=1))
     assert isinstance(event.details, Click)
-    assert read == event.details.link_tags == event.mail.tags
+    assert expected == event.details.link_tags == event.mail.tags
 
 
 @pytest.mark.parametrize("mail", [b"null", b"5", b'"text"', b"[]", b'[{"messageId":"m"}]'])
-def test_a_record_whose_mail_is_no_object_is_an_event_all_the_same(mail: bytes) -> None:
+def test_a_record_whose_mail_is_no_object_is_an_event(mail: bytes) -> None:
+    """The details are enough for kind and recipients."""
     event = an_event(a_delivery().replace(b'"mail":{', b'"mail":%s,"x":{' % mail))
     assert (event.kind, event.message_id, event.recipients) == (EventKind.DELIVERY, None, (ADA,))
 
 
 def test_a_type_that_is_a_number_is_an_unknown_type() -> None:
+    """The number becomes its text."""
     assert ((event := an_event(b'{"eventType":5}')).kind, event.type) == (EventKind.UNKNOWN, "5")
 
 
-def test_a_bounce_whose_object_is_no_object_is_poison() -> None:
+def test_a_bounce_whose_details_are_no_object_is_poison() -> None:
+    """Nothing can be read from a text in place of the details."""
     assert not isinstance(decode(a_record("Bounce", {"bounce": "text"}))[0], Event)
 
 
-def test_a_bounce_is_the_same_event_before_and_after_mending() -> None:
+def test_coercion_does_not_change_the_id() -> None:
+    """A bounce with odd values is the same event as the documented one."""
     assert an_event(a_bounce()).id == an_event(a_bounce(destination=ADA)).id == an_event(a_bounce(tags=ABSENT)).id

@@ -1,0 +1,147 @@
+"""Rewriters for JSON, arrays, maps, rows and UNNEST.
+
+Each function has the name of the Trino function or form that it rewrites. UNNEST spreads rows over columns and maps
+over two, and runs several arrays side by side. DuckDB's takes one list and yields one column.
+trino.io/docs/current/functions/array.html, map.html, json.html, trino.io/docs/current/sql/select.html#unnest
+"""
+
+from sqlglot import exp
+
+from pipeline.local.sql.node import function_call
+
+
+def json_extract_scalar(node: exp.JSONExtractScalar) -> exp.Expr:
+    """Yield null for text that is not JSON, for an object and for an array."""
+    return function_call("JSON_SCALAR", node.this, _json_path(node))
+
+
+def json_extract(node: exp.JSONExtract) -> exp.Expr:
+    """Yield null for text that is not JSON."""
+    return function_call("TRY", function_call("JSON_EXTRACT", node.this, _json_path(node)))
+
+
+def _json_path(node: exp.JSONExtract | exp.JSONExtractScalar) -> exp.Expr:
+    return exp.Literal.string(node.expression.sql(dialect="duckdb").strip("'"))
+
+
+def cardinality(node: exp.ArraySize) -> exp.Expr:
+    """Keep the function, which also counts maps. sqlglot would replace it by one for lists only."""
+    return function_call("CARDINALITY", node.this)
+
+
+def slice_array(node: exp.ArraySlice) -> exp.Expr:
+    """Turn start and length into start and end."""
+    start, length = node.args["start"], node.args["end"]
+    return function_call("ARRAY_SLICE", node.this, start, exp.paren(start.copy() + length - 1))
+
+
+def all_match(node: exp.Anonymous) -> exp.Expr:
+    """Compare the number of elements that pass the test with the number of elements."""
+    return exp.paren(exp.EQ(this=_passing(node), expression=function_call("CARDINALITY", node.expressions[0])))
+
+
+def any_match(node: exp.Anonymous) -> exp.Expr:
+    """Compare the number of elements that pass the test with 0."""
+    return exp.paren(exp.GT(this=_passing(node), expression=exp.convert(0)))
+
+
+def none_match(node: exp.Anonymous) -> exp.Expr:
+    """Compare the number of elements that pass the test with 0."""
+    return exp.paren(exp.EQ(this=_passing(node), expression=exp.convert(0)))
+
+
+def _passing(node: exp.Anonymous) -> exp.Expr:
+    array, test = node.expressions
+    return function_call("CARDINALITY", exp.ArrayFilter(this=array.copy(), expression=test))
+
+
+def reduce_array(node: exp.Reduce) -> exp.Expr:
+    """Apply the last step as a transform of the one result, because DuckDB's function has no last step."""
+    finish = node.args.pop("finish")
+    return exp.Bracket(
+        this=exp.Transform(this=exp.array(node.copy()), expression=finish), expressions=[exp.convert(1)], offset=1
+    )
+
+
+def map_filter(node: exp.Anonymous) -> exp.Expr:
+    """Filter a map as the list of its entries."""
+    entries, test = function_call("MAP_ENTRIES", node.expressions[0]), _over_entry(node.expressions[1])
+    return function_call("MAP_FROM_ENTRIES", exp.ArrayFilter(this=entries, expression=test))
+
+
+def transform_values(node: exp.Anonymous) -> exp.Expr:
+    """Transform a map as the list of its entries."""
+    map_, change = node.expressions
+    values = exp.Transform(this=function_call("MAP_ENTRIES", map_.copy()), expression=_over_entry(change))
+    return function_call("MAP_FROM_LISTS", function_call("MAP_KEYS", map_), values)
+
+
+def _over_entry(function: exp.Lambda) -> exp.Lambda:
+    """Return a function of key and value as a function of an entry."""
+    parts = dict(zip((parameter.name for parameter in function.expressions), ("key", "value"), strict=True))
+
+    def to_field(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Identifier) and node.name in parts:
+            return exp.Dot(this=exp.to_identifier("entry"), expression=exp.to_identifier(parts[node.name]))
+        return node
+
+    return exp.Lambda(this=function.this.transform(to_field), expressions=[exp.to_identifier("entry")])
+
+
+def row_constructor(node: exp.Struct) -> exp.Expr:
+    """Leave the fields without names."""
+    return function_call("ROW", *node.expressions)
+
+
+def unnest(node: exp.Unnest) -> exp.Expr:
+    """Return a table expression of DuckDB's with the columns that Trino's UNNEST has.
+
+    An array's type says what its elements are. Where it is unknown, the number of column names in the statement does.
+    """
+    arrays = node.expressions
+    alias, offset = node.args.get("alias"), node.args.get("offset")
+    names = list(alias.columns) if alias else []
+    kinds = [_element_kind(array, len(names) if len(arrays) == 1 else 1) for array in arrays]
+    if kinds == ["value"]:
+        return node
+    inner, outer = exp.select(), exp.select()
+    for number, (array, kind) in enumerate(zip(arrays, kinds, strict=True)):
+        inner = inner.select(exp.alias_(_elements(array, kind), f"_{number}"))
+        outer = outer.select(*_columns(exp.column(f"_{number}"), kind))
+    if offset:
+        inner = inner.select(exp.alias_(_ordinals(arrays), "_n"))
+        outer = outer.select("_n")
+        names = [*names, offset] if isinstance(offset, exp.Identifier) else []
+    table = exp.TableAlias(this=alias.this, columns=names) if alias else None
+    return exp.Lateral(this=outer.from_(inner.subquery("_")).subquery(), alias=table)
+
+
+def _element_kind(array: exp.Expr, name_count: int) -> str:
+    """Return what an array's elements are: "row", "entry" of a map, or plain "value"."""
+    type_ = array.type
+    if type_ and type_.is_type(exp.DType.MAP):
+        return "entry"
+    if type_ and type_.is_type(exp.DType.ARRAY) and type_.expressions:
+        return "row" if type_.expressions[0].is_type(exp.DType.STRUCT) else "value"
+    return "row" if name_count > 1 else "value"
+
+
+def _elements(array: exp.Expr, kind: str) -> exp.Expr:
+    return function_call("UNNEST", function_call("MAP_ENTRIES", array.copy()) if kind == "entry" else array.copy())
+
+
+def _columns(element: exp.Column, kind: str) -> list[exp.Expr]:
+    match kind:
+        case "entry":
+            return [exp.Dot(this=element.copy(), expression=exp.to_identifier(part)) for part in ("key", "value")]
+        case "row":
+            return [function_call("UNNEST", element)]
+        case _:
+            return [element]
+
+
+def _ordinals(arrays: list[exp.Expr]) -> exp.Expr:
+    """Return 1, 2, 3 … up to the length of the longest array."""
+    lengths = [function_call("CARDINALITY", array.copy()) for array in arrays]
+    longest = function_call("GREATEST", *lengths) if len(lengths) > 1 else lengths[0]
+    return function_call("UNNEST", function_call("RANGE", exp.Literal.number(1), exp.cast(longest, "BIGINT") + 1))
