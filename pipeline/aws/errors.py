@@ -104,9 +104,11 @@ _CLASSES = {
     "LoginError": ErrorKind.CREDENTIALS,
     "NoCredentialsError": ErrorKind.CREDENTIALS,
     "PartialCredentialsError": ErrorKind.CREDENTIALS,
+    "ProfileNotFound": ErrorKind.CREDENTIALS,
     "SSOError": ErrorKind.CREDENTIALS,
     "TokenRetrievalError": ErrorKind.CREDENTIALS,
     "NoRegionError": ErrorKind.CREDENTIALS,
+    "InvalidRegionError": ErrorKind.INVALID,
     "ParamValidationError": ErrorKind.INVALID,
 }
 _ADDRESS = re.compile(r"[^\s'\"<>()]+@[^\s'\"<>()]+")
