@@ -1,37 +1,40 @@
-"""`mailfold demo`: the whole pipeline on this machine, and the proof that all of it agrees."""
+"""`mailfold demo`: the whole pipeline on this machine, with a check that all its results agree."""
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.lookup import lookup_json, lookup_lines
 from pipeline.cli.output import progress, results, say, size, write_json
+from pipeline.cli.stop_request import StopRequest, stop_requested_by_signal
 from pipeline.cli.table import write_table
 from pipeline.errors import MailfoldError
+from pipeline.local.cloud import LocalCloud
+from pipeline.local.demo import Demo, DemoReport
+from pipeline.local.oracle import Oracle
+from pipeline.local.resources import fresh_names
+from pipeline.local.traffic.chaos import Chaos
 from pipeline.policy import DEFAULT_POLICY
 
-if TYPE_CHECKING:
-    from pipeline.local.demo import DemoReport
-
-MOST_EMAILS = 1_000_000
+MAX_EMAILS = 1_000_000
 DIGITS_SHOWN = 8  # of a digest, in the table of checks, so that it fits into 80 columns
 
 
 class DisagreementError(MailfoldError):
-    """What arrived is not what was published."""
+    """What arrived differs from what was published."""
 
 
 def demo_command(
     *,
-    emails: Annotated[int, typer.Option(min=1, max=MOST_EMAILS, help="E-mails to send.")] = 2_000,
-    seed: Annotated[int, typer.Option(help="What chance starts from: the same seed sends the same e-mails.")] = 1,
+    emails: Annotated[int, typer.Option(min=1, max=MAX_EMAILS, help="Number of e-mails to send.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation: the same seed sends the same e-mails.")] = 1,
     chaos: Annotated[
         bool, typer.Option("--chaos", help="Repeat, reorder, delay and drop events on their way.")
     ] = False,
@@ -39,73 +42,87 @@ def demo_command(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Another emulator to stand in moto's place. What is made there stays, under names of its own.",
+            help="Endpoint of another emulator, to use in place of moto. Its new resources stay, under unique names.",
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Start a local cloud, send e-mails of mixed fate, show what became of them, and check that every number agrees.
+    """Start a local cloud, send e-mails with various outcomes, show the results, and check that all numbers agree.
 
     Example: mailfold demo --emails 500 --chaos
     """
-    from pipeline.local.cloud import LocalCloud  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
-    from pipeline.local.demo import Demo, Oracle  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
-    from pipeline.local.resources import fresh_names  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
-    from pipeline.local.traffic.chaos import Chaos  # noqa: PLC0415 - heavy: moto, pyarrow, duckdb
-
-    began = time.monotonic()
-    expectation = Oracle(policy=DEFAULT_POLICY)
-    mischief = Chaos(seed=seed) if chaos else None
-    with progress("{task.description}", BarColumn(), TimeElapsedColumn()) as shown:
-        shown.add_task("starting the local cloud", total=None)
-
-        def show(what: str, done: int, total: int) -> None:
-            [task] = shown.tasks
-            if task.description != what:
-                shown.remove_task(task.id)
-                shown.add_task(what, total=total if done else None)
-            shown.update(shown.task_ids[0], completed=done)
-
-        with LocalCloud(
-            endpoint_url=endpoint_url, seed=seed, chaos=mischief, witness=expectation.see, names=fresh_names()
-        ) as cloud:
-            demonstration = Demo(cloud, expectation=expectation, policy=DEFAULT_POLICY, chaotic=chaos, progress=show)
-            report = demonstration.run(emails=emails, seed=seed)
+    started_s = time.monotonic()
+    report = _run(emails=emails, seed=seed, chaos=Chaos(seed=seed) if chaos else None, endpoint_url=endpoint_url)
     if json:
-        write_json(msgspec.to_builtins(report) | {"lookups": [lookup_json(answer) for answer in report.lookups]})
+        write_json(msgspec.to_builtins(report) | {"lookups": [lookup_json(result) for result in report.lookups]})
     else:
-        print_report(report, seconds=time.monotonic() - began, to=results())
-    if wrong := [check.what for check in report.checks if not check.agrees]:
-        raise DisagreementError(f"{len(wrong)} of {len(report.checks)} numbers disagree: {'; '.join(wrong)}")
+        print_report(report, seconds=time.monotonic() - started_s, to=results())
+    if different := [check.name for check in report.checks if not check.agrees]:
+        raise DisagreementError(f"{len(different)} of {len(report.checks)} numbers disagree: {'; '.join(different)}")
 
 
-def print_report(report: "DemoReport", *, seconds: float, to: Console) -> None:
-    """Print what happened, for people."""
+def print_report(report: DemoReport, *, seconds: float, to: Console) -> None:
+    """Print a report as text."""
     say([f"{report.emails:,} e-mails sent; SES published {report.records_published:,} records"], to=to)
-    _section("The log: events by type", _log_in_words(report), to=to)
-    _section("The feedback", _feedback_in_words(report), to=to)
-    _section("Athena", report.sql.splitlines(), to=to)
+    _print_section("The log: events by type", _log_lines(report), to=to)
+    _print_section("The feedback", _feedback_lines(report), to=to)
+    _print_section("Athena", report.sql.splitlines(), to=to)
     write_table(report.answer, to=to)
-    _section("Look-ups, as a sender makes them", (line for one in report.lookups for line in lookup_lines(one)), to=to)
-    _section("Replay", _replays_in_words(report), to=to)
-    _section("What must agree", (), to=to)
-    to.print(_checks(report))
+    lookups = (line for result in report.lookups for line in lookup_lines(result))
+    _print_section("Look-ups, as a sender makes them", lookups, to=to)
+    _print_section("Replay", _replay_lines(report), to=to)
+    _print_section("What must agree", (), to=to)
+    to.print(_check_table(report))
     agreed = sum(check.agrees for check in report.checks)
     say(["", f"{agreed} of {len(report.checks)} numbers agree, after {seconds:.0f} s."], to=to)
 
 
-def _section(title: str, lines: Iterable[str], *, to: Console) -> None:
+def _run(*, emails: int, seed: int, chaos: Chaos | None, endpoint_url: str | None) -> DemoReport:
+    """Run the demo in a new local cloud.
+
+    Raises:
+        KeyboardInterrupt: A signal arrived. The cloud is stopped in any case.
+    """
+    oracle = Oracle(policy=DEFAULT_POLICY)
+    with stop_requested_by_signal() as stop, progress("{task.description}", BarColumn(), TimeElapsedColumn()) as bar:
+        show = _Steps(bar, stop)
+        show("starting the local cloud", 0, 1)
+        with LocalCloud(
+            endpoint_url=endpoint_url, seed=seed, chaos=chaos, observer=oracle.observe, names=fresh_names()
+        ) as cloud:
+            demo = Demo(cloud, oracle=oracle, policy=DEFAULT_POLICY, chaotic=chaos is not None, progress=show)
+            return demo.run(emails=emails, seed=seed)
+
+
+class _Steps:
+    """Shows the step that runs, and interrupts the demo between steps if a stop was requested."""
+
+    def __init__(self, bar: Progress, stop: StopRequest) -> None:
+        self._bar, self._stop = bar, stop
+        self._task = bar.add_task("", total=None)
+        self._step = ""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        if self._stop.is_made():
+            raise KeyboardInterrupt
+        if step != self._step:
+            self._bar.remove_task(self._task)
+            self._step, self._task = step, self._bar.add_task(step, total=total if done else None)
+        self._bar.update(self._task, completed=done)
+
+
+def _print_section(title: str, lines: Iterable[str], *, to: Console) -> None:
     to.print(f"\n{title}", style="bold")
     say(lines, to=to)
 
 
-def _log_in_words(report: "DemoReport") -> Iterator[str]:
+def _log_lines(report: DemoReport) -> Iterator[str]:
     for kind, count in report.events.items():
         yield f"  {kind:<18} {count:>10,}"
     yield f"in {report.objects:,} Parquet objects of {size(report.object_bytes)}"
 
 
-def _feedback_in_words(report: "DemoReport") -> Iterator[str]:
+def _feedback_lines(report: DemoReport) -> Iterator[str]:
     consumed = f"{report.feedback_consumed:,} records consumed"
     yield f"{report.feedback_published:,} bounces and complaints published, {consumed}"
     yield f"{sum(report.suppressed.values()):,} addresses suppressed in the table"
@@ -113,7 +130,7 @@ def _feedback_in_words(report: "DemoReport") -> Iterator[str]:
         yield f"  {reason:<18} {count:>10,}"
 
 
-def _replays_in_words(report: "DemoReport") -> Iterator[str]:
+def _replay_lines(report: DemoReport) -> Iterator[str]:
     if report.healed:
         yield f"{report.healed.written:,} items of the live table healed: feedback was lost on its way, the log has it"
     yield (
@@ -123,16 +140,16 @@ def _replays_in_words(report: "DemoReport") -> Iterator[str]:
     yield f"digest {report.digest}"
 
 
-def _checks(report: "DemoReport") -> Table:
-    shown = Table("what")
-    shown.add_column("published", justify="right")
-    shown.add_column("arrived", justify="right")
-    shown.add_column()
+def _check_table(report: DemoReport) -> Table:
+    table = Table("check")
+    table.add_column("published", justify="right")
+    table.add_column("arrived", justify="right")
+    table.add_column()
     for check in report.checks:
         verdict = Text("agrees") if check.agrees else Text("DIFFERS", style="bold red")
-        shown.add_row(check.what, _short(check.expected), _short(check.found), verdict)
-    return shown
+        table.add_row(check.name, _shorten(check.expected), _shorten(check.actual), verdict)
+    return table
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= DIGITS_SHOWN else f"{text[:DIGITS_SHOWN]}…"

@@ -1,7 +1,4 @@
-"""What a deployment would change, and what it does, for people.
-
-Whoever deploys, at a terminal or in a script: what they see, and what they are asked.
-"""
+"""Display of a deployment: its changes, its events, and the questions to the user."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,86 +15,100 @@ from pipeline.aws.stack import Stack
 from pipeline.cli.output import counted, printable, say, to_people, write_json
 from pipeline.cli.prompt import confirmed
 
+STYLES = {"Add": "green", "Modify": "yellow", "Remove": "red"}
+REPLACEMENTS = {"True": "replaced", "Conditional": "maybe replaced"}
+WARNING_STYLE = "bold red"
+STATUS_WIDTH = 28  # the longest status shown is UPDATE_ROLLBACK_COMPLETE
+
+# What happens to an existing resource, by AWS's policy action.
+POLICY_ACTIONS = {
+    "Delete": "DELETED with its data",
+    "ReplaceAndDelete": "DELETED with its data, and replaced by an empty one",
+    "Retain": "retained outside the stack",
+    "ReplaceAndRetain": "retained outside the stack, and replaced by an empty one",
+}
+
 
 class DeployConsole:
-    """Whoever deploys, at a terminal or in a script.
+    """The operator of a deployment at a terminal or in a script.
 
     Args:
-        order: What is deployed.
-        asks: Whether anybody is to be asked.
-        console: Where changes are shown.
-        json: Whether the changes of a dry run are the result, as JSON.
+        request: What is deployed.
+        asks: Whether to ask for confirmation.
+        changes_to: Console for the changes.
+        json: Whether a dry run prints the changes as JSON.
     """
 
-    def __init__(self, order: DeploymentRequest, *, asks: bool, console: Console, json: bool) -> None:
-        self._order, self._asks, self._console, self._json = order, asks, console, json
+    def __init__(self, request: DeploymentRequest, *, asks: bool, changes_to: Console, json: bool) -> None:
+        self._request, self._asks, self._changes_to, self._json = request, asks, changes_to, json
         self._people = to_people()
-        self._goes_on, self._total = False, 0
+        self._in_progress, self._total = False, 0
         self._place = self._region = ""
-        self._done: set[str] = set()
+        self._completed: set[str] = set()
         self.status = self._people.status("connecting")
 
-    def told(self, step: str) -> None:
-        """Show what is being done."""
+    def report_step(self, step: str) -> None:
+        """Show the step that begins now."""
         if self._people.is_terminal:
             self.status.update(step)
         else:
             say([step], to=self._people)
 
-    def changes(self, found: ChangeSet | None) -> None:
-        """Show what would change, and remember where."""
-        self._place = f" ({_place_of(found)})" if found else ""
-        with self._aside():
-            if self._json and self._order.dry_run:
-                write_json({"stack": self._order.stack, "changes": found.changes if found else ()})
-            elif found is None:
-                say([f"nothing of the stack {self._order.stack} would change"], to=self._console)
+    def show_changes(self, change_set: ChangeSet | None) -> None:
+        """Show the changes."""
+        self._place = f" ({_place(change_set)})" if change_set else ""
+        with self._status_stopped():
+            if self._json and self._request.dry_run:
+                write_json({"stack": self._request.stack, "changes": change_set.changes if change_set else ()})
+            elif change_set is None:
+                say([f"the stack {self._request.stack} has no changes"], to=self._changes_to)
             else:
-                write_changes(found, stateful=load_template().stateful, to=self._console)
+                write_changes(change_set, stateful=load_template().stateful, to=self._changes_to)
 
-    def agrees(self) -> bool:
-        """Ask whether to apply it."""
-        agreed = self._asked(f"Apply this to the stack {self._order.stack}{self._place}?")
-        if not agreed:
+    def confirm(self) -> bool:
+        """Ask whether to apply the changes."""
+        is_confirmed = self._ask(f"Apply these changes to the stack {self._request.stack}{self._place}?")
+        if not is_confirmed:
             say(["nothing was changed"], to=self._people)
-        return agreed
+        return is_confirmed
 
-    def agrees_to_delete(self, stack: Stack) -> bool:
-        """Ask whether to delete what is left of an attempt."""
-        return self._asked(
-            f"Making the stack {stack.name} failed ({stack.status}). Delete what is left of it, and make it anew? "
-            "The log's bucket and the suppression table are kept."
+    def confirm_deletion(self, stack: Stack) -> bool:
+        """Ask whether to delete a stack whose creation failed."""
+        return self._ask(
+            f"The creation of the stack {stack.name} failed ({stack.status}). Delete it and create it again? "
+            "The log's bucket and the suppression table are retained."
         )
 
-    def began(self, found: ChangeSet) -> None:
-        """Remember that AWS goes on by itself."""
-        self._goes_on, self._total = True, len(found.changes)
-        self._region = found.stack_id.split(":")[3]
+    def execution_started(self, change_set: ChangeSet) -> None:
+        """Note that CloudFormation executes the change set, even if this process ends."""
+        self._in_progress, self._total = True, len(change_set.changes)
+        self._region = change_set.stack_id.split(":")[3]
 
-    def happened(self, event: StackEvent) -> None:
-        """Show what CloudFormation did."""
+    def show_event(self, event: StackEvent) -> None:
+        """Show an event and the number of completed resources."""
         write_event(event, to=self._people)
-        self._goes_on = not event.is_end
+        self._in_progress = not event.is_end
         if event.status.endswith("_COMPLETE") and not event.is_of_stack:
-            self._done.add(event.logical_id)
-        self.status.update(f"{len(self._done):,} of {self._total:,} resources changed")
+            self._completed.add(event.logical_id)
+        self.status.update(f"{len(self._completed):,} of {self._total:,} resources changed")
 
-    def left(self) -> None:
-        """Say what becomes of a stack that nobody looks at any more."""
-        if self._goes_on:
-            look = f"aws cloudformation describe-stack-events --stack-name {self._order.stack} --region {self._region}"
-            say([f"AWS goes on with the stack {self._order.stack}. Look with: {look}"], to=self._people)
-            say(["When it is done, deploy again: what stands beside the stack is still to be made."], to=self._people)
+    def report_unfinished(self) -> None:
+        """Print that CloudFormation continues, if it does, and how to follow it."""
+        if self._in_progress:
+            name = self._request.stack
+            command = f"aws cloudformation describe-stack-events --stack-name {name} --region {self._region}"
+            say([f"CloudFormation continues to change the stack {name}. Follow it with: {command}"], to=self._people)
+            say(["Deploy again when it has finished, to create the resources beside the stack."], to=self._people)
 
-    def _asked(self, question: str) -> bool:
+    def _ask(self, question: str) -> bool:
         if not self._asks:
             return True
-        with self._aside():
+        with self._status_stopped():
             return confirmed(question)
 
     @contextmanager
-    def _aside(self) -> Iterator[None]:
-        """Take the status away; as long as it stands there, rich sends standard output where standard error goes."""
+    def _status_stopped(self) -> Iterator[None]:
+        """Stop the status display: while it runs, rich redirects standard output to standard error."""
         self.status.stop()
         try:
             yield
@@ -105,63 +116,45 @@ class DeployConsole:
             self.status.start()
 
 
-def _place_of(found: ChangeSet) -> str:
-    """Return where a change set's stack is: whoever has several accounts sees which one is meant."""
-    region, account_id = found.stack_id.split(":")[3:5]
+def _place(change_set: ChangeSet) -> str:
+    """Return region and account of a change set's stack, for users of several accounts."""
+    region, account_id = change_set.stack_id.split(":")[3:5]
     return f"in {region}, account {account_id}"
 
 
-STYLES = {"Add": "green", "Modify": "yellow", "Remove": "red"}
-REPLACEMENTS = {"True": "replaced", "Conditional": "maybe replaced"}
-LOUD = "bold red"
-STATUS_WIDTH = 28  # of the longest status that is told, UPDATE_ROLLBACK_COMPLETE, and some
-
-# What becomes of what is there now, by AWS's word for it; where AWS says nothing, the template keeps it.
-FATES = {
-    "Delete": "DELETED, with what it holds",
-    "ReplaceAndDelete": "DELETED, with what it holds, and a new one made that is empty",
-    "Retain": "kept beside the stack, no part of it any more",
-    "ReplaceAndRetain": "kept beside the stack, and a new one made that is empty",
-}
-
-
-def write_changes(found: ChangeSet, *, stateful: frozenset[str], to: Console) -> None:
-    """Write what a change set would do: a line for each resource, and a warning for each that holds data and goes.
+def write_changes(change_set: ChangeSet, *, stateful: frozenset[str], to: Console) -> None:
+    """Write a line for each change, and a warning for each resource with data that would leave the stack.
 
     Args:
-        found: The change set.
-        stateful: The types of resources that hold data.
-        to: Where to.
+        change_set: The change set.
+        stateful: Types of resources that hold data.
+        to: Console to write to.
     """
-    shown = Table()
+    table = Table()
     for heading in ("action", "resource", "type", "replacement"):
-        shown.add_column(heading, overflow="fold")
-    for change in found.changes:
+        table.add_column(heading, overflow="fold")
+    for change in change_set.changes:
         action = Text(printable(change.action), style=STYLES.get(change.action, "bold"))
         replacement = Text(REPLACEMENTS.get(change.replacement, ""), style="bold")
-        shown.add_row(action, printable(change.logical_id), printable(change.type), replacement)
-    to.print(shown)
-    to.print(f"{counted(len(found.changes), 'resource')} of the stack would change")
-    for warning in _warnings(found, stateful):
-        to.print(printable(warning), style=LOUD, soft_wrap=True)
+        table.add_row(action, printable(change.logical_id), printable(change.type), replacement)
+    to.print(table)
+    to.print(f"{counted(len(change_set.changes), 'resource')} of the stack would change")
+    for change in change_set.changes:
+        if change.type in stateful and change.removes_existing:
+            to.print(printable(_data_warning(change)), style=WARNING_STYLE, soft_wrap=True)
+
+
+def _data_warning(change: Change) -> str:
+    default = "Retain" if change.action == "Remove" else "ReplaceAndRetain"  # AWS names no action: the template retains
+    outcome = POLICY_ACTIONS.get(change.policy_action or default, change.policy_action)
+    verb = "may" if change.replacement == "Conditional" else "would"
+    return f"WARNING: {change.logical_id} ({change.type}) holds data. It {verb} be {outcome}."
 
 
 def write_event(event: StackEvent, *, to: Console) -> None:
-    """Write a step of CloudFormation's; what is only begun is left out, but for the stack itself."""
+    """Write an event of the stack. An operation in progress is shown only for the stack itself."""
     if event.status.endswith("_IN_PROGRESS") and not event.is_of_stack:
         return
     line = f"{event.at:%H:%M:%S}  {event.status:<{STATUS_WIDTH}} {event.logical_id}  {event.type}"
     reason = f"  {event.reason}" if event.reason else ""
-    to.print(printable(line + reason), style=LOUD if event.is_failure else "", soft_wrap=True)
-
-
-def _warnings(found: ChangeSet, stateful: frozenset[str]) -> Iterator[str]:
-    for change in found.changes:
-        if change.type in stateful and change.ends_it:
-            yield f"WARNING: {change.logical_id} ({change.type}) holds data. {_fate(change)}."
-
-
-def _fate(change: Change) -> str:
-    removed = "Retain" if change.action == "Remove" else "ReplaceAndRetain"
-    fate = FATES.get(change.policy_action or removed, change.policy_action)
-    return f"It would be {fate}" if change.replacement != "Conditional" else f"It may be {fate}"
+    to.print(printable(line + reason), style=WARNING_STYLE if event.is_failure else "", soft_wrap=True)

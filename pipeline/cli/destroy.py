@@ -1,16 +1,13 @@
-"""`mailfold destroy`: a deployment is taken down; what holds data goes only where its own name was typed.
+"""`mailfold destroy`: delete a deployment. Resources that hold data are deleted only if their names are confirmed."""
 
-What taking a deployment down would do, and what it did, for people and for programs.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
-from pipeline.aws.clients import Service
+from pipeline.aws.clients import Clients
 from pipeline.aws.deployment.attach import AttachedSet, attached_sets, detach
 from pipeline.aws.deployment.destroy import check_deletable, check_policies_detached, delete_stack_and_wait
 from pipeline.aws.deployment.retained import RetainedKind, RetainedResource, delete_data, retained_resources
@@ -20,184 +17,187 @@ from pipeline.cli.deploy_progress import write_event
 from pipeline.cli.options import RegionOption, StackOption, required_stack
 from pipeline.cli.output import results, say, to_people, write_json
 from pipeline.cli.target import connect_aws
-from pipeline.errors import UsageError
+from pipeline.errors import NotFound, UsageError
 
-HOLDS = {
-    RetainedKind.BUCKET: "the log, and what was set aside: every event there ever was",
-    RetainedKind.TABLE: "suppressions, and what they rest on",
-    RetainedKind.LEASES: "how far a consumer in Lambda's place has read",
-    RetainedKind.STREAM: "feedback of the last days; a shard costs $11 a month, $15 more beyond a day of retention",
-    RetainedKind.QUEUE: "what could not be delivered",
-    RetainedKind.LOG_GROUP: "what the functions or Firehose wrote about themselves",
-    RetainedKind.PARAMETER: "which table is live",
+CONTENTS = {
+    RetainedKind.BUCKET: "the log with every event, and the quarantine",
+    RetainedKind.TABLE: "suppressions and their evidence",
+    RetainedKind.LEASES: "leases and checkpoints of a consumer outside Lambda",
+    RetainedKind.STREAM: "feedback of the last days; a shard costs $11 a month, and $15 more beyond a day of retention",
+    RetainedKind.QUEUE: "messages that could not be delivered",
+    RetainedKind.LOG_GROUP: "diagnostic logs of the functions or of Firehose",
+    RetainedKind.PARAMETER: "the name of the live table",
 }
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done, once everything was asked.
+class DeletionPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to delete, once every question is answered.
 
     Attributes:
-        stack: The stack to delete; None: it is gone already.
-        detached: The sets whose destinations are taken away first.
-        erased: What is deleted with all that it holds.
-        kept: What stays.
+        stack: The stack to delete. None: it is already deleted.
+        detached: Configuration sets to detach first.
+        deleted: Resources to delete with their data.
+        retained: Resources that remain.
     """
 
     stack: Stack | None
     detached: Sequence[AttachedSet]
-    erased: Sequence[RetainedResource]
-    kept: Sequence[RetainedResource]
-
-
-def plan_deletion(
-    name: str, found: Stack | None, left: Sequence[RetainedResource], attached: Sequence[AttachedSet]
-) -> Iterator[str]:
-    """Say what would go and what would stay."""
-    if found:
-        yield f"The stack {name} ({found.status}, in {found.region}, account {found.account_id}) would be deleted:"
-        yield "functions, rule, roles, alarms, Firehose stream, Athena's tables, views and workgroup, and the SES"
-        yield "configuration set."
-        if own := found.outputs.get("ConfigurationSet"):
-            yield f"From then on SES refuses mail that names the configuration set {own}: change senders first."
-    else:
-        yield f"The stack {name} is gone already."
-    for one in attached:
-        yield f"The configuration set {one.configuration_set} still leads here, by: {', '.join(one.destinations)}."
-    if left:
-        yield "What holds data stays, and goes only with --data, each by its own name:"
-    for remain in left:
-        yield f"  {remain.kind} {remain.name}: {HOLDS[remain.kind]}"
-
-
-def deletion_result(name: str, intent: Intent) -> Iterator[str]:
-    """Say what was done, and what stays."""
-    yield f"the stack {name} is deleted" if intent.stack else f"the stack {name} was deleted before"
-    yield from (f"deleted: {one.kind} {one.name}" for one in intent.erased)
-    yield from (f"left: {one.kind} {one.name}" for one in intent.kept)
-
-
-def describe_resource(some: Sequence[RetainedResource]) -> list[dict[str, str]]:
-    """Return things as JSON has them."""
-    return [{"kind": one.kind, "name": one.name} for one in some]
+    deleted: Sequence[RetainedResource]
+    retained: Sequence[RetainedResource]
 
 
 def destroy_command(
     *,
-    data: Annotated[bool, typer.Option("--data", help="Ask for what holds data, too; each by its own name.")] = False,
+    data: Annotated[bool, typer.Option("--data", help="Delete resources with data too; confirm each by name.")] = False,
     confirm: Annotated[
         list[str] | None,
-        typer.Option("--confirm", metavar="NAME", help="A name, instead of typing it when asked; may be repeated."),
+        typer.Option("--confirm", metavar="NAME", help="Confirm a name instead of typing it. May be repeated."),
     ] = None,
     detach_sets: Annotated[
         bool | None,
         typer.Option(
             "--detach/--no-detach",
-            help="Whether to take away the destinations of sets that were attached.",
+            help="Whether to delete the destinations of attached configuration sets.",
             show_default=False,
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="What was deleted and what stays, as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what was deleted and what remains as JSON.")] = False,
     stack: StackOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Take a deployment down. What holds data stays, but for what --data asks for and whose own name is typed.
+    """Delete a deployment. Resources that hold data remain, unless --data is used and their names are confirmed.
 
-    What goes and what stays is said first, and the stack's name has to be typed. Safe to repeat, and to stop: what is
-    left is found again, for 90 days.
+    The plan is shown first, and the stack's name must be typed. Safe to repeat and to interrupt: what remains is found
+    again for 90 days.
 
     Example: mailfold destroy --stack mail
     """
-    name, client = required_stack(stack), connect_aws(region)
-    found = find_stack(client("cloudformation"), name=name)
-    if found:
-        check_deletable(client("cloudformation"), found)
-        check_policies_detached(client("iam"), found)
-    with to_people().status("looking at what there is"):
-        left = retained_resources(client, stack=name)
-        attached = attached_sets(client("sesv2"), found) if found else ()
-    if not (found or left):
-        raise UsageError(
-            f"there is no stack {name} in {client('cloudformation').meta.region_name}, and nothing left of one"
-        )
-    say(plan_deletion(name, found, left, attached), to=to_people())
-    intent = _asked(name, found, left, attached, data=data, confirmed=confirm or [], detach_sets=detach_sets)
-    _carry_out(client, intent)
+    name, clients = required_stack(stack), Clients(connect_aws(region))
+    existing = find_stack(clients.cloudformation, name=name)
+    if existing:
+        check_deletable(clients.cloudformation, existing)
+        check_policies_detached(clients.iam, existing)
+    with to_people().status("reading the resources"):
+        resources = retained_resources(clients, stack=name)
+        attached = attached_sets(clients.sesv2, existing) if existing else ()
+    if not (existing or resources):
+        region_name = clients.cloudformation.meta.region_name
+        raise NotFound(f"there is no stack {name} in {region_name}, and no data of a deleted one")
+    say(describe_deployment(name, existing, resources, attached), to=to_people())
+    plan = _ask_plan(name, existing, resources, attached, data=data, confirmed=confirm or [], detach_sets=detach_sets)
+    _execute(clients, plan)
     if json:
-        write_json({"stack": name, "deleted": describe_resource(intent.erased), "left": describe_resource(intent.kept)})
+        write_json({"stack": name, "deleted": resources_json(plan.deleted), "left": resources_json(plan.retained)})
     else:
-        say(deletion_result(name, intent), to=results())
+        say(describe_result(name, plan), to=results())
 
 
-def _asked(
+def describe_deployment(
+    name: str, stack: Stack | None, resources: Sequence[RetainedResource], attached: Sequence[AttachedSet]
+) -> Iterator[str]:
+    """Yield lines that say what would be deleted and what would remain."""
+    if stack:
+        yield f"The stack {name} ({stack.status}, in {stack.region}, account {stack.account_id}) would be deleted:"
+        yield "functions, rule, roles, alarms, Firehose stream, Athena's tables, views and workgroup, and the SES"
+        yield "configuration set."
+        if configuration_set := stack.outputs.get("ConfigurationSet"):
+            yield f"SES then rejects mail that names the configuration set {configuration_set}: change senders first."
+    else:
+        yield f"The stack {name} is already deleted."
+    for attached_set in attached:
+        destinations = ", ".join(attached_set.destinations)
+        yield f"The configuration set {attached_set.configuration_set} is attached, by: {destinations}."
+    if resources:
+        yield "Resources that hold data remain. Delete them with --data, each by its name:"
+    for resource in resources:
+        yield f"  {resource.kind} {resource.name}: {CONTENTS[resource.kind]}"
+
+
+def describe_result(name: str, plan: DeletionPlan) -> Iterator[str]:
+    """Yield lines that say what was deleted and what remains."""
+    yield f"the stack {name} is deleted" if plan.stack else f"the stack {name} was already deleted"
+    yield from (f"deleted: {resource.kind} {resource.name}" for resource in plan.deleted)
+    yield from (f"left: {resource.kind} {resource.name}" for resource in plan.retained)
+
+
+def resources_json(resources: Sequence[RetainedResource]) -> list[dict[str, str]]:
+    """Return resources as JSON objects."""
+    return [{"kind": resource.kind, "name": resource.name} for resource in resources]
+
+
+def _ask_plan(
     name: str,
-    found: Stack | None,
-    left: Sequence[RetainedResource],
+    stack: Stack | None,
+    resources: Sequence[RetainedResource],
     attached: Sequence[AttachedSet],
     *,
     data: bool,
     confirmed: Sequence[str],
     detach_sets: bool | None,
-) -> Intent:
-    """Ask everything before anything is done.
+) -> DeletionPlan:
+    """Ask every question before anything is deleted.
 
     Raises:
-        UsageError: A name is none of those, nobody can be asked, or the stack's name was not typed.
+        UsageError: The stack's name was not typed, or there is no terminal.
     """
-    names = {name, *(remain.name for remain in left if data)}
-    unknown = [one for one in confirmed if one not in names]  # no mistake where a former run has deleted it
-    say((f"{one} is not there{'' if data else ', or holds data and needs --data'}" for one in unknown), to=to_people())
-    if found and not _typed(f"Type the stack's name, {name}, to delete it", name, confirmed):
+    names = {name, *(resource.name for resource in resources if data)}
+    unknown = [other for other in confirmed if other not in names]  # no error: a previous run may have deleted it
+    hint = "" if data else ", or holds data and needs --data"
+    say((f"{other} does not exist{hint}" for other in unknown), to=to_people())
+    if stack and not _is_confirmed(f"Type the stack's name, {name}, to delete it", name, confirmed):
         raise UsageError(
-            "that is not the stack's name: nothing was deleted"
+            "the typed name is not the stack's name: nothing was deleted"
             if prompt.can_ask()
-            else f"nobody can be asked here: say --confirm {name} to delete the stack"
+            else f"no terminal to ask for confirmation: use --confirm {name} to delete the stack"
         )
-    detached = attached if attached and _detaches(detach_sets) else ()
-    erased = [
-        one
-        for one in left
-        if data and _typed(f"Type {one.name} to delete this {one.kind} for good, or nothing", one.name, confirmed)
-    ]
-    return Intent(stack=found, detached=detached, erased=erased, kept=[one for one in left if one not in erased])
+    detached = attached if attached and _confirm_detaching(detach_sets) else ()
+    deleted = [resource for resource in resources if data and _is_deletion_confirmed(resource, confirmed)]
+    retained = [resource for resource in resources if resource not in deleted]
+    return DeletionPlan(stack=stack, detached=detached, deleted=deleted, retained=retained)
 
 
-def _typed(request: str, name: str, confirmed: Sequence[str]) -> bool:
+def _is_deletion_confirmed(resource: RetainedResource, confirmed: Sequence[str]) -> bool:
+    request = f"Type {resource.name} to delete this {resource.kind} permanently, or press Enter to keep it"
+    return _is_confirmed(request, resource.name, confirmed)
+
+
+def _is_confirmed(request: str, name: str, confirmed: Sequence[str]) -> bool:
     return name in confirmed or prompt.typed(request) == name
 
 
-def _detaches(detach_sets: bool | None) -> bool:
+def _confirm_detaching(detach_sets: bool | None) -> bool:
     if detach_sets is not None:
         return detach_sets
-    otherwise = "say --detach to take their destinations away from the sets that were attached, or --no-detach"
-    return prompt.ask_yes_no("Take these destinations away first?", otherwise=otherwise, default=True)
+    otherwise = "use --detach to delete the destinations of the attached configuration sets, or --no-detach"
+    return prompt.ask_yes_no("Delete these destinations first?", otherwise=otherwise, default=True)
 
 
-def _carry_out(client: Callable[[Service], Any], intent: Intent) -> None:
-    """Do it: the sets first, so that nothing is sent to what is gone; data last, when nothing writes it any more."""
+def _execute(clients: Clients, plan: DeletionPlan) -> None:
+    """Execute the plan: sets first, so that SES sends nothing to deleted resources; data last, when nothing writes."""
     people = to_people()
-    with people.status("deleting") as status, _told_how_to_go_on():
-        for one in intent.detached:
-            status.update(f"detaching the configuration set {one.configuration_set}")
-            detach(client("sesv2"), one)
-        if intent.stack:
-            status.update(f"deleting the stack {intent.stack.name}")
+    with people.status("deleting") as status, _advice_on_failure():
+        for attached_set in plan.detached:
+            status.update(f"detaching the configuration set {attached_set.configuration_set}")
+            detach(clients.sesv2, attached_set)
+        if plan.stack:
+            status.update(f"deleting the stack {plan.stack.name}")
             delete_stack_and_wait(
-                client("cloudformation"), intent.stack, happened=lambda event: write_event(event, to=people)
+                clients.cloudformation, plan.stack, show_event=lambda event: write_event(event, to=people)
             )
-        for remain in intent.erased:
-            what = f"deleting the {remain.kind} {remain.name}"
-            status.update(what)
+        for resource in plan.deleted:
+            step = f"deleting the {resource.kind} {resource.name}"
+            status.update(step)
             delete_data(
-                client,
-                remain,
-                progress=lambda number, what=what: status.update(f"{what}: {number:,} objects"),  # type: ignore[misc]  # mypy infers no lambda with a default
+                clients,
+                resource,
+                progress=lambda number, step=step: status.update(f"{step}: {number:,} objects"),  # type: ignore[misc]  # mypy infers no lambda with a default
             )
 
 
 @contextmanager
-def _told_how_to_go_on() -> Iterator[None]:
+def _advice_on_failure() -> Iterator[None]:
     try:
         yield
-    except BaseException:
-        say(["Not everything that was asked for is deleted: run the same again to go on."], to=to_people())
+    except BaseException:  # an interrupt too
+        say(["The deletion is not complete: run the same command again to continue."], to=to_people())
         raise

@@ -33,8 +33,7 @@ COMMANDS = {
     "demo": LazyCommand(
         "demo",
         "demo_command",
-        "Start a local cloud, send e-mails of mixed fate, show what became of them, and check that every number "
-        "agrees.",
+        "Start a local cloud, send e-mails with various outcomes, show the results, and check that all numbers agree.",
     ),
     "up": LazyCommand("up", "up_command", "Run the local cloud until Ctrl-C."),
     "send": LazyCommand("send", "send_command", "Send an e-mail through the local SES, or, with --stack, a real one."),
@@ -72,24 +71,24 @@ COMMANDS = {
     "deploy": LazyCommand(
         "deploy",
         "deploy_command",
-        "Make a stack of Mailfold in AWS, or bring one up to date; what would change is shown first.",
+        "Create or update a stack of Mailfold in AWS.",
     ),
     "attach": LazyCommand(
         "attach",
         "attach_command",
-        "Add a deployment's destinations to an SES configuration set that was there before.",
+        "Add a deployment's event destinations to an existing SES configuration set.",
     ),
     "doctor": LazyCommand(
         "doctor",
         "doctor_command",
-        "Check every link of a live deployment, from SES to the log and to the table; nothing is changed.",
+        "Check every link of a live deployment, from SES to the log and the suppression table.",
     ),
     "cost": LazyCommand(
         "cost",
         "cost_command",
-        "Tell what Mailfold will cost a month in AWS, by part; nobody is asked, and no account is needed.",
+        "Estimate the monthly cost of Mailfold in AWS, by part.",
     ),
-    "destroy": LazyCommand("destroy", "destroy_command", "Take a deployment down."),
+    "destroy": LazyCommand("destroy", "destroy_command", "Delete a deployment."),
 }
 
 

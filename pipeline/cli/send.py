@@ -1,5 +1,6 @@
-"""`mailfold send`: one e-mail, to see what becomes of it."""
+"""`mailfold send`: one e-mail, whose events and suppressions the other commands show."""
 
+from itertools import chain
 from typing import Annotated
 
 import typer
@@ -24,47 +25,48 @@ def send_command(
     cc: Annotated[str, typer.Option(metavar="A[,B…]", help="More recipients.")] = "",
     bcc: Annotated[str, typer.Option(metavar="A[,B…]", help="Hidden recipients.")] = "",
     sender: Annotated[
-        str | None, typer.Option("--from", metavar="A", help="The sender; with --stack, a verified identity.")
+        str | None, typer.Option("--from", metavar="A", help="Sender; with --stack, a verified identity.")
     ] = None,
-    subject: Annotated[str, typer.Option(help="The subject.")] = "Hello from Mailfold",
-    tag: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A message tag; may be repeated.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before people get mail.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="The message id as JSON.")] = False,
+    subject: Annotated[str, typer.Option(help="Subject.")] = "Hello from Mailfold",
+    tag: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Message tag; may be repeated.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Send mail to people without asking.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the message id as JSON.")] = False,
     stack: StackOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Send an e-mail through the local SES, or, with --stack, a real one. Here, its fate is in the address.
+    """Send an e-mail through the local SES, or, with --stack, a real one.
 
-    The names of SES's mailbox simulator work at any domain, with labels: success, bounce, complaint, ooto,
-    suppressionlist. At simulator.amazonses.com, as in SES, they never suppress.
+    In the local SES, the address decides the outcome. The local parts of SES's mailbox simulator work at any domain,
+    with labels: success, bounce, complaint, ooto, suppressionlist. At simulator.amazonses.com, as in SES, they never
+    suppress.
 
-    With --stack, SES sends it with that deployment's configuration set. Only the simulator's own addresses get it
-    without a question: mail to anybody else is mail to people, and its bounces count.
+    With --stack, SES sends it with that deployment's configuration set. The command asks before it sends to addresses
+    other than the simulator's: that is mail to people, and its bounces count.
 
     Example: mailfold send --to bounce+ann@example.com,success@example.com
     """
     recipients = [_addresses(to), _addresses(cc), _addresses(bcc)]
     tags = [_tag(text) for text in tag or ()]
     cloud = target(stack, region)
-    from_ = _sender(sender, cloud)
+    sender = _sender(sender, cloud)
     if not (cloud.is_local or yes):
-        _check_agreed([address for some in recipients for address in some])
+        _confirm([*chain.from_iterable(recipients)])
     email = OutgoingEmail(
-        sender=from_, to=recipients[0], cc=recipients[1], bcc=recipients[2], subject=subject, body=BODY, tags=tags
+        sender=sender, to=recipients[0], cc=recipients[1], bcc=recipients[2], subject=subject, body=BODY, tags=tags
     )
     message_id = send_email(cloud.clients.sesv2, email, configuration_set=str(cloud.configuration_set))
     if json:
         write_json({"message_id": message_id})
     else:
         say([f"sent: message {message_id}"], to=results())
-        say([f"what becomes of it is in the table in {_delays(cloud.stack)}"], to=to_people())
+        say([f"its outcome is in the table in {_delays(cloud.stack)}"], to=to_people())
 
 
 def _sender(given: str | None, cloud: Target) -> str:
-    """Return who sends; nothing is sent to AWS that was not meant for it.
+    """Return the sender. Nothing is sent to AWS without --stack.
 
     Raises:
-        UsageError: The environment names AWS, but no stack was named; or there is no sender.
+        UsageError: The environment names AWS and --stack does not; or a sender is missing or invalid.
     """
     if not cloud.stack and not cloud.is_local:
         raise UsageError(
@@ -72,24 +74,24 @@ def _sender(given: str | None, cloud: Target) -> str:
             f"{TABLE} and {BUCKET}, and start a local cloud with `mailfold up`"
         )
     if cloud.stack and not given:
-        raise UsageError("who sends? Name a verified identity of SES's with --from")
+        raise UsageError("no sender: name one of SES's verified identities with --from")
     if given and canonical(given) is None:
-        raise UsageError("the sender that --from names is no e-mail address")
+        raise UsageError("the sender in --from is no e-mail address")
     return given or LOCAL_SENDER
 
 
-def _check_agreed(recipients: list[str]) -> None:
-    """Ask before people get mail.
+def _confirm(recipients: list[str]) -> None:
+    """Ask before mail is sent to people.
 
     Raises:
-        UsageError: Somebody would, and nobody agrees.
+        UsageError: The answer is no, or there is no terminal to ask on.
     """
     people = [text for text in recipients if (address := canonical(text)) and not is_simulator(address)]
     if not people:
         return
-    what = f"this sends real mail to {counted(len(people), 'recipient')} outside {SIMULATOR_DOMAIN}"
-    question = f"{what[0].upper()}{what[1:]}. Send it?"
-    if not ask_yes_no(question, otherwise=f"{what}, and nobody can be asked here: say --yes to send it"):
+    warning = f"this sends real mail to {counted(len(people), 'recipient')} outside {SIMULATOR_DOMAIN}"
+    question = f"{warning[0].upper()}{warning[1:]}. Send it?"
+    if not ask_yes_no(question, otherwise=f"{warning}, and there is no terminal to ask on: add --yes to send it"):
         raise UsageError("nothing was sent")
 
 
@@ -101,9 +103,9 @@ def _delays(stack: Stack | None) -> str:
 
 def _addresses(text: str) -> list[str]:
     addresses = [address.strip() for address in text.split(",") if address.strip()]
-    wrong = sum(canonical(address) is None for address in addresses)
-    if wrong:
-        raise UsageError(f"{wrong} of the {len(addresses)} recipients in one option are no e-mail address")
+    invalid_count = sum(canonical(address) is None for address in addresses)
+    if invalid_count:
+        raise UsageError(f"{invalid_count} of the {len(addresses)} recipients in one option are no e-mail address")
     return addresses
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from pipeline.aws.clients import Clients, Service, create_client
+from pipeline.aws.deployment.parameters import POLICY_PARAMETER
 from pipeline.aws.errors import translated
 from pipeline.aws.settings import BUCKET, STREAM, TABLE, Settings, read_settings
 from pipeline.aws.stack import Stack, deployed_stack, tables_of
@@ -21,7 +22,6 @@ from pipeline.policy import DEFAULT_POLICY, parse_policy
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 REGION = "AWS_DEFAULT_REGION"
-POLICY_PARAMETER = "Policy"  # of the template
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,11 +1,7 @@
-"""Another emulator in moto's place, by its address: looked at before anything is made there.
+"""boto3 clients of the local cloud, with made-up credentials, and a check that an emulator listens.
 
-What goes wrong in a call of AWS; `pipeline.aws.errors.error_code` says it in one word.
-
-boto3 clients of the local cloud: with made-up credentials, and no way to AWS or through a proxy.
-
-What the user has set up for AWS is not read: a profile that is not there, or a file that cannot be parsed, must not
-stop what never leaves this machine.
+Nothing of the user's AWS configuration is read. A missing profile or a broken file must not stop a cloud that never
+leaves this machine, and no request of it may reach AWS or go through a proxy.
 """
 
 import os
@@ -24,32 +20,32 @@ from pipeline.aws.clients import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT
 from pipeline.errors import Unavailable, UsageError
 
 ERRORS = (ClientError, BotoCoreError)
-"""All that a boto3 client's call raises."""
-
+"""All errors that a call of a boto3 client raises, for callers that need AWS's code and handle it themselves."""
 
 ACCESS_KEY_ID = "local"
-SECRET_ACCESS_KEY = "local"  # noqa: S105 - made up: no emulator looks at it
+SECRET_ACCESS_KEY = "local"  # noqa: S105 - made up: no emulator checks it
 CONNECTIONS = 16
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# botocore's way to say where each of them comes from: (name in a profile, variable, default, conversion).
-NOTHING_OF_THE_USER = {
+# How botocore describes the source of a setting: (name in a profile, variable, default, conversion).
+_NO_USER_SETTINGS = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
 }
 
-# Clients may be shared by threads, but the session that makes them may not.
+# Threads may share clients, but not the session that creates them.
 # docs.aws.amazon.com/boto3/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions
-_one_at_a_time = threading.Lock()
+_session_lock = threading.Lock()
 
 
 def local_client(service: Service, *, endpoint_url: str, region: str) -> Any:
-    """Return a client of an AWS service in the local cloud; whatever credentials the user has are left alone.
+    """Return a new client of a service in the local cloud. It does not use the user's credentials.
 
     Args:
         service: Its name in boto3.
-        endpoint_url: Where the cloud or its backend is.
-        region: Where it claims to be.
+        endpoint_url: Endpoint of the cloud or of its backend.
+        region: Region that the cloud claims to be in.
     """
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -58,32 +54,29 @@ def local_client(service: Service, *, endpoint_url: str, region: str) -> Any:
         max_pool_connections=CONNECTIONS,
         proxies={},
     )
-    with _one_at_a_time:
+    with _session_lock:
         return _session(region).client(service, endpoint_url=endpoint_url, config=config)
 
 
 @cache
 def _session(region: str) -> Session:
-    """Return the region's session: its models are read once, and not a tenth of a second long for each client."""
+    """Return the region's session. Its models are read once, which saves a tenth of a second for each client."""
     return Session(
         aws_access_key_id=ACCESS_KEY_ID,
         aws_secret_access_key=SECRET_ACCESS_KEY,
         region_name=region,
-        botocore_session=botocore.session.Session(session_vars=NOTHING_OF_THE_USER),
+        botocore_session=botocore.session.Session(session_vars=_NO_USER_SETTINGS),
     )
 
 
-PORTS = {"http": 80, "https": 443}
-
-
 def check_emulator(url: str) -> None:
-    """Return if something listens at an emulator's address.
+    """Check that an emulator listens at a URL, before anything is created there.
 
     Args:
-        url: Such as http://127.0.0.1:4566.
+        url: Its endpoint, such as http://127.0.0.1:4566.
 
     Raises:
-        UsageError: It is no address of the web.
+        UsageError: The URL is not an HTTP endpoint.
         Unavailable: Nothing listens there.
     """
     try:
@@ -96,8 +89,8 @@ def check_emulator(url: str) -> None:
 
 def _host_and_port(url: str) -> tuple[str, int]:
     try:
-        address = urlsplit(url)
-        host, port = address.hostname or "", address.port or PORTS.get(address.scheme, 0)
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
     except ValueError:
         host, port = "", 0
     if not (host and port and url.startswith(("http://", "https://"))):

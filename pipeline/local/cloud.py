@@ -1,27 +1,31 @@
-"""The whole pipeline on this machine: a backend, the edges that no emulator has, and one address for applications.
+"""The whole pipeline on this machine: a backend, the services that no emulator has, and one endpoint for applications.
 
-    application ─► front ─► SES publisher ─┬─ archive ──► Firehose ─► transform ─► S3 Parquet ─► Athena
-                     │                     └─ feedback ─► EventBridge ─► Kinesis ─► projector ─► DynamoDB
+    application ─► gateway ─► SES publisher ─┬─ archive ──► Firehose ─► transform ─► S3 Parquet ─► Athena
+                     │                       └─ feedback ─► EventBridge ─► Kinesis ─► projector ─► DynamoDB
                      └─ everything else ─► backend: moto in this process, or another emulator by HTTP
 
-The edges speak to the backend by boto3, as they would to AWS. Credentials are made up; the user's own are left alone.
+The parts call the backend through boto3, as they would call AWS, with made-up credentials.
 """
 
+from __future__ import annotations
+
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.aws.batching import batches
-from pipeline.aws.clients import Service
+from pipeline.aws.clients import Clients, Service
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.lambdas.projector import project_event
 from pipeline.aws.lambdas.transform import transform
 from pipeline.aws.quarantine import S3Quarantine
 from pipeline.aws.settings import BUCKET, TABLE
+from pipeline.errors import MailfoldError
 from pipeline.local.athena import Athena
 from pipeline.local.client import ACCESS_KEY_ID, SECRET_ACCESS_KEY, check_emulator, local_client
 from pipeline.local.discovery import ENDPOINT
@@ -38,41 +42,47 @@ from pipeline.local.gateway.ses_backend import SesBackend
 from pipeline.local.gateway.suppression_list import SuppressionApi
 from pipeline.local.resources import LOG_PREFIX, Names, create_all
 from pipeline.local.ses.publisher import Publisher
-from pipeline.local.traffic.chaos import Chaos
 from pipeline.policy import DEFAULT_POLICY, Policy
 
-ACCOUNT_ID = "123456789012"  # moto's, which knows no other
-BUFFER_SECONDS = 5.0  # Firehose's least is 60; nobody wants to wait that long here
-BUFFER_BYTES = 8 * MEBIBYTE  # nor has every machine the memory for the 64 that Firehose gathers at least
+if TYPE_CHECKING:
+    from pipeline.local.traffic.chaos import Chaos
+
+ACCOUNT_ID = "123456789012"  # moto's only account
+BUFFER_SECONDS = 5.0  # Firehose's minimum is 60, which is too long to wait for on a local machine
+BUFFER_BYTES = 8 * MEBIBYTE  # Firehose's minimum is 64 MB, which small machines do not have
 STOP_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
 
 
 class LocalCloud:
-    """The pipeline, running from when it is entered until it is left; then no thread, file or port of it is left.
+    """The running pipeline, as a context manager. On leaving, no thread, file or port of it remains.
 
     Args:
-        endpoint_url: Another emulator, to stand in moto's place; what it holds already stays.
-        region: Where the cloud claims to be.
-        seed: What chance starts from in what becomes of e-mails; None: unforeseeable.
-        chaos: What the hops on the way do to events; None: nothing.
-        witness: Is shown events as SES publishes them, before anything happens to them on the way.
-        policy: What suppresses.
-        buffer_seconds: How long Firehose gathers before it writes.
-        names: What things are called.
+        endpoint_url: Endpoint of another emulator, to use in place of moto. What it holds stays there.
+        region: Region that the cloud claims to be in.
+        seed: Seed of the SES simulation; None: random.
+        chaos: Faults on the way of events; None: none.
+        observer: Called with events as SES publishes them, before any fault on their way.
+        policy: Suppression policy.
+        buffer_seconds: Firehose's buffer interval.
+        names: Names of the resources.
 
     Attributes:
-        names: What things are called.
-        endpoint_url: The address for applications and commands.
-        delivery_stream: Firehose: it counts what went into the log.
-        relay: EventBridge: it keeps what it could not deliver.
-        mapping: The event source mapping: it counts what went into the projection.
+        names: Names of the resources.
+        endpoint_url: Endpoint for applications and commands.
+        clients: boto3 clients of this cloud, as an application creates them.
+        delivery_stream: Firehose. Its counters show what is in the log.
+        relay: EventBridge. It keeps the records that it could not deliver.
+        mapping: Event source mapping. Its counters show what the projection consumed.
 
     Raises:
-        UsageError: On entering: a cloud on moto runs in this process already; or `endpoint_url` is no address.
-        Unavailable: On entering: the other emulator cannot be reached, or refuses.
+        UsageError: On entering: this process runs another cloud on moto, or `endpoint_url` is not an endpoint.
+        MailfoldError: On entering: the other emulator cannot be reached or rejects a resource.
     """
 
     endpoint_url: str
+    clients: Clients
     delivery_stream: DeliveryStream
     relay: Relay
     mapping: EventSourceMapping
@@ -84,7 +94,7 @@ class LocalCloud:
         region: str = "us-east-1",
         seed: int | None = None,
         chaos: Chaos | None = None,
-        witness: Callable[[Sequence[bytes]], None] = lambda _: None,
+        observer: Callable[[Sequence[bytes]], None] = lambda _: None,
         policy: Policy = DEFAULT_POLICY,
         buffer_seconds: float = BUFFER_SECONDS,
         names: Names | None = None,
@@ -94,7 +104,7 @@ class LocalCloud:
         self._region = region
         self._publisher = Publisher(seed=seed, account_id=ACCOUNT_ID, region=region)
         self._chaos = chaos
-        self._witness = witness
+        self._observer = observer
         self._policy = policy
         self._buffer_seconds = buffer_seconds
         self._lock = threading.Lock()
@@ -106,12 +116,20 @@ class LocalCloud:
             self._resources = resources.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Stop it: first what takes requests, then what works on them, then the backend."""
-        self._resources.close()
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Stop what takes requests, then what works on them, then the backend.
+
+        If the block raised an error, that error is reported, and one of stopping is only logged.
+        """
+        try:
+            self._resources.close()
+        except MailfoldError as stop_error:
+            if error is None:
+                raise
+            _log.info("stopping the local cloud: %s", stop_error)
 
     def environment(self) -> dict[str, str]:
-        """Return what to export so that boto3, and the commands of this project, use this cloud."""
+        """Return the variables to export so that boto3 and Mailfold's commands use this cloud."""
         return {
             ENDPOINT: self.endpoint_url,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
@@ -123,18 +141,14 @@ class LocalCloud:
             "MAILFOLD_DELIVERY_STREAM": self.names.delivery_stream,
         }
 
-    def client(self, service: Service) -> Any:
-        """Return a boto3 client of this cloud, as an application would have it."""
-        return local_client(service, endpoint_url=self.endpoint_url, region=self._region)
-
-    def destinations(self, events: Sequence[bytes]) -> None:
-        """Publish SES's events: all of them to the archive, bounces and complaints to the feedback too.
+    def publish(self, events: Sequence[bytes]) -> None:
+        """Publish SES's events: all to the archive, and bounces and complaints to the feedback stream too.
 
         Raises:
-            UsageError: One is no record of event publishing, or is too large.
-            ArchiveUnavailable: Firehose holds all that it can.
+            UsageError: One is not a record of event publishing, or is too large.
+            ArchiveUnavailable: Firehose's buffer is full.
         """
-        self._witness(events)
+        self._observer(events)
         archive = feedback = events
         if self._chaos:
             with self._lock:
@@ -142,16 +156,16 @@ class LocalCloud:
         self._deliver(archive, feedback)
 
     def settle(self, timeout_seconds: float) -> None:
-        """Return once everything that was sent so far is in the log and in the projection.
+        """Wait until the log and the projection have everything that was published so far.
 
         Raises:
-            Unavailable: That took too long. Nothing is lost: it goes on.
+            Unavailable: They do not have it in time. Nothing is lost: delivery continues.
         """
         end_s = time.monotonic() + timeout_seconds
         if self._chaos:
             with self._lock:
-                rest = self._chaos.rest()
-            self._deliver(rest.archive, rest.feedback)
+                held_back = self._chaos.release()
+            self._deliver(held_back.archive, held_back.feedback)
         self.delivery_stream.flush(timeout_seconds)
         self.mapping.drain(max(0.0, end_s - time.monotonic()))
 
@@ -161,22 +175,14 @@ class LocalCloud:
         self.relay.deliver(feedback)
 
     def _start(self, resources: ExitStack) -> None:
-        backend, url = self._start_backend(resources)
-        clients = _Clients(url, self._region, resources)
-        create_all(clients.get, self.names, region=self._region)
+        backend, backend_url = self._start_backend(resources)
+        clients = self._create_clients(backend_url, resources)
+        create_all(clients, self.names, region=self._region)
         self._start_archive(clients, resources)
         self._start_feedback(clients, resources)
-        athena = resources.enter_context(
-            Athena(clients.get("s3"), bucket=self.names.bucket, database=self.names.database)
-        )
-        athena_api = AthenaApi(athena, clients.get("s3"), database=self.names.database)
-        resources.callback(athena_api.close)
-        ses_api = SesApi(SesBackend(backend), outbox=Outbox(self._publisher, self.destinations))
-        firehose_api = FirehoseApi({self.names.delivery_stream: self.delivery_stream.put})
-        suppression_api = SuppressionApi(self._publisher.account_list)
-        apis = (suppression_api, ses_api, firehose_api, athena_api)
-        front = Gateway(backend, handlers=[api.handle for api in apis])
-        self.endpoint_url = resources.enter_context(Server(front)).url
+        gateway = self._create_gateway(backend, clients, resources)
+        self.endpoint_url = resources.enter_context(Server(gateway)).url
+        self.clients = self._create_clients(self.endpoint_url, resources)
 
     def _start_backend(self, resources: ExitStack) -> tuple[Moto | Forwarder, str]:
         if self._backend_url is not None:
@@ -188,9 +194,19 @@ class LocalCloud:
         resources.callback(moto.close)
         return moto, resources.enter_context(Server(moto)).url
 
-    def _start_archive(self, clients: "_Clients", resources: ExitStack) -> None:
+    def _create_clients(self, endpoint_url: str, resources: ExitStack) -> Clients:
+        """Return clients of an endpoint that are closed with the cloud."""
+
+        def create(service: Service) -> Any:
+            client = local_client(service, endpoint_url=endpoint_url, region=self._region)
+            resources.callback(client.close)
+            return client
+
+        return Clients(create)
+
+    def _start_archive(self, clients: Clients, resources: ExitStack) -> None:
         self.delivery_stream = DeliveryStream(
-            clients.get("s3"),
+            clients.s3,
             bucket=self.names.bucket,
             transform=lambda event: transform(event, now=datetime.now(UTC)),
             buffer_bytes=BUFFER_BYTES,
@@ -200,20 +216,19 @@ class LocalCloud:
         )
         resources.callback(self.delivery_stream.close, STOP_SECONDS)
 
-    def _start_feedback(self, clients: "_Clients", resources: ExitStack) -> None:
-        kinesis, s3 = clients.get("kinesis"), clients.get("s3")
-        self.relay = Relay(kinesis, stream=self.names.stream, account_id=ACCOUNT_ID)
+    def _start_feedback(self, clients: Clients, resources: ExitStack) -> None:
+        self.relay = Relay(clients.kinesis, stream=self.names.stream, account_id=ACCOUNT_ID)
         projector = partial(
             project_event,
-            store=DynamoSuppressionStore(clients.get("dynamodb"), table=self.names.table),
-            quarantine=S3Quarantine(s3, bucket=self.names.bucket),
+            store=DynamoSuppressionStore(clients.dynamodb, table=self.names.table),
+            quarantine=S3Quarantine(clients.s3, bucket=self.names.bucket),
             policy=self._policy,
         )
         self.mapping = EventSourceMapping(
-            kinesis,
+            clients.kinesis,
             stream=self.names.stream,
             handler=projector,
-            on_failure=FailureBucket(s3, bucket=self.names.bucket),
+            on_failure=FailureBucket(clients.s3, bucket=self.names.bucket),
         )
         stop = threading.Event()
         thread = threading.Thread(target=self.mapping.run, args=(stop,), name="event source mapping", daemon=True)
@@ -221,18 +236,14 @@ class LocalCloud:
         resources.callback(thread.join, STOP_SECONDS)
         resources.callback(stop.set)
 
-
-class _Clients:
-    """The backend's clients: one of each service, made when it is first asked for, closed at the end."""
-
-    def __init__(self, endpoint_url: str, region: str, resources: ExitStack) -> None:
-        self._endpoint_url, self._region = endpoint_url, region
-        self._resources = resources
-        self._made: dict[Service, Any] = {}
-
-    def get(self, service: Service) -> Any:
-        if service not in self._made:
-            made = local_client(service, endpoint_url=self._endpoint_url, region=self._region)
-            self._resources.callback(made.close)
-            self._made[service] = made
-        return self._made[service]
+    def _create_gateway(self, backend: Moto | Forwarder, clients: Clients, resources: ExitStack) -> Gateway:
+        athena = resources.enter_context(Athena(clients.s3, bucket=self.names.bucket, database=self.names.database))
+        athena_api = AthenaApi(athena, clients.s3, database=self.names.database)
+        resources.callback(athena_api.close)
+        apis = (
+            SuppressionApi(self._publisher.account_list),
+            SesApi(SesBackend(backend), outbox=Outbox(self._publisher, self.publish)),
+            FirehoseApi({self.names.delivery_stream: self.delivery_stream.put}),
+            athena_api,
+        )
+        return Gateway(backend, handlers=[api.handle for api in apis])

@@ -1,6 +1,7 @@
-"""How other processes find the local cloud that runs: a file that only its user can read.
+"""Discovery of a running local cloud by other processes, through a file that only its user can read.
 
-It lies in XDG_RUNTIME_DIR, which ends with the user's session, or else in the folder for temporary files.
+The file is in XDG_RUNTIME_DIR, which is removed when the user's session ends, or else in the folder for temporary
+files. A folder that another user could write to is never trusted.
 specifications.freedesktop.org/basedir-spec/latest/
 """
 
@@ -17,15 +18,15 @@ import msgspec
 from pipeline.errors import UsageError
 
 ENDPOINT = "AWS_ENDPOINT_URL"
-ANSWER_SECONDS = 1.0  # it is on this machine
+ANSWER_SECONDS = 1.0  # the cloud is on this machine
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
-    """What the file says.
+    """Content of the file.
 
     Attributes:
-        process_id: Whose cloud it is.
-        environment: What to export to use it.
+        process_id: Process that runs the cloud.
+        environment: Variables to export to use it.
     """
 
     process_id: int
@@ -34,29 +35,29 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def announce(environment: Mapping[str, str]) -> Iterator[Path]:
-    """Tell other processes of this process's cloud, and take it back at the end; give the file's path.
+    """Announce this process's cloud until the block ends. Yield the file's path.
 
     Raises:
-        UsageError: The folder for it is not this user's alone.
+        UsageError: Another user can write to the folder.
     """
     file = _file()
-    _make_folder(file.parent)
+    _create_folder(file.parent)
     announcement = Announcement(process_id=os.getpid(), environment=dict(environment))
     _write(file, msgspec.json.encode(announcement))
     try:
         yield file
     finally:
-        if _read(file) == announcement:  # and not that of a cloud that was started since
+        if _read(file) == announcement:  # a cloud that started later may have replaced it
             file.unlink(missing_ok=True)
 
 
 def find() -> dict[str, str] | None:
-    """Return what to export to use the cloud that runs; None if none does. What a dead one left behind is removed."""
+    """Return the variables to export to use the running cloud; None if none runs. Remove the file of a dead one."""
     file = _file()
-    if not _is_ours(file.parent):
+    if not _is_private(file.parent):
         return None
     announcement = _read(file)
-    if announcement and _lives(announcement):
+    if announcement and _is_running(announcement):
         return announcement.environment
     with suppress(OSError):
         file.unlink(missing_ok=True)
@@ -68,14 +69,14 @@ def _file() -> Path:
     return Path(folder) / f"mailfold-{os.getuid()}" / "local.json"
 
 
-def _make_folder(folder: Path) -> None:
+def _create_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not _is_ours(folder):
-        raise UsageError(f"{folder} is not yours alone: remove it, or set XDG_RUNTIME_DIR")
+    if not _is_private(folder):
+        raise UsageError(f"another user can write to {folder}: remove it, or set XDG_RUNTIME_DIR")
 
 
-def _is_ours(folder: Path) -> bool:
-    """Tell whether nobody else could have put anything into a folder, which may be in a place that all may write to."""
+def _is_private(folder: Path) -> bool:
+    """Return True if only this user can write to the folder. Its parent may be open to all users."""
     try:
         status = folder.lstat()
     except OSError:
@@ -84,10 +85,10 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Write a file in one step: whoever reads it finds the old one or the new one."""
-    handle, name = tempfile.mkstemp(dir=file.parent)  # nobody else can read it
-    with os.fdopen(handle, "wb") as new:
-        new.write(content)
+    """Replace a file in one step, so that a reader gets the old content or the new one."""
+    handle, name = tempfile.mkstemp(dir=file.parent)  # readable by its user only
+    with os.fdopen(handle, "wb") as new_file:
+        new_file.write(content)
     Path(name).replace(file)
 
 
@@ -98,8 +99,8 @@ def _read(file: Path) -> Announcement | None:
         return None
 
 
-def _lives(announcement: Announcement) -> bool:
-    """Tell whether the process is there, and something answers at the address."""
+def _is_running(announcement: Announcement) -> bool:
+    """Return True if the process exists and something listens at the cloud's address."""
     address = urlsplit(announcement.environment.get(ENDPOINT, ""))
     try:
         os.kill(announcement.process_id, 0)

@@ -1,22 +1,16 @@
 """EventBridge between SES and a Kinesis data stream, which no emulator has.
 
 Claims: AWS's envelope around the exact record; a rule that pins source and detail-type; a Kinesis target with the
-partition key path $.detail.mail.messageId, its retries and its dead letters (`kinesis_target`).
-Leaves out: buses, other rules and targets, and input transformers. AWS promises neither order nor delivery exactly
-once on this way: nobody may rely on this relay's order either.
+partition key path $.detail.mail.messageId (`pipeline.local.kinesis_target`).
+Leaves out: buses, other rules and targets, and input transformers. AWS promises neither order nor exactly one
+delivery here, so no caller may rely on this module's order.
 
 docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html,
 docs.aws.amazon.com/ses/latest/dg/monitoring-eventbridge.html,
 docs.aws.amazon.com/eventbridge/latest/APIReference/API_KinesisParameters.html
-
-A Kinesis stream as an EventBridge target: PutRecords, and what it refuses.
-
-Claims: PutRecords' limits; partial failures, of which only the refused entries are tried again; a dead-letter list for
-what is still refused after that. Leaves out: EventBridge's 24 hours and 185 attempts, of which a few are left.
-
-docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html (limits, partial failure),
-docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html (retries, dead letters)
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,111 +19,13 @@ from uuid import uuid4
 
 import msgspec
 
-from pipeline.aws.batching import batches
-from pipeline.aws.errors import error_code
-from pipeline.aws.retry import attempts
 from pipeline.errors import UsageError
-from pipeline.local.client import ERRORS
+from pipeline.local.kinesis_target import DeadLetter, KinesisTarget, TargetEntry
 from pipeline.row import CONFIGURATION_SET_TAG
 from pipeline.wire import NO_MAIL, Mail
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
-    from mypy_boto3_kinesis.type_defs import PutRecordsRequestEntryTypeDef
-
-MAX_RECORDS = 500  # a PutRecords call
-# AWS raised a call from 5 to 10 MiB. All regions and emulators take the old limit, and 500 bounces are near 1 MiB.
-MAX_CALL_BYTES = 5 * 1024 * 1024
-MAX_ENTRY_BYTES = 1024 * 1024  # data and key of one record, unless the stream's MaxRecordSizeInKiB is raised
-ATTEMPTS = 5
-
-
-class TargetEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One record to put.
-
-    Attributes:
-        key: Its partition key: 1 to 256 characters.
-        data: Its bytes.
-    """
-
-    key: str
-    data: bytes
-
-    @property
-    def size_bytes(self) -> int:
-        """Its size as PutRecords counts it."""
-        return len(self.key.encode()) + len(self.data)
-
-
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that could not be put, as a rule's dead-letter queue keeps it.
-
-    Attributes:
-        data: The record.
-        error_code: Why, in AWS's word for it.
-    """
-
-    data: bytes
-    error_code: str
-
-
-class KinesisTarget:
-    """Puts records into one stream, as often as it takes, within reason.
-
-    Safe to call from several threads. Order is kept among records that are taken at the first attempt.
-
-    Args:
-        kinesis_client: boto3's, with its time-outs.
-        stream: The stream's name.
-        retry_after_seconds: The wait before the second attempt, at most; it doubles before every further one.
-
-    Attributes:
-        dead_letters: What could not be put, oldest first.
-    """
-
-    def __init__(self, kinesis_client: "KinesisClient", *, stream: str, retry_after_seconds: float) -> None:
-        self.dead_letters: list[DeadLetter] = []
-        self._kinesis = kinesis_client
-        self._stream = stream
-        self._retry_after_seconds = retry_after_seconds
-
-    def put(self, entries: Sequence[TargetEntry]) -> int:
-        """Put the records and return how many were taken; the others are in `dead_letters`."""
-        # One oversized entry would have the whole call refused.
-        oversized = [entry for entry in entries if entry.size_bytes > MAX_ENTRY_BYTES]
-        self._bury(oversized, "ValidationException")
-        fitting = [entry for entry in entries if entry.size_bytes <= MAX_ENTRY_BYTES]
-        calls = batches(
-            fitting, size_bytes=lambda entry: entry.size_bytes, max_bytes=MAX_CALL_BYTES, max_items=MAX_RECORDS
-        )
-        return sum(map(self._put, calls))
-
-    def _put(self, entries: list[TargetEntry]) -> int:
-        waiting, code = entries, ""
-        for _ in attempts(ATTEMPTS, first_wait_seconds=self._retry_after_seconds):
-            waiting, code = self._try(waiting)
-            if not waiting:
-                break
-        self._bury(waiting, code)
-        return len(entries) - len(waiting)
-
-    def _try(self, entries: list[TargetEntry]) -> tuple[list[TargetEntry], str]:
-        """Make one call; return the entries that it did not take, and an error code of theirs."""
-        records: list[PutRecordsRequestEntryTypeDef] = [
-            {"PartitionKey": entry.key, "Data": entry.data} for entry in entries
-        ]
-        try:
-            answer = self._kinesis.put_records(StreamName=self._stream, Records=records)
-        except ERRORS as error:
-            return entries, error_code(error)
-        # The call succeeds though some of its records fail: FailedRecordCount of them.
-        codes = [result.get("ErrorCode", "") for result in answer["Records"]]
-        refused = [entry for entry, code in zip(entries, codes, strict=True) if code]
-        return refused, next(filter(None, codes), "")
-
-    def _bury(self, entries: list[TargetEntry], error_code: str) -> None:
-        self.dead_letters.extend(DeadLetter(data=entry.data, error_code=error_code) for entry in entries)
-
 
 SOURCE = "aws.ses"
 DETAIL_TYPES = {
@@ -144,11 +40,11 @@ DETAIL_TYPES = {
     "DeliveryDelay": "Email Delivery Delayed",
     "Subscription": "Email Subscribed",
 }
-"""EventBridge's name for each of SES's event types."""
+"""EventBridge's detail-type for each of SES's event types."""
 
 # Both keys are pinned: the advisor's, the account's and CloudTrail's "aws.ses" events share the default bus.
 FEEDBACK_RULE = {"source": (SOURCE,), "detail-type": ("Email Bounced", "Email Complaint Received")}
-"""The event pattern of the rule."""
+"""Event pattern of the rule."""
 
 MAX_KEY_CHARACTERS = 256  # a Kinesis partition key
 
@@ -157,14 +53,14 @@ class EventBridgeEvent(msgspec.Struct, frozen=True, kw_only=True):
     """EventBridge's envelope, with AWS's keys in AWS's order.
 
     Attributes:
-        version: The envelope's, always "0".
-        id: Of this delivery; the same event delivered again has another.
-        detail_type: What happened.
-        source: Who says so.
-        account: The sending account.
-        time: When EventBridge got it, to the second.
-        region: Where it was sent.
-        resources: The ARN of the configuration set, if one was used.
+        version: Version of the envelope, always "0".
+        id: Id of this delivery. The same event delivered again has another.
+        detail_type: EventBridge's name for the event type.
+        source: Service that sent it.
+        account: Sending account.
+        time: Time at which EventBridge received it, to the second.
+        region: Region that the e-mail was sent in.
+        resources: ARN of the configuration set, if one was used.
         detail: SES's record, byte for byte.
     """
 
@@ -179,40 +75,21 @@ class EventBridgeEvent(msgspec.Struct, frozen=True, kw_only=True):
     detail: msgspec.Raw
 
 
-class _Record(msgspec.Struct, frozen=True, rename="camel"):
-    """The keys of a SES record that the envelope is made of."""
-
-    event_type: str
-    mail: Mail = NO_MAIL
-
-
-_record = msgspec.json.Decoder(_Record).decode
-
-
-def to_eventbridge_event(event: bytes, *, account_id: str, region: str) -> bytes:
-    """Return a SES record in the envelope in which EventBridge hands it on.
-
-    Raises:
-        UsageError: It is no record of event publishing, or of a type that EventBridge has no name for.
-    """
-    return msgspec.json.encode(_enveloped(event, _read(event), account_id=account_id, region=region))
-
-
 class Relay:
     """The rule for feedback, with a Kinesis stream as its target.
 
-    Safe to call from several threads.
+    Safe to use from several threads.
 
     Args:
         kinesis_client: boto3's, with its time-outs.
-        stream: The stream's name.
-        account_id: The account whose events these are.
-        retry_after_seconds: The wait before a refused record is put again; it doubles every time.
+        stream: Name of the stream.
+        account_id: Sending account.
+        retry_after_seconds: Wait before a rejected record is put again; it doubles each time.
     """
 
     def __init__(
         self,
-        kinesis_client: "KinesisClient",
+        kinesis_client: KinesisClient,
         *,
         stream: str,
         account_id: str = "123456789012",
@@ -224,19 +101,19 @@ class Relay:
 
     @property
     def dead_letters(self) -> Sequence[DeadLetter]:
-        """What the stream refused however often it was tried, oldest first."""
+        """Records that the stream rejected at every attempt, oldest first."""
         return self._target.dead_letters
 
     def deliver(self, events: Sequence[bytes]) -> int:
-        """Put those SES records that the rule selects into the stream, enveloped; return how many it took.
+        """Put the SES records that the rule selects into the stream, in envelopes. Return how many it took.
 
-        The others that the rule selects are in `dead_letters`.
+        Other selected records are in `dead_letters`.
 
         Args:
             events: SES's records, of any type, without an envelope.
 
         Raises:
-            UsageError: One of them is no record of event publishing. Nothing was put.
+            UsageError: One of them is not a record of event publishing. Nothing was put.
         """
         return self._target.put([entry for event in events if (entry := self._entry(event))])
 
@@ -244,24 +121,43 @@ class Relay:
         record = _read(event)
         if DETAIL_TYPES[record.event_type] not in FEEDBACK_RULE["detail-type"]:
             return None
-        enveloped = _enveloped(event, record, account_id=self._account_id, region=self._region)
-        # Where the path finds nothing, EventBridge takes the event's id.
+        envelope = _envelope(event, record, account_id=self._account_id, region=self._region)
+        # Without a value at the key path, EventBridge uses the event's id.
         message_id = record.mail.message_id or ""
-        key = message_id if 0 < len(message_id) <= MAX_KEY_CHARACTERS else enveloped.id
-        return TargetEntry(key=key, data=msgspec.json.encode(enveloped))
+        key = message_id if 0 < len(message_id) <= MAX_KEY_CHARACTERS else envelope.id
+        return TargetEntry(key=key, data=msgspec.json.encode(envelope))
+
+
+def to_eventbridge_event(event: bytes, *, account_id: str, region: str) -> bytes:
+    """Return a SES record in the envelope in which EventBridge delivers it.
+
+    Raises:
+        UsageError: It is not a record of event publishing, or EventBridge has no name for its type.
+    """
+    return msgspec.json.encode(_envelope(event, _read(event), account_id=account_id, region=region))
+
+
+class _Record(msgspec.Struct, frozen=True, rename="camel"):
+    """The keys of a SES record that the envelope is built from."""
+
+    event_type: str
+    mail: Mail = NO_MAIL
+
+
+_decode_record = msgspec.json.Decoder(_Record).decode
 
 
 def _read(event: bytes) -> _Record:
     try:
-        record = _record(event)
+        record = _decode_record(event)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError("EventBridge takes records of SES event publishing here, and this is none") from error
+        raise UsageError("EventBridge relays only records of SES event publishing here, and this is not one") from error
     if record.event_type not in DETAIL_TYPES:
         raise UsageError("EventBridge has no detail-type for this record's eventType")
     return record
 
 
-def _enveloped(event: bytes, record: _Record, *, account_id: str, region: str) -> EventBridgeEvent:
+def _envelope(event: bytes, record: _Record, *, account_id: str, region: str) -> EventBridgeEvent:
     names = (record.mail.tags or {}).get(CONFIGURATION_SET_TAG) or ()
     return EventBridgeEvent(
         id=str(uuid4()),

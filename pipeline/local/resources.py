@@ -1,31 +1,34 @@
-"""What the local cloud is made of, and how it is created in a backend. What is there already stays as it is.
+"""The AWS resources of the local cloud, and their creation in a backend. Existing resources stay as they are.
 
-The Glue table is that of the template, with partition projection:
+The Glue table is the template's, with partition projection:
 docs.aws.amazon.com/athena/latest/ug/partition-projection-setting-up.html
 """
 
-from collections.abc import Callable, Iterator
+from __future__ import annotations
+
+from collections.abc import Iterator
 from contextlib import contextmanager
 from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from pipeline.aws.archive.schema import glue_columns, glue_partitions
-from pipeline.aws.clients import Service
+from pipeline.aws.clients import Clients
 from pipeline.aws.dynamodb import table_definition
-from pipeline.aws.errors import error_code
-from pipeline.errors import Unavailable
-from pipeline.local.client import ERRORS
+from pipeline.aws.errors import error_code, translated
 from pipeline.local.ses.email import CONFIGURATION_SET
 
-LOG_PREFIX = "events/"
-FIRST_DAY = "2026-01-01"  # of any log; a range that moves with today would hide what a log has kept for longer
-DEFAULT_REGION = "us-east-1"  # the one region that CreateBucket does not take as a location
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis.type_defs import WaiterConfigTypeDef
 
-# The services' words for "that is there already".
-_THERE = frozenset(
+LOG_PREFIX = "events/"
+FIRST_DAY = "2026-01-01"  # of any log; a range that moves with today would hide the older days of a log
+DEFAULT_REGION = "us-east-1"  # the one region that CreateBucket rejects as a location constraint
+
+# The services' codes for a resource that exists.
+_EXISTS = frozenset(
     {
         "AlreadyExistsException",
         "BucketAlreadyOwnedByYou",
@@ -33,23 +36,20 @@ _THERE = frozenset(
         "ResourceInUseException",
     }
 )
-_WAIT = {"Delay": 1, "MaxAttempts": 30}  # seconds, and how often; emulators are done at once
-
-ClientSource = Callable[[Service], Any]
-"""Gives a boto3 client of a service."""
+_WAIT: WaiterConfigTypeDef = {"Delay": 1, "MaxAttempts": 30}  # seconds, and attempts; emulators need one
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
-    """What things are called.
+    """Names of the resources.
 
     Attributes:
-        table: The suppression table.
-        bucket: The bucket of log and quarantine.
-        stream: The Kinesis data stream of the feedback.
-        delivery_stream: The Firehose delivery stream of the log.
-        database: The Glue database.
-        log: The Glue table.
-        configuration_set: The SES configuration set.
+        table: Suppression table.
+        bucket: Bucket of log and quarantine.
+        stream: Kinesis data stream of the feedback.
+        delivery_stream: Firehose delivery stream of the log.
+        database: Glue database.
+        log: Glue table of the log.
+        configuration_set: SES configuration set.
     """
 
     table: str = "mailfold-suppression"
@@ -62,65 +62,38 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fresh_names() -> Names:
-    """Return names that no backend has anything under yet; the configuration set, which holds nothing, is shared."""
-    names, own = Names(), token_hex(4)
+    """Return names that are new to any backend. The configuration set is shared, because it holds nothing."""
+    names, suffix = Names(), token_hex(4)
     return Names(
-        table=f"{names.table}-{own}",
-        bucket=f"{names.bucket}-{own}",
-        stream=f"{names.stream}-{own}",
-        delivery_stream=f"{names.delivery_stream}-{own}",
-        database=f"{names.database}_{own}",
+        table=f"{names.table}-{suffix}",
+        bucket=f"{names.bucket}-{suffix}",
+        stream=f"{names.stream}-{suffix}",
+        delivery_stream=f"{names.delivery_stream}-{suffix}",
+        database=f"{names.database}_{suffix}",
     )
 
 
-def create_all(client: ClientSource, names: Names, *, region: str) -> None:
-    """Create everything in a backend, and wait until it can be used.
+def create_all(clients: Clients, names: Names, *, region: str) -> None:
+    """Create all resources in a backend, and wait until they are usable.
 
     Raises:
-        Unavailable: The backend cannot be reached, or refuses.
+        MailfoldError: The backend rejects a resource or cannot be reached; see `pipeline.aws.errors.translated`.
     """
-    for create in (_bucket, _stream, _table, _catalogue, _configuration_set):
-        try:
-            create(client, names, region)
-        except ERRORS as error:
-            what = create.__name__.strip("_").replace("_", " ")
-            raise Unavailable(f"creating the {what} of the local cloud ended in {error_code(error)}") from error
-
-
-def _bucket(client: ClientSource, names: Names, region: str) -> None:
-    place = {} if region == DEFAULT_REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    with _unless_there():
-        client("s3").create_bucket(Bucket=names.bucket, **place)
-
-
-def _stream(client: ClientSource, names: Names, _: str) -> None:
-    with _unless_there():
-        client("kinesis").create_stream(StreamName=names.stream, ShardCount=1)
-    client("kinesis").get_waiter("stream_exists").wait(StreamName=names.stream, WaiterConfig=_WAIT)
-
-
-def _table(client: ClientSource, names: Names, _: str) -> None:
-    with _unless_there():
-        client("dynamodb").create_table(**table_definition(names.table))
-    client("dynamodb").get_waiter("table_exists").wait(TableName=names.table, WaiterConfig=_WAIT)
-
-
-def _catalogue(client: ClientSource, names: Names, _: str) -> None:
-    glue = client("glue")
-    with _unless_there():
-        glue.create_database(DatabaseInput={"Name": names.database})
-    with _unless_there():
-        glue.create_table(DatabaseName=names.database, TableInput=log_table(names))
-
-
-def _configuration_set(client: ClientSource, names: Names, _: str) -> None:
-    with _unless_there():
-        client("sesv2").create_configuration_set(ConfigurationSetName=names.configuration_set)
+    with translated("creating the bucket of the local cloud"):
+        _create_bucket(clients, names, region)
+    with translated("creating the stream of the local cloud"):
+        _create_stream(clients, names)
+    with translated("creating the table of the local cloud"):
+        _create_table(clients, names)
+    with translated("creating the Glue catalog of the local cloud"):
+        _create_catalog(clients, names)
+    with translated("creating the configuration set of the local cloud"), _existing_ok():
+        clients.sesv2.create_configuration_set(ConfigurationSetName=names.configuration_set)
 
 
 def log_table(names: Names) -> dict[str, Any]:
-    """Return the log as Glue's CreateTable takes it."""
-    place = f"s3://{names.bucket}/{LOG_PREFIX}"
+    """Return the log's table as Glue's CreateTable expects it."""
+    location = f"s3://{names.bucket}/{LOG_PREFIX}"
     return {
         "Name": names.log,
         "TableType": "EXTERNAL_TABLE",
@@ -136,11 +109,11 @@ def log_table(names: Names) -> dict[str, Any]:
             "projection.hr.type": "integer",
             "projection.hr.range": "0,23",
             "projection.hr.digits": "2",
-            "storage.location.template": f"{place}dt=${{dt}}/hr=${{hr}}/",
+            "storage.location.template": f"{location}dt=${{dt}}/hr=${{hr}}/",
         },
         "StorageDescriptor": {
             "Columns": glue_columns(),
-            "Location": place,
+            "Location": location,
             "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
             "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
             "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
@@ -148,10 +121,38 @@ def log_table(names: Names) -> dict[str, Any]:
     }
 
 
+def _create_bucket(clients: Clients, names: Names, region: str) -> None:
+    location: Any = {} if region == DEFAULT_REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    with _existing_ok():
+        clients.s3.create_bucket(Bucket=names.bucket, **location)
+
+
+def _create_stream(clients: Clients, names: Names) -> None:
+    with _existing_ok():
+        clients.kinesis.create_stream(StreamName=names.stream, ShardCount=1)
+    clients.kinesis.get_waiter("stream_exists").wait(StreamName=names.stream, WaiterConfig=_WAIT)
+
+
+def _create_table(clients: Clients, names: Names) -> None:
+    definition: Any = table_definition(names.table)
+    with _existing_ok():
+        clients.dynamodb.create_table(**definition)
+    clients.dynamodb.get_waiter("table_exists").wait(TableName=names.table, WaiterConfig=_WAIT)
+
+
+def _create_catalog(clients: Clients, names: Names) -> None:
+    table: Any = log_table(names)
+    with _existing_ok():
+        clients.glue.create_database(DatabaseInput={"Name": names.database})
+    with _existing_ok():
+        clients.glue.create_table(DatabaseName=names.database, TableInput=table)
+
+
 @contextmanager
-def _unless_there() -> Iterator[None]:
+def _existing_ok() -> Iterator[None]:
+    """Ignore the error that a resource exists."""
     try:
         yield
     except ClientError as error:
-        if error_code(error) not in _THERE:
+        if error_code(error) not in _EXISTS:
             raise

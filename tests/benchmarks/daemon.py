@@ -5,6 +5,7 @@ nothing. Every record is another person's, and so a write. What is measured is f
 its last, so that the daemon's start, which takes it ten seconds, does not count.
 """
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from typing import Any
 
 from pipeline.aws.batching import batches
 from pipeline.aws.clients import Service
+from pipeline.aws.kcl.configuration import find_java
 from pipeline.aws.settings import BUCKET, STREAM, TABLE
 from pipeline.local.client import ACCESS_KEY_ID, SECRET_ACCESS_KEY, local_client
 from tests.acceptance.emulators import ministack
@@ -40,10 +42,10 @@ def compare() -> list[Ratio]:
         log = Path(resources.enter_context(TemporaryDirectory())) / "log"
         payloads = feedback(RECORDS)
         fill(kinesis_url, payloads)
-        leases = ("--property", f"dynamoDBEndpoint={kinesis_url}")
-        first, last = follow(resources.enter_context(consuming(found, log, *leases)))
+        options = ("--property", f"dynamoDBEndpoint={kinesis_url}", "--java", find_java(os.environ))
+        first, last = follow(resources.enter_context(consuming(found, log, *options)))
     records = last["records"] - first["records"]
-    record_us = (said_at(last) - said_at(first)).total_seconds() / records * 1e6
+    record_us = (reported_at(last) - reported_at(first)).total_seconds() / records * 1e6
     size_bytes = sum(map(len, payloads)) // len(payloads)
     shard_us = 1e6 * size_bytes / SHARD_BYTES_PER_SECOND  # sooner reached than its 1,000 records
     return [
@@ -102,6 +104,6 @@ def follow(consumer: Consumer) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     raise AssertionError(f"the consumer did not get to the end of the stream:\n{consumer.log()}")
 
 
-def said_at(shard: Mapping[str, Any]) -> datetime:
+def reported_at(shard: Mapping[str, Any]) -> datetime:
     """Return when the record processor said how the shard fared."""
-    return datetime.fromisoformat(shard["said_at"])
+    return datetime.fromisoformat(shard["reported_at"])

@@ -134,8 +134,8 @@ def record(payload: bytes, number: int) -> dict[str, object]:
 def a_processor(store: SuppressionStore, each: MapFunction = map) -> RecordProcessor:
     """Return ours."""
     projector = BatchProjector(store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY, map_function=each)
-    report = Telemetry(service="consumer", logger=Logger(service="consumer", stream=io.StringIO()))
-    return RecordProcessor(lambda: projector, settings=SETTINGS, report=report, wait=lambda _: True)
+    telemetry = Telemetry(service="consumer", logger=Logger(service="consumer", stream=io.StringIO()))
+    return RecordProcessor(lambda: projector, settings=SETTINGS, telemetry=telemetry, wait=lambda _: True)
 
 
 def run(processor: RecordProcessorBase, lines: str) -> int:

@@ -1,4 +1,4 @@
-"""`mailfold attach` asks about what alters mail, does nothing twice, and says what is to be done first."""
+"""`mailfold attach`: it asks before SES changes mail, is safe to repeat, and names the next command."""
 
 import json
 import shlex
@@ -18,7 +18,7 @@ QUIET = "--no-track-engagement"
 
 @pytest.fixture
 def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSes]:
-    """SES with a set that the stack lets in, and one that it does not."""
+    """SES with one configuration set that the stack accepts, and one that it does not."""
     ses = FakeSes({"newsletter": [], "receipts": []})
     with deployed(monkeypatch):
         put_behind(monkeypatch, sesv2=ses.client())
@@ -26,48 +26,53 @@ def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSes]:
 
 
 def types(ses: FakeSes) -> set[str]:
+    """Return the event types of the destination `archive`."""
     return {*ses.sets["newsletter"]["archive"]["MatchingEventTypes"]}
 
 
-def test_the_example_of_its_help_runs(ses: FakeSes) -> None:
+def test_the_example_in_the_help_runs(ses: FakeSes) -> None:
+    """The example creates both destinations."""
     help_ = attach_command.__doc__ or ""
     example = help_.partition("Example: ")[2].strip()
     assert good(*shlex.split(example)[1:]) == "destination archive: created\ndestination feedback: created\n"
 
 
-def test_it_says_what_it_did_and_the_second_time_that_there_was_nothing_to_do(ses: FakeSes) -> None:
+def test_attaching_twice_reports_created_and_then_unchanged(ses: FakeSes) -> None:
+    """The first run reports new destinations, and the second one no changes."""
     assert told(*COMMAND, QUIET, "--json") == [
         {"configuration_set": "newsletter", "destinations": {"archive": "created", "feedback": "created"}}
     ]
-    assert good(*COMMAND, QUIET) == "destination archive: left\ndestination feedback: left\n"
-    made = ses.sets["newsletter"]["archive"]["KinesisFirehoseDestination"]
-    assert made == {"IamRoleArn": OUTPUTS["SesRoleArn"], "DeliveryStreamArn": OUTPUTS["DeliveryStreamArn"]}
+    assert good(*COMMAND, QUIET) == "destination archive: unchanged\ndestination feedback: unchanged\n"
+    target = ses.sets["newsletter"]["archive"]["KinesisFirehoseDestination"]
+    assert target == {"IamRoleArn": OUTPUTS["SesRoleArn"], "DeliveryStreamArn": OUTPUTS["DeliveryStreamArn"]}
 
 
-def test_whether_to_track_is_asked_on_a_terminal_and_nothing_by_default(
-    ses: FakeSes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tracking_is_asked_at_a_terminal(ses: FakeSes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The question says that SES changes the mail, and Enter means no."""
     monkeypatch.setattr("pipeline.cli.prompt.can_ask", lambda: True)
     result = run(*COMMAND, given="\n")
     assert result.exit_code == 0
-    assert "alters the mail" in result.stderr
+    assert "changes the mail" in result.stderr
     assert "OPEN" not in types(ses)
 
 
-def test_whether_to_track_has_to_be_said_where_nobody_can_be_asked(ses: FakeSes) -> None:
-    assert refused(*COMMAND).startswith("say --track-engagement or --no-track-engagement")
+def test_tracking_must_be_given_without_a_terminal(ses: FakeSes) -> None:
+    """The message names both options, and nothing is changed."""
+    assert refused(*COMMAND).startswith("use --track-engagement or --no-track-engagement")
     assert ses.changes() == []
 
 
-def test_what_was_said_once_stays_until_something_else_is_said(ses: FakeSes) -> None:
+def test_tracking_is_kept_until_it_is_changed(ses: FakeSes) -> None:
+    """Without an option a second run keeps the setting, and an option changes it."""
     good(*COMMAND, "--track-engagement")
-    assert good(*COMMAND).splitlines()[0] == "destination archive: left"
+    assert good(*COMMAND).splitlines()[0] == "destination archive: unchanged"
     assert {"OPEN", "CLICK"} < types(ses)
     assert good(*COMMAND, QUIET).splitlines()[0] == "destination archive: updated"
     assert types(ses).isdisjoint({"OPEN", "CLICK"})
 
 
-def test_a_set_that_the_stack_does_not_let_in_says_what_to_run_first(ses: FakeSes) -> None:
+def test_a_set_that_the_stack_does_not_accept_names_the_command(ses: FakeSes) -> None:
+    """The message contains the deploy command with all accepted sets, and nothing is changed."""
     sentence = refused("attach", "receipts", QUIET, "--stack", NAME)
     assert (
         f"`mailfold deploy --stack {NAME} --region eu-west-1 --param ConfigurationSets=newsletter,receipts`" in sentence
@@ -75,12 +80,14 @@ def test_a_set_that_the_stack_does_not_let_in_says_what_to_run_first(ses: FakeSe
     assert ses.changes() == []
 
 
-def test_a_set_that_is_not_there_is_named(ses: FakeSes) -> None:
+def test_a_missing_set_is_reported(ses: FakeSes) -> None:
+    """The message names the set and the region."""
     del ses.sets["newsletter"]
-    assert refused(*COMMAND, QUIET).startswith("there is no configuration set newsletter in eu-west-1")
+    assert refused(*COMMAND, QUIET, exit_code=4).startswith("there is no configuration set newsletter in eu-west-1")
 
 
-def test_a_destination_that_leads_elsewhere_is_taken_over_only_with_replace(ses: FakeSes) -> None:
+def test_a_destination_elsewhere_is_replaced_with_an_option(ses: FakeSes) -> None:
+    """Without --replace the message names the target, and nothing is changed."""
     target: dict[str, Any] = {"IamRoleArn": "arn:role", "DeliveryStreamArn": "arn:of-another-stack"}
     ses.sets["newsletter"]["archive"] = {"Name": "archive", "Enabled": True, "KinesisFirehoseDestination": target}
     assert "arn:of-another-stack" in refused(*COMMAND, QUIET)
@@ -88,5 +95,6 @@ def test_a_destination_that_leads_elsewhere_is_taken_over_only_with_replace(ses:
     assert json.loads(good(*COMMAND, QUIET, "--replace", "--json"))["destinations"]["archive"] == "replaced"
 
 
-def test_a_stack_has_to_be_named() -> None:
+def test_a_stack_must_be_named() -> None:
+    """Without a stack the message names the option."""
     assert refused("attach", "newsletter").startswith("which stack? Name it with --stack")

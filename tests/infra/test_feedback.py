@@ -1,4 +1,4 @@
-"""Feedback's way: rule, stream, mapping, table. What a Kinesis engineer looks for first is here."""
+"""The path of feedback: rule, stream, event source mapping and table."""
 
 from typing import Any
 
@@ -13,14 +13,17 @@ LONGEST_TRIED_SECONDS = 604_800  # Lambda's limit of MaximumRecordAgeInSeconds
 
 
 def rule() -> Any:
+    """Return the properties of the feedback rule."""
     return stack().properties("FeedbackRule")
 
 
 def mapping(**parameters: str) -> Any:
+    """Return the properties of the event source mapping."""
     return stack(**parameters).properties("StreamMapping")
 
 
-def test_the_rule_takes_nothing_but_bounces_and_complaints_of_ses() -> None:
+def test_the_rule_matches_only_bounces_and_complaints_of_ses() -> None:
+    """The pattern has source, detail types and the tag of the configuration set."""
     pattern = rule()["EventPattern"]
     assert pattern["source"] == ["aws.ses"]
     assert pattern["detail-type"] == ["Email Bounced", "Email Complaint Received"]
@@ -29,29 +32,34 @@ def test_the_rule_takes_nothing_but_bounces_and_complaints_of_ses() -> None:
     assert list(pattern["detail"]["mail"]["tags"]) == ["ses:configuration-set"]
 
 
-def test_the_rule_never_matches_on_resources() -> None:
+def test_the_rule_does_not_match_on_resources() -> None:
+    """SES writes the identity, the set or nothing into `resources`."""
     assert "resources" not in rule()["EventPattern"]
 
 
-def test_the_local_relay_pins_what_the_rule_pins() -> None:
+def test_the_local_relay_has_the_pattern_of_the_rule() -> None:
+    """Source and detail types of the local EventBridge equal those of the template."""
     assert {key: list(values) for key, values in FEEDBACK_RULE.items()} == {
         key: rule()["EventPattern"][key] for key in ("source", "detail-type")
     }
 
 
-def test_the_rule_is_on_the_default_bus_where_alone_ses_publishes() -> None:
+def test_the_rule_is_on_the_default_bus() -> None:
+    """SES publishes to the default bus only."""
     assert "EventBusName" not in rule()
     assert rule().get("State", "ENABLED") == "ENABLED"
 
 
-def test_the_rule_spreads_events_over_shards_by_mail_and_sends_them_whole() -> None:
+def test_events_are_partitioned_by_mail_and_sent_whole() -> None:
+    """The partition key is the message ID, and the target receives the unchanged event."""
     (target,) = rule()["Targets"]
     assert target["Arn"] == "{FeedbackStream.Arn}"
     assert target["KinesisParameters"] == {"PartitionKeyPath": "$.detail.mail.messageId"}
     assert not {"Input", "InputPath", "InputTransformer"} & set(target)
 
 
-def test_what_the_rule_cannot_deliver_in_a_day_is_kept_encrypted_for_two_weeks() -> None:
+def test_undeliverable_events_are_dead_letters_for_two_weeks() -> None:
+    """The rule retries for a day, and then uses an encrypted queue."""
     (target,) = rule()["Targets"]
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
     assert target["DeadLetterConfig"] == {"Arn": "{RuleDeadLetters.Arn}"}
@@ -61,7 +69,8 @@ def test_what_the_rule_cannot_deliver_in_a_day_is_kept_encrypted_for_two_weeks()
     }
 
 
-def test_the_dead_letter_queue_lets_this_rule_in_and_nobody_else() -> None:
+def test_the_dead_letter_queue_accepts_only_this_rule() -> None:
+    """The queue's policy names the rule."""
     policy = stack().properties("RuleDeadLettersPolicy")
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert policy["Queues"] == ["{RuleDeadLetters}"]
@@ -75,30 +84,35 @@ def test_the_dead_letter_queue_lets_this_rule_in_and_nobody_else() -> None:
 
 
 def test_the_stream_is_encrypted() -> None:
+    """The stream uses the AWS-managed KMS key."""
     assert stack().properties("FeedbackStream")["StreamEncryption"] == {
         "EncryptionType": "KMS",
         "KeyId": "alias/aws/kinesis",
     }
 
 
-def test_the_stream_has_one_shard_unless_it_is_told_otherwise() -> None:
+def test_the_stream_has_one_shard_by_default() -> None:
+    """The parameter changes the number of shards."""
     assert stack().properties("FeedbackStream")["ShardCount"] == "1"
     assert stack(StreamShards="3").properties("FeedbackStream")["ShardCount"] == "3"
 
 
-def test_a_stream_on_demand_has_no_shards_to_count() -> None:
+def test_an_on_demand_stream_has_no_shard_count() -> None:
+    """CloudFormation rejects a shard count in this mode."""
     stream = stack(StreamMode="ON_DEMAND").properties("FeedbackStream")
     assert stream["StreamModeDetails"] == {"StreamMode": "ON_DEMAND"}
     assert "ShardCount" not in stream
 
 
-def test_by_default_a_record_is_kept_for_seven_days_and_tried_for_six() -> None:
+def test_the_default_retention_is_seven_days() -> None:
+    """A record is retained for seven days, and retried for six."""
     assert stack().properties("FeedbackStream")["RetentionPeriodHours"] == 7 * 24
     assert mapping()["MaximumRecordAgeInSeconds"] == 6 * 86_400
 
 
 @pytest.mark.parametrize("days", RETENTIONS)
-def test_a_record_is_given_up_and_kept_before_the_stream_forgets_it(days: str) -> None:
+def test_retries_end_hours_before_the_retention(days: str) -> None:
+    """A record is retried for hours less than it is retained, and within Lambda's limit."""
     kept_seconds = 3_600 * stack(StreamRetentionDays=days).properties("FeedbackStream")["RetentionPeriodHours"]
     tried_seconds = mapping(StreamRetentionDays=days)["MaximumRecordAgeInSeconds"]
 
@@ -107,21 +121,25 @@ def test_a_record_is_given_up_and_kept_before_the_stream_forgets_it(days: str) -
     assert tried_seconds <= LONGEST_TRIED_SECONDS
 
 
-def test_a_batch_fails_from_its_first_undone_record_on_and_is_halved_if_the_function_dies() -> None:
+def test_batches_report_failures_and_are_bisected() -> None:
+    """The mapping retries from the first failed record, and bisects a batch if the function crashes."""
     assert mapping()["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping()["BisectBatchOnFunctionError"] is True
 
 
-def test_retries_end_and_outlast_an_outage() -> None:
+def test_retries_are_limited_and_last_at_least_a_day() -> None:
+    """The age of a record limits its retries."""
     assert mapping()["MaximumRetryAttempts"] == 10_000
     assert mapping()["MaximumRecordAgeInSeconds"] >= 86_400
 
 
-def test_what_is_given_up_goes_whole_to_s3() -> None:
+def test_discarded_batches_are_kept_whole_in_s3() -> None:
+    """The failure destination is the bucket, which receives whole records."""
     assert mapping()["DestinationConfig"] == {"OnFailure": {"Destination": "{LogBucket.Arn}"}}
 
 
-def test_the_mapping_misses_nothing_of_the_stream() -> None:
+def test_the_mapping_reads_the_whole_stream() -> None:
+    """The mapping is enabled, starts at the oldest record and has no filter."""
     assert mapping()["EventSourceArn"] == "{FeedbackStream.Arn}"
     assert mapping()["FunctionName"] == "{Projector}"
     assert mapping()["StartingPosition"] == "TRIM_HORIZON"
@@ -131,25 +149,28 @@ def test_the_mapping_misses_nothing_of_the_stream() -> None:
 
 @pytest.mark.parametrize("consumer", CONSUMERS)
 def test_one_consumer_reads_the_stream(consumer: str) -> None:
-    """The functions stay, for what comes by SNS; what the stack stores does not depend on who reads."""
-    made = consumed_by(consumer).resources
-    assert ("StreamMapping" in made) == (consumer == "lambda")
-    assert ("ConsumerService" in made) == (consumer == "container")
-    assert {"Projector", "FeedbackStream", "SuppressionTable"} <= set(made)
+    """The functions remain for notifications of SNS. Stateful resources do not depend on the consumer."""
+    resources = consumed_by(consumer).resources
+    assert ("StreamMapping" in resources) == (consumer == "lambda")
+    assert ("ConsumerService" in resources) == (consumer == "container")
+    assert {"Projector", "FeedbackStream", "SuppressionTable"} <= set(resources)
 
 
-def test_the_mapping_counts_what_it_gives_up() -> None:
+def test_the_mapping_publishes_event_counts() -> None:
+    """The alarm on discarded batches needs these metrics."""
     assert mapping()["MetricsConfig"] == {"Metrics": ["EventCount"]}
 
 
-def test_the_table_is_that_of_the_code() -> None:
+def test_the_table_has_the_definition_of_the_code() -> None:
+    """Keys, attributes and billing equal those of the table that the code creates."""
     table = stack().properties("SuppressionTable")
     definition = table_definition(table["TableName"])
     assert definition.pop("SSESpecification") == {"Enabled": table["SSESpecification"]["SSEEnabled"]}
     assert {name: table[name] for name in definition} == definition
 
 
-def test_the_table_can_be_brought_back_and_is_not_deleted_by_mistake() -> None:
+def test_the_table_is_protected_and_recoverable() -> None:
+    """Deletion protection and point-in-time recovery are on."""
     table = stack().properties("SuppressionTable")
     assert table["DeletionProtectionEnabled"] is True
     assert table["PointInTimeRecoverySpecification"] == {
@@ -159,8 +180,10 @@ def test_the_table_can_be_brought_back_and_is_not_deleted_by_mistake() -> None:
 
 
 def test_nothing_in_the_table_expires() -> None:
+    """The table has no time to live."""
     assert "TimeToLiveSpecification" not in stack().properties("SuppressionTable")
 
 
-def test_a_stack_made_again_finds_no_table_of_its_new_ones_name() -> None:
+def test_the_table_name_contains_a_part_of_the_stack_id() -> None:
+    """A new stack of the same name does not collide with the retained table."""
     assert stack().properties("SuppressionTable")["TableName"] == "mail-fold-suppression-5af3dc00"

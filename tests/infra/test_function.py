@@ -1,4 +1,4 @@
-"""The Lambda functions: what runs, on what, and what its environment says."""
+"""The Lambda functions: code, runtime, logs and environment."""
 
 from importlib import import_module
 from typing import Any
@@ -15,95 +15,113 @@ FIREHOSE_WAITS_SECONDS = 300  # docs.aws.amazon.com/firehose/latest/dev/data-tra
 
 
 def function(name: str, **parameters: str) -> Any:
+    """Return the properties of a function."""
     return stack(**parameters).properties(name)
 
 
 def variables(**parameters: str) -> dict[str, str]:
-    given: dict[str, str] = function("Projector", **parameters)["Environment"]["Variables"]
-    return given
+    """Return the environment of the projector."""
+    environment: dict[str, str] = function("Projector", **parameters)["Environment"]["Variables"]
+    return environment
 
 
-def test_there_are_two() -> None:
+def test_there_are_two_functions() -> None:
+    """The template has the projector and the transform."""
     assert FUNCTIONS == ["Projector", "Transform"]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_runs_the_newest_python_on_arm(name: str) -> None:
+    """Both functions have Lambda's newest Python on arm64."""
     assert function(name)["Runtime"] == NEWEST_PYTHON
     assert function(name)["Architectures"] == ["arm64"]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_handler_can_be_imported(name: str) -> None:
+    """The handler in the template exists."""
     module, _, handler = function(name)["Handler"].rpartition(".")
     assert callable(getattr(import_module(module), handler))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_code_is_the_bundle_that_the_parameters_name(name: str) -> None:
+def test_the_code_is_named_by_the_parameters(name: str) -> None:
+    """Both functions use the same bundle."""
     code = function(name, CodeBucket="my-code", CodeKey="mailfold-1.zip")["Code"]
     assert code == {"S3Bucket": "my-code", "S3Key": "mailfold-1.zip"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_logs_into_a_group_of_its_own_which_forgets(name: str) -> None:
+def test_a_function_has_its_own_log_group_with_a_retention(name: str) -> None:
+    """The parameter changes the retention."""
     assert function(name)["LoggingConfig"] == {"LogGroup": f"{{{name}Logs}}"}
     assert stack().properties(f"{name}Logs") == {"RetentionInDays": "30"}
     assert stack(DiagnosticRetentionDays="90").properties(f"{name}Logs") == {"RetentionInDays": "90"}
 
 
-def test_no_log_group_keeps_anything_for_ever() -> None:
+def test_every_log_group_has_a_retention() -> None:
+    """No log group keeps its events forever."""
     assert all("RetentionInDays" in group for group in stack().of_type("AWS::Logs::LogGroup").values())
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_concurrency_is_reserved_only_if_asked_for(name: str) -> None:
+def test_concurrency_is_reserved_only_if_requested(name: str) -> None:
+    """By default no concurrency is reserved."""
     assert "ReservedConcurrentExecutions" not in function(name)
     assert function(name, **{f"{name}ReservedConcurrency": "5"})["ReservedConcurrentExecutions"] == "5"
 
 
-def test_the_transform_answers_before_firehose_gives_it_up() -> None:
+def test_the_transform_times_out_before_firehose() -> None:
+    """Firehose waits five minutes for the transform."""
     assert function("Transform")["Timeout"] < FIREHOSE_WAITS_SECONDS
 
 
-def test_the_transform_needs_nothing_from_its_environment_but_its_name() -> None:
+def test_the_transform_has_only_its_name_in_its_environment() -> None:
+    """The transform needs no resource."""
     assert list(function("Transform")["Environment"]["Variables"]) == [settings.SERVICE]
 
 
-def test_the_functions_of_two_stacks_have_four_names() -> None:
+def test_service_names_contain_the_stack() -> None:
+    """The service name distinguishes metrics of two stacks."""
     assert function("Transform")["Environment"]["Variables"][settings.SERVICE] == "mail-fold-transform"
     assert function("Projector")["Environment"]["Variables"][settings.SERVICE] == "mail-fold-projector"
 
 
-def test_powertools_reads_the_name_under_which_it_is_given() -> None:
+def test_powertools_reads_the_service_name() -> None:
+    """The variable is the one that Powertools reads."""
     assert settings.SERVICE == SERVICE_NAME_ENV
 
 
-def test_the_projector_gets_every_setting_that_has_no_default() -> None:
+def test_the_projector_has_every_required_setting() -> None:
+    """Table and bucket are those of the stack."""
     assert variables()[settings.TABLE] == "{SuppressionTable}"
     assert variables()[settings.BUCKET] == "{LogBucket}"
 
 
-def test_the_projector_gets_a_policy_only_if_there_is_one() -> None:
+def test_the_projector_has_a_policy_only_if_given() -> None:
+    """Without the parameter the default policy applies."""
     assert settings.POLICY not in variables()
     assert variables(Policy='{"version":2}')[settings.POLICY] == '{"version":2}'
 
 
-def test_the_table_and_the_policy_that_the_template_gives_are_settings_that_can_be_read() -> None:
+def test_the_environment_can_be_read_as_settings() -> None:
+    """The settings are parsed with the names of the deployed resources."""
     table = stack().properties("SuppressionTable")["TableName"]
     stream = "mail-fold-DeliveryStream-1"
-    made = {settings.TABLE: table, settings.BUCKET: "mail-fold-logbucket-1", settings.DELIVERY_STREAM: stream}
-    read = settings.read_settings(variables(NotificationTopic=TOPIC) | made)
+    names = {settings.TABLE: table, settings.BUCKET: "mail-fold-logbucket-1", settings.DELIVERY_STREAM: stream}
+    read = settings.read_settings(variables(NotificationTopic=TOPIC) | names)
     assert (read.table, read.delivery_stream) == (table, stream)
     assert read.tables_parameter == stack().outputs["TablesParameter"]["Value"]
 
 
-def test_the_projector_feeds_the_log_only_if_there_is_a_topic() -> None:
+def test_the_projector_writes_the_log_only_with_a_topic() -> None:
+    """SES itself archives events that arrive another way."""
     assert settings.DELIVERY_STREAM not in variables()
     assert variables(NotificationTopic=TOPIC)[settings.DELIVERY_STREAM] == "{DeliveryStream}"
 
 
-def test_every_variable_is_one_that_the_settings_read() -> None:
+def test_every_variable_is_a_known_setting() -> None:
+    """The template sets no variable that the code does not read."""
     known = {value for name, value in vars(settings).items() if name.isupper() and isinstance(value, str)}
     for name in FUNCTIONS:
         assert set(template()["Resources"][name]["Properties"]["Environment"]["Variables"]) <= known

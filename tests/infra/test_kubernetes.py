@@ -1,4 +1,4 @@
-"""The manifest for Kubernetes: valid, and the same container as on ECS. No cluster is asked for here."""
+"""The Kubernetes manifest: valid, and with the same container as on ECS. Tested without a cluster."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipeline.aws import settings
-from pipeline.aws.kcl.server import PORT
+from pipeline.aws.kcl.configuration import HEALTH_PORT
 from pipeline.aws.kcl.supervisor import SLACK_SECONDS
 from tests.acceptance.emulators.ministack import ROOT
 from tests.infra.conftest import environments
@@ -18,26 +18,29 @@ DOCUMENTS: list[dict[str, Any]] = list(yaml.safe_load_all(TEXT))
 ACCOUNT, DEPLOYMENT = DOCUMENTS
 POD = DEPLOYMENT["spec"]["template"]["spec"]
 (CONTAINER,) = POD["containers"]
-ENVIRONMENT = {each["name"]: each["value"] for each in CONTAINER["env"]}
-OF_THE_POD = {"MAILFOLD_HEALTH_HOST"}  # a kubelet is not on the pod's loopback interface, as ECS's check is
+ENVIRONMENT = {variable["name"]: variable["value"] for variable in CONTAINER["env"]}
+POD_ONLY = {"MAILFOLD_HEALTH_HOST"}  # a kubelet cannot reach the pod's loopback interface
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document["kind"]))
-def test_it_is_what_kubernetes_takes(document: dict[str, Any]) -> None:
+def test_the_manifest_is_valid(document: dict[str, Any]) -> None:
+    """Every document satisfies the newest schema of Kubernetes."""
     kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
 
 
-def test_its_pods_are_those_that_it_selects_and_run_as_its_account() -> None:
+def test_the_deployment_selects_its_pods() -> None:
+    """The selector matches the pods' labels, and the pods use the service account."""
     labels = DEPLOYMENT["spec"]["template"]["metadata"]["labels"]
     assert DEPLOYMENT["spec"]["selector"]["matchLabels"] == labels
     assert POD["serviceAccountName"] == ACCOUNT["metadata"]["name"]
 
 
-def test_its_container_gets_what_ecs_gives() -> None:
+def test_the_environment_is_that_of_ecs() -> None:
+    """The container has the variables of the ECS task, and the same grace period and restarts."""
     on_ecs = environments()["ConsumerTask"]
-    assert ENVIRONMENT.keys() - OF_THE_POD == on_ecs.keys()
-    same = {"MAILFOLD_GRACE", "MAILFOLD_RESTARTS"}
-    assert {name: ENVIRONMENT[name] for name in same} == {name: on_ecs[name] for name in same}
+    assert ENVIRONMENT.keys() - POD_ONLY == on_ecs.keys()
+    shared = {"MAILFOLD_GRACE", "MAILFOLD_RESTARTS"}
+    assert {name: ENVIRONMENT[name] for name in shared} == {name: on_ecs[name] for name in shared}
 
 
 @pytest.mark.parametrize(
@@ -50,13 +53,15 @@ def test_its_container_gets_what_ecs_gives() -> None:
         ("MAILFOLD_APPLICATION", "ConsumerApplication"),
     ],
 )
-def test_what_is_to_be_put_in_is_named_after_an_output(variable: str, output: str) -> None:
-    spelt = "".join(f"_{letter}" if letter.isupper() else letter for letter in output).strip("_").upper()
-    assert ENVIRONMENT[variable] == spelt
+def test_placeholders_are_named_after_outputs(variable: str, output: str) -> None:
+    """A placeholder is the name of a stack output in capital letters."""
+    placeholder = "".join(f"_{letter}" if letter.isupper() else letter for letter in output).strip("_").upper()
+    assert ENVIRONMENT[variable] == placeholder
     assert output in consumed_by("elsewhere").outputs
 
 
-def test_the_notes_name_outputs_and_parameters_that_there_are() -> None:
+def test_the_comments_name_existing_outputs_and_parameters() -> None:
+    """Output, parameter and alarm in the comments exist in the template."""
     assert "ConsumerPolicyArn" in TEXT
     assert "ConsumerPolicyArn" in consumed_by("elsewhere").outputs
     assert "--param Consumer=elsewhere" in TEXT
@@ -64,7 +69,8 @@ def test_the_notes_name_outputs_and_parameters_that_there_are() -> None:
     assert consumed_by("elsewhere").properties("FeedbackLateAlarm")["AlarmName"].endswith("feedback is late")
 
 
-def test_it_can_change_nothing_of_its_image_and_has_no_privileges() -> None:
+def test_the_pod_is_read_only_and_unprivileged() -> None:
+    """The pod runs as the image's user, with a read-only file system and without capabilities."""
     (on_ecs,) = consumed_by("container").properties("ConsumerTask")["ContainerDefinitions"]
     pod, container = POD["securityContext"], CONTAINER["securityContext"]
     assert f"{pod['runAsUser']}:{pod['runAsGroup']}" == on_ecs["User"]
@@ -75,30 +81,34 @@ def test_it_can_change_nothing_of_its_image_and_has_no_privileges() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert [one["mountPath"] for one in CONTAINER["volumeMounts"]] == [
-        one["ContainerPath"] for one in on_ecs["MountPoints"]
+    assert [mount["mountPath"] for mount in CONTAINER["volumeMounts"]] == [
+        mount["ContainerPath"] for mount in on_ecs["MountPoints"]
     ]
     assert POD["automountServiceAccountToken"] is False
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(POD)
 
 
-def test_it_is_given_the_time_to_stop_that_it_takes() -> None:
+def test_the_pod_has_time_to_stop() -> None:
+    """Kubernetes waits longer than the command takes to stop."""
     assert float(ENVIRONMENT["MAILFOLD_GRACE"]) + SLACK_SECONDS < POD["terminationGracePeriodSeconds"]
 
 
 @pytest.mark.parametrize("probe", ["readinessProbe", "livenessProbe"])
-def test_it_is_asked_how_it_fares_where_it_listens(probe: str) -> None:
+def test_probes_use_the_health_port(probe: str) -> None:
+    """Both probes read /health at the port on which the command listens."""
     assert CONTAINER[probe]["httpGet"] == {"path": "/health", "port": "health"}
-    assert CONTAINER["ports"] == [{"name": "health", "containerPort": PORT}]
+    assert CONTAINER["ports"] == [{"name": "health", "containerPort": HEALTH_PORT}]
     assert ENVIRONMENT["MAILFOLD_HEALTH_HOST"] == "0.0.0.0"  # noqa: S104 - within the cluster; nothing of it is secret
 
 
-def test_it_is_restarted_as_late_as_on_ecs() -> None:
+def test_restarts_are_as_late_as_on_ecs() -> None:
+    """Period, failures and start-up delay of the liveness probe equal ECS's health check."""
     (on_ecs,) = consumed_by("container").properties("ConsumerTask")["ContainerDefinitions"]
     probe, check = CONTAINER["livenessProbe"], on_ecs["HealthCheck"]
     assert (probe["periodSeconds"], probe["failureThreshold"]) == (check["Interval"], check["Retries"])
     assert probe["initialDelaySeconds"] == check["StartPeriod"]
 
 
-def test_no_secret_stands_in_it() -> None:
+def test_the_manifest_contains_no_secret() -> None:
+    """No variable is named like a key, secret or token."""
     assert not {name for name in ENVIRONMENT if "KEY" in name or "SECRET" in name or "TOKEN" in name}

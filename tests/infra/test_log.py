@@ -1,4 +1,4 @@
-"""The log: bucket, Firehose, Glue table, Athena."""
+"""The log: bucket, Firehose stream, Glue table and Athena workgroup."""
 
 import re
 from datetime import timedelta
@@ -21,41 +21,49 @@ MIB = 1 << 20
 
 
 def bucket(**parameters: str) -> Any:
+    """Return the properties of the bucket."""
     return stack(**parameters).properties("LogBucket")
 
 
 def lifecycle(**parameters: str) -> dict[str, Any]:
+    """Return the lifecycle rules of the bucket by ID."""
     return {rule["Id"]: rule for rule in bucket(**parameters)["LifecycleConfiguration"]["Rules"]}
 
 
 def firehose(**parameters: str) -> Any:
+    """Return Firehose's destination."""
     return stack(**parameters).properties("DeliveryStream")["ExtendedS3DestinationConfiguration"]
 
 
 def processor() -> dict[str, str]:
+    """Return the parameters of Firehose's processor."""
     (only,) = firehose()["ProcessingConfiguration"]["Processors"]
-    return {each["ParameterName"]: each["ParameterValue"] for each in only["Parameters"]}
+    return {parameter["ParameterName"]: parameter["ParameterValue"] for parameter in only["Parameters"]}
 
 
 def glue_table(**parameters: str) -> Any:
+    """Return the input of the Glue table."""
     return stack(**parameters).properties("LogTable")["TableInput"]
 
 
-def test_the_bucket_is_encrypted_versioned_and_its_owners_alone() -> None:
+def test_the_bucket_is_encrypted_and_versioned() -> None:
+    """The bucket owner also owns all objects."""
     (rule,) = bucket()["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     assert bucket()["VersioningConfiguration"] == {"Status": "Enabled"}
     assert bucket()["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
 
 
-def test_the_bucket_is_closed_to_the_public() -> None:
+def test_the_bucket_blocks_public_access() -> None:
+    """All four settings of the public access block are on."""
     block = bucket()["PublicAccessBlockConfiguration"]
     assert block == dict.fromkeys(
         ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
     )
 
 
-def test_the_bucket_takes_tls_only() -> None:
+def test_the_bucket_requires_tls() -> None:
+    """The bucket policy denies every request without TLS."""
     (statement,) = stack().properties("LogBucketPolicy")["PolicyDocument"]["Statement"]
     assert statement == {
         "Effect": "Deny",
@@ -66,37 +74,43 @@ def test_the_bucket_takes_tls_only() -> None:
     }
 
 
-def test_the_log_never_expires_unless_it_is_told_to() -> None:
+def test_the_log_does_not_expire_by_default() -> None:
+    """Only the parameter adds an expiration."""
     assert "ExpirationInDays" not in lifecycle()["log"]
     assert lifecycle(LogExpirationDays="4000")["log"]["ExpirationInDays"] == "4000"
 
 
 @pytest.mark.parametrize("storage_class", template()["Parameters"]["LogStorageClass"]["AllowedValues"])
-def test_the_log_moves_only_to_where_athena_still_reads_it(storage_class: str) -> None:
+def test_the_log_moves_only_to_classes_that_athena_reads(storage_class: str) -> None:
+    """Athena skips objects in S3 Glacier Flexible Retrieval and Deep Archive."""
     rule = lifecycle(LogStorageClass=storage_class).get("log", {})
-    moves_to = [move["StorageClass"] for move in rule.get("Transitions", [])]
+    storage_classes = [transition["StorageClass"] for transition in rule.get("Transitions", [])]
 
-    assert moves_to == [name for name in [storage_class] if name != "STANDARD"]
+    assert storage_classes == [name for name in [storage_class] if name != "STANDARD"]
     assert storage_class in READABLE
 
 
-def test_only_the_log_itself_moves() -> None:
+def test_only_events_move_to_another_class() -> None:
+    """Quarantine and errors stay in their storage class."""
     assert lifecycle()["log"]["Prefix"] == "events/"
     assert [name for name, rule in lifecycle().items() if "Transitions" in rule] == ["log"]
 
 
 def test_a_log_that_neither_moves_nor_expires_has_no_rule() -> None:
+    """S3 rejects a rule without an action."""
     assert list(lifecycle(LogStorageClass="STANDARD")) == ["what-was-replaced"]
 
 
-def test_what_was_replaced_goes_after_thirty_days_and_half_an_upload_after_seven() -> None:
+def test_old_versions_and_unfinished_uploads_expire() -> None:
+    """Noncurrent versions expire after thirty days, and unfinished uploads after seven."""
     rule = lifecycle()["what-was-replaced"]
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert "Prefix" not in rule
 
 
-def test_firehose_writes_where_archive_and_table_look() -> None:
+def test_firehose_table_and_archive_use_one_prefix() -> None:
+    """Firehose writes where the Glue table and the code read."""
     assert firehose()["BucketARN"] == "{LogBucket.Arn}"
     assert firehose()["CustomTimeZone"] == "UTC"
     assert firehose()["Prefix"] == "events/dt=!{timestamp:yyyy-MM-dd}/hr=!{timestamp:HH}/"
@@ -105,7 +119,8 @@ def test_firehose_writes_where_archive_and_table_look() -> None:
     assert glue_table()["StorageDescriptor"]["Location"] == f"s3://{{LogBucket}}/{prefix}"
 
 
-def test_what_fails_lies_apart_from_the_log_by_what_went_wrong() -> None:
+def test_failed_records_are_stored_by_type_of_error() -> None:
+    """Both error prefixes are outside the log and contain the type of error."""
     for prefix in (
         firehose()["ErrorOutputPrefix"],
         firehose(SourceBackup="true")["S3BackupConfiguration"]["ErrorOutputPrefix"],
@@ -114,7 +129,8 @@ def test_what_fails_lies_apart_from_the_log_by_what_went_wrong() -> None:
         assert "!{firehose:error-output-type}" in prefix
 
 
-def test_rows_become_parquet_gzip_with_dictionaries_by_the_glue_table() -> None:
+def test_rows_are_converted_to_parquet_by_the_glue_table() -> None:
+    """Firehose writes gzip-compressed Parquet with dictionaries, with the newest schema of the table."""
     conversion = firehose()["DataFormatConversionConfiguration"]
     assert conversion["Enabled"] is True
     assert conversion["OutputFormatConfiguration"]["Serializer"]["ParquetSerDe"] == {
@@ -134,11 +150,13 @@ def test_rows_become_parquet_gzip_with_dictionaries_by_the_glue_table() -> None:
 
 
 def test_the_keys_of_tags_keep_their_case() -> None:
+    """A case-insensitive reader would fail on two keys that differ in case."""
     conversion = firehose()["DataFormatConversionConfiguration"]
     assert conversion["InputFormatConfiguration"] == {"Deserializer": {"OpenXJsonSerDe": {"CaseInsensitive": False}}}
 
 
-def test_firehose_calls_the_transform_with_batches_whose_rows_fit_into_an_answer() -> None:
+def test_a_batchs_rows_fit_into_lambdas_response() -> None:
+    """Rows of a batch, at most four times as large, fit into the response of the transform."""
     assert processor()["LambdaArn"] == "{Transform.Arn}:$LATEST"
     assert int(processor()["BufferSizeInMBs"]) == 1
     batch_bytes = 4 / 3 * MIB  # records arrive in base64
@@ -146,10 +164,11 @@ def test_firehose_calls_the_transform_with_batches_whose_rows_fit_into_an_answer
 
 
 @pytest.mark.parametrize("name", ["LogBufferSeconds", "LogBufferMegabytes"])
-def test_firehose_gathers_as_much_as_its_limits_and_the_archive_allow(name: str) -> None:
+def test_buffers_are_within_the_limits(name: str) -> None:
+    """The longest buffers stay within the delay that the archive allows, and within Firehose's limits."""
     bounds = template()["Parameters"][name]
     if name == "LogBufferSeconds":
-        # Once before the transform, which waits for its own buffer, and once after it.
+        # The buffer of the transform, and Firehose's own.
         waits = timedelta(seconds=bounds["MaxValue"] + int(processor()["BufferIntervalInSeconds"]))
         assert waits < LATEST_AFTER_HOUR
     else:
@@ -157,13 +176,15 @@ def test_firehose_gathers_as_much_as_its_limits_and_the_archive_allow(name: str)
     assert bounds["MinValue"] <= bounds["Default"] <= bounds["MaxValue"]
 
 
-def test_firehose_encrypts_what_it_gathers() -> None:
+def test_the_delivery_stream_is_encrypted() -> None:
+    """Buffered records are encrypted."""
     stream = stack().properties("DeliveryStream")
     assert stream["DeliveryStreamType"] == "DirectPut"
     assert stream["DeliveryStreamEncryptionConfigurationInput"] == {"KeyType": "AWS_OWNED_CMK"}
 
 
-def test_firehose_says_what_went_wrong_in_a_log_of_its_own() -> None:
+def test_firehose_logs_its_errors() -> None:
+    """Firehose's errors have their own log group."""
     assert firehose()["CloudWatchLoggingOptions"] == {
         "Enabled": True,
         "LogGroupName": "{DeliveryLogs}",
@@ -171,7 +192,8 @@ def test_firehose_says_what_went_wrong_in_a_log_of_its_own() -> None:
     }
 
 
-def test_records_as_they_came_are_kept_too_if_asked_for() -> None:
+def test_source_records_are_backed_up_if_requested() -> None:
+    """The source backup is off by default, and otherwise has its own prefix and compression."""
     assert firehose()["S3BackupMode"] == "Disabled"
     assert "S3BackupConfiguration" not in firehose()
 
@@ -181,28 +203,32 @@ def test_records_as_they_came_are_kept_too_if_asked_for() -> None:
     assert backup["S3BackupConfiguration"]["CompressionFormat"] == "GZIP"
 
 
-def test_the_columns_are_those_of_the_schema_in_its_order() -> None:
+def test_columns_and_partitions_are_those_of_the_schema() -> None:
+    """Columns of the Glue table equal schemas/log.json, in order."""
     assert glue_table()["StorageDescriptor"]["Columns"] == schema.glue_columns()
     assert glue_table()["PartitionKeys"] == schema.glue_partitions()
 
 
 @pytest.mark.parametrize("column", schema.glue_columns() + schema.glue_partitions(), ids=lambda column: column["Name"])
-def test_a_column_is_one_that_glue_takes(column: dict[str, str]) -> None:
+def test_a_column_satisfies_glues_rules(column: dict[str, str]) -> None:
+    """The comment fits into Glue's limit, and the name needs no quotes."""
     assert len(column["Comment"].encode()) <= LONGEST_COMMENT
     assert re.fullmatch(r"[a-z][a-z0-9_]*", column["Name"])
 
 
-def test_the_table_is_that_of_the_local_cloud_but_for_where_it_begins() -> None:
+def test_the_table_equals_that_of_the_local_cloud() -> None:
+    """Only the first day of the projection differs."""
     names = Names(bucket="{LogBucket}")
-    ours, local = glue_table(), log_table(names)
-    assert ours.pop("Description")
+    deployed, local = glue_table(), log_table(names)
+    assert deployed.pop("Description")
 
-    assert ours["Parameters"].pop("projection.dt.range") == f"{defaults()['LogFirstDay']},NOW+1DAYS"
+    assert deployed["Parameters"].pop("projection.dt.range") == f"{defaults()['LogFirstDay']},NOW+1DAYS"
     assert local["Parameters"].pop("projection.dt.range").endswith(",NOW+1DAYS")
-    assert ours == local
+    assert deployed == local
 
 
-def test_every_hour_since_the_first_day_is_projected() -> None:
+def test_partitions_are_projected_from_the_first_day() -> None:
+    """Partition projection covers every hour from the first day to tomorrow."""
     parameters = glue_table(LogFirstDay="2024-02-29")["Parameters"]
     assert parameters["projection.enabled"] == "true"
     assert parameters["projection.dt.range"] == "2024-02-29,NOW+1DAYS"
@@ -211,15 +237,18 @@ def test_every_hour_since_the_first_day_is_projected() -> None:
 
 
 def test_the_database_needs_no_quotes_in_sql() -> None:
+    """Hyphens of the stack's name become underscores."""
     assert stack().properties("Database")["DatabaseInput"]["Name"] == "mail_fold"
 
 
-def test_no_query_scans_more_than_the_limit_whoever_starts_it() -> None:
+def test_the_workgroup_enforces_the_scan_limit() -> None:
+    """Clients cannot override the limit."""
     configuration = stack().properties("Workgroup")["WorkGroupConfiguration"]
     assert configuration["BytesScannedCutoffPerQuery"] == defaults()["QueryScanLimitBytes"] == str(100 << 30)
     assert configuration["EnforceWorkGroupConfiguration"] is True
 
 
-def test_athena_keeps_answers_itself() -> None:
+def test_athena_manages_query_results() -> None:
+    """No bucket for query results is needed."""
     configuration = stack().properties("Workgroup")["WorkGroupConfiguration"]
     assert configuration["ManagedQueryResultsConfiguration"] == {"Enabled": True}

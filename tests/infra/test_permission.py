@@ -1,4 +1,4 @@
-"""Who may do what: as little as it needs, and each by a role of its own."""
+"""Permissions: each role allows only what its service needs."""
 
 from collections.abc import Iterator, Mapping
 from inspect import signature
@@ -29,7 +29,7 @@ LINES = FILE.read_text().splitlines()
 TABLES = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{NAME}-suppression-*"
 TABLES_PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/mailfold/{NAME}/tables"
 
-# What each role is for; anything beyond is a finding.
+# The service that assumes each role.
 SERVICES = {
     "ConsumerRole": "ecs-tasks",
     "ConsumerStartRole": "ecs-tasks",
@@ -74,7 +74,7 @@ ALLOWED = {
 
 
 def granted(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give each pair of action and resource that a policy document allows."""
+    """Yield each pair of action and resource that a policy document allows."""
     for statement in document["Statement"]:
         assert statement["Effect"] == "Allow"
         for action in listed(statement["Action"]):
@@ -83,34 +83,40 @@ def granted(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def grants(role: str) -> set[tuple[str, str]]:
+    """Return the pairs of action and resource that a role allows."""
     if role == "ConsumerRole":
         return set(granted(CONSUMED.properties("ConsumerPolicy")["PolicyDocument"]))
     return {grant for policy in ROLES[role]["Policies"] for grant in granted(policy["PolicyDocument"])}
 
 
-def actions_of_projector(made: Stack) -> set[str]:
-    (policy,) = made.properties("ProjectorRole")["Policies"]
+def projector_actions(created: Stack) -> set[str]:
+    """Return the actions that the projector's role allows."""
+    (policy,) = created.properties("ProjectorRole")["Policies"]
     return {action for action, _ in granted(policy["PolicyDocument"])}
 
 
 def resources(role: str, action: str) -> set[str]:
+    """Return the resources of an action of a role."""
     return {resource for granted_action, resource in grants(role) if granted_action == action}
 
 
 def wildcards() -> list[tuple[str, int]]:
-    """Return every text with a wildcard among the actions and resources of all policies, and its line, from 0."""
+    """Return every action and resource with a wildcard, with its line in the template, from 0."""
     statements = [value for value in every(template()["Resources"]) if isinstance(value, dict) and "Effect" in value]
-    values = [value for each in statements for key in ("Action", "Resource") for value in every(each.get(key))]
-    placed = [(_text(value), value.start_mark.line) for value in values if hasattr(value, "start_mark")]
-    return [(text, line) for text, line in placed if "*" in text]
+    values = [
+        value for statement in statements for key in ("Action", "Resource") for value in every(statement.get(key))
+    ]
+    texts = [(_text(value), value.start_mark.line) for value in values if hasattr(value, "start_mark")]
+    return [(text, line) for text, line in texts if "*" in text]
 
 
 def _text(value: Any) -> str:
-    """Return what is written at a value's own place: the text itself, or what is to be filled in."""
+    """Return the text of a value, or of its `Fn::Sub`."""
     return str(value.get("Fn::Sub", "")) if isinstance(value, dict) else str(value) if isinstance(value, str) else ""
 
 
 def test_every_role_is_known_and_trusts_one_service() -> None:
+    """Every role of the template is listed, and only its service can assume it."""
     trusted = {
         name: statement["Principal"]["Service"]
         for name, role in ROLES.items()
@@ -119,22 +125,25 @@ def test_every_role_is_known_and_trusts_one_service() -> None:
     assert trusted == {name: f"{service}.amazonaws.com" for name, service in SERVICES.items()}
 
 
-def test_each_function_has_a_role_of_its_own() -> None:
+def test_each_function_has_its_own_role() -> None:
+    """Projector and transform do not share a role."""
     roles = [function["Role"] for function in FULL.of_type("AWS::Lambda::Function").values()]
     assert sorted(roles) == ["{ProjectorRole.Arn}", "{TransformRole.Arn}"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_role_may_do_what_it_is_for_and_nothing_else(name: str) -> None:
+def test_a_role_allows_the_listed_actions_only(name: str) -> None:
+    """A new permission needs an entry in this file."""
     assert {action for action, _ in grants(name)} == ALLOWED[name]
     assert ROLES[name].get("ManagedPolicyArns", []) == (["{ConsumerPolicy}"] if name == "ConsumerRole" else [])
     assert ("Policies" in ROLES[name]) == (name != "ConsumerRole")
 
 
 @pytest.mark.parametrize("consumer", ["container", "elsewhere"])
-def test_a_projector_that_nobody_maps_to_the_stream_may_neither_read_it_nor_give_up_to_s3(consumer: str) -> None:
+def test_a_projector_without_a_mapping_cannot_read_the_stream(consumer: str) -> None:
+    """Without a mapping the projector's role has no permission for the stream or for discarded batches."""
     without, queued, called = (
-        actions_of_projector(consumed_by(consumer, **topic))
+        projector_actions(consumed_by(consumer, **topic))
         for topic in (
             {},
             {"NotificationTopic": TOPIC},
@@ -143,14 +152,15 @@ def test_a_projector_that_nobody_maps_to_the_stream_may_neither_read_it_nor_give
     )
     assert not {action for action in without | queued | called if action.startswith("kinesis:")}
     assert "s3:ListBucket" not in without | queued
-    assert "s3:ListBucket" in called  # what Lambda gives up of SNS's calls goes there too
+    assert "s3:ListBucket" in called  # Lambda writes failed asynchronous calls of SNS there
     assert {"dynamodb:PutItem", "s3:PutObject"} <= without
     quarantine = f"{{LogBucket.Arn}}/{signature(S3Quarantine).parameters['prefix'].default}*"
     (policy,) = consumed_by(consumer).properties("ProjectorRole")["Policies"]
     assert {to for action, to in granted(policy["PolicyDocument"]) if action == "s3:PutObject"} == {quarantine}
 
 
-def test_the_consumer_has_its_own_lease_tables_and_no_others() -> None:
+def test_the_consumer_has_access_to_its_lease_tables_only() -> None:
+    """Each action on lease tables is limited to the tables that need it."""
     leases = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{NAME}-consumer"
     beside = {f"{leases}-CoordinatorState", f"{leases}-WorkerMetricStats"}
     for action in ("CreateTable", "DeleteItem", "DescribeTable", "GetItem", "Scan", "UpdateItem"):
@@ -162,56 +172,65 @@ def test_the_consumer_has_its_own_lease_tables_and_no_others() -> None:
     assert leases.endswith(f":table/{CONSUMED.outputs['ConsumerApplication']['Value']}")
 
 
-def test_the_consumer_reads_this_stream_and_sets_aside_where_the_projector_does() -> None:
+def test_the_consumer_has_the_stream_and_the_quarantine() -> None:
+    """The consumer reads only this stream, and writes to the same quarantine as the projector."""
     assert {to for action, to in grants("ConsumerRole") if action.startswith("kinesis:")} == {"{FeedbackStream.Arn}"}
     assert resources("ConsumerRole", "ssm:GetParameter") == {TABLES_PARAMETER}
     assert resources("ConsumerRole", "s3:PutObject") == {"{LogBucket.Arn}/quarantine/*"}
 
 
-def test_ecs_fetches_from_the_one_repository_and_from_none_if_the_image_is_public() -> None:
+def test_ecs_pulls_from_the_given_repository_only() -> None:
+    """A public image needs no permission."""
     public = {**CONTAINER, "ConsumerRepository": ""}
     (policy,) = stack(**public).properties("ConsumerStartRole")["Policies"]
     assert {action for action, _ in granted(policy["PolicyDocument"])} == LOG_ACTIONS
     assert resources("ConsumerStartRole", "ecr:BatchGetImage") == {CONTAINER["ConsumerRepository"]}
 
 
-def test_a_consumer_elsewhere_gets_the_same_policy_and_no_role() -> None:
-    made = consumed_by("elsewhere")
-    assert set(granted(made.properties("ConsumerPolicy")["PolicyDocument"])) == grants("ConsumerRole")
-    assert made.outputs["ConsumerPolicyArn"]["Value"] == "{ConsumerPolicy}"
-    assert "ConsumerRole" not in made.resources
+def test_a_consumer_elsewhere_has_the_policy_without_a_role() -> None:
+    """The policy equals that of the container, and the stack of Lambda has none."""
+    created = consumed_by("elsewhere")
+    assert set(granted(created.properties("ConsumerPolicy")["PolicyDocument"])) == grants("ConsumerRole")
+    assert created.outputs["ConsumerPolicyArn"]["Value"] == "{ConsumerPolicy}"
+    assert "ConsumerRole" not in created.resources
     assert "ConsumerPolicy" not in stack().resources
 
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - {"TransformRole", "ProjectorRole"}))
-def test_a_service_of_another_account_cannot_take_a_role_on(name: str) -> None:
+def test_a_role_cannot_be_assumed_for_another_account(name: str) -> None:
+    """The trust policy names the account."""
     (statement,) = ROLES[name]["AssumeRolePolicyDocument"]["Statement"]
     assert ACCOUNT in statement["Condition"]["StringEquals"].values()
 
 
-def test_only_this_stacks_rule_takes_the_rules_role_on() -> None:
+def test_only_the_stacks_rule_assumes_its_role() -> None:
+    """The trust policy names the rule."""
     (statement,) = ROLES["FeedbackRuleRole"]["AssumeRolePolicyDocument"]["Statement"]
     rule = FULL.properties("FeedbackRule")["Name"]
     assert statement["Condition"]["ArnEquals"] == {"aws:SourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}"}
 
 
-def test_no_action_is_a_wildcard_but_the_denial_without_tls() -> None:
+def test_no_allowed_action_is_a_wildcard() -> None:
+    """The only wildcard action is in the denial of requests without TLS."""
     assert {action for name in SERVICES for action, _ in grants(name) if "*" in action} == set()
     assert [text for text, _ in wildcards() if text.endswith(":*")] == ["s3:*"]
 
 
-def test_wildcards_are_found_wherever_they_stand() -> None:
+def test_wildcards_are_found_in_all_policies() -> None:
+    """The search finds wildcards in plain strings, in Fn::Sub and in Fn::If."""
     assert {"*", "s3:*", "${LogBucket.Arn}/*", "${LogBucket.Arn}/source/*"} < {text for text, _ in wildcards()}
 
 
 @pytest.mark.parametrize(("text", "line"), wildcards(), ids=lambda value: str(value)[-24:])
-def test_a_wildcard_has_a_comment_beside_or_above_it(text: str, line: int) -> None:
+def test_a_wildcard_has_a_comment(text: str, line: int) -> None:
+    """Every wildcard is explained in its line or in the two lines above."""
     assert text in LINES[line]
-    above = [each.strip() for each in LINES[line - 2 : line]]
-    assert "  # " in LINES[line] or any(each.startswith("# ") for each in above)
+    above = [line_.strip() for line_ in LINES[line - 2 : line]]
+    assert "  # " in LINES[line] or any(text_.startswith("# ") for text_ in above)
 
 
-def test_no_resource_is_everything_but_where_an_action_knows_none() -> None:
+def test_all_resources_are_allowed_only_for_actions_without_any() -> None:
+    """The resource `*` is used for two actions that support no other."""
     everything = {(name, action) for name in SERVICES for action, resource in grants(name) if resource == "*"}
     assert everything == {
         ("ProjectorRole", "kinesis:ListStreams"),
@@ -219,20 +238,23 @@ def test_no_resource_is_everything_but_where_an_action_knows_none() -> None:
     }
 
 
-def test_the_projector_covers_every_suppression_table_of_the_stack() -> None:
+def test_the_projector_can_write_every_suppression_table() -> None:
+    """The permission covers the stack's table and those of rebuilds."""
     table = FULL.properties("SuppressionTable")["TableName"]
     assert resources("ProjectorRole", "dynamodb:PutItem") == {TABLES}
     assert resources("ProjectorRole", "dynamodb:BatchGetItem") == {TABLES}
     assert f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}".startswith(TABLES.rstrip("*"))
 
 
-def test_the_projector_may_read_which_table_is_live() -> None:
+def test_the_projector_can_read_the_parameter_of_the_live_table() -> None:
+    """The permission matches the parameter in the environment."""
     variables = FULL.properties("Projector")["Environment"]["Variables"]
     assert resources("ProjectorRole", "ssm:GetParameter") == {TABLES_PARAMETER}
     assert TABLES_PARAMETER.endswith(f":parameter{variables['MAILFOLD_TABLES_PARAMETER']}")
 
 
-def test_the_projector_writes_where_the_quarantine_is_and_where_lambda_gives_up() -> None:
+def test_the_projector_can_write_quarantine_and_discarded_batches() -> None:
+    """S3 permissions are limited to the two prefixes."""
     quarantine = signature(S3Quarantine).parameters["prefix"].default
     assert resources("ProjectorRole", "s3:PutObject") == {
         f"{{LogBucket.Arn}}/{quarantine}*",
@@ -240,7 +262,8 @@ def test_the_projector_writes_where_the_quarantine_is_and_where_lambda_gives_up(
     }
 
 
-def test_firehose_may_write_below_every_prefix_that_it_has() -> None:
+def test_firehose_can_write_below_all_its_prefixes() -> None:
+    """Log, errors and source backup are covered, and nothing else."""
     destination = FULL.properties("DeliveryStream")["ExtendedS3DestinationConfiguration"]
     prefixes = [
         place[key]
@@ -254,7 +277,8 @@ def test_firehose_may_write_below_every_prefix_that_it_has() -> None:
     assert len(writable) == 3
 
 
-def test_a_sender_may_look_up_and_nothing_else() -> None:
+def test_a_sender_can_only_look_up() -> None:
+    """The policy allows reads of the tables and of the live table's name."""
     assert set(granted(FULL.properties("SenderPolicy")["PolicyDocument"])) == {
         ("dynamodb:BatchGetItem", TABLES),
         ("dynamodb:GetItem", TABLES),

@@ -1,4 +1,4 @@
-"""The template as a whole: valid, described, and nothing that holds data goes with the stack."""
+"""The template as a whole: valid, described, and retaining all resources that hold data."""
 
 import re
 
@@ -17,71 +17,83 @@ STATEFUL = {
     "AWS::Kinesis::Stream",
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
-    "AWS::S3::BucketPolicy",  # no data, but what protects it
+    "AWS::S3::BucketPolicy",  # no data, but it protects the bucket
     "AWS::SQS::Queue",
 }
 MAX_URL_BYTES = 1_000_000  # docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 
 
-def test_cfn_lint_finds_neither_error_nor_warning_nor_remark_in_any_of_four_regions() -> None:
+def test_cfn_lint_reports_nothing_in_four_regions() -> None:
+    """There are neither errors nor warnings nor remarks."""
     assert lint_file(FILE, config=ManualArgs(regions=REGIONS, include_checks=["I"])) == []
 
 
-def test_it_is_plain_cloudformation_that_fits_into_one_upload() -> None:
+def test_the_template_is_plain_and_within_the_size_limit() -> None:
+    """The template has no macros and no custom resources, and is below the limit of an uploaded template."""
     assert "Transform" not in template()
-    assert {each["Type"].split("::")[0] for each in template()["Resources"].values()} == {"AWS"}
+    assert {resource["Type"].split("::")[0] for resource in template()["Resources"].values()} == {"AWS"}
     assert FILE.stat().st_size < MAX_URL_BYTES
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_a_parameter_is_described_with_its_default(name: str) -> None:
+    """Every description names the default, or that there is none."""
     description = PARAMETERS[name]["Description"]
     default = defaults().get(name)
-    said = description[re.search(r"\b(No d|D)efault", description).start() :]  # type: ignore[union-attr]  # one of both is there, or this fails
+    stated = description[re.search(r"\b(No d|D)efault", description).start() :]  # type: ignore[union-attr]  # one of both is there, or this fails
 
     assert len(description) > len(name)
     if default is None:
-        assert said == "No default."
+        assert stated == "No default."
     else:
-        assert re.match(rf"Default:? {re.escape(default) or '(empty|none)'}\b", said)
+        assert re.match(rf"Default:? {re.escape(default) or '(empty|none)'}\b", stated)
 
 
-@pytest.mark.parametrize("name", [name for name, each in PARAMETERS.items() if each["Type"] == "Number"])
-def test_a_number_is_described_with_its_unit_and_bounded(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name, parameter in PARAMETERS.items() if parameter["Type"] == "Number"])
+def test_a_number_has_a_unit_and_bounds(name: str) -> None:
+    """Every description of a number names its unit."""
     assert any(unit in PARAMETERS[name]["Description"].lower() for unit in UNITS)
     assert {"MinValue", "AllowedValues"} & set(PARAMETERS[name])
 
 
-def test_every_parameter_has_its_place_in_the_console() -> None:
+def test_every_parameter_is_in_a_group_of_the_console() -> None:
+    """Each parameter is in exactly one group."""
     groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     assert sorted(name for group in groups for name in group["Parameters"]) == sorted(PARAMETERS)
 
 
-@pytest.mark.parametrize("name", [name for name, each in template()["Resources"].items() if each["Type"] in STATEFUL])
-def test_what_holds_data_stays_when_the_stack_goes_or_replaces_it(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", [name for name, resource in template()["Resources"].items() if resource["Type"] in STATEFUL]
+)
+def test_stateful_resources_are_retained(name: str) -> None:
+    """Resources with data are retained when the stack is deleted or replaces them."""
     resource = template()["Resources"][name]
 
-    # RetainExceptOnCreate is Retain, but for a stack whose very creation is rolled back.
+    # RetainExceptOnCreate deletes the resource only if the creation of its stack is rolled back.
     assert resource["DeletionPolicy"] in {"Retain", "RetainExceptOnCreate"}
     assert resource["UpdateReplacePolicy"] == "Retain"
 
 
 @pytest.mark.parametrize("name", ["LogBucket", "LogBucketPolicy", "SuppressionTable"])
-def test_log_and_table_stay_whatever_happens(name: str) -> None:
+def test_log_and_table_are_retained_after_a_failed_creation(name: str) -> None:
+    """Bucket and table remain even if the creation of their stack is rolled back."""
     assert template()["Resources"][name]["DeletionPolicy"] == "Retain"
 
 
-def test_nothing_of_the_stack_owns_the_parameter_of_the_live_table() -> None:
+def test_the_parameter_of_the_live_table_is_not_a_resource() -> None:
+    """An update of the stack must not reset the live table."""
     assert stack().of_type("AWS::SSM::Parameter") == {}
     assert stack().outputs["TablesParameter"]["Value"] == "/mailfold/mail-fold/tables"
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_an_output_is_described(name: str) -> None:
+    """Every output has a description."""
     assert OUTPUTS[name]["Description"]
 
 
-def test_the_outputs_name_whatever_the_commands_need() -> None:
+def test_outputs_name_every_resource_of_the_commands() -> None:
+    """Outputs depend on topic and consumer, and otherwise cover every command."""
     assert set(stack().outputs) >= {
         *("ConfigurationSet", "ConfigurationSets", "SesRoleArn", "DeliveryStream", "DeliveryStreamArn"),  # attach
         *("LogBucket", "FeedbackStream", "SuppressionTable", "TablesParameter"),  # ingest, replay, lookup

@@ -1,4 +1,4 @@
-"""What tests of the local cloud share."""
+"""Fixtures for tests of the local cloud."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ def kinesis(aws: None) -> "KinesisClient":
 
 @pytest.fixture(scope="module")
 def running_ses() -> Iterator[SesCloud]:
-    """A cloud that takes e-mails, for a whole file of tests."""
+    """A cloud that accepts e-mails, for one test module."""
     moto = Moto()
     cloud = SesCloud(moto)
     yield cloud
@@ -42,6 +42,6 @@ def running_ses() -> Iterator[SesCloud]:
 
 @pytest.fixture
 def cloud(running_ses: SesCloud) -> SesCloud:
-    """A cloud that takes e-mails, and has published none yet."""
+    """A cloud that accepts e-mails and has published none."""
     running_ses.records.clear()
     return running_ses

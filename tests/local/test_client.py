@@ -1,4 +1,4 @@
-"""The local cloud's clients need nothing of the user's AWS, and use nothing of it."""
+"""The local cloud's clients neither need nor use the user's AWS configuration."""
 
 import os
 from pathlib import Path
@@ -17,18 +17,19 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture
 def _broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A profile that is not there, and files that no parser takes."""
+    """A missing profile, and files that cannot be parsed."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("AWS_PROFILE", "missing")
     (tmp_path / ".aws").mkdir()
     for name in ("config", "credentials"):
         (tmp_path / ".aws" / name).write_text("[[no profile\n= nothing")
 
 
 @pytest.mark.usefixtures("_broken")
-def test_a_profile_that_is_not_there_and_broken_files_do_not_matter() -> None:
+def test_a_missing_profile_and_broken_files_do_no_harm() -> None:
+    """A client is created although the user's profile is missing and AWS's files cannot be parsed."""
     client: DynamoDBClient = local_client("dynamodb", endpoint_url=NOWHERE, region="eu-north-1")  # used nowhere else
     assert (client.meta.endpoint_url, client.meta.region_name) == (NOWHERE, "eu-north-1")
     assert client.meta.config.proxies == {}  # type: ignore[attr-defined]  # the stubs lack it
@@ -36,6 +37,7 @@ def test_a_profile_that_is_not_there_and_broken_files_do_not_matter() -> None:
 
 
 def test_the_users_keys_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client signs with the made-up key although the environment has another."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-user")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-user")
     client = local_client("s3", endpoint_url=NOWHERE, region="eu-south-1")
@@ -45,7 +47,7 @@ def test_the_users_keys_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_broken")
-def test_so_the_demonstration_runs_beside_them() -> None:
-    """In a process of its own, to which the environment says the same."""
+def test_the_demo_runs_despite_a_broken_aws_configuration() -> None:
+    """In a process with the same environment, the demo succeeds."""
     ran = ended("demo", "--emails", "20")
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""The whole pipeline on this machine: what an application sends is in the log and in the suppression table."""
+"""In the local cloud, what an application sends is in the log and in the suppression table."""
 
 import socket
 import subprocess
@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from pipeline.aws.archive import schema
 from pipeline.aws.archive.athena import query
 from pipeline.decode import decode
-from pipeline.errors import Unavailable, UsageError
+from pipeline.errors import NotFound, Unavailable, UsageError
 from pipeline.event import Event
 from pipeline.local.cloud import LocalCloud
 from pipeline.local.gateway.backend import Moto
@@ -39,7 +39,7 @@ SETTLED_SECONDS = 30
 
 @contextmanager
 def a_moto_process() -> Iterator[str]:
-    """Run moto in a process of its own, and give its address."""
+    """Run moto in another process. Yield its endpoint."""
     program = [sys.executable, str(Path(__file__).parents[1] / "support" / "moto_process.py")]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
         assert process.stdin
@@ -61,24 +61,25 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[LocalCloud]:
             yield cloud
 
 
-def ask(cloud: LocalCloud, sql: str) -> list[tuple[str | None, ...]]:
-    return list(query(cloud.client("athena"), sql, database="mailfold").rows)
+def rows(cloud: LocalCloud, sql: str) -> list[tuple[str | None, ...]]:
+    return list(query(cloud.clients.athena, sql, database="mailfold").rows)
 
 
 def suppressed(cloud: LocalCloud) -> dict[str, str]:
-    """Return why each suppressed address is, as the table has it."""
-    items = cloud.client("dynamodb").scan(TableName=cloud.names.table)["Items"]
+    """Return the reason of each suppressed address in the table."""
+    items = cloud.clients.dynamodb.scan(TableName=cloud.names.table)["Items"]
     return {item["address"]["S"]: item["reason"]["S"] for item in items if item["suppressed"]["BOOL"]}
 
 
-def test_what_an_application_sends_is_in_the_log_and_suppresses(cloud: LocalCloud) -> None:
+def test_sent_mail_is_in_the_log_and_suppresses(cloud: LocalCloud) -> None:
+    """Events of mail sent through either SES API are in the log, and bounce and complaint suppress."""
     to: Any = {"ToAddresses": [BOUNCES, SIMULATED]}
-    first = cloud.client("ses").send_email(Source=SENDER, Destination=to, Message=MESSAGE)["MessageId"]
-    second = cloud.client("sesv2").send_email(
+    first = cloud.clients.ses.send_email(Source=SENDER, Destination=to, Message=MESSAGE)["MessageId"]
+    second = cloud.clients.sesv2.send_email(
         FromEmailAddress=SENDER, Destination={"ToAddresses": [COMPLAINS]}, Content={"Simple": MESSAGE}
     )["MessageId"]
     cloud.settle(SETTLED_SECONDS)
-    assert set(ask(cloud, "SELECT event_type, message_id, subject FROM events")) == {
+    assert set(rows(cloud, "SELECT event_type, message_id, subject FROM events")) == {
         ("send", first, "Seven things"),
         ("delivery", first, "Seven things"),
         ("bounce", first, "Seven things"),
@@ -86,21 +87,23 @@ def test_what_an_application_sends_is_in_the_log_and_suppresses(cloud: LocalClou
         ("delivery", second, "Seven things"),
         ("complaint", second, "Seven things"),
     }
-    assert set(ask(cloud, "SELECT address, fact FROM suppression_facts")) == set(suppressed(cloud).items())
+    assert set(rows(cloud, "SELECT address, fact FROM suppression_facts")) == set(suppressed(cloud).items())
     assert suppressed(cloud) == {BOUNCES: "hard", COMPLAINS: "complaint"}
 
 
-def test_events_that_come_by_firehose_are_in_the_log_and_poison_is_beside_it(cloud: LocalCloud) -> None:
-    firehose = cloud.client("firehose")
-    records = [{"Data": a_bounce(messageId="by-firehose") + b"\n"}, {"Data": b"no JSON"}]
+def test_firehose_puts_events_into_the_log_and_sets_poison_aside(cloud: LocalCloud) -> None:
+    """An event put through Firehose's API is a row of the log, and poison is under the error prefix."""
+    firehose = cloud.clients.firehose
+    records: Any = [{"Data": a_bounce(messageId="by-firehose") + b"\n"}, {"Data": b"no JSON"}]
     firehose.put_record_batch(DeliveryStreamName=cloud.names.delivery_stream, Records=records)
     cloud.settle(SETTLED_SECONDS)
-    assert ask(cloud, "SELECT event_type FROM events WHERE message_id = 'by-firehose'") == [("bounce",)]
-    keys = [entry["Key"] for entry in cloud.client("s3").list_objects_v2(Bucket=cloud.names.bucket)["Contents"]]
+    assert rows(cloud, "SELECT event_type FROM events WHERE message_id = 'by-firehose'") == [("bounce",)]
+    keys = [entry["Key"] for entry in cloud.clients.s3.list_objects_v2(Bucket=cloud.names.bucket)["Contents"]]
     assert len([key for key in keys if key.startswith("errors/processing-failed/")]) == 1
 
 
-def test_the_environment_is_all_that_an_application_needs(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_all_that_boto3_needs(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client created from the cloud's environment variables alone sends mail that is in the log."""
     for name, value in cloud.environment().items():
         monkeypatch.setenv(name, value)
     sesv2 = boto3.client("sesv2")
@@ -108,42 +111,46 @@ def test_the_environment_is_all_that_an_application_needs(cloud: LocalCloud, mon
         FromEmailAddress=SENDER, Destination={"ToAddresses": [SIMULATED]}, Content={"Simple": MESSAGE}
     )["MessageId"]
     cloud.settle(SETTLED_SECONDS)
-    found = ask(cloud, f"SELECT count(*) FROM events WHERE message_id = '{message_id}'")  # noqa: S608 - SES's own id
-    assert found == [("2",)]
+    sql = f"SELECT count(*) FROM events WHERE message_id = '{message_id}'"  # noqa: S608 - SES's own id
+    assert rows(cloud, sql) == [("2",)]
 
 
-def test_the_catalogue_describes_the_log(cloud: LocalCloud) -> None:
-    table = cloud.client("glue").get_table(DatabaseName="mailfold", Name="events")["Table"]
+def test_the_glue_table_describes_the_log(cloud: LocalCloud) -> None:
+    """The Glue table has the columns of the schema."""
+    table = cloud.clients.glue.get_table(DatabaseName="mailfold", Name="events")["Table"]
     columns = [(column["Name"], column["Type"]) for column in table["StorageDescriptor"]["Columns"]]
     assert columns == [(column.name, column.type) for column in schema.log_columns()]
     assert [column["Name"] for column in table["PartitionKeys"]] == ["dt", "hr"]
     assert table["Parameters"]["storage.location.template"] == "s3://mailfold-log/events/dt=${dt}/hr=${hr}/"
 
 
-def test_what_chaos_holds_back_has_arrived_once_it_is_settled() -> None:
+def test_settling_releases_what_chaos_holds_back() -> None:
+    """After settling, each published event is in the log, whatever chaos repeated or held back."""
     published: list[bytes] = []
-    with LocalCloud(seed=1, chaos=Chaos(seed=1, delay=0.5), witness=published.extend) as cloud:
+    with LocalCloud(seed=1, chaos=Chaos(seed=1, delay=0.5), observer=published.extend) as cloud:
         for events in generate_traffic(emails=100, seed=1, start=datetime(2026, 3, 1, tzinfo=UTC)):
-            cloud.destinations(events)
+            cloud.publish(events)
         cloud.settle(SETTLED_SECONDS)
-        kept = {event_id for (event_id,) in ask(cloud, "SELECT event_id FROM events")}
+        kept = {event_id for (event_id,) in rows(cloud, "SELECT event_id FROM events")}
     outcomes = [outcome for record in published for outcome in decode(record)]
     assert kept == {outcome.id for outcome in outcomes if isinstance(outcome, Event)}
 
 
 @pytest.mark.slow
-def test_another_backend_keeps_what_it_holds() -> None:
+def test_another_backend_keeps_its_content() -> None:
+    """A second cloud on the same emulator adds to the log of the first."""
     with a_moto_process() as url:
         for _ in range(2):
             with LocalCloud(seed=1, endpoint_url=url) as cloud:
-                cloud.destinations([a_bounce()])
+                cloud.publish([a_bounce()])
                 cloud.settle(SETTLED_SECONDS)
-                answer = ask(cloud, "SELECT count(*) FROM events")
+                answer = rows(cloud, "SELECT count(*) FROM events")
     assert answer == [("2",)]
 
 
 @pytest.mark.slow
-def test_the_users_own_credentials_are_never_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_credentials_are_never_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request to the backend is signed with a key or a token from the environment."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATHEUSERSOWN")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
@@ -155,21 +162,22 @@ def test_the_users_own_credentials_are_never_used(monkeypatch: pytest.MonkeyPatc
         return moto(environ, start_response)
 
     with Server(recording) as backend, LocalCloud(endpoint_url=backend.url) as cloud:
-        cloud.client("ses").send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
+        cloud.clients.ses.send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
         cloud.settle(SETTLED_SECONDS)
-        ask(cloud, "SELECT 1 FROM events")
+        rows(cloud, "SELECT 1 FROM events")
     moto.close()
     assert signers.keys() == {"local"}
 
 
 @pytest.mark.slow
-def test_stopping_leaves_no_thread_no_file_and_no_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_leaves_no_thread_file_or_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After stopping, no thread, temporary file or listening port of the cloud remains."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = set(threading.enumerate())
     with LocalCloud(seed=1) as cloud:
-        cloud.client("ses").send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
+        cloud.clients.ses.send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
         cloud.settle(SETTLED_SECONDS)
-        ask(cloud, "SELECT * FROM events")
+        rows(cloud, "SELECT * FROM events")
         address = urlsplit(cloud.endpoint_url)
     assert set(threading.enumerate()) <= before
     assert list(tmp_path.iterdir()) == []
@@ -177,18 +185,20 @@ def test_stopping_leaves_no_thread_no_file_and_no_port(tmp_path: Path, monkeypat
         socket.create_connection((address.hostname, address.port), 1)
 
 
-def test_one_cloud_on_moto_runs_at_a_time_and_a_second_one_harms_nothing() -> None:
+def test_a_second_cloud_on_moto_is_refused_without_harm() -> None:
+    """A second cloud on moto in one process is a usage error, and the first one still works."""
     with LocalCloud(seed=1) as cloud:
         with pytest.raises(UsageError, match="a local cloud runs in this process already"), LocalCloud():
             pass
-        cloud.client("ses").send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
+        cloud.clients.ses.send_email(Source=SENDER, Destination={"ToAddresses": [BOUNCES]}, Message=MESSAGE)
         cloud.settle(SETTLED_SECONDS)
         assert suppressed(cloud) == {BOUNCES: "hard"}
 
 
-def test_a_backend_that_is_away_is_an_outage_and_nothing_is_left() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed_soon:
-        url = f"http://127.0.0.1:{closed_soon.getsockname()[1]}"
+def test_an_unreachable_backend_is_unavailable() -> None:
+    """If nothing listens at the endpoint, starting fails with advice and leaves no thread."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     before = set(threading.enumerate())
     with (
         pytest.raises(Unavailable, match=f"nothing answers at {url}: start the emulator"),
@@ -201,25 +211,29 @@ def test_a_backend_that_is_away_is_an_outage_and_nothing_is_left() -> None:
 @pytest.mark.parametrize(
     "url", ["", "127.0.0.1:4566", "localhost", "ftp://127.0.0.1", "http://", "http://[", "http://127.0.0.1:many"]
 )
-def test_what_is_no_address_is_no_backend(url: str) -> None:
+def test_an_invalid_endpoint_is_a_usage_error(url: str) -> None:
+    """Text that is not an HTTP endpoint is rejected before anything starts."""
     with pytest.raises(UsageError, match="not an endpoint URL"):
         LocalCloud(endpoint_url=url).__enter__()
 
 
-def test_a_backend_that_is_no_emulator_is_an_outage() -> None:
+def test_a_backend_that_is_not_an_emulator_fails() -> None:
+    """A server that knows no AWS API makes starting fail, and the message names the resource."""
+
     def refuse(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         return Response("nothing of that here", status=404)(environ, start_response)
 
     with (
         Server(refuse) as backend,
-        pytest.raises(Unavailable, match="creating the bucket of the local cloud ended in 404"),
+        pytest.raises(NotFound, match="creating the bucket of the local cloud: 404"),
     ):
         LocalCloud(endpoint_url=backend.url).__enter__()
 
 
 @pytest.mark.slow
-def test_settling_gives_up_in_time() -> None:
+def test_settling_ends_at_its_time_out() -> None:
+    """Settling raises an error at its time-out if the stream is gone."""
     with a_moto_process() as url, LocalCloud(seed=1, endpoint_url=url) as cloud:
-        cloud.client("kinesis").delete_stream(StreamName=cloud.names.stream)
+        cloud.clients.kinesis.delete_stream(StreamName=cloud.names.stream)
         with pytest.raises(Unavailable):
             cloud.settle(1)

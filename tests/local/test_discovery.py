@@ -1,4 +1,4 @@
-"""The local cloud that runs is found by other processes of its user, and by nobody else's."""
+"""Processes of the same user find the running local cloud, and processes of other users do not."""
 
 import os
 import socket
@@ -22,19 +22,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def environment() -> Iterator[dict[str, str]]:
-    """The environment of a cloud at whose address something listens."""
+    """The environment of a cloud whose port is open."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{listening.getsockname()[1]}", "MAILFOLD_TABLE": "table"}
 
 
-def test_a_cloud_is_found_as_long_as_it_runs(environment: dict[str, str]) -> None:
+def test_a_cloud_is_found_while_it_runs(environment: dict[str, str]) -> None:
+    """The announced environment is found until the announcement ends."""
     assert find() is None
     with announce(environment):
         assert find() == environment
     assert find() is None
 
 
-def test_another_process_finds_it_too(environment: dict[str, str]) -> None:
+def test_another_process_finds_the_cloud(environment: dict[str, str]) -> None:
+    """A process of the same user reads the announced environment."""
     program = "from pipeline.local.discovery import find; print(find()['MAILFOLD_TABLE'])"
     with announce(environment):
         answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)  # noqa: S603 - made above
@@ -42,18 +44,21 @@ def test_another_process_finds_it_too(environment: dict[str, str]) -> None:
 
 
 def test_only_the_user_can_read_the_file(environment: dict[str, str]) -> None:
+    """File and folder grant no permission to other users."""
     with announce(environment) as file:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
-def test_nothing_is_left_when_it_ends(environment: dict[str, str], folder: Path) -> None:
+def test_the_file_is_removed_at_the_end(environment: dict[str, str], folder: Path) -> None:
+    """The folder is empty when the announcement has ended."""
     with announce(environment):
         pass
     assert list(folder.iterdir()) == []
 
 
-def test_a_dead_process_is_no_cloud(environment: dict[str, str]) -> None:
+def test_the_file_of_a_dead_process_is_removed(environment: dict[str, str]) -> None:
+    """An announcement of a process that has ended is ignored and removed."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait(30)
     with announce(environment) as file:
@@ -62,7 +67,8 @@ def test_a_dead_process_is_no_cloud(environment: dict[str, str]) -> None:
         assert not file.exists()
 
 
-def test_where_nobody_answers_there_is_no_cloud(environment: dict[str, str]) -> None:
+def test_the_file_of_a_closed_port_is_removed(environment: dict[str, str]) -> None:
+    """An announcement of an endpoint at which nothing listens is ignored and removed."""
     with socket.create_server(("127.0.0.1", 0)) as closed_soon:
         url = f"http://127.0.0.1:{closed_soon.getsockname()[1]}"
     with announce({**environment, "AWS_ENDPOINT_URL": url}) as file:
@@ -73,14 +79,16 @@ def test_where_nobody_answers_there_is_no_cloud(environment: dict[str, str]) -> 
 @pytest.mark.parametrize(
     "content", ["", "no JSON", "{}", '{"process_id": 1, "environment": {"AWS_ENDPOINT_URL": "x"}}']
 )
-def test_a_file_that_says_nothing_is_removed(environment: dict[str, str], content: str) -> None:
+def test_an_invalid_file_is_removed(environment: dict[str, str], content: str) -> None:
+    """A file without a valid announcement is ignored and removed."""
     with announce(environment) as file:
         file.write_text(content)
         assert find() is None
         assert not file.exists()
 
 
-def test_the_cloud_that_was_started_last_is_found_and_stays_so(environment: dict[str, str]) -> None:
+def test_the_latest_cloud_is_found(environment: dict[str, str]) -> None:
+    """A newer announcement replaces an older one, whose end does not remove it."""
     with announce({**environment, "MAILFOLD_TABLE": "first"}), announce(environment):
         assert find() == environment
     with announce(environment) as file:
@@ -91,9 +99,10 @@ def test_the_cloud_that_was_started_last_is_found_and_stays_so(environment: dict
         assert file.read_bytes() == newest
 
 
-def test_a_folder_that_others_may_write_to_is_not_trusted(environment: dict[str, str], folder: Path) -> None:
+def test_a_folder_writable_by_others_is_not_trusted(environment: dict[str, str], folder: Path) -> None:
+    """A folder with wider permissions is not read, and announcing in it is a usage error."""
     with announce(environment):
         folder.chmod(0o777)
         assert find() is None
-    with pytest.raises(UsageError, match="is not yours alone"), announce(environment):
+    with pytest.raises(UsageError, match="another user can write to"), announce(environment):
         pass

@@ -1,20 +1,18 @@
-"""The relay from SES to the stream delivers AWS's envelope of feedback, and loses nothing in silence."""
+"""The relay from SES to the stream delivers feedback in AWS's envelope, and no other event."""
 
 import json
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
 
 from pipeline.decode import decode
 from pipeline.errors import UsageError
 from pipeline.event import Envelope, Event
-from pipeline.local.eventbridge import ATTEMPTS, DETAIL_TYPES, DeadLetter, Relay, to_eventbridge_event
+from pipeline.local.eventbridge import DETAIL_TYPES, Relay, to_eventbridge_event
 from tests.support.builders import (
     MESSAGE_ID,
     a_bounce,
-    a_complaint,
     a_decision,
     a_delivery,
     a_record,
@@ -22,7 +20,7 @@ from tests.support.builders import (
     as_notification,
     one_of_each,
 )
-from tests.support.fake_kinesis import STREAM, FakeKinesis, an_error
+from tests.support.fake_kinesis import STREAM, FakeKinesis
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -45,9 +43,10 @@ def decoded(payload: bytes) -> Event:
     return outcome
 
 
-def test_envelope_has_the_keys_of_aws_in_its_order() -> None:
-    found = json.loads(wrapped(a_bounce(tags=CONFIGURATION_SET)))
-    assert list(found) == [
+def test_the_envelope_has_the_keys_of_aws_in_order() -> None:
+    """Keys, their order and their values are those of AWS's envelope."""
+    envelope = json.loads(wrapped(a_bounce(tags=CONFIGURATION_SET)))
+    assert list(envelope) == [
         "version",
         "id",
         "detail-type",
@@ -58,30 +57,33 @@ def test_envelope_has_the_keys_of_aws_in_its_order() -> None:
         "resources",
         "detail",
     ]
-    assert (found["version"], found["source"], found["detail-type"]) == ("0", "aws.ses", "Email Bounced")
-    assert (found["account"], found["region"]) == ("123456789012", "eu-west-1")
-    assert found["resources"] == ["arn:aws:ses:eu-west-1:123456789012:configuration-set/marketing"]
-    assert len(found["time"]) == len("2026-03-01T12:00:00Z")
-    assert found["time"].endswith("Z")
-    assert str(UUID(found["id"])) == found["id"]
+    assert (envelope["version"], envelope["source"], envelope["detail-type"]) == ("0", "aws.ses", "Email Bounced")
+    assert (envelope["account"], envelope["region"]) == ("123456789012", "eu-west-1")
+    assert envelope["resources"] == ["arn:aws:ses:eu-west-1:123456789012:configuration-set/marketing"]
+    assert len(envelope["time"]) == len("2026-03-01T12:00:00Z")
+    assert envelope["time"].endswith("Z")
+    assert str(UUID(envelope["id"])) == envelope["id"]
 
 
-def test_envelope_names_no_resource_for_mail_sent_without_a_configuration_set() -> None:
+def test_the_envelope_names_no_resource_without_a_configuration_set() -> None:
+    """`resources` is empty for mail sent without a configuration set."""
     assert json.loads(wrapped(a_bounce()))["resources"] == []
 
 
-def test_envelope_keeps_the_record_byte_for_byte() -> None:
-    """Odd white space, key order, escapes and numbers are SES's business."""
+def test_the_envelope_keeps_the_record_byte_for_byte() -> None:
+    """White space, key order, escapes and numbers of SES's record stay as they are."""
     text = b'{"mail" :{"messageId":"m1"}, "x":1.50, "\\u00e9":"\\/",  "eventType":"Bounce","bounce":{}}'
     assert wrapped(text + b"\n").endswith(b'"detail":' + text + b"}")
 
 
-def test_every_delivery_has_an_id_of_its_own() -> None:
+def test_each_delivery_has_another_id() -> None:
+    """The same record in two envelopes has two ids."""
     assert json.loads(wrapped(a_bounce()))["id"] != json.loads(wrapped(a_bounce()))["id"]
 
 
 @pytest.mark.parametrize("event", one_of_each().values(), ids=one_of_each().keys())
-def test_every_type_has_a_detail_type_and_decodes_out_of_its_envelope(event: bytes) -> None:
+def test_each_event_type_decodes_from_its_envelope(event: bytes) -> None:
+    """Each event type has a detail-type, and decodes to the same event as without the envelope."""
     assert json.loads(wrapped(event))["detail-type"] == DETAIL_TYPES[json.loads(event)["eventType"]]
     assert decoded(wrapped(event)).envelopes == (Envelope.EVENTBRIDGE,)
     assert decoded(wrapped(event)).id == decoded(event).id
@@ -92,12 +94,14 @@ def test_every_type_has_a_detail_type_and_decodes_out_of_its_envelope(event: byt
     [b"{", b"\xff", b"[]", as_notification(a_bounce()), a_decision()],
     ids=["no JSON", "no UTF-8", "no object", "a notification", "a decision"],
 )
-def test_what_is_no_record_of_event_publishing_is_refused(event: bytes) -> None:
+def test_other_payloads_are_usage_errors(event: bytes) -> None:
+    """A payload that is not a record of event publishing is rejected."""
     with pytest.raises(UsageError):
         wrapped(event)
 
 
 def test_only_bounces_and_complaints_are_relayed(kinesis: "KinesisClient") -> None:
+    """Of one event of each type, only two reach the stream."""
     assert Relay(kinesis, stream=STREAM).deliver(list(one_of_each().values())) == 2
     assert [json.loads(record["Data"])["detail-type"] for record in records_in(kinesis)] == [
         "Email Bounced",
@@ -105,7 +109,8 @@ def test_only_bounces_and_complaints_are_relayed(kinesis: "KinesisClient") -> No
     ]
 
 
-def test_relayed_records_carry_the_message_id_as_their_key_and_the_clients_region(kinesis: "KinesisClient") -> None:
+def test_the_partition_key_is_the_message_id(kinesis: "KinesisClient") -> None:
+    """A record has the message id as its key, and the client's region and the account in its envelope."""
     Relay(kinesis, stream=STREAM, account_id="210987654321").deliver([a_bounce()])
     (record,) = records_in(kinesis)
     assert record["PartitionKey"] == MESSAGE_ID
@@ -114,79 +119,30 @@ def test_relayed_records_carry_the_message_id_as_their_key_and_the_clients_regio
 
 
 @pytest.mark.parametrize("message_id", [None, "", "m" * 257], ids=["absent", "empty", "longer than a key may be"])
-def test_without_a_usable_message_id_the_key_is_the_id_of_the_delivery(
-    kinesis: "KinesisClient", message_id: str | None
-) -> None:
+def test_without_a_message_id_the_key_is_the_envelopes_id(kinesis: "KinesisClient", message_id: str | None) -> None:
+    """A message id that is missing, empty or too long for a key is replaced by the envelope's id."""
     Relay(kinesis, stream=STREAM).deliver([a_bounce(messageId=message_id)])
     (record,) = records_in(kinesis)
     assert record["PartitionKey"] == json.loads(record["Data"])["id"]
 
 
 def test_nothing_to_relay_makes_no_call() -> None:
+    """Events that the rule does not select cause no PutRecords."""
     kinesis = FakeKinesis()
     assert a_relay(kinesis).deliver([a_delivery(), an_open()]) == 0
     assert kinesis.calls == []
 
 
-def test_one_unreadable_record_among_others_puts_none_of_them() -> None:
+def test_an_unreadable_record_stops_the_whole_call() -> None:
+    """If one record is invalid, none of the call is put."""
     kinesis = FakeKinesis()
     with pytest.raises(UsageError):
         a_relay(kinesis).deliver([a_bounce(), b"{"])
     assert kinesis.calls == []
 
 
-def test_more_than_500_records_take_several_calls() -> None:
-    kinesis = FakeKinesis()
-    assert a_relay(kinesis).deliver([a_bounce()] * 1_001) == 1_001
-    assert [len(call) for call in kinesis.put_calls] == [500, 500, 1]
-
-
-def test_no_call_is_larger_than_5_mebibytes() -> None:
-    kinesis = FakeKinesis()
-    assert a_relay(kinesis).deliver([a_bounce(padding="x" * 700_000)] * 8) == 8
-    assert [len(call) for call in kinesis.put_calls] == [7, 1]
-
-
-def test_an_oversized_record_is_a_dead_letter_and_harms_no_other() -> None:
-    kinesis = FakeKinesis()
-    relay = a_relay(kinesis)
-    assert relay.deliver([a_bounce(padding="x" * 2**20), a_complaint()]) == 1
-    assert [letter.error_code for letter in relay.dead_letters] == ["ValidationException"]
-
-
-def test_of_a_partly_refused_call_only_the_refused_records_are_put_again() -> None:
-    refusals = iter([None, "ProvisionedThroughputExceededException", None])
-    kinesis = FakeKinesis(refuse=lambda _key, _data: next(refusals, None))
-    relay = a_relay(kinesis)
-    assert relay.deliver([a_bounce(subject="1"), a_bounce(subject="2"), a_bounce(subject="3")]) == 3
-    first, second = kinesis.put_calls
-    assert second == [first[1]]
-    assert relay.dead_letters == []
-
-
-def test_what_is_refused_again_and_again_becomes_a_dead_letter() -> None:
-    kinesis = FakeKinesis(refuse=lambda _key, data: "InternalFailure" if b"unlucky" in data else None)
-    relay = a_relay(kinesis)
-    assert relay.deliver([a_bounce(messageId="m1"), a_bounce(messageId="unlucky")]) == 1
-    assert len(kinesis.put_calls) == ATTEMPTS
-    assert relay.dead_letters == [DeadLetter(data=kinesis.put_calls[-1][0], error_code="InternalFailure")]
-    assert decoded(relay.dead_letters[0].data).message_id == "unlucky"
-
-
-@pytest.mark.parametrize(
-    "outage",
-    [an_error("InternalFailure"), EndpointConnectionError(endpoint_url="http://127.0.0.1:1")],
-    ids=["an answer with an error", "no answer"],
-)
-def test_a_stream_that_is_away_for_a_moment_loses_nothing(outage: Exception) -> None:
-    kinesis = FakeKinesis()
-    kinesis.outages = [outage, outage]
-    relay = a_relay(kinesis)
-    assert relay.deliver([a_bounce()]) == 1
-    assert relay.dead_letters == []
-
-
-def test_a_stream_that_is_not_there_makes_dead_letters(kinesis: "KinesisClient") -> None:
+def test_a_missing_stream_makes_dead_letters(kinesis: "KinesisClient") -> None:
+    """Records for a stream that does not exist become dead letters with AWS's code."""
     relay = Relay(kinesis, stream="other", retry_after_seconds=0)
     assert relay.deliver([a_bounce(), a_record("Complaint", {"complaint": {}})]) == 0
     assert [letter.error_code for letter in relay.dead_letters] == ["ResourceNotFoundException"] * 2

@@ -1,4 +1,4 @@
-"""What is given up ends in the failure destination as Lambda writes it, and nothing is given up without."""
+"""A discarded batch is stored as Lambda stores it, and no batch is discarded before that."""
 
 import json
 from base64 import b64decode, b64encode
@@ -29,7 +29,7 @@ def s3(aws: None) -> "S3Client":
 
 
 def documents(s3: "S3Client") -> list[dict[str, Any]]:
-    """Return what is in the failure destination, by key."""
+    """Return the documents in the failure destination, in order of their keys."""
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
     return [json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in keys]
 
@@ -39,9 +39,10 @@ def payloads_of(document: dict[str, Any]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("reports", [True, False], ids=["reporting it", "raising an error"])
-def test_poison_in_the_middle_ends_alone_in_the_failure_destination(
+def test_only_poison_goes_to_the_failure_destination(
     kinesis: "KinesisClient", s3: "S3Client", *, reports: bool
 ) -> None:
+    """With bisecting, the poisonous record is the only one that is stored, after its retries."""
     payloads = [*numbered(6), b"poison", *numbered(5)]
     put(kinesis, *payloads)
     function = AFunction(reports=reports)
@@ -49,15 +50,14 @@ def test_poison_in_the_middle_ends_alone_in_the_failure_destination(
         kinesis, function, batch_size=100, maximum_retry_attempts=2, on_failure=FailureBucket(s3, bucket=BUCKET)
     )
     assert mapping.drain(10) == len(payloads)
-    assert set(function.done) == set(numbered(6))
+    assert set(function.finished) == set(numbered(6))
     assert [payloads_of(document) for document in documents(s3)] == [[b"poison"]]
     assert function.batches.count([b"poison"]) == 3
     assert mapping.given_up == 1
 
 
-def test_without_bisecting_all_that_follows_poison_in_its_batch_is_given_up_with_it(
-    kinesis: "KinesisClient", s3: "S3Client"
-) -> None:
+def test_without_bisecting_the_rest_of_the_batch_is_stored_too(kinesis: "KinesisClient", s3: "S3Client") -> None:
+    """The records behind the poisonous one are discarded together with it."""
     put(kinesis, b"1", b"poison", b"2")
     mapping = a_mapping(
         kinesis, AFunction(), bisect=False, maximum_retry_attempts=1, on_failure=FailureBucket(s3, bucket=BUCKET)
@@ -67,9 +67,8 @@ def test_without_bisecting_all_that_follows_poison_in_its_batch_is_given_up_with
 
 
 @pytest.mark.parametrize(("reports", "function_error"), [(True, None), (False, "Unhandled")])
-def test_the_failure_destinations_document_is_lambdas(
-    s3: "S3Client", *, reports: bool, function_error: str | None
-) -> None:
+def test_the_stored_document_is_lambdas(s3: "S3Client", *, reports: bool, function_error: str | None) -> None:
+    """Key, keys and values are those of Lambda's invocation record, with the whole event in it."""
     kinesis, function = FakeKinesis(), AFunction(reports=reports)
     kinesis.put(b"poison")
     mapping = a_mapping(kinesis, function, maximum_retry_attempts=2, on_failure=FailureBucket(s3, bucket=BUCKET))
@@ -102,7 +101,8 @@ def test_the_failure_destinations_document_is_lambdas(
     assert key.startswith(f"aws/lambda/{mapping.id}/shardId-000000000000/{before:%Y/%m/}")
 
 
-def test_nothing_is_given_up_while_the_failure_destination_is_away(s3: "S3Client") -> None:
+def test_nothing_is_discarded_while_storing_fails(s3: "S3Client") -> None:
+    """A batch is retried until S3 has its document."""
     kinesis = FakeKinesis()
     kinesis.put(b"poison", b"1")
     mapping = a_mapping(kinesis, AFunction(), maximum_retry_attempts=0, on_failure=FailureBucket(s3, bucket="missing"))
@@ -114,9 +114,10 @@ def test_nothing_is_given_up_while_the_failure_destination_is_away(s3: "S3Client
     assert mapping.given_up == 1
 
 
-def test_without_a_failure_destination_giving_up_is_said_in_the_log_without_the_payload(
+def test_without_a_destination_discarding_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """The log names the records' sequence numbers, and contains no payload and no address."""
     kinesis = FakeKinesis()
     kinesis.put(b"poison of ada@example.com")
     a_mapping(kinesis, AFunction(reports=False), maximum_retry_attempts=0).drain(10)

@@ -124,8 +124,8 @@ def test_the_newest_spelling_decides_the_reason() -> None:
     now = datetime.now(UTC)
     account_list.put("ann@example.com", Listing.BOUNCE, at=now)
     account_list.put("Ann@example.com", Listing.COMPLAINT, at=now)
-    assert account_list.why("ANN@EXAMPLE.COM") is Listing.COMPLAINT
+    assert account_list.reason("ANN@EXAMPLE.COM") is Listing.COMPLAINT
     account_list.put("ann@example.com", Listing.BOUNCE, at=now)
-    assert account_list.why("ANN@EXAMPLE.COM") is Listing.BOUNCE
+    assert account_list.reason("ANN@EXAMPLE.COM") is Listing.BOUNCE
     assert account_list.delete("ann@example.com")
-    assert account_list.why("ANN@EXAMPLE.COM") is Listing.COMPLAINT
+    assert account_list.reason("ANN@EXAMPLE.COM") is Listing.COMPLAINT

@@ -1,4 +1,4 @@
-"""A local cloud in a process of its own: moto allows one in a process, and other tests have theirs in this one."""
+"""A local cloud in another process: moto runs once in a process, and other tests use it in this one."""
 
 import os
 import subprocess
@@ -25,10 +25,10 @@ with LocalCloud(seed=1, buffer_seconds=0.2) as cloud, announce(cloud.environment
 
 
 class CloudProcess:
-    """Runs from when it is entered until it is left.
+    """A context manager that runs the cloud.
 
     Args:
-        runtime_folder: The XDG_RUNTIME_DIR in which it is found.
+        runtime_folder: XDG_RUNTIME_DIR in which commands find it.
     """
 
     def __init__(self, runtime_folder: Path) -> None:
@@ -47,14 +47,14 @@ class CloudProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=START_SECONDS)  # the end of its input ends it
+        self._process.communicate(timeout=START_SECONDS)  # it ends at the end of its input
 
     def show(self, environment: pytest.MonkeyPatch) -> None:
-        """Let the commands find it."""
+        """Let commands of this process find it."""
         environment.setenv("XDG_RUNTIME_DIR", self._runtime_folder)
 
     def settle(self) -> None:
-        """Return once everything sent so far is in log and table."""
+        """Wait until everything sent so far is in log and table."""
         assert self._process.stdin
         self._process.stdin.write("settle\n")
         self._process.stdin.flush()

@@ -1,6 +1,6 @@
-"""The template as CloudFormation sees it: read, and worked out for given parameters.
+"""The template as CloudFormation evaluates it for given parameters.
 
-A resource's `Ref` stands as `{Name}`, an attribute of it as `{Name.Attribute}`.
+A `Ref` of a resource becomes `{Name}`, an attribute of it `{Name.Attribute}`.
 docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
 """
 
@@ -41,11 +41,11 @@ _VARIABLE = re.compile(r"\$\{([^}]+)\}")
 
 
 class Stack(msgspec.Struct, frozen=True, kw_only=True):
-    """What a deployment makes.
+    """Resources and outputs of a deployment.
 
     Attributes:
-        resources: By logical id, those whose condition holds.
-        outputs: By name, those whose condition holds.
+        resources: Resources by logical id, without those whose condition is false.
+        outputs: Outputs by name, without those whose condition is false.
     """
 
     resources: Mapping[str, Mapping[str, Any]]
@@ -57,17 +57,17 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
 
     def of_type(self, kind: str) -> dict[str, Any]:
         """Return the properties of all resources of a type, by logical id."""
-        return {name: each["Properties"] for name, each in self.resources.items() if each["Type"] == kind}
+        return {name: resource["Properties"] for name, resource in self.resources.items() if resource["Type"] == kind}
 
 
 @cache
 def template() -> Any:
-    """Return the template as it is written; every text knows its line, as `start_mark.line`, from 0."""
+    """Return the template as it is written. Every string has its line, from 0, in `start_mark.line`."""
     return cfn_yaml.load(str(FILE))
 
 
 def stack(**parameters: str) -> Stack:
-    """Return what the template makes with these parameters, and the defaults of all others."""
+    """Return the deployment with these parameters and the defaults of all others."""
     evaluation = _Evaluation({**REQUIRED, **parameters})
     return Stack(
         resources=evaluation.section("Resources"),
@@ -76,39 +76,40 @@ def stack(**parameters: str) -> Stack:
 
 
 def consumed_by(consumer: str, **parameters: str) -> Stack:
-    """Return what the template makes where that reads the stream."""
+    """Return the deployment with that consumer of the stream."""
     return stack(**({**CONTAINER, **parameters} if consumer == "container" else {"Consumer": consumer, **parameters}))
 
 
-def refusals(**parameters: str) -> list[str]:
-    """Return what the template's rules say against these parameters."""
+def rule_violations(**parameters: str) -> list[str]:
+    """Return the template's rules that these parameters violate."""
     evaluation = _Evaluation({**REQUIRED, **parameters})
     return [
-        str(one["AssertDescription"])
+        str(assertion["AssertDescription"])
         for rule in template()["Rules"].values()
         if evaluation.value(rule["RuleCondition"])
-        for one in rule["Assertions"]
-        if not evaluation.value(one["Assert"])
+        for assertion in rule["Assertions"]
+        if not evaluation.value(assertion["Assert"])
     ]
 
 
 def defaults() -> dict[str, str]:
     """Return the default of every parameter that has one."""
-    return {name: str(each["Default"]) for name, each in template()["Parameters"].items() if "Default" in each}
+    parameters = template()["Parameters"].items()
+    return {name: str(parameter["Default"]) for name, parameter in parameters if "Default" in parameter}
 
 
 def statements(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Give the statements of a policy document."""
+    """Yield the statements of a policy document."""
     yield from document["Statement"]
 
 
 def listed(value: Any) -> list[Any]:
-    """Return what may stand alone or in a list."""
+    """Return a list of values, for one value or a list."""
     return list(value) if isinstance(value, list) else [value]
 
 
 class _Evaluation:
-    """One deployment's parameters and conditions."""
+    """Evaluates the template for one set of parameters."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         declared = template()["Parameters"]
@@ -123,7 +124,7 @@ class _Evaluation:
             "Ref": self._ref,
             "Condition": self._condition,
             "Fn::And": lambda value: all(map(self.value, value)),
-            "Fn::EachMemberEquals": lambda value: all(each == value[1] for each in self.value(value[0])),
+            "Fn::EachMemberEquals": lambda value: all(member == value[1] for member in self.value(value[0])),
             "Fn::Equals": lambda value: self.value(value[0]) == self.value(value[1]),
             "Fn::FindInMap": lambda value: self._find(*map(self.value, value)),
             "Fn::GetAtt": lambda value: f"{{{'.'.join(value)}}}",
@@ -137,22 +138,22 @@ class _Evaluation:
         }
 
     def section(self, name: str) -> dict[str, Any]:
-        """Work out the parts of a section whose condition holds."""
+        """Return the entries of a section whose condition is true."""
         return {
-            key: self.value({inner: part for inner, part in each.items() if inner != "Condition"})
-            for key, each in template()[name].items()
-            if "Condition" not in each or self._condition(each["Condition"])
+            key: self.value({inner: part for inner, part in entry.items() if inner != "Condition"})
+            for key, entry in template()[name].items()
+            if "Condition" not in entry or self._condition(entry["Condition"])
         }
 
     def value(self, value: Any) -> Any:
-        """Work out a value, and leave out what has none."""
+        """Return an evaluated value, without parts that are `AWS::NoValue`."""
         if isinstance(value, dict):
             if len(value) == 1 and (name := str(*value)) in self._functions and not _is_policy_condition(value):
                 return self._functions[name](value[name])
-            worked_out = {str(key): self.value(inner) for key, inner in value.items()}
-            return {key: inner for key, inner in worked_out.items() if inner is not _NO_VALUE}
+            evaluated = {str(key): self.value(inner) for key, inner in value.items()}
+            return {key: inner for key, inner in evaluated.items() if inner is not _NO_VALUE}
         if isinstance(value, list):
-            return [inner for each in value if (inner := self.value(each)) is not _NO_VALUE]
+            return [inner for member in value if (inner := self.value(member)) is not _NO_VALUE]
         return str(value) if isinstance(value, str) else value
 
     def _ref(self, name: str) -> Any:
@@ -166,7 +167,7 @@ class _Evaluation:
         return bool(self.value(template()["Conditions"][name]))
 
     def _sub(self, text: str, variables: Mapping[str, Any]) -> str:
-        def replaced(match: re.Match[str]) -> str:
+        def replace(match: re.Match[str]) -> str:
             name = match[1]
             if name.startswith("!"):
                 return f"${{{name[1:]}}}"
@@ -174,7 +175,7 @@ class _Evaluation:
                 return str(self.value(variables[name]))
             return f"{{{_existing(name)}}}" if "." in name else str(self._ref(name))
 
-        return _VARIABLE.sub(replaced, text)
+        return _VARIABLE.sub(replace, text)
 
     @staticmethod
     def _find(mapping: str, first: str, second: str) -> Any:
@@ -187,17 +188,17 @@ def _existing(name: str) -> str:
 
 
 def _is_policy_condition(value: Mapping[str, Any]) -> bool:
-    """Tell IAM's `Condition` from CloudFormation's, which names one."""
+    """Return True for a `Condition` of IAM. CloudFormation's is the name of a condition."""
     return not isinstance(value.get("Condition", ""), str)
 
 
 def every(value: Any) -> Iterator[Any]:
-    """Give a value and all that it holds, keys left out."""
+    """Yield a value and all values in it, without keys."""
     yield value
     inner: Sequence[Any] = ()
     if isinstance(value, dict):
         inner = list(value.values())
     elif isinstance(value, list):
         inner = value
-    for each in inner:
-        yield from every(each)
+    for value_inside in inner:
+        yield from every(value_inside)

@@ -1,4 +1,4 @@
-"""A deployment in moto, made from a template with the outputs of ours, for commands that run in this process."""
+"""A deployment in moto, from a small template with Mailfold's outputs, for commands that run in this process."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ PARAMETERS = {"ConfigurationSets": "newsletter", "LogBufferSeconds": "60", "Poli
 
 
 def a_template(parameters: Mapping[str, str]) -> str:
-    """Return the text of a template, with these defaults of its parameters."""
+    """Return the text of a template whose parameters have these defaults."""
     table = table_definition(TABLE)
     del table["SSESpecification"]
     resources = {
@@ -48,13 +48,13 @@ def a_template(parameters: Mapping[str, str]) -> str:
 
 @contextmanager
 def deployed(environment: pytest.MonkeyPatch, **parameters: str) -> Iterator[None]:
-    """Deploy, let commands find AWS, and take everything away at the end.
+    """Run moto with a deployment, and let commands use it.
 
     Args:
-        environment: What the commands find it by.
-        parameters: Those of the stack that differ.
+        environment: Sets the environment variables of the commands.
+        parameters: Parameters of the stack that differ from `PARAMETERS`.
     """
-    environment.setattr(boto3, "DEFAULT_SESSION", None)  # it would keep the credentials of whoever came before
+    environment.setattr(boto3, "DEFAULT_SESSION", None)  # it would keep the credentials of an earlier test
     environment.setenv("AWS_ACCESS_KEY_ID", "a")
     environment.setenv("AWS_SECRET_ACCESS_KEY", "b")
     environment.setenv("AWS_DEFAULT_REGION", REGION)
@@ -69,27 +69,26 @@ def deployed(environment: pytest.MonkeyPatch, **parameters: str) -> Iterator[Non
 
 
 def put_behind(environment: pytest.MonkeyPatch, **fakes: Any) -> None:
-    """Let commands use these fakes as clients, and moto's clients of all other services."""
-
-    def create(service: clients.Service, **options: Any) -> Any:
-        return fakes.get(service) or clients.create_client(service, **options)
-
-    environment.setattr("pipeline.cli.target.create_client", create)
+    """Let commands use these fakes, and moto for all other services."""
+    real = clients.create_client
+    environment.setattr(
+        "pipeline.cli.target.create_client", lambda service, **more: fakes.get(service) or real(service, **more)
+    )
 
 
 def bucket() -> str:
     """Return the name of the log's bucket."""
-    found: str = boto3.client("s3").list_buckets()["Buckets"][0]["Name"]
-    return found
+    name: str = boto3.client("s3").list_buckets()["Buckets"][0]["Name"]
+    return name
 
 
 def objects(prefix: str) -> list[str]:
     """Return the keys below a prefix of the log's bucket."""
     listed = boto3.client("s3").list_objects_v2(Bucket=bucket(), Prefix=prefix)
-    return [one["Key"] for one in listed.get("Contents", [])]
+    return [entry["Key"] for entry in listed.get("Contents", [])]
 
 
 def items(table: str = TABLE) -> list[str]:
-    """Return the addresses that a table knows something about."""
-    found = boto3.client("dynamodb").scan(TableName=table)["Items"]
-    return sorted(item["address"]["S"] for item in found)
+    """Return the addresses that a table has items of."""
+    table_items = boto3.client("dynamodb").scan(TableName=table)["Items"]
+    return sorted(item["address"]["S"] for item in table_items)

@@ -1,4 +1,4 @@
-"""infra/Dockerfile as far as a test has to read it: its stages and their instructions.
+"""A parser of infra/Dockerfile for tests: its stages and their instructions.
 
 docs.docker.com/reference/dockerfile/
 """
@@ -15,11 +15,11 @@ FILE = ROOT / "infra" / "Dockerfile"
 
 
 class Instruction(msgspec.Struct, frozen=True):
-    """One instruction, its lines joined.
+    """An instruction, with its lines joined.
 
     Attributes:
-        name: `RUN`, `COPY` and so on.
-        text: The rest.
+        name: Name of the instruction, such as `RUN`.
+        text: Rest of the instruction.
     """
 
     name: str
@@ -27,39 +27,39 @@ class Instruction(msgspec.Struct, frozen=True):
 
     @property
     def words(self) -> list[str]:
-        """The words of its text, as a shell parts them."""
+        """The text, split like a shell does."""
         return shlex.split(self.text)
 
     @property
     def array(self) -> list[str]:
-        """The words of a text that is an array of JSON, which no shell parts."""
-        found: list[str] = json.loads(self.text[self.text.index("[") :])
-        return found
+        """The strings of a text in JSON form."""
+        strings: list[str] = json.loads(self.text[self.text.index("[") :])
+        return strings
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """A stage: from one `FROM` to the next.
+    """A build stage, from one `FROM` to the next.
 
     Attributes:
-        base: What it begins with.
-        instructions: The others, in order.
+        base: Base image.
+        instructions: Other instructions, in order.
     """
 
     base: str
     instructions: tuple[Instruction, ...]
 
     def all(self, name: str) -> list[Instruction]:
-        """Return its instructions of a name."""
-        return [one for one in self.instructions if one.name == name]
+        """Return the instructions of that name."""
+        return [instruction for instruction in self.instructions if instruction.name == name]
 
     def only(self, name: str) -> Instruction:
-        """Return its one instruction of a name."""
-        (one,) = self.all(name)
-        return one
+        """Return the only instruction of that name."""
+        (instruction,) = self.all(name)
+        return instruction
 
 
 def stages(file: Path = FILE) -> list[Stage]:
-    """Return the stages; the last one is the image."""
+    """Return the stages. The last one is the image."""
     parts: list[list[Instruction]] = []
     for line in _lines(file.read_text()):
         name, _, text = line.partition(" ")

@@ -1,6 +1,6 @@
-"""CloudFormation with one stack that does as a test says.
+"""A scripted CloudFormation with one stack.
 
-moto makes no change sets for updates and knows no termination protection. Only what a deployment calls is there.
+moto supports neither change sets for updates nor termination protection. Only the operations of a deployment exist.
 """
 
 from collections.abc import Sequence
@@ -22,12 +22,17 @@ OUTPUTS = {
     "SenderPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/sender",
 }
 
-OURS = {"CodeBucket": "an-old-one", "CodeKey": "an-old-key", "LogFirstDay": "2026-01-01", "TrackEngagement": "true"}
-"""Parameters that every stack of Mailfold's has."""
+MAILFOLD_PARAMETERS = {
+    "CodeBucket": "an-old-one",
+    "CodeKey": "an-old-key",
+    "LogFirstDay": "2026-01-01",
+    "TrackEngagement": "true",
+}
+"""Parameters that every stack of Mailfold has."""
 
 
 def a_change(action: str = "Add", logical_id: str = "LogBucket", kind: str = "AWS::S3::Bucket", **more: str) -> Any:
-    """Return a change as DescribeChangeSet has it."""
+    """Return a change as in DescribeChangeSet."""
     return {
         "Type": "Resource",
         "ResourceChange": {"Action": action, "LogicalResourceId": logical_id, "ResourceType": kind, **more},
@@ -35,7 +40,7 @@ def a_change(action: str = "Add", logical_id: str = "LogBucket", kind: str = "AW
 
 
 def a_step(status: str, logical_id: str = NAME, reason: str = "") -> Any:
-    """Return an event as DescribeStackEvents has it, but for its name; the stack's own unless said otherwise."""
+    """Return an event without its ID, as in DescribeStackEvents; by default of the stack itself."""
     is_stack = logical_id == NAME
     return {
         "StackId": STACK_ID,
@@ -53,17 +58,17 @@ class FakeCloudFormation(FakeService):
     """One stack.
 
     Args:
-        status: Its state; None: it is not there.
-        parameters: What it was deployed with; None: what every stack of Mailfold's is.
-        changes: What a change set finds; none: it fails, as it changes nothing.
-        refuses: Why a change set fails, if it does.
-        found_wrong: What DescribeEvents says then; None: it is denied.
-        steps: What happens once it is executed, as much as each look at the events shows for the first time.
+        status: Status of the stack. None: it does not exist.
+        parameters: Parameters of the stack. None: those of every stack of Mailfold.
+        changes: Changes of a change set. None of them: it fails because it changes nothing.
+        rejection: Reason why a change set fails.
+        problems: Events that DescribeEvents then returns. None: access is denied.
+        steps: Events of an execution, by the request for events that shows them first.
 
     Attributes:
-        status: As above.
+        status: Status of the stack.
         protected: Whether it is protected from deletion.
-        change_sets: Names of the change sets that are there.
+        change_sets: Names of the change sets that exist.
     """
 
     SERVICE = "cloudformation"
@@ -74,16 +79,16 @@ class FakeCloudFormation(FakeService):
         status: str | None = None,
         parameters: dict[str, str] | None = None,
         changes: Sequence[Any] = (),
-        refuses: str | None = None,
-        found_wrong: Sequence[Any] | None = (),
+        rejection: str | None = None,
+        problems: Sequence[Any] | None = (),
         steps: Sequence[Sequence[Any]] = (),
     ) -> None:
         super().__init__()
         self.status, self.protected = status, False
         self.change_sets: list[str] = []
-        self._parameters = OURS if parameters is None else parameters
-        self._changes, self._refuses = changes, refuses or (None if changes else NO_CHANGES)
-        self._found_wrong = found_wrong
+        self._parameters = MAILFOLD_PARAMETERS if parameters is None else parameters
+        self._changes, self._rejection = changes, rejection or (None if changes else NO_CHANGES)
+        self._problems = problems
         self._steps = [list(steps_shown) for steps_shown in steps]
         self._events: list[Any] = [] if status is None else [{**a_step("UPDATE_COMPLETE"), "EventId": "long ago"}]
         self._executed = False
@@ -104,17 +109,17 @@ class FakeCloudFormation(FakeService):
 
     def _describe_change_set(self, *, ChangeSetName: str, NextToken: str = "0", **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         assert ChangeSetName in self.change_sets
-        if self._refuses:
-            return {"Status": "FAILED", "StatusReason": self._refuses, "Changes": []}
+        if self._rejection:
+            return {"Status": "FAILED", "StatusReason": self._rejection, "Changes": []}
         page = int(NextToken)
         following = {"NextToken": str(page + 1)} if page + 1 < len(self._changes) else {}
         return {"Status": "CREATE_COMPLETE", "Changes": self._changes[page : page + 1], **following}
 
     def _describe_events(self, *, ChangeSetName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         assert ChangeSetName in self.change_sets
-        if self._found_wrong is None:
+        if self._problems is None:
             return {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {}}
-        return {"OperationEvents": list(self._found_wrong)}
+        return {"OperationEvents": list(self._problems)}
 
     def _delete_change_set(self, *, ChangeSetName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         self.change_sets.remove(ChangeSetName)

@@ -1,24 +1,24 @@
-"""A daemon that says and does what a test wants."""
+"""A daemon without a process, for tests of the supervisor."""
 
 from collections.abc import Iterator
 from threading import Event
 
 from pipeline.aws.kcl.daemon import Daemon
 
-END_SECONDS = 20.0
+END_SECONDS = 60.0
 
 
 class FakeDaemon(Daemon):
-    """Says its lines, and ends by itself with its exit code, or runs until it is stopped or killed.
+    """Writes its lines, then ends with its exit code, or runs until it is stopped or killed.
 
     Args:
-        lines: What it says.
-        exit_code: How it ends by itself; None: it does not.
-        stubborn: Whether it ends only when it is killed.
+        lines: The lines that it writes.
+        exit_code: Its exit code; None: it does not end by itself.
+        ignores_stop: True if only `kill` ends it.
     """
 
-    def __init__(self, *lines: bytes, exit_code: int | None = None, stubborn: bool = False) -> None:
-        self._lines, self._exit_code, self._stubborn = lines, exit_code, stubborn
+    def __init__(self, *lines: bytes, exit_code: int | None = None, ignores_stop: bool = False) -> None:
+        self._lines, self._exit_code, self._ignores_stop = lines, exit_code, ignores_stop
         self._ended = Event()
         self.runs, self.was_killed = Event(), False
 
@@ -32,7 +32,7 @@ class FakeDaemon(Daemon):
         return -9 if self.was_killed else self._exit_code or 0
 
     def stop(self) -> None:
-        if not self._stubborn:
+        if not self._ignores_stop:
             self._ended.set()
 
     def kill(self) -> None:

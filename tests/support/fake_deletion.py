@@ -1,24 +1,28 @@
-"""CloudFormation with a stack that is deleted step by step, as a test says. moto knows no termination protection."""
+"""A scripted CloudFormation with a stack that is deleted. moto does not support termination protection."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from tests.support.fake_cloudformation import FakeCloudFormation
 
-LIFE = (("LogBucket", "AWS::S3::Bucket"), ("SuppressionTable", "AWS::DynamoDB::Table"), ("Transform", "AWS::Lambda::X"))
+RESOURCES = (
+    ("LogBucket", "AWS::S3::Bucket"),
+    ("SuppressionTable", "AWS::DynamoDB::Table"),
+    ("Transform", "AWS::Lambda::X"),
+)
 
 
 class FakeDeletion(FakeCloudFormation):
     """One stack.
 
     Args:
-        status: Its state.
+        status: Status of the stack.
         protected: Whether it is protected from deletion.
-        resources: What it is made of: names in the template, and types.
-        steps: What happens once it is deleted, as much as each look at the events shows for the first time.
+        resources: Logical ids and types of its resources.
+        steps: Events of the deletion, by the request for events that shows them first.
 
     Attributes:
-        deletions: How often it was told to be deleted.
+        deletions: Number of accepted requests to delete it.
     """
 
     def __init__(
@@ -26,7 +30,7 @@ class FakeDeletion(FakeCloudFormation):
         *,
         status: str,
         protected: bool = False,
-        resources: Sequence[tuple[str, str]] = LIFE,
+        resources: Sequence[tuple[str, str]] = RESOURCES,
         steps: Sequence[Sequence[Any]] = (),
     ) -> None:
         super().__init__(status=status, steps=steps)
@@ -35,11 +39,11 @@ class FakeDeletion(FakeCloudFormation):
         self._resources = resources
         self._executed = status == "DELETE_IN_PROGRESS"
 
-    def _describe_stacks(self, **asked: Any) -> dict[str, Any]:
-        found = super()._describe_stacks(**asked)
-        for stack in found.get("Stacks", ()):
+    def _describe_stacks(self, **request: Any) -> dict[str, Any]:
+        answer = super()._describe_stacks(**request)
+        for stack in answer.get("Stacks", ()):
             stack["EnableTerminationProtection"] = self.protected
-        return found
+        return answer
 
     def _list_stack_resources(self, **_: Any) -> dict[str, Any]:
         return {

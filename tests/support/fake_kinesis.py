@@ -1,6 +1,6 @@
-"""A Kinesis client that does what moto's cannot: refuses some records, is away, lets iterators expire, splits shards.
+"""A Kinesis client that can do what moto's cannot: reject some records, fail, expire iterators, and split shards.
 
-Its sequence numbers have 56 digits, as AWS's have. Only what pipeline.local calls is there.
+Its sequence numbers have 56 digits, like AWS's. It has only the operations that pipeline.local calls.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ STREAM_ARN = f"arn:aws:kinesis:us-east-1:123456789012:stream/{STREAM}"
 FIRST_SEQUENCE_NUMBER = 49_590_338_271_490_256_608_559_692_538_361_571_095_921_575_989_136_588_898
 ARRIVED_AT = datetime(2026, 3, 1, 12, 0, 3, 250_000, tzinfo=UTC)
 
-Refusal = Callable[[str, bytes], str | None]
+Rejection = Callable[[str, bytes], str | None]
 
 
 def an_error(code: str, operation: str = "PutRecords") -> ClientError:
-    """Return what boto3 raises when AWS answers with an error."""
+    """Return the error that boto3 raises for an error response of AWS."""
     return ClientError({"Error": {"Code": code, "Message": "made up"}}, operation)
 
 
@@ -30,20 +30,20 @@ class FakeKinesis:
     """A stream of one shard, until it is split.
 
     Args:
-        refuse: Given a record's key and data, the error code with which PutRecords refuses it, or None.
+        reject: Returns the error code with which PutRecords rejects a record, by key and data, or None.
 
     Attributes:
-        calls: The names of the operations called, in order.
-        put_calls: The records of each PutRecords call.
-        outages: Errors that the next calls raise, first one first; None: that call goes well.
+        calls: Names of the operations called, in order.
+        put_calls: Records of each PutRecords call.
+        outages: Errors that the next calls raise, in order; None: that call succeeds.
     """
 
-    def __init__(self, refuse: Refusal = lambda _key, _data: None) -> None:
+    def __init__(self, reject: Rejection = lambda _key, _data: None) -> None:
         self.meta = SimpleNamespace(region_name="us-east-1")
         self.calls: list[str] = []
         self.put_calls: list[list[bytes]] = []
         self.outages: list[Exception | None] = []
-        self._refuse = refuse
+        self._reject = reject
         self._shards: dict[str, list[dict[str, Any]]] = {"shardId-000000000000": []}
         self._parents: dict[str, str] = {}
         self._closed: set[str] = set()
@@ -51,11 +51,11 @@ class FakeKinesis:
         self._put_count = 0
 
     def client(self) -> "KinesisClient":
-        """Return it as what it stands for."""
+        """Return it, typed as boto3's client."""
         return cast("KinesisClient", self)
 
     def put(self, *payloads: bytes, shard: int = 0) -> None:
-        """Put payloads straight into a shard."""
+        """Put payloads into a shard directly."""
         for payload in payloads:
             self._shards[f"shardId-{shard:012}"].append(self._a_stored(payload, key="key"))
 
@@ -68,11 +68,11 @@ class FakeKinesis:
             self._shards[child], self._parents[child] = [], parent
 
     def expire_iterators(self) -> None:
-        """Let five minutes pass."""
+        """Expire all iterators, as five minutes do."""
         self._iterators.clear()
 
     def put_records(self, *, StreamName: str, Records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
-        """As AWS: the call succeeds, each record has its own result."""
+        """Put records as AWS does: the call succeeds, and each record has its own result."""
         self._called("put_records")
         assert StreamName == STREAM
         self.put_calls.append([record["Data"] for record in Records])
@@ -80,18 +80,18 @@ class FakeKinesis:
         return {"FailedRecordCount": sum("ErrorCode" in result for result in results), "Records": results}
 
     def describe_stream_summary(self, *, StreamName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
-        """As AWS."""
+        """Describe the stream as AWS does."""
         self._called("describe_stream_summary")
         assert StreamName == STREAM
         return {"StreamDescriptionSummary": {"StreamARN": STREAM_ARN}}
 
     def get_paginator(self, operation: str) -> Self:
-        """As boto3."""
+        """Return the paginator of ListShards, as boto3 does."""
         assert operation == "list_shards"
         return self
 
     def paginate(self, *, StreamName: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - as in AWS's API
-        """Give a page for each shard, as boto3's paginator of ListShards."""
+        """Yield a page for each shard."""
         self._called("list_shards")
         assert StreamName == STREAM
         for shard in self._shards:
@@ -106,16 +106,16 @@ class FakeKinesis:
         ShardIteratorType: str,  # noqa: N803 - as in AWS's API
         StartingSequenceNumber: str = "0",  # noqa: N803 - as in AWS's API
     ) -> dict[str, str]:
-        """As AWS, for TRIM_HORIZON and AFTER_SEQUENCE_NUMBER."""
+        """Return an iterator as AWS does, for TRIM_HORIZON and AFTER_SEQUENCE_NUMBER."""
         self._called("get_shard_iterator")
         assert StreamName == STREAM
         assert ShardIteratorType in {"TRIM_HORIZON", "AFTER_SEQUENCE_NUMBER"}
         start = int(StartingSequenceNumber)
-        passed = [stored for stored in self._shards[ShardId] if int(stored["SequenceNumber"]) <= start]
-        return {"ShardIterator": self._iterator(ShardId, len(passed))}
+        read = [stored for stored in self._shards[ShardId] if int(stored["SequenceNumber"]) <= start]
+        return {"ShardIterator": self._iterator(ShardId, len(read))}
 
     def get_records(self, *, ShardIterator: str, Limit: int) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
-        """As AWS: at the end of a closed shard there is no next iterator."""
+        """Return records as AWS does. At the end of a closed shard there is no next iterator."""
         self._called("get_records")
         if ShardIterator not in self._iterators:
             raise an_error("ExpiredIteratorException", "GetRecords")
@@ -131,7 +131,7 @@ class FakeKinesis:
             raise outage
 
     def _result(self, key: str, data: bytes) -> dict[str, Any]:
-        if code := self._refuse(key, data):
+        if code := self._reject(key, data):
             return {"ErrorCode": code, "ErrorMessage": "made up"}
         stored = self._a_stored(data, key=key)
         self._shards["shardId-000000000000"].append(stored)

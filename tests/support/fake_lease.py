@@ -1,4 +1,4 @@
-"""A record processor in this process, with a clock that only its waits move, and a daemon that does as it is told."""
+"""A record processor in this process, with a fake daemon, and a clock that only waits and tests advance."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -26,17 +26,17 @@ _numbers = count()
 
 
 class Clock:
-    """Seconds that only waits, and tests, let go by.
+    """Seconds that only waits and tests advance.
 
     Attributes:
         waits: Every wait so far.
-        somebody_waits: What a wait returns: whether the daemon is there.
+        is_connected: The result of each wait: whether the daemon still has its pipe open.
     """
 
     def __init__(self) -> None:
         self.now_s = 1_000.0
         self.waits: list[float] = []
-        self.somebody_waits = True
+        self.is_connected = True
 
     def __call__(self) -> float:
         return self.now_s
@@ -44,24 +44,24 @@ class Clock:
     def wait(self, seconds: float) -> bool:
         self.waits.append(seconds)
         self.now_s += seconds
-        return self.somebody_waits
+        return self.is_connected
 
 
 class Checkpointer:
-    """Answers each checkpoint with the next of the errors, or else writes it.
+    """Refuses each checkpoint with the next error, and writes it if there is none.
 
     Attributes:
-        tries: How many were asked for.
-        written: How many were written.
+        attempts: Number of checkpoints requested.
+        written: Number of checkpoints written.
     """
 
     def __init__(self, errors: Iterable[str] = ()) -> None:
         self._errors = iter(errors)
-        self.tries = self.written = 0
+        self.attempts = self.written = 0
 
     def checkpoint(self, sequence_number: str | None = None, sub_sequence_number: int | None = None) -> None:
-        assert sequence_number is None, "the whole batch is what is done"
-        self.tries += 1
+        assert sequence_number is None, "a checkpoint is for the whole batch"
+        self.attempts += 1
         if error := next(self._errors, None):
             raise CheckpointError(error)
         self.written += 1
@@ -71,9 +71,9 @@ class Lease:
     """A record processor with a shard.
 
     Args:
-        store: Its table.
-        quarantine: Its quarantine.
-        settings: How long it waits for what.
+        store: Its table; by default one in memory.
+        quarantine: Its quarantine; by default one in memory.
+        settings: Its settings.
     """
 
     def __init__(
@@ -84,9 +84,11 @@ class Lease:
         settings: ConsumerSettings | None = None,
     ) -> None:
         self.clock, self.log = Clock(), io.StringIO()
-        self.report = Telemetry(
+        self.telemetry = Telemetry(
             service="consumer",
-            logger=Logger(service=f"consumer-{next(_numbers)}", stream=self.log),  # one of its own: it keeps its stream
+            logger=Logger(
+                service=f"consumer-{next(_numbers)}", stream=self.log
+            ),  # a new name, because powertools keeps a logger's first stream
             now=lambda: datetime.fromtimestamp(self.clock.now_s, UTC),
             clock=self.clock,
         )
@@ -99,7 +101,7 @@ class Lease:
             or ConsumerSettings(
                 stream="mail-feedback", checkpoint_seconds=CHECKPOINT_SECONDS, patience_seconds=PATIENCE_SECONDS
             ),
-            report=self.report,
+            telemetry=self.telemetry,
             wait=self.clock.wait,
             clock=self.clock,
         )
@@ -107,20 +109,20 @@ class Lease:
 
     @property
     def health(self) -> ShardHealth:
-        """How it fares."""
-        return self.report.health
+        """Health of the shard."""
+        return self.telemetry.health
 
     def initialize(self) -> None:
-        """Give it the shard."""
+        """Assign the shard to it."""
         self._do({"action": "initialize", "shardId": SHARD, "sequenceNumber": "TRIM_HORIZON", "subSequenceNumber": 0})
 
     def process(self, *data: bytes, behind_ms: int = 0, errors: Sequence[str] = ()) -> Checkpointer:
-        """Give it a batch."""
+        """Send it a batch."""
         batch = [message_decode(record) for record in records(*data)]
         return self._do({"action": "processRecords", "records": batch, "millisBehindLatest": behind_ms}, errors)
 
     def act(self, action: str, errors: Sequence[str] = ()) -> Checkpointer:
-        """Tell it something without records."""
+        """Send it an action without records."""
         return self._do({"action": action}, errors)
 
     def _do(self, message: Message, errors: Sequence[str] = ()) -> Checkpointer:

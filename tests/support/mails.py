@@ -16,28 +16,28 @@ SENT_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def an_email(*to: str, **fields: Any) -> Email:
-    """Return an e-mail to these people, or to Ann."""
+    """Return an e-mail to these addresses, or to Ann."""
     return Email(**({"sender": "Shop <news@shop.example>", "to": to or (ANN,), "subject": "Hello"} | fields))
 
 
-def a_fate(*occurrences: Occurrence) -> MailOutcome:
-    """Return a fate of these occurrences."""
+def an_outcome(*occurrences: Occurrence) -> MailOutcome:
+    """Return an outcome of these occurrences."""
     return MailOutcome(occurrences=occurrences)
 
 
-def published(email: Email, *, by: Publisher | None = None, fate: MailOutcome | None = None) -> list[dict[str, Any]]:
+def published(email: Email, *, by: Publisher | None = None, outcome: MailOutcome | None = None) -> list[dict[str, Any]]:
     """Return the events of an e-mail, parsed."""
-    events = (by or Publisher(seed=1)).publish(email, sent_at=SENT_AT, fate=fate)
+    events = (by or Publisher(seed=1)).publish(email, sent_at=SENT_AT, outcome=outcome)
     return [json.loads(event) for event in events]
 
 
-def outcome(*to: str, by: Publisher | None = None) -> list[str]:
-    """Return what becomes of a mail to these addresses: types, with what sort of bounce or complaint it is."""
-    return [sort(event) for event in published(an_email(*to), by=by)]
+def event_kinds(*to: str, by: Publisher | None = None) -> list[str]:
+    """Return the kinds of the events of an e-mail to these addresses."""
+    return [event_kind(event) for event in published(an_email(*to), by=by)]
 
 
-def sort(event: dict[str, Any]) -> str:
-    """Return an event's type, and what sort of bounce or complaint it is."""
+def event_kind(event: dict[str, Any]) -> str:
+    """Return an event's type with the type and sub-type of a bounce or a complaint."""
     if details := event.get("bounce"):
         return f"Bounce {details['bounceType']}/{details['bounceSubType']}"
     if details := event.get("complaint"):
@@ -46,7 +46,7 @@ def sort(event: dict[str, Any]) -> str:
 
 
 def decoded(payloads: Sequence[bytes]) -> list[Event]:
-    """Return payloads as the events that they are, one each."""
+    """Return the events of payloads that hold one each."""
     events = []
     for payload in payloads:
         (event,) = decode(payload)

@@ -1,4 +1,4 @@
-"""Run as a program: moto in a process of its own, until its input ends. Prints where it is."""
+"""Program: moto in its own process, until its input ends. Prints its address."""
 
 import sys
 

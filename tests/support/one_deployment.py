@@ -1,10 +1,11 @@
-"""One deployment by an operator who agrees, or not, to a CloudFormation that does as a test says."""
+"""A deployment with a scripted operator to a scripted CloudFormation; moto is behind all other services."""
 
 from typing import Any
 
+from pipeline.aws.clients import Clients
 from pipeline.aws.deployment.bundle import Bundle
 from pipeline.aws.deployment.change_set import ChangeSet
-from pipeline.aws.deployment.deploy import Clients, DeploymentRequest, deploy
+from pipeline.aws.deployment.deploy import DeploymentRequest, deploy
 from pipeline.aws.deployment.events import StackEvent
 from pipeline.aws.stack import Stack, SuppressionTables, read_tables
 from tests.support.fake_athena import FakeAthena
@@ -19,32 +20,36 @@ CHANGES = [a_change(), a_change(logical_id="Transform", kind="AWS::Lambda::Funct
 
 
 class AnOperator:
-    """Somebody who agrees, or not, and remembers what they saw."""
+    """An operator that confirms, or declines, and records what it is shown."""
 
-    def __init__(self, *, agrees: bool = True, agrees_to_delete: bool = True) -> None:
+    def __init__(self, *, confirms: bool = True, confirms_deletion: bool = True) -> None:
         self.steps: list[str] = []
-        self.found: list[ChangeSet | None] = []
+        self.change_sets: list[ChangeSet | None] = []
         self.events: list[StackEvent] = []
-        self.has_begun = False
-        self._agrees, self._agrees_to_delete = agrees, agrees_to_delete
+        self._confirms, self._confirms_deletion = confirms, confirms_deletion
 
-    def told(self, step: str) -> None:
+    def report_step(self, step: str) -> None:
         self.steps.append(step)
 
-    def changes(self, found: ChangeSet | None) -> None:
-        self.found.append(found)
+    def show_changes(self, change_set: ChangeSet | None) -> None:
+        self.change_sets.append(change_set)
 
-    def agrees(self) -> bool:
-        return self._agrees
+    def confirm(self) -> bool:
+        return self._confirms
 
-    def began(self, found: ChangeSet) -> None:
-        self.has_begun = True
+    def execution_started(self, change_set: ChangeSet) -> None:
+        assert change_set in self.change_sets
 
-    def happened(self, event: StackEvent) -> None:
+    def show_event(self, event: StackEvent) -> None:
         self.events.append(event)
 
-    def agrees_to_delete(self, stack: Stack) -> bool:
-        return self._agrees_to_delete
+    def confirm_deletion(self, stack: Stack) -> bool:
+        return self._confirms_deletion
+
+
+def clients_with(**fakes: Any) -> Clients:
+    """Return clients with these fakes, and moto behind all others."""
+    return Clients(lambda service: fakes[service] if service in fakes else client(service))
 
 
 def deployed(
@@ -52,21 +57,15 @@ def deployed(
     *,
     operator: AnOperator | None = None,
     athena: FakeAthena | None = None,
-    **order: Any,
+    **request: Any,
 ) -> Stack | None:
-    """Deploy, and return the stack; None: nothing was done."""
-    clients = Clients(
-        athena=(athena or FakeAthena()).client(),
-        cloudformation=cloudformation.client(),
-        dynamodb=client("dynamodb"),
-        s3=client("s3"),
-        ssm=client("ssm"),
-        sts=client("sts"),
+    """Deploy, and return the stack, or None if nothing was executed."""
+    clients = clients_with(athena=(athena or FakeAthena()).client(), cloudformation=cloudformation.client())
+    return deploy(
+        DeploymentRequest(stack=NAME, **request), clients, operator or AnOperator(), bundle=BUNDLE, poll_seconds=0
     )
-    wanted = DeploymentRequest(stack=NAME, **order)
-    return deploy(wanted, clients, operator or AnOperator(), bundle=BUNDLE, poll_seconds=0)
 
 
 def live_tables() -> SuppressionTables | None:
-    """Return what the parameter of the live table says; None: it is not there."""
+    """Return the tables that the parameter names, or None if it does not exist."""
     return read_tables(client("ssm"), parameter=OUTPUTS["TablesParameter"])

@@ -1,6 +1,6 @@
-"""Run one function's handler, or the consumer, over a record of every kind: what it prints is what CloudWatch gets.
+"""Run a function's handler or the consumer with a record of every kind. It prints what CloudWatch would receive.
 
-A handler learns its name when it is imported, hence a process of its own.
+A handler reads its name when it is imported, so it runs in its own process.
 Example: python -m tests.support.publication Projector
 """
 
@@ -19,34 +19,34 @@ PAYLOADS = [*one_of_each().values(), a_decision(), a_record("Levitation", {}), b
 
 
 def transform() -> None:
-    """Let Firehose call the transform."""
-    from pipeline.aws.lambdas.transform import handler  # noqa: PLC0415 - only the one that is asked for
+    """Call the transform like Firehose."""
+    from pipeline.aws.lambdas.transform import handler  # noqa: PLC0415 - reads its environment when imported
 
     handler(a_firehose_event(*PAYLOADS), Context())
 
 
 def project() -> None:
-    """Let the stream's mapping call the projector, on a table in memory."""
-    from pipeline.aws.lambdas import projector  # noqa: PLC0415 - only the one that is asked for
+    """Call the projector like the event source mapping, with a table in memory."""
+    from pipeline.aws.lambdas import projector  # noqa: PLC0415 - reads its environment when imported
 
     batch_projector = BatchProjector(store=MemoryStore(), quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
     wiring = SimpleNamespace(projector=lambda: batch_projector, log=None)
-    projector._wiring = lambda: wiring  # type: ignore[assignment]  # what of the wiring is used
+    projector._wiring = lambda: wiring  # type: ignore[assignment]  # the part that is used
     projector.handler(a_kinesis_event(a_bounce(), *PAYLOADS), Context())
 
 
 def consume() -> None:
-    """Let the Kinesis Client Library's record processor have a batch, and tell how far behind it is."""
-    from aws_lambda_powertools import Logger  # noqa: PLC0415 - only the one that is asked for
+    """Process a batch like the record processor of the Kinesis Client Library."""
+    from aws_lambda_powertools import Logger  # noqa: PLC0415 - reads its environment when imported
 
     from pipeline.aws.kcl.telemetry import Telemetry  # noqa: PLC0415 - the same
 
     service = service_name("consumer")
-    report = Telemetry(service=service, logger=Logger(service=service, stream=sys.stderr))
+    telemetry = Telemetry(service=service, logger=Logger(service=service, stream=sys.stderr))
     batch_projector = BatchProjector(store=MemoryStore(), quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
     batch = [StreamRecord(payload=payload, position="") for payload in (a_bounce(), *PAYLOADS)]
-    report.projected(batch_projector.project(batch), records=len(batch))
-    report.finished(records=len(batch), millis_behind_latest=0, checkpoint_age_seconds=0)
+    telemetry.report_result(batch_projector.project(batch), records=len(batch))
+    telemetry.report_batch(records=len(batch), millis_behind_latest=0, checkpoint_age_seconds=0)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The Kinesis Client Library's daemon as a record processor sees it: pipes, and a line of JSON for each message.
+"""The daemon's side of a record processor: it starts the real process and speaks the real protocol with it.
 
-It starts the real process, speaks the real protocol, and hangs on nothing: whatever it waits for has a time-out. Its
-messages have the form that the real daemon, KCL 3.1.3, was seen to send.
+The protocol is a line of JSON for each message, over two pipes. The messages were captured from the real daemon, KCL
+3.1.3. Every wait has a time-out.
 """
 
 import json
@@ -25,23 +25,23 @@ Message = dict[str, Any]
 Lines = queue.Queue[bytes | None]
 
 
-class Ended(Exception):
-    """The record processor has closed its end."""
+class Disconnected(Exception):
+    """The record processor has closed its pipe."""
 
 
 class Handled:
-    """What a record processor did about an action: the checkpoints it asked for, and what it then acknowledged."""
+    """A record processor's reaction to an action: the checkpoints it requested, then the action it acknowledged."""
 
     def __init__(self, checkpoints: Sequence[Message], acknowledged: str | None) -> None:
         self.checkpoints, self.acknowledged = checkpoints, acknowledged
 
 
-class Daemon:
-    """Runs a record processor from when it is entered until it is left.
+class RecordProcessorClient:
+    """Runs a record processor while it is entered.
 
     Args:
-        environment: All that it finds in its environment.
-        program: What is run.
+        environment: Its whole environment.
+        program: Arguments of Python.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class Daemon:
             stderr=subprocess.PIPE,
         )
         self._answers: Lines = queue.Queue()
-        self._told: Lines = queue.Queue()
+        self._log_lines: Lines = queue.Queue()
         self._readers = [
             _reader(self._process.stdout, self.output, self._answers),
-            _reader(self._process.stderr, self.log, self._told),
+            _reader(self._process.stderr, self.log, self._log_lines),
         ]
         return self
 
@@ -72,14 +72,14 @@ class Daemon:
         self.close()
 
     def close(self) -> int:
-        """Close the pipe, and return with what the record processor exits."""
+        """Close the pipe, and return the exit code."""
         assert self._process.stdin
         if not self._process.stdin.closed:
             self._process.stdin.close()
         return self.wait()
 
     def wait(self) -> int:
-        """Return with what it exits by itself; by then all that it wrote is in `output` and `log`."""
+        """Return the exit code, once all of its output is in `output` and `log`."""
         code = self._process.wait(TIMEOUT_SECONDS)
         for reader in self._readers:
             reader.join(TIMEOUT_SECONDS)
@@ -90,27 +90,27 @@ class Daemon:
         self._process.send_signal(number)
 
     def initialize(self, *, shard: str = SHARD, sequence_number: str = "TRIM_HORIZON") -> Handled:
-        """Hand it a shard."""
-        return self.ask("initialize", shardId=shard, sequenceNumber=sequence_number, subSequenceNumber=0)
+        """Assign a shard to it."""
+        return self.act("initialize", shardId=shard, sequenceNumber=sequence_number, subSequenceNumber=0)
 
     def process(self, records: Iterable[Message], *, behind_ms: int = 0, errors: Sequence[str] = ()) -> Handled:
-        """Hand it records."""
-        return self.ask("processRecords", records=list(records), millisBehindLatest=behind_ms, errors=errors)
+        """Send it records."""
+        return self.act("processRecords", records=list(records), millisBehindLatest=behind_ms, errors=errors)
 
-    def ask(self, action: str, *, errors: Sequence[str] = (), **fields: Any) -> Handled:
-        """Send it an action, answer each checkpoint with the next of the errors, or else none; return what it did."""
+    def act(self, action: str, *, errors: Sequence[str] = (), **fields: Any) -> Handled:
+        """Send it an action. Answer each checkpoint with the next error, or with success. Return its reaction."""
         self.send({"action": action, **fields})
-        return self.answered(errors)
+        return self.await_reaction(errors)
 
-    def answered(self, errors: Sequence[str] = ()) -> Handled:
-        """Answer checkpoints until it acknowledges, or ends."""
+    def await_reaction(self, errors: Sequence[str] = ()) -> Handled:
+        """Answer its checkpoints until it acknowledges or ends, and return its reaction."""
         checkpoints: list[Message] = []
         try:
             while (answer := self.receive())["action"] == "checkpoint":
                 error = errors[len(checkpoints)] if len(checkpoints) < len(errors) else None
                 checkpoints.append(answer)
                 self.send({**answer, "error": error})
-        except Ended:
+        except Disconnected:
             return Handled(checkpoints, None)
         assert answer["action"] == "status"
         return Handled(checkpoints, answer["responseFor"])
@@ -126,42 +126,42 @@ class Daemon:
         self._process.stdin.flush()
 
     def receive(self) -> Message:
-        """Return its next message. Raises `Ended` if there is none any more; any other line fails."""
+        """Return its next message. Raises `Disconnected` at the end, and an assertion for a line that is no message."""
         while (line := self._answers.get(timeout=TIMEOUT_SECONDS)) is not None:
             if line.strip():
                 message = json.loads(line)
                 assert isinstance(message, dict)
                 return message
-        raise Ended
+        raise Disconnected
 
     def await_line(self, part: bytes) -> bytes:
-        """Return the next line of its log that holds this, while it runs."""
-        while (line := self._told.get(timeout=TIMEOUT_SECONDS)) is not None:
+        """Return the next line of its log that contains these bytes."""
+        while (line := self._log_lines.get(timeout=TIMEOUT_SECONDS)) is not None:
             if part in line:
                 return line
-        raise Ended
+        raise Disconnected
 
     def await_health(self, **fields: Any) -> ShardHealth:
-        """Return the next health that it tells with these fields."""
-        while (line := self._told.get(timeout=TIMEOUT_SECONDS)) is not None:
+        """Return its next health report with these fields."""
+        while (line := self._log_lines.get(timeout=TIMEOUT_SECONDS)) is not None:
             health = decode_health(line)
             if health and all(getattr(health, name) == value for name, value in fields.items()):
                 return health
-        raise Ended
+        raise Disconnected
 
     @property
-    def healths(self) -> list[ShardHealth]:
-        """Every health that it told, once it has ended."""
+    def reports(self) -> list[ShardHealth]:
+        """All of its health reports, once it has ended."""
         return [health for line in self.log if (health := decode_health(line))]
 
     @property
     def log_entries(self) -> list[Message]:
-        """Every entry of its log, and every line of counts, once it has ended."""
+        """All of its log entries and lines of metrics, once it has ended."""
         return [json.loads(line) for line in self.log if line.startswith(b"{") and not decode_health(line)]
 
 
 def a_record(data: bytes, index: int = 0, *, sub: int = 0, partition_key: str = "0100018f00000000") -> Message:
-    """Return a record as the daemon hands it on."""
+    """Return a record as the daemon sends it."""
     return {
         "action": "record",
         "data": base64(data),
@@ -173,25 +173,25 @@ def a_record(data: bytes, index: int = 0, *, sub: int = 0, partition_key: str = 
 
 
 def records(*data: bytes, first: int = 0) -> list[Message]:
-    """Return records in order."""
-    return [a_record(one, index) for index, one in enumerate(data, first)]
+    """Return records in the order of their data."""
+    return [a_record(payload, index) for index, payload in enumerate(data, first)]
 
 
 def sequence_number(index: int) -> str:
-    """Return the sequence number of a record."""
+    """Return the sequence number of the record with this index."""
     return str(FIRST_SEQUENCE_NUMBER + 7 * index)
 
 
-def _reader(pipe: IO[bytes] | None, kept: list[bytes], told: Lines) -> Thread:
-    """Read a pipe to its end, so that whoever writes there never waits; None: that was all."""
+def _reader(pipe: IO[bytes] | None, output: list[bytes], lines: Lines) -> Thread:
+    """Start a thread that reads a pipe to its end, so that no writer blocks. None marks the end."""
     assert pipe
 
     def read() -> None:
         with pipe:
             for line in pipe:
-                kept.append(line)
-                told.put(line)
-        told.put(None)
+                output.append(line)
+                lines.put(line)
+        lines.put(None)
 
     thread = Thread(target=read, daemon=True)
     thread.start()

@@ -1,1 +1,1 @@
-"""What Mailfold costs in AWS, worked out from what is sent, without asking AWS."""
+"""Monthly cost of Mailfold in AWS, calculated from the mail volume without any request to AWS."""

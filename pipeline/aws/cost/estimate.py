@@ -1,11 +1,9 @@
-"""What a month costs: usage times price, by part. Pure: nobody is asked.
+"""Monthly cost by part: usage times price. Makes no request to AWS.
 
-AWS's prices as data: prices.json, or a file of the same form.
-
-AWS draws its price tables by script, so each price says on which page AWS has it, and when it was read.
+AWS's prices are data: prices.json, or a file of the same form. AWS renders its price tables by script, so each price
+names the page that states it and the month in which it was read.
 """
 
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -16,19 +14,22 @@ from pipeline.aws.cost.usage import Usage, usages
 from pipeline.aws.cost.workload import Workload
 from pipeline.errors import UsageError
 
+# One query for a month's bounces reads five columns, a few bytes of each row, and at least Athena's minimum.
+QUERY_BYTES_PER_EVENT, QUERY_MIN_BYTES, TB = 25, 10_000_000, 10**12
+
 Dollars = Annotated[float, msgspec.Meta(ge=0)]
 Month = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[0-9]{2}$")]
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What AWS charges for something.
+    """A price of AWS.
 
     Attributes:
         usd: US dollars.
-        per: For how many units.
-        unit: What is counted, in words.
-        source: The page on which AWS says so.
-        as_of: The month of the reading, YYYY-MM.
+        per: Number of units that `usd` pays for.
+        unit: Name of the unit.
+        source: Page that states the price.
+        as_of: Month in which the page was read, YYYY-MM.
     """
 
     usd: Dollars
@@ -39,12 +40,12 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class PriceList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The prices of one region.
+    """Prices of one region.
 
     Attributes:
-        region: Whose they are.
-        prices: By name.
-        comment: What they are, for people.
+        region: The region.
+        prices: Prices by name.
+        comment: A note for readers of the file.
     """
 
     region: str
@@ -52,59 +53,26 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     comment: str = ""
 
     def usd(self, name: str, units: float) -> float:
-        """Return what so many units cost."""
+        """Return the cost of a number of units."""
         price = self.prices[name]
         return units * price.usd / price.per
 
     def sources(self) -> dict[str, tuple[str, str]]:
-        """Return AWS's pages, each with the months of the oldest and of the newest reading."""
-        read: dict[str, list[str]] = {}
+        """Return AWS's pages, each with the first and the last month in which it was read."""
+        months_read: dict[str, list[str]] = {}
         for price in self.prices.values():
-            read.setdefault(price.source, []).append(price.as_of)
-        return {source: (min(months), max(months)) for source, months in sorted(read.items())}
-
-
-@cache
-def price_list() -> PriceList:
-    """Return the prices that come with Mailfold."""
-    return msgspec.json.decode(Path(__file__).with_name("prices.json").read_bytes(), type=PriceList)
-
-
-def read_prices(file: Path) -> PriceList:
-    """Return the prices of a file.
-
-    Raises:
-        UsageError: It cannot be read, is of another form, or lacks a price.
-    """
-    try:
-        prices = msgspec.json.decode(file.read_bytes(), type=PriceList)
-    except OSError as error:
-        raise UsageError(f"the prices cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise UsageError(f"no list of prices: {error}; its form is `price_list` in what --json prints") from error
-    if missing := price_list().prices.keys() - prices.prices.keys():
-        raise UsageError(
-            f"the prices lack {_named(missing)}: AWS's pages have them, see `price_list` in what --json prints"
-        )
-    return prices
-
-
-def _named(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
-
-
-# A question about a month's bounces that reads five columns, at a few bytes of each row; and Athena's least.
-QUERY_BYTES_PER_EVENT, QUERY_LEAST_BYTES, TB = 25, 10_000_000, 10**12
+            months_read.setdefault(price.source, []).append(price.as_of)
+        return {source: (min(months), max(months)) for source, months in sorted(months_read.items())}
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """What a part of Mailfold costs a month.
+    """Monthly cost of one part of Mailfold.
 
     Attributes:
-        part: Which.
+        part: Name of the part.
         first_usd: Dollars in the first month.
-        twelfth_usd: Dollars in the twelfth, once a year's log is kept.
-        usage: What it uses.
+        twelfth_usd: Dollars in the twelfth month, when almost a year of the log is stored.
+        usage: What the part uses.
     """
 
     part: str
@@ -114,13 +82,13 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """What all of it costs.
+    """Monthly cost of Mailfold.
 
     Attributes:
-        costs: By part, in the order of the mail's way.
+        costs: Costs of the parts, in the order in which mail passes them.
         emails: E-mails in a month.
-        ses_usd: What SES itself charges for them.
-        query_usd: What Athena charges for one question about a month's bounces; not part of the sum.
+        ses_usd: SES's own charge for these e-mails; not part of the sum.
+        query_usd: Athena's charge for one query for a month's bounces; not part of the sum.
     """
 
     costs: tuple[Cost, ...]
@@ -139,29 +107,56 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         return sum(cost.twelfth_usd for cost in self.costs)
 
     def per_thousand(self, usd: float) -> float | None:
-        """Return what a month's dollars are for a thousand e-mails; None if none is sent."""
+        """Return the cost of a thousand e-mails, for a month's dollars. None: no e-mail is sent."""
         return usd * 1_000 / self.emails if self.emails else None
 
 
-def estimate(load: Workload, prices: PriceList) -> Estimate:
-    """Return what a month costs."""
+def estimate(workload: Workload, prices: PriceList) -> Estimate:
+    """Return the monthly cost of a workload."""
     by_part: dict[str, list[Usage]] = {}
-    for usage in usages(load):
+    for usage in usages(workload):
         by_part.setdefault(usage.part, []).append(usage)
-    scanned_bytes = max(QUERY_LEAST_BYTES, load.events * QUERY_BYTES_PER_EVENT)
+    scanned_bytes = max(QUERY_MIN_BYTES, workload.events * QUERY_BYTES_PER_EVENT)
     return Estimate(
-        costs=tuple(_cost(part, used, prices) for part, used in by_part.items()),
-        emails=load.emails,
-        ses_usd=prices.usd("ses_email", load.emails),
+        costs=tuple(_cost(part, part_usages, prices) for part, part_usages in by_part.items()),
+        emails=workload.emails,
+        ses_usd=prices.usd("ses_email", workload.emails),
         query_usd=prices.usd("athena_scan", scanned_bytes / TB),
     )
 
 
-def _cost(part: str, used: Iterable[Usage], prices: PriceList) -> Cost:
-    usage = tuple(used)
+def _cost(part: str, part_usages: list[Usage], prices: PriceList) -> Cost:
     return Cost(
         part=part,
-        first_usd=sum(prices.usd(one.price, one.first) for one in usage),
-        twelfth_usd=sum(prices.usd(one.price, one.twelfth) for one in usage),
-        usage=usage,
+        first_usd=sum(prices.usd(usage.price, usage.first) for usage in part_usages),
+        twelfth_usd=sum(prices.usd(usage.price, usage.twelfth) for usage in part_usages),
+        usage=tuple(part_usages),
     )
+
+
+@cache
+def price_list() -> PriceList:
+    """Return the prices that are packaged with Mailfold."""
+    return msgspec.json.decode(Path(__file__).with_name("prices.json").read_bytes(), type=PriceList)
+
+
+def read_prices(file: Path) -> PriceList:
+    """Return the prices in a file.
+
+    Raises:
+        UsageError: The file cannot be read, has another form, or lacks a price.
+    """
+    try:
+        prices = msgspec.json.decode(file.read_bytes(), type=PriceList)
+    except OSError as error:
+        raise UsageError(f"the price list cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise UsageError(
+            f"invalid price list: {error}; use the form of `price_list` in the output of --json"
+        ) from error
+    if missing := price_list().prices.keys() - prices.prices.keys():
+        raise UsageError(
+            f"the price list lacks {', '.join(sorted(missing))}: AWS's pages state these prices, see `price_list` in "
+            "the output of --json"
+        )
+    return prices

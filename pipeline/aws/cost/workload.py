@@ -1,62 +1,36 @@
-"""How much is sent, and how: what a month's usage is worked out from.
+"""Workload of a deployment: mail volume and settings, from which a month's usage is calculated."""
 
-The regions in which SES sends.
-"""
-
+from difflib import get_close_matches
 from enum import StrEnum
 
 import msgspec
 
 from pipeline.errors import UsageError
 
-SERVICE = "email"  # SES, in the names of its endpoints
-PARTITIONS = ("aws", "aws-us-gov")  # where prices are in dollars
-
-
-def check_region(name: str) -> None:
-    """Return if SES sends in a region, as far as this botocore knows; nobody is asked.
-
-    Raises:
-        UsageError: It does not, or there is no such region.
-    """
-    from botocore.loaders import Loader  # noqa: PLC0415 - boto3 takes a third of a second
-    from botocore.regions import EndpointResolver  # noqa: PLC0415 - the same
-
-    resolver = EndpointResolver(Loader().load_data("endpoints"))  # no session: it would read the user's profile
-    known = {region for partition in PARTITIONS for region in resolver.get_available_endpoints(SERVICE, partition)}
-    if name not in known:
-        raise UsageError(
-            f"no region in which SES sends: {name!r}; one is {min(known, key=lambda one: _distance(one, name))}"
-        )
-
-
-def _distance(one: str, other: str) -> float:
-    from difflib import SequenceMatcher  # noqa: PLC0415 - only for who mistyped
-
-    return 1 - SequenceMatcher(a=one, b=other).ratio()
-
-
-HOURS_PER_MONTH = 730  # as AWS's own calculator has it: a twelfth of 8,760
+HOURS_PER_MONTH = 730  # as in AWS's calculator: a twelfth of 8,760
 DAYS_PER_MONTH = HOURS_PER_MONTH / 24
 SECONDS_PER_MONTH = HOURS_PER_MONTH * 3_600
 
-# Sent, then delivered or bounced; and with engagement three opens or clicks of ten e-mails.
+# A send, and a delivery or bounce; with engagement tracking also three opens or clicks of ten e-mails.
 EVENTS_PER_EMAIL, EVENTS_PER_TRACKED_EMAIL = 2.0, 2.3
-EVENT_BYTES = 2_200  # SES's JSON with a dozen headers; up to 5 KB the price is the same
+EVENT_BYTES = 2_200  # SES's JSON with a dozen headers; the price is the same up to 5 KB
 
 RECORDS_PER_SHARD_SECOND = 1_000  # docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
-PEAK = 3.0  # the busiest hour, of the mean
+PEAK = 3.0  # events of the busiest hour, as a multiple of the mean
+
+SES_ENDPOINT = "email"  # SES, in the names of its endpoints
+PARTITIONS = ("aws", "aws-us-gov")  # whose prices are in dollars
 
 
 class StreamMode(StrEnum):
-    """Who sees to the feedback stream's capacity; the template's `StreamMode`."""
+    """Capacity mode of the feedback stream; the template's `StreamMode`."""
 
     PROVISIONED = "PROVISIONED"
     ON_DEMAND = "ON_DEMAND"
 
 
 class ConsumerMode(StrEnum):
-    """Who reads the feedback stream; the template's `Consumer`."""
+    """Consumer of the feedback stream; the template's `Consumer`."""
 
     LAMBDA = "lambda"
     CONTAINER = "container"
@@ -64,16 +38,16 @@ class ConsumerMode(StrEnum):
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent, what becomes of it, and the parameters of the template that cost.
+    """Mail volume, shares of event types, and the template parameters that affect cost.
 
     Attributes:
         emails_per_day: E-mails, each to one recipient.
-        events_per_email: SES's events of each, feedback included.
-        feedback_percent: Of a hundred e-mails, those that bounce or are complained of.
-        lookups_per_email: How often senders ask the table.
-        event_bytes: One event, as SES sends it.
+        events_per_email: Events of SES for each e-mail, including feedback.
+        feedback_percent: Percentage of e-mails that bounce or cause a complaint.
+        lookups_per_email: Reads of the suppression table by senders.
+        event_bytes: Size of an event as SES sends it.
         stream_mode: The template's `StreamMode`.
-        stream_shards: The template's `StreamShards`; None: as many as the busiest hour needs.
+        stream_shards: The template's `StreamShards`. None: enough for the busiest hour.
         stream_retention_days: The template's `StreamRetentionDays`.
         consumer: The template's `Consumer`.
         consumer_tasks: The template's `ConsumerTasks`.
@@ -108,5 +82,23 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def shards(self) -> int:
         """Shards of the feedback stream."""
-        busiest = PEAK * self.feedback / SECONDS_PER_MONTH
-        return self.stream_shards or max(1, -int(-busiest // RECORDS_PER_SHARD_SECOND))
+        peak_per_second = PEAK * self.feedback / SECONDS_PER_MONTH
+        return self.stream_shards or max(1, -int(-peak_per_second // RECORDS_PER_SHARD_SECOND))
+
+
+def check_region(name: str) -> None:
+    """Check that SES sends from a region, according to botocore's data. Makes no request.
+
+    Raises:
+        UsageError: SES does not send from that region, or the region does not exist.
+    """
+    from botocore.loaders import Loader  # noqa: PLC0415 - loads botocore, which only this check needs
+    from botocore.regions import EndpointResolver  # noqa: PLC0415 - the same
+
+    resolver = EndpointResolver(Loader().load_data("endpoints"))  # a session would read the user's profile
+    regions = {
+        region for partition in PARTITIONS for region in resolver.get_available_endpoints(SES_ENDPOINT, partition)
+    }
+    if name not in regions:
+        [closest] = get_close_matches(name, regions, n=1, cutoff=0)
+        raise UsageError(f"SES does not send from the region {name!r}: did you mean {closest}?")

@@ -1,1 +1,1 @@
-"""A deployment to AWS: the Lambdas' bundle, the template, its change set, and what stands beside the stack."""
+"""Deployment to AWS: the Lambda bundle, the template, change sets, and the resources beside the stack."""

@@ -1,14 +1,13 @@
-"""What Athena shows beside the log: views, and queries worth having, made through its own API.
+"""Athena's views and saved queries, created through its API from schemas/views and schemas/queries.
 
-Each is replaced by the one of the same name, and what others made is left alone, so this can be done again and again.
+Each replaces the one of the same name. Others are left alone, so this is safe to repeat.
 docs.aws.amazon.com/athena/latest/APIReference/API_CreateNamedQuery.html
-
-SQL that a deployment brings with it, one file for each statement: schemas/views and schemas/queries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,15 +21,16 @@ if TYPE_CHECKING:
     from mypy_boto3_athena.type_defs import NamedQueryTypeDef
 
 COMMENT = "--"
+NAMES_PER_GET = 50  # limit of BatchGetNamedQuery
 
 
 class SqlFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement.
+    """A file with one SQL statement.
 
     Attributes:
-        name: What it is called: its file's name.
-        description: What it is for, in a line.
-        sql: Athena's SQL, without the comments before it.
+        name: Name of the file without its extension.
+        description: First line of the comment.
+        sql: Athena SQL without the leading comment.
     """
 
     name: str
@@ -38,90 +38,86 @@ class SqlFile(msgspec.Struct, frozen=True, kw_only=True):
     sql: str
 
 
-def sql_files(kind: str) -> list[SqlFile]:
-    """Return the statements of a kind, `views` or `queries`, by name."""
-    files = sorted(schemas_folder().joinpath(kind).glob("*.sql"))
-    return [_statement(file.stem, file.read_text(encoding="utf-8")) for file in files]
-
-
-def _statement(name: str, text: str) -> SqlFile:
-    lines = text.splitlines()
-    comments = list(_leading_comments(lines))
-    # Some statements Athena hands to another parser than Trino's, and that one takes no comment before them.
-    return SqlFile(name=name, description=comments[0], sql="\n".join(lines[len(comments) :]).strip())
-
-
-def _leading_comments(lines: list[str]) -> Iterator[str]:
-    for line in lines:
-        if not line.startswith(COMMENT):
-            return
-        yield line.removeprefix(COMMENT).strip()
-
-
-NAMES_PER_GET = 50  # the limit of BatchGetNamedQuery
-
-
 class AthenaCatalog(msgspec.Struct, frozen=True, kw_only=True):
-    """Where Athena keeps them.
+    """Where Athena keeps views and saved queries.
 
     Attributes:
-        database: The log's.
-        workgroup: Whose queries they are; it keeps answers itself.
+        database: Database of the log.
+        workgroup: Workgroup of the queries. It keeps query results itself.
     """
 
     database: str
     workgroup: str
 
 
-def create_views(athena: AthenaClient, catalogue: AthenaCatalog) -> Iterator[str]:
-    """Make the views, one after the other, and give the name of each when it is there.
+def create_views(athena: AthenaClient, catalog: AthenaCatalog) -> list[str]:
+    """Create or replace the views, one after the other, and return their names.
 
     Raises:
-        UsageError: Athena refuses one.
-        ArchiveUnavailable: Athena is throttled, unreachable or too slow.
+        QueryFailed: Athena rejects a statement.
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
+        ArchiveUnavailable: Athena throttles, cannot be reached, or takes too long.
     """
-    for view in sql_files("views"):
-        query(athena, view.sql, database=catalogue.database, workgroup=catalogue.workgroup)
-        yield view.name
+    views = sql_files("views")
+    for view in views:
+        query(athena, view.sql, database=catalog.database, workgroup=catalog.workgroup)
+    return [view.name for view in views]
 
 
-def create_queries(athena: AthenaClient, catalogue: AthenaCatalog) -> Iterator[str]:
-    """Save the queries, and give the name of each when it is there.
+def create_queries(athena: AthenaClient, catalog: AthenaCatalog) -> list[str]:
+    """Create or update the saved queries, and return their names.
 
     Raises:
-        UsageError: AWS denies or refuses it.
-        ServiceUnavailable: AWS throttles or cannot be reached.
+        InvalidInput: AWS rejects one.
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
+        ServiceUnavailable: AWS throttles, fails or cannot be reached.
     """
     with translated("listing saved queries"):
-        saved = {one["Name"]: one for one in _saved(athena, catalogue) if one["Database"] == catalogue.database}
-    for wanted in sql_files("queries"):
-        with translated(f"saving the query {wanted.name}"):
-            _save(athena, catalogue, wanted, saved.get(wanted.name))
-        yield wanted.name
+        saved = {query["Name"]: query for query in _saved_queries(athena, catalog)}
+    files = sql_files("queries")
+    for file in files:
+        with translated(f"saving the query {file.name}"):
+            _save_query(athena, catalog, file, saved.get(file.name))
+    return [file.name for file in files]
 
 
-def _save(athena: AthenaClient, catalogue: AthenaCatalog, wanted: SqlFile, saved: NamedQueryTypeDef | None) -> None:
-    if saved is None:
-        athena.create_named_query(
-            Name=wanted.name,
-            Description=wanted.description,
-            QueryString=wanted.sql,
-            Database=catalogue.database,
-            WorkGroup=catalogue.workgroup,
-        )
-    elif (saved["QueryString"], saved.get("Description")) != (wanted.sql, wanted.description):
-        athena.update_named_query(
-            NamedQueryId=saved["NamedQueryId"],
-            Name=wanted.name,
-            Description=wanted.description,
-            QueryString=wanted.sql,
-        )
+def sql_files(kind: str) -> list[SqlFile]:
+    """Return the statements of a kind, `views` or `queries`, ordered by name."""
+    files = sorted(schemas_folder().joinpath(kind).glob("*.sql"))
+    return [_parse_sql(file.stem, file.read_text(encoding="utf-8")) for file in files]
 
 
-def _saved(athena: AthenaClient, catalogue: AthenaCatalog) -> Iterator[NamedQueryTypeDef]:
+def _parse_sql(name: str, text: str) -> SqlFile:
+    lines = text.splitlines()
+    comments = list(takewhile(lambda line: line.startswith(COMMENT), lines))
+    # Athena parses some statements with another parser than Trino's, and that one rejects a leading comment.
+    sql = "\n".join(lines[len(comments) :]).strip()
+    return SqlFile(name=name, description=comments[0].removeprefix(COMMENT).strip(), sql=sql)
+
+
+def _saved_queries(athena: AthenaClient, catalog: AthenaCatalog) -> Iterator[NamedQueryTypeDef]:
     pages = athena.get_paginator("list_named_queries").paginate(
-        WorkGroup=catalogue.workgroup, PaginationConfig={"PageSize": NAMES_PER_GET}
+        WorkGroup=catalog.workgroup, PaginationConfig={"PageSize": NAMES_PER_GET}
     )
     for page in pages:
         if ids := page["NamedQueryIds"]:
-            yield from athena.batch_get_named_query(NamedQueryIds=ids)["NamedQueries"]
+            queries = athena.batch_get_named_query(NamedQueryIds=ids)["NamedQueries"]
+            yield from (query for query in queries if query["Database"] == catalog.database)
+
+
+def _save_query(athena: AthenaClient, catalog: AthenaCatalog, file: SqlFile, saved: NamedQueryTypeDef | None) -> None:
+    if saved is None:
+        athena.create_named_query(
+            Name=file.name,
+            Description=file.description,
+            QueryString=file.sql,
+            Database=catalog.database,
+            WorkGroup=catalog.workgroup,
+        )
+    elif (saved["QueryString"], saved.get("Description")) != (file.sql, file.description):
+        athena.update_named_query(
+            NamedQueryId=saved["NamedQueryId"],
+            Name=file.name,
+            Description=file.description,
+            QueryString=file.sql,
+        )

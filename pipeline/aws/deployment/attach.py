@@ -1,99 +1,33 @@
-"""A configuration set that was there before is given the destinations to a deployment.
+"""Attach SES configuration sets to a deployment that did not create them, and detach them.
 
-The template makes them for its own set. Rule and roles let in the sets that the stack was deployed with, so a set is
-first named there.
-
-Taking the destinations to a deployment away from configuration sets that it did not make.
+The template creates the destinations of the stack's own set only. Its rule and roles accept the sets that the stack
+was deployed with, so a set must be named in the parameter ConfigurationSets first.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pipeline.aws.deployment.destinations import EventDestination, event_destinations, existing_destinations
-from pipeline.aws.errors import error_code, translated
+from pipeline.aws.errors import error_code, missing_ok, translated
+from pipeline.aws.retry import attempts
 from pipeline.aws.stack import Stack
-from pipeline.errors import UsageError
+from pipeline.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sesv2.type_defs import EventDestinationTypeDef
 
+MAX_DESTINATIONS = 10  # of one configuration set: docs.aws.amazon.com/ses/latest/dg/quotas.html
 
-class AttachedSet(msgspec.Struct, frozen=True, kw_only=True):
-    """A set whose events come to a deployment.
-
-    Attributes:
-        configuration_set: Its name.
-        destinations: The names of the destinations that lead there.
-    """
-
-    configuration_set: str
-    destinations: tuple[str, ...]
-
-
-def attached_sets(client: SESV2Client, stack: Stack) -> tuple[AttachedSet, ...]:
-    """Return the sets besides the stack's own that have destinations to it.
-
-    Raises:
-        UsageError: AWS denies it.
-        ServiceUnavailable: AWS throttles or cannot be reached.
-    """
-    if not {"ConfigurationSet", "ConfigurationSets", "DeliveryStreamArn", "SesRoleArn"} <= stack.outputs.keys():
-        return ()  # it was never finished
-    others = [name for name in stack.output("ConfigurationSets").split(",") if name != stack.output("ConfigurationSet")]
-    return tuple(_attached(client, stack, others))
-
-
-def detach(client: SESV2Client, attached: AttachedSet) -> None:
-    """Take the destinations away; those that are gone already are passed over.
-
-    Raises:
-        UsageError: AWS denies it.
-        ServiceUnavailable: AWS throttles or cannot be reached. Doing it again is safe.
-    """
-    for name in attached.destinations:
-        with translated(f"deleting the destination {name} of the configuration set {attached.configuration_set}"):
-            from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-            try:
-                client.delete_configuration_set_event_destination(
-                    ConfigurationSetName=attached.configuration_set, EventDestinationName=name
-                )
-            except ClientError as error:
-                if error_code(error) != "NotFoundException":
-                    raise
-
-
-def _attached(client: SESV2Client, stack: Stack, names: Sequence[str]) -> Iterator[AttachedSet]:
-    for name in names:
-        if leading := _leading(stack, existing_destinations(client, name) or ()):
-            yield AttachedSet(configuration_set=name, destinations=leading)
-
-
-def _leading(stack: Stack, there: Sequence[EventDestinationTypeDef]) -> tuple[str, ...]:
-    """Return the names of those that lead to the stack.
-
-    That to EventBridge leads to the account's one bus, maybe for others too. So it is the stack's if it has our name,
-    and no `archive` beside it leads to another stack.
-    """
-    archive, feedback = event_destinations(stack, tracks=True)
-    ours = [one["Name"] for one in there if archive.leads_there(one)]
-    by_name = {one["Name"]: one for one in there}
-    is_shared = archive.name in by_name and archive.name not in ours
-    if feedback.name in by_name and feedback.leads_there(by_name[feedback.name]) and not is_shared:
-        ours.append(feedback.name)
-    return tuple(ours)
-
-
-MAX_DESTINATIONS = 10  # of one set: docs.aws.amazon.com/ses/latest/dg/quotas.html
-ROLE_ATTEMPTS = 10  # SES refuses a role that IAM has not told everybody about: mostly some seconds, seldom a minute
-ROLE_WAIT_SECONDS = 6.0
+# SES rejects a new role until IAM has propagated it: usually seconds, rarely a minute. These attempts take one to two.
+ROLE_ATTEMPTS = 8
+ROLE_FIRST_WAIT_SECONDS = 1.0
 
 
 class AttachAction(StrEnum):
@@ -102,16 +36,16 @@ class AttachAction(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     REPLACED = "replaced"
-    LEFT = "left"
+    UNCHANGED = "unchanged"
 
 
 class AttachStep(msgspec.Struct, frozen=True, kw_only=True):
-    """What is done for one destination.
+    """One destination to create, update, replace or leave unchanged.
 
     Attributes:
-        destination: As it is to be.
-        action: What is done.
-        name: The destination that is there by then: another one's, where that does the same already.
+        destination: The required destination.
+        action: What to do.
+        name: Name of the destination afterwards: that of another one, if it already sends the same events.
     """
 
     destination: EventDestination
@@ -119,136 +53,199 @@ class AttachStep(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
-def check_set(stack: Stack, name: str) -> None:
-    """Check that a set can be attached.
+class AttachedSet(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration set whose events are sent to a deployment.
+
+    Attributes:
+        configuration_set: Name of the set.
+        destinations: Names of its destinations that send to the deployment.
+    """
+
+    configuration_set: str
+    destinations: tuple[str, ...]
+
+
+def check_set(stack: Stack, configuration_set: str) -> None:
+    """Check that a configuration set can be attached.
 
     Raises:
-        UsageError: It is the stack's own, or the stack does not let its events in.
+        UsageError: It is the stack's own, or the stack does not accept its events.
     """
-    if name == stack.output("ConfigurationSet"):
+    if configuration_set == stack.output("ConfigurationSet"):
         raise UsageError(
-            f"{name} is the stack's own configuration set, and has its destinations from the template. Whether it "
-            f"tracks opens and clicks: `mailfold deploy {stack.options} --param TrackEngagement=…`"
+            f"{configuration_set} is the stack's own configuration set, whose destinations the template creates. To "
+            f"change whether it tracks opens and clicks: `mailfold deploy {stack.options} --param TrackEngagement=…`"
         )
-    if name not in stack.output("ConfigurationSets").split(","):
-        present = [one for one in stack.parameters.get("ConfigurationSets", "").split(",") if one]
+    if configuration_set not in stack.output("ConfigurationSets").split(","):
+        accepted = [name for name in stack.parameters.get("ConfigurationSets", "").split(",") if name]
         raise UsageError(
-            f"the stack {stack.name} does not let in events of the configuration set {name}. First run "
-            f"`mailfold deploy {stack.options} --param ConfigurationSets={','.join([*present, name])}`"
+            f"the stack {stack.name} does not accept events of the configuration set {configuration_set}. First run "
+            f"`mailfold deploy {stack.options} --param ConfigurationSets={','.join([*accepted, configuration_set])}`"
         )
 
 
 def plan_attachment(
-    wanted: Sequence[EventDestination], there: Sequence[EventDestinationTypeDef], *, replace: bool = False
+    required: Sequence[EventDestination], existing: Sequence[EventDestinationTypeDef], *, replace: bool = False
 ) -> tuple[AttachStep, ...]:
-    """Return what is to be done so that a set has the destinations.
+    """Return the steps after which a configuration set has the required destinations.
 
     Args:
-        wanted: As they are to be.
-        there: Those that the set has.
-        replace: Whether one of the same name that leads elsewhere may be made to lead here.
+        required: The required destinations.
+        existing: Destinations of the set.
+        replace: Whether to replace a destination of the same name that has another target.
 
     Raises:
-        UsageError: One of the same name leads elsewhere, or there would be too many.
+        UsageError: A destination of the same name has another target.
+        InvalidInput: The set would have too many destinations.
     """
-    steps = tuple(_step(destination, there, replace=replace) for destination in wanted)
-    number = len(there) + sum(step.action is AttachAction.CREATED for step in steps)
+    steps = tuple(_plan_step(destination, existing, replace=replace) for destination in required)
+    number = len(existing) + sum(step.action is AttachAction.CREATED for step in steps)
     if number > MAX_DESTINATIONS:
-        raise UsageError(
-            f"the set has {len(there)} destinations, and SES allows {MAX_DESTINATIONS}: delete some that nobody needs"
+        raise InvalidInput(
+            f"the configuration set has {len(existing)} destinations, and SES allows {MAX_DESTINATIONS}: "
+            "delete those that are not needed"
         )
     return steps
 
 
+def _plan_step(
+    destination: EventDestination, existing: Sequence[EventDestinationTypeDef], *, replace: bool
+) -> AttachStep:
+    by_name = {existing_destination["Name"]: existing_destination for existing_destination in existing}
+    same_name = by_name.pop(destination.name, None)
+    name = destination.name
+    if same_name is None:
+        covering = next((other for other, sent in by_name.items() if destination.is_covered_by(sent)), None)
+        action, name = (AttachAction.UNCHANGED, covering) if covering else (AttachAction.CREATED, name)
+    elif destination.equals(same_name):
+        action = AttachAction.UNCHANGED
+    elif destination.has_same_target(same_name):
+        action = AttachAction.UPDATED
+    elif replace:
+        action = AttachAction.REPLACED
+    else:
+        raise UsageError(
+            f"the destination {name} of the configuration set sends to {_describe_target(same_name)}: "
+            "use --replace to send its events to this deployment instead"
+        )
+    return AttachStep(destination=destination, action=action, name=name)
+
+
+def _describe_target(destination: EventDestinationTypeDef) -> str:
+    targets = [value for key, value in destination.items() if key.endswith("Destination") and isinstance(value, dict)]
+    arns = [text for target in targets for key, text in target.items() if key.endswith("Arn") and key != "IamRoleArn"]
+    return str(arns[0]) if arns else "another target"
+
+
 def attach(
-    client: SESV2Client,
-    name: str,
+    sesv2: SESV2Client,
+    configuration_set: str,
     steps: Sequence[AttachStep],
     *,
-    told: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
     wait: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Give a set its destinations.
+    """Execute the steps of an attachment. Safe to repeat.
 
     Args:
-        client: From `clients.client("sesv2")`.
-        name: The set.
-        steps: From `plan`.
-        told: Hears why it takes long.
-        wait: Waits so many seconds.
+        sesv2: Client of the stack's region.
+        configuration_set: Name of the set.
+        steps: Steps from `plan_attachment`.
+        report: Called with the reason for a wait.
+        wait: Waits a number of seconds.
 
     Raises:
-        UsageError: AWS denies or refuses it.
-        ServiceUnavailable: AWS throttles or cannot be reached. Doing it again is safe.
+        InvalidInput: AWS rejects a destination.
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
+        ServiceUnavailable: AWS throttles, fails or cannot be reached.
     """
     for step in steps:
-        with translated(f"making the destination {step.name} of the configuration set {name}"):
-            if (
-                step.action is AttachAction.REPLACED
-            ):  # it may be of another kind, which an update need not be able to change
-                client.delete_configuration_set_event_destination(
-                    ConfigurationSetName=name, EventDestinationName=step.name
-                )
-            _patiently(lambda step=step: _carry_out(client, name, step), told=told, wait=wait)  # type: ignore[misc]  # mypy infers no lambda with a default
+        if step.action is AttachAction.REPLACED:  # an update may not be able to change the kind of a destination
+            _delete_destination(sesv2, configuration_set, step.name)
+        for attempt in attempts(ROLE_ATTEMPTS, first_wait_seconds=ROLE_FIRST_WAIT_SECONDS, wait=wait):
+            try:
+                _execute_step(sesv2, configuration_set, step)
+                break
+            except InvalidInput as error:
+                if attempt == ROLE_ATTEMPTS or not _may_be_new_role(error):
+                    raise
+                report("SES cannot use the stack's role yet: IAM takes up to a minute to propagate it")
 
 
-def _step(destination: EventDestination, there: Sequence[EventDestinationTypeDef], *, replace: bool) -> AttachStep:
-    by_name = {one["Name"]: one for one in there}
-    named = by_name.pop(destination.name, None)
-    if named is None:
-        other = next((name for name, one in by_name.items() if destination.is_done_by(one)), None)
-        action = AttachAction.CREATED if other is None else AttachAction.LEFT
-        return AttachStep(destination=destination, action=action, name=other or destination.name)
-    if destination.equals(named):
-        return AttachStep(destination=destination, action=AttachAction.LEFT, name=destination.name)
-    if destination.leads_there(named):
-        return AttachStep(destination=destination, action=AttachAction.UPDATED, name=destination.name)
-    if not replace:
-        raise UsageError(
-            f"the set's destination {destination.name} leads elsewhere, to {_words(named)}: say --replace to make it "
-            "lead here instead"
-        )
-    return AttachStep(destination=destination, action=AttachAction.REPLACED, name=destination.name)
-
-
-def _carry_out(client: SESV2Client, name: str, step: AttachStep) -> None:
+def _execute_step(sesv2: SESV2Client, configuration_set: str, step: AttachStep) -> None:
     destination = step.destination
     definition: Any = {
         "Enabled": True,
         "MatchingEventTypes": sorted(destination.types),
         destination.kind: dict(destination.target),
     }
-    place: Any = {"ConfigurationSetName": name, "EventDestinationName": destination.name}
-    match step.action:
-        case AttachAction.UPDATED:
-            client.update_configuration_set_event_destination(**place, EventDestination=definition)
-        case AttachAction.CREATED | AttachAction.REPLACED:
-            client.create_configuration_set_event_destination(**place, EventDestination=definition)
-        case AttachAction.LEFT:
-            pass
+    request: Any = {
+        "ConfigurationSetName": configuration_set,
+        "EventDestinationName": destination.name,
+        "EventDestination": definition,
+    }
+    with translated(f"writing the destination {step.name} of the configuration set {configuration_set}"):
+        match step.action:
+            case AttachAction.UPDATED:
+                sesv2.update_configuration_set_event_destination(**request)
+            case AttachAction.CREATED | AttachAction.REPLACED:
+                sesv2.create_configuration_set_event_destination(**request)
+            case AttachAction.UNCHANGED:
+                pass
 
 
-def _patiently(do: Callable[[], None], *, told: Callable[[str], None], wait: Callable[[float], None]) -> None:
-    """Do it, again and again while SES cannot use a role that is new.
+def _may_be_new_role(error: InvalidInput) -> bool:
+    """Return True if SES may have rejected a role that IAM has not propagated. SES has no other code for that."""
+    return isinstance(error.__cause__, Exception) and error_code(error.__cause__) == "BadRequestException"
 
-    It answers BadRequestException then, as for anything else that it refuses; the request is always the same one.
+
+def attached_sets(sesv2: SESV2Client, stack: Stack) -> tuple[AttachedSet, ...]:
+    """Return the configuration sets, other than the stack's own, that have destinations to the stack.
+
+    Raises:
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
+        ServiceUnavailable: AWS throttles, fails or cannot be reached.
     """
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-    for attempt in range(1, ROLE_ATTEMPTS + 1):
-        try:
-            do()
-        except ClientError as error:
-            if error_code(error) != "BadRequestException" or attempt == ROLE_ATTEMPTS:
-                raise
-        else:
-            return
-        told("SES cannot use the stack's role yet, as IAM needs up to a minute to tell everybody of a change")
-        wait(ROLE_WAIT_SECONDS)
+    if not {"ConfigurationSet", "ConfigurationSets", "DeliveryStreamArn", "SesRoleArn"} <= stack.outputs.keys():
+        return ()  # its creation never finished
+    attached = []
+    for name in stack.output("ConfigurationSets").split(","):
+        if name != stack.output("ConfigurationSet"):
+            destinations = _destinations_to(stack, existing_destinations(sesv2, name) or ())
+            attached.append(AttachedSet(configuration_set=name, destinations=destinations))
+    return tuple(attached_set for attached_set in attached if attached_set.destinations)
 
 
-def _words(one: EventDestinationTypeDef) -> str:
-    """Say where a destination leads."""
-    targets = [value for key, value in one.items() if key.endswith("Destination") and isinstance(value, dict)]
-    arns = [text for target in targets for key, text in target.items() if key.endswith("Arn") and key != "IamRoleArn"]
-    return str(arns[0]) if arns else "something else"
+def _destinations_to(stack: Stack, existing: Sequence[EventDestinationTypeDef]) -> tuple[str, ...]:
+    """Return the names of destinations that send to the stack.
+
+    The destination to EventBridge sends to the account's default bus, which other stacks may use too. It belongs to
+    this stack if it is named `feedback`, and the set has no `archive` that sends to another stack.
+    """
+    archive, feedback = event_destinations(stack, tracks=True)
+    by_name = {destination["Name"]: destination for destination in existing}
+    names = [name for name, destination in by_name.items() if archive.has_same_target(destination)]
+    is_shared = archive.name in by_name and archive.name not in names
+    if feedback.name in by_name and feedback.has_same_target(by_name[feedback.name]) and not is_shared:
+        names.append(feedback.name)
+    return tuple(names)
+
+
+def detach(sesv2: SESV2Client, attached: AttachedSet) -> None:
+    """Delete the destinations of an attached set. Safe to repeat.
+
+    Raises:
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
+        ServiceUnavailable: AWS throttles, fails or cannot be reached.
+    """
+    for name in attached.destinations:
+        _delete_destination(sesv2, attached.configuration_set, name)
+
+
+def _delete_destination(sesv2: SESV2Client, configuration_set: str, name: str) -> None:
+    with translated(f"deleting the destination {name} of the configuration set {configuration_set}"):
+        missing_ok(
+            lambda: sesv2.delete_configuration_set_event_destination(
+                ConfigurationSetName=configuration_set, EventDestinationName=name
+            )
+        )

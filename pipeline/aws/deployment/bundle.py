@@ -1,19 +1,7 @@
-"""The bundle: one zip file with both Lambdas' code and the libraries that it imports, the same wherever it is built.
+"""The Lambda bundle: one zip file with the code of both functions and the libraries that they import.
 
-boto3 is not in it: Lambda's runtime brings it. docs.aws.amazon.com/lambda/latest/dg/python-package.html
-
-A zip file that is the same, byte for byte, wherever and whenever it is made of the same files.
-
-Nothing is compressed: what comes out of a compressor depends on the release of zlib that Python was built with.
-
-The project's own modules that a module imports, at once or later, whatever else is in the package.
-
-Found by reading, without running anything: so the same sources give the same list everywhere.
-
-The libraries that the Lambdas import, as wheels for their Python and processor, whatever those of this machine are.
-
-Each is one of those that infra/lambda.lock names by hash, from the index that the user's pip is set up for.
-pip.pypa.io/en/stable/cli/pip_download/
+The same sources and libraries produce the same bytes on every machine. boto3 is left out, because Lambda's runtime
+contains it. docs.aws.amazon.com/lambda/latest/dg/python-package.html
 """
 
 import ast
@@ -30,71 +18,82 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 import pipeline
-from pipeline.aws.deployment.template import Runtime, infra_folder, load_template
+from pipeline.aws.deployment.template import LambdaRuntime, infra_folder, load_template
 from pipeline.errors import ServiceUnavailable, UsageError
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can name
-UNIX = 3  # the system whose file modes the entries have, whatever system this is
-READABLE = 0o100644 << 16  # everybody may read it: Lambda runs as a user of its own
+PACKAGE = "pipeline"
+ROOT = Path(pipeline.__file__).parent.parent
 
-# Of a wheel's `….data` folder, the parts that an installation puts where modules are found; the others are programs and
-# the like. packaging.python.org/en/latest/specifications/binary-distribution-format/
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
+UNIX = 3  # the entries have Unix file modes on every machine
+READABLE = 0o100644 << 16  # readable by all, because Lambda runs as its own user
+
+# Parts of a wheel's `….data` folder that are installed as modules. The others are programs and the like.
+# packaging.python.org/en/latest/specifications/binary-distribution-format/
 IMPORTABLE = frozenset({"purelib", "platlib"})
 
-
-def to_zip(files: Mapping[str, bytes]) -> bytes:
-    """Return files, by path, as a zip file."""
-    written = BytesIO()
-    with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(files):
-            entry = zipfile.ZipInfo(path, EPOCH)
-            entry.create_system, entry.external_attr = UNIX, READABLE
-            archive.writestr(entry, files[path])
-    return written.getvalue()
+# Lambda runs Python 3.12 and later on Amazon Linux 2023, which has glibc 2.34. docs.aws.amazon.com/linux/al2023/ug/
+GLIBCS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
+MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}  # Lambda's name of a processor, and Linux's
+PIP_TIMEOUT_SECONDS = 600.0  # for two megabytes, over the slowest line and through pip's own retries
 
 
-def unzip(wheel: Path) -> dict[str, bytes]:
-    """Return the files that a wheel puts where modules are found, by path."""
-    files: dict[str, bytes] = {}
-    with zipfile.ZipFile(wheel) as archive:
-        for entry in archive.infolist():
-            path = _installed(entry.filename)
-            if path and not entry.is_dir():
-                files[path] = archive.read(entry)
-    return files
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """A zip file for Lambda.
+
+    Attributes:
+        data: Bytes of the file.
+        sha256: SHA-256 of the bytes, in hex. Equal for equal sources and libraries.
+    """
+
+    data: bytes
+    sha256: str
 
 
-def _installed(path: str) -> str | None:
-    folder, _, rest = path.partition("/")
-    if not folder.endswith(".data"):
-        return path
-    part, _, inner = rest.partition("/")
-    return inner if part in IMPORTABLE else None
+def build_bundle(*, runtime: LambdaRuntime | None) -> Bundle:
+    """Download the libraries and zip them with the template's handlers.
 
+    Args:
+        runtime: Runtime to build for, usually `load_template().runtime`. None: this interpreter on this machine.
 
-ROOT = Path(pipeline.__file__).parent.parent
-PACKAGE = "pipeline"
+    Raises:
+        UsageError: A library has no wheel for the runtime, or this Python has no pip.
+        ServiceUnavailable: pip does not end.
+    """
+    files = source_files(load_template().handlers)
+    with TemporaryDirectory(prefix="mailfold-bundle-") as folder:
+        for wheel in fetch_wheels(Path(folder), runtime=runtime):
+            files |= unzip_wheel(wheel)
+    data = to_zip(files)
+    return Bundle(data=data, sha256=sha256(data).hexdigest())
 
 
 def source_files(modules: Iterable[str]) -> dict[str, bytes]:
-    """Return the files of modules, and of all that they import of this project, by path below the package's parent.
+    """Return the files of modules and of every module of this project that they import, by path below `ROOT`.
+
+    Imports are read from the source, so that imports inside functions and for type checking are found too.
 
     Args:
         modules: Full names, such as `pipeline.aws.lambdas.transform`.
     """
-    found: dict[str, bytes] = {}
-    waiting = list(modules)
-    while waiting:
-        file = _file(waiting.pop())
-        if file is None or (path := file.relative_to(ROOT).as_posix()) in found:
+    files: dict[str, bytes] = {}
+    pending = [name for module in modules for name in _with_packages(module)]
+    while pending:
+        file = _module_file(pending.pop())
+        if file is None or (path := file.relative_to(ROOT).as_posix()) in files:
             continue
-        found[path] = file.read_bytes()
-        waiting += _imported(found[path])
-    return found
+        files[path] = file.read_bytes()
+        pending += _imported_modules(files[path])
+    return files
 
 
-def _imported(source: bytes) -> Iterator[str]:
-    """Give the full names of what a module imports, and of the packages around it; some of them may be no modules."""
+def _module_file(module: str) -> Path | None:
+    path = ROOT.joinpath(*module.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+def _imported_modules(source: bytes) -> Iterator[str]:
+    """Yield the full names of imported modules and their packages. Some names may not be modules."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -107,102 +106,88 @@ def _imported(source: bytes) -> Iterator[str]:
                 yield from _with_packages(name)
 
 
-def _with_packages(name: str) -> Iterator[str]:
-    parts = name.split(".")
-    for length in range(1, len(parts) + 1):
-        yield ".".join(parts[:length])
+def _with_packages(module: str) -> list[str]:
+    """Return the names of a module's packages and its own: importing it runs them all."""
+    parts = module.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
 
-def _file(module: str) -> Path | None:
-    place = ROOT.joinpath(*module.split("."))
-    for file in (place.with_suffix(".py"), place / "__init__.py"):
-        if file.is_file():
-            return file
-    return None
+def fetch_wheels(folder: Path, *, runtime: LambdaRuntime | None) -> list[Path]:
+    """Download the wheels that infra/lambda.lock names by hash, and return their files, sorted.
 
-
-# Amazon Linux 2023, on which Lambda runs Python from 3.12 on, has glibc 2.34. docs.aws.amazon.com/linux/al2023/ug/
-GLIBCS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
-MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}  # Lambda's name of a processor, and Linux's
-TIMEOUT_SECONDS = 600.0  # two megabytes, over the slowest line and through pip's own retries
-
-
-def fetch_wheels(into: Path, *, runtime: Runtime | None) -> list[Path]:
-    """Download the wheels into a folder, check their hashes, and return their files, sorted.
+    They come from the index that the user's pip is configured for. pip.pypa.io/en/stable/cli/pip_download/
 
     Args:
-        into: An empty folder.
-        runtime: What they are to run on; None: this interpreter, on this machine.
+        folder: An empty folder.
+        runtime: Runtime of the wheels. None: this interpreter on this machine.
 
     Raises:
-        UsageError: This Python has no pip, or there is no such wheel for the runtime.
+        UsageError: This Python has no pip, or a library has no wheel for the runtime.
         ServiceUnavailable: pip does not end.
     """
     if find_spec("pip") is None:
         raise UsageError(
-            "this Python has no pip, which fetches the Lambdas' libraries: run `python -m ensurepip`, or install "
-            "Mailfold with it, as in `uv tool install --with pip mailfold`"
+            "this Python has no pip, which downloads the libraries of the Lambda functions: run `python -m ensurepip`, "
+            "or install Mailfold with pip, as in `uv tool install --with pip mailfold`"
         )
-    command = [*_pip(), "--dest", str(into), *_platform(runtime), "--requirement", str(infra_folder() / "lambda.lock")]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)  # noqa: S603 - pip, and a file of ours
+        process = subprocess.run(  # noqa: S603 - pip, with a lock file of this package
+            _pip_download(folder, runtime), capture_output=True, text=True, timeout=PIP_TIMEOUT_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired as error:
-        raise ServiceUnavailable(f"pip did not fetch the Lambdas' libraries within {TIMEOUT_SECONDS:g} s") from error
-    if done.returncode:
-        raise UsageError(f"pip cannot fetch the Lambdas' libraries for {_named(runtime)}: {_reason(done.stderr)}")
-    return sorted(into.glob("*.whl"))
+        raise ServiceUnavailable(f"pip did not download the libraries within {PIP_TIMEOUT_SECONDS:g} s") from error
+    if process.returncode:
+        target = f"python{runtime.python} on {runtime.architecture}" if runtime else "this Python"
+        raise UsageError(f"pip cannot download the libraries for {target}: {_pip_error(process.stderr)}")
+    return sorted(folder.glob("*.whl"))
 
 
-def _pip() -> list[str]:
-    """Return the command that takes nothing but locked wheels; what depends on what, the lock file knows already."""
+def _pip_download(folder: Path, runtime: LambdaRuntime | None) -> list[str]:
+    """Return the command that downloads exactly the locked wheels."""
     options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes"]
-    return [sys.executable, "-P", "-m", "pip", "download", *options, "--only-binary", ":all:"]
+    options += ["--only-binary", ":all:", "--dest", str(folder), "--requirement", str(infra_folder() / "lambda.lock")]
+    if runtime:
+        machine = MACHINES.get(runtime.architecture, runtime.architecture)
+        options += [option for glibc in GLIBCS for option in ("--platform", f"{glibc}_{machine}")]
+        abi = f"cp{runtime.python.replace('.', '')}"
+        options += ["--python-version", runtime.python, "--implementation", "cp", "--abi", abi]
+    return [sys.executable, "-P", "-m", "pip", "download", *options]
 
 
-def _platform(runtime: Runtime | None) -> list[str]:
-    if runtime is None:
-        return []
-    machine = MACHINES.get(runtime.architecture, runtime.architecture)
-    tags = [option for glibc in GLIBCS for option in ("--platform", f"{glibc}_{machine}")]
-    abi = f"cp{runtime.python.replace('.', '')}"
-    return [*tags, "--python-version", runtime.python, "--implementation", "cp", "--abi", abi]
+def _pip_error(stderr: str) -> str:
+    """Return the last error that pip reports. pip itself removes passwords from URLs."""
+    errors = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.startswith("ERROR: ")]
+    return errors[-1] if errors else "pip reports no reason"
 
 
-def _named(runtime: Runtime | None) -> str:
-    return f"python{runtime.python} on {runtime.architecture}" if runtime else "this Python"
+def unzip_wheel(wheel: Path) -> dict[str, bytes]:
+    """Return the files of a wheel that are installed as modules, by path."""
+    files: dict[str, bytes] = {}
+    with zipfile.ZipFile(wheel) as archive:
+        for entry in archive.infolist():
+            path = _module_path(entry.filename)
+            if path and not entry.is_dir():
+                files[path] = archive.read(entry)
+    return files
 
 
-def _reason(words: str) -> str:
-    """Return the last error that pip tells of; it takes passwords out of addresses itself."""
-    errors = [line.removeprefix("ERROR: ") for line in words.splitlines() if line.startswith("ERROR: ")]
-    return errors[-1] if errors else "it does not say why"
+def _module_path(path: str) -> str | None:
+    folder, _, rest = path.partition("/")
+    if not folder.endswith(".data"):
+        return path
+    part, _, inner = rest.partition("/")
+    return inner if part in IMPORTABLE else None
 
 
-class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """A zip file for Lambda.
+def to_zip(files: Mapping[str, bytes]) -> bytes:
+    """Return files, by path, as a zip file.
 
-    Attributes:
-        data: Its bytes.
-        sha256: Their SHA-256, in hex: equal for equal sources and libraries.
+    Nothing is compressed, because compressed bytes depend on the version of zlib.
     """
-
-    data: bytes
-    sha256: str
-
-
-def build_bundle(*, runtime: Runtime | None) -> Bundle:
-    """Fetch the libraries, and put them and the template's handlers into a zip file.
-
-    Args:
-        runtime: What it is to run on, usually `template().runtime`; None: this interpreter, on this machine.
-
-    Raises:
-        UsageError: A library cannot be had for that runtime, or this Python has no pip.
-        ServiceUnavailable: pip does not end.
-    """
-    files = source_files(load_template().handlers)
-    with TemporaryDirectory(prefix="mailfold-bundle-") as name:
-        for wheel in fetch_wheels(Path(name), runtime=runtime):
-            files |= unzip(wheel)
-    data = to_zip(files)
-    return Bundle(data=data, sha256=sha256(data).hexdigest())
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(files):
+            entry = zipfile.ZipInfo(path, ZIP_EPOCH)
+            entry.create_system, entry.external_attr = UNIX, READABLE
+            archive.writestr(entry, files[path])
+    return buffer.getvalue()

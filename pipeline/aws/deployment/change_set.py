@@ -1,11 +1,11 @@
-"""A change set: what CloudFormation would do to a stack, known before it does it.
+"""CloudFormation change sets: what a deployment would change, known before it changes anything.
 
 docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-changesets.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
@@ -13,32 +13,35 @@ from uuid import uuid4
 import msgspec
 
 from pipeline.aws.errors import redact_addresses, translated
-from pipeline.errors import MailfoldError, ServiceUnavailable, UsageError
+from pipeline.errors import DeploymentFailed, InvalidInput, MailfoldError, ServiceUnavailable
 
 if TYPE_CHECKING:
+    from botocore.exceptions import WaiterError
+    from botocore.waiter import Waiter
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import ParameterTypeDef, ResourceChangeTypeDef
 
 ChangeSetType = Literal["CREATE", "UPDATE"]
 
-PREFIX = "mailfold-"  # of the names of our change sets
-POLLS = 600  # one a second: CloudFormation makes a change set in seconds; where hooks look at it too, in minutes
+PREFIX = "mailfold-"  # of the names of change sets that Mailfold creates
+# Polls once a second. CloudFormation creates a change set in seconds, or in minutes where hooks check it too.
+WAITER_CONFIG = {"Delay": 1, "MaxAttempts": 600}
 
-# A change set that changes nothing fails, and only its words tell it from one that is wrong; the AWS CLI reads them
-# too: github.com/aws/aws-cli, awscli/customizations/cloudformation/deployer.py
-NOTHING = ("didn't contain changes", "No updates are to be performed")
+# A change set without changes fails, and only its reason tells it from a wrong one. The AWS CLI reads the reason too:
+# github.com/aws/aws-cli, awscli/customizations/cloudformation/deployer.py
+NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What would happen to one resource.
+    """Change of one resource.
 
     Attributes:
         action: Add, Modify, Remove, Import or Dynamic.
-        logical_id: Its name in the template.
-        type: Its type, `AWS::S3::Bucket`.
-        replacement: Whether another takes its place: True, False, Conditional, or empty where none can.
-        policy_action: What becomes of the one that is there: Retain, Delete, ReplaceAndRetain, …; empty where it stays.
-        properties: What of it changes.
+        logical_id: The resource's name in the template.
+        type: The resource's type, such as `AWS::S3::Bucket`.
+        replacement: Whether a new resource replaces it: True, False, Conditional, or empty if none can.
+        policy_action: What happens to the existing resource: Retain, Delete, ReplaceAndRetain, …; or empty.
+        properties: Properties that change.
     """
 
     action: str
@@ -49,8 +52,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     properties: tuple[str, ...]
 
     @property
-    def ends_it(self) -> bool:
-        """Whether the resource that is there now is no part of the stack afterwards, or may be none."""
+    def removes_existing(self) -> bool:
+        """Whether the existing resource leaves the stack, or may leave it."""
         return self.action in {"Remove", "Dynamic"} or self.replacement in {"True", "Conditional"}
 
 
@@ -58,10 +61,10 @@ class ChangeSet(msgspec.Struct, frozen=True, kw_only=True):
     """A change set that can be executed.
 
     Attributes:
-        id: Its ARN.
-        stack_id: The stack's ARN.
-        kind: Whether it makes the stack or changes it.
-        changes: What it would do, in CloudFormation's order.
+        id: ARN of the change set.
+        stack_id: ARN of the stack.
+        kind: Whether it creates or updates the stack.
+        changes: Changes, in CloudFormation's order.
     """
 
     id: str
@@ -78,15 +81,43 @@ def create_change_set(
     template_url: str,
     parameters: Sequence[ParameterTypeDef],
 ) -> ChangeSet | None:
-    """Make a change set and wait for it; None if it would change nothing.
+    """Create a change set and wait for it. Return None if it contains no changes.
+
+    A change set that fails, or that an interrupt leaves behind, is deleted.
 
     Raises:
-        UsageError: AWS denies or refuses it; with its reason. Nothing is left of it.
+        InvalidInput: CloudFormation rejects it. The message contains the reasons.
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
         ServiceUnavailable: AWS throttles, cannot be reached, or does not finish it.
     """
-    token = uuid4().hex  # boto3 asks again where no answer came; by this, CloudFormation knows that it is the same
-    with translated(f"making a change set for the stack {stack}"):
-        made = cloudformation.create_change_set(
+    change_set = _request_change_set(cloudformation, stack, kind, template_url, parameters)
+    try:
+        reason = _wait_until_created(cloudformation, change_set)
+        if reason is None:
+            return msgspec.structs.replace(change_set, changes=_read_changes(cloudformation, change_set))
+    except BaseException:  # an interrupt too
+        with suppress(MailfoldError):
+            discard(cloudformation, change_set)
+        raise
+    is_empty = any(text in reason for text in NO_CHANGES)
+    problems = [] if is_empty else _validation_problems(cloudformation, change_set)
+    discard(cloudformation, change_set)
+    if is_empty:
+        return None
+    reasons = redact_addresses("; ".join([reason.rstrip("."), *problems]))
+    raise InvalidInput(f"CloudFormation rejects the change set for the stack {stack}: {reasons}")
+
+
+def _request_change_set(
+    cloudformation: CloudFormationClient,
+    stack: str,
+    kind: ChangeSetType,
+    template_url: str,
+    parameters: Sequence[ParameterTypeDef],
+) -> ChangeSet:
+    token = uuid4().hex  # identifies the request when boto3 sends it again
+    with translated(f"creating a change set for the stack {stack}"):
+        created = cloudformation.create_change_set(
             StackName=stack,
             ChangeSetName=f"{PREFIX}{token}",
             ClientToken=token,
@@ -95,41 +126,81 @@ def create_change_set(
             Parameters=list(parameters),
             Capabilities=["CAPABILITY_IAM"],
         )
-    change_set = ChangeSet(id=made["Id"], stack_id=made["StackId"], kind=kind, changes=())
-    try:
-        reason = _failure(cloudformation, change_set)
-        if reason is None:
-            return msgspec.structs.replace(change_set, changes=tuple(_changes(cloudformation, change_set)))
-    except BaseException:  # an interrupt too: nobody would ever find it
-        with suppress(MailfoldError):
-            discard(cloudformation, change_set)
-        raise
-    if any(words in reason for words in NOTHING):
-        discard(cloudformation, change_set)
+    return ChangeSet(id=created["Id"], stack_id=created["StackId"], kind=kind, changes=())
+
+
+def _wait_until_created(cloudformation: CloudFormationClient, change_set: ChangeSet) -> str | None:
+    """Wait for a change set. Return the reason if it fails, and None if it does not."""
+    waiter = cloudformation.get_waiter("change_set_create_complete")
+    with translated("creating the change set"):
+        failure = _wait(waiter, ChangeSetName=change_set.id)
+    if failure is None:
         return None
-    found = _found_wrong(cloudformation, change_set)
-    discard(cloudformation, change_set)
-    words = redact_addresses("; ".join([reason.rstrip("."), *found]))
-    raise UsageError(f"CloudFormation refuses the change set for the stack {stack}: {words}")
+    if failure.last_response.get("Status") == "FAILED":
+        return str(failure.last_response.get("StatusReason", "CloudFormation reports no reason"))
+    raise ServiceUnavailable(f"CloudFormation does not finish the change set: {failure}") from failure
+
+
+def _read_changes(cloudformation: CloudFormationClient, change_set: ChangeSet) -> tuple[Change, ...]:
+    with translated("reading the change set"):
+        pages = cloudformation.get_paginator("describe_change_set").paginate(ChangeSetName=change_set.id)
+        changes = [
+            change["ResourceChange"] for page in pages for change in page["Changes"] if "ResourceChange" in change
+        ]
+    return tuple(map(_parse_change, changes))
+
+
+def _parse_change(change: ResourceChangeTypeDef) -> Change:
+    targets = [detail.get("Target", {}) for detail in change.get("Details", [])]
+    return Change(
+        action=change["Action"],
+        logical_id=change["LogicalResourceId"],
+        type=change["ResourceType"],
+        replacement=change.get("Replacement", ""),
+        policy_action=change.get("PolicyAction", ""),
+        properties=tuple(dict.fromkeys(str(target.get("Name") or target.get("Attribute", "")) for target in targets)),
+    )
+
+
+def _validation_problems(cloudformation: CloudFormationClient, change_set: ChangeSet) -> list[str]:
+    """Return what CloudFormation's own validation found, such as names in use. The reason only says that it failed.
+
+    Empty if the events cannot be read: the reason is reported without them.
+    docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html
+    """
+    problems: list[str] = []
+    with suppress(MailfoldError), translated("reading the problems of the change set"):
+        pages = cloudformation.get_paginator("describe_events").paginate(
+            ChangeSetName=change_set.id, Filters={"FailedEvents": True}
+        )
+        problems += [
+            f"{event.get('LogicalResourceId', 'the stack')}: {reason.rstrip('.')}"
+            for page in pages
+            for event in page["OperationEvents"]
+            if (reason := event.get("ValidationStatusReason") or event.get("HookStatusReason"))
+        ]
+    return problems
 
 
 def execute(cloudformation: CloudFormationClient, change_set: ChangeSet) -> None:
-    """Begin to do what a change set says.
+    """Start to execute a change set.
 
     Raises:
-        UsageError: AWS denies or refuses it.
-        ServiceUnavailable: AWS throttles or cannot be reached.
+        InvalidInput: AWS rejects it.
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
+        ServiceUnavailable: AWS throttles, fails or cannot be reached.
     """
     with translated("executing the change set"):
         cloudformation.execute_change_set(ChangeSetName=change_set.id, ClientRequestToken=uuid4().hex)
 
 
 def discard(cloudformation: CloudFormationClient, change_set: ChangeSet) -> None:
-    """Delete a change set that was not executed, and the empty stack that came with it.
+    """Delete a change set that was not executed, and the empty stack that was created with it.
 
     Raises:
-        UsageError: AWS denies or refuses it.
-        ServiceUnavailable: AWS throttles or cannot be reached.
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
+        DeploymentFailed: The stack cannot be deleted.
+        ServiceUnavailable: AWS throttles, fails or cannot be reached.
     """
     with translated("deleting the change set"):
         cloudformation.delete_change_set(ChangeSetName=change_set.id)
@@ -138,87 +209,42 @@ def discard(cloudformation: CloudFormationClient, change_set: ChangeSet) -> None
 
 
 def is_abandoned(cloudformation: CloudFormationClient, *, stack_id: str) -> bool:
-    """Tell whether all change sets of a stack are ours: such a stack, never made, is what an interrupt left behind.
+    """Return True if Mailfold created all change sets of a stack. An interrupt leaves such a stack behind.
 
     Raises:
-        UsageError: AWS denies or refuses it.
-        ServiceUnavailable: AWS throttles or cannot be reached.
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
+        ServiceUnavailable: AWS throttles, fails or cannot be reached.
     """
     with translated("listing change sets"):
         pages = cloudformation.get_paginator("list_change_sets").paginate(StackName=stack_id)
-        names = [one["ChangeSetName"] for page in pages for one in page["Summaries"]]
+        names = [summary["ChangeSetName"] for page in pages for summary in page["Summaries"]]
     return all(name.startswith(PREFIX) for name in names)
 
 
 def delete_stack(cloudformation: CloudFormationClient, *, stack_id: str) -> None:
-    """Delete a stack that never was, and wait until it is gone.
+    """Delete a stack that was never created, and wait until it is deleted.
 
     Raises:
-        UsageError: AWS denies or refuses it, or it does not go.
-        ServiceUnavailable: AWS throttles or cannot be reached.
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
+        DeploymentFailed: The stack cannot be deleted.
+        ServiceUnavailable: AWS throttles, fails or cannot be reached.
     """
-    from botocore.exceptions import WaiterError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-    with translated("deleting the stack that never was"):
+    waiter = cloudformation.get_waiter("stack_delete_complete")
+    with translated("deleting the stack that was never created"):
         cloudformation.delete_stack(StackName=stack_id)
-        try:
-            cloudformation.get_waiter("stack_delete_complete").wait(
-                StackName=stack_id, WaiterConfig={"Delay": 1, "MaxAttempts": POLLS}
-            )
-        except WaiterError as error:
-            raise UsageError(f"the stack {stack_id} cannot be deleted: see CloudFormation's console for why") from error
+        failure = _wait(waiter, StackName=stack_id)
+    if failure:
+        raise DeploymentFailed(
+            f"the stack {stack_id} cannot be deleted: see its events in the CloudFormation console"
+        ) from failure
 
 
-def _failure(cloudformation: CloudFormationClient, change_set: ChangeSet) -> str | None:
-    """Wait for a change set; return why it failed, None if it did not."""
-    from botocore.exceptions import WaiterError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
+def _wait(waiter: Waiter, **request: str) -> WaiterError | None:
+    """Wait, and return the error if that fails."""
+    from botocore.exceptions import WaiterError  # noqa: PLC0415 - loads botocore, which parsing options must not
 
-    with translated("making the change set"):
-        try:
-            cloudformation.get_waiter("change_set_create_complete").wait(
-                ChangeSetName=change_set.id, WaiterConfig={"Delay": 1, "MaxAttempts": POLLS}
-            )
-        except WaiterError as error:
-            if error.last_response.get("Status") == "FAILED":
-                return str(error.last_response.get("StatusReason", "it gives no reason"))
-            raise ServiceUnavailable(f"CloudFormation does not finish the change set: {error}") from error
+    try:
+        waiter.wait(**request, WaiterConfig=WAITER_CONFIG)
+    except WaiterError as error:
+        return error
     return None
-
-
-def _found_wrong(cloudformation: CloudFormationClient, change_set: ChangeSet) -> list[str]:
-    """Return what CloudFormation's own checks found, such as names that are taken: its reason only says that they did.
-
-    Nothing, where they found nothing or cannot be asked: the reason is worth telling without.
-    docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html
-    """
-    found: list[str] = []
-    with suppress(MailfoldError), translated("reading what is wrong with the change set"):
-        pages = cloudformation.get_paginator("describe_events").paginate(
-            ChangeSetName=change_set.id, Filters={"FailedEvents": True}
-        )
-        found += [
-            f"{event.get('LogicalResourceId', 'the stack')}: {why.rstrip('.')}"
-            for page in pages
-            for event in page["OperationEvents"]
-            if (why := event.get("ValidationStatusReason") or event.get("HookStatusReason"))
-        ]
-    return found
-
-
-def _changes(cloudformation: CloudFormationClient, change_set: ChangeSet) -> Iterator[Change]:
-    with translated("reading the change set"):
-        pages = cloudformation.get_paginator("describe_change_set").paginate(ChangeSetName=change_set.id)
-        found = [one["ResourceChange"] for page in pages for one in page["Changes"] if "ResourceChange" in one]
-    yield from map(_change, found)
-
-
-def _change(found: ResourceChangeTypeDef) -> Change:
-    targets = [detail.get("Target", {}) for detail in found.get("Details", [])]
-    return Change(
-        action=found["Action"],
-        logical_id=found["LogicalResourceId"],
-        type=found["ResourceType"],
-        replacement=found.get("Replacement", ""),
-        policy_action=found.get("PolicyAction", ""),
-        properties=tuple(dict.fromkeys(str(target.get("Name") or target.get("Attribute", "")) for target in targets)),
-    )

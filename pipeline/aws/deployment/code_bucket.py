@@ -1,6 +1,6 @@
-"""The bucket that bundle and template go through: this account's own, private, and nobody else's by mistake.
+"""The private S3 bucket for bundle and template, in the account of the deployment.
 
-A bucket's name is free for everybody to take, so each call says whose the bucket has to be.
+Bucket names are global, so every request names the account that must own the bucket.
 docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
 """
 
@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from hashlib import sha256
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pipeline.aws.errors import translated
-from pipeline.errors import UsageError
+from pipeline.aws.errors import missing_ok, translated
+from pipeline.errors import AccessDenied, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,17 +23,30 @@ if TYPE_CHECKING:
 # docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]", re.ASCII)
 
-NO_CONSTRAINT = "us-east-1"  # the region that CreateBucket wants unsaid
+NO_CONSTRAINT = "us-east-1"  # CreateBucket rejects this region as a location constraint
+
+_PRIVATE: Any = dict.fromkeys(
+    ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+)
+_ENCRYPTED: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+
+# No object expires: a stack that rolls back needs its previous bundle, however old that is.
+_ABORT_UPLOADS: Any = {
+    "ID": "unfinished-uploads",
+    "Status": "Enabled",
+    "Filter": {"Prefix": ""},
+    "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+}
 
 
 class CodeBucket(msgspec.Struct, frozen=True, kw_only=True):
     """A bucket for bundles and templates.
 
     Attributes:
-        name: Its name.
-        account_id: Whose it must be.
-        partition: `aws`, or another of AWS's, as ARNs have it.
-        region: Where it must be: Lambda takes code from its own region only.
+        name: Name of the bucket.
+        account_id: Account that must own it.
+        partition: Partition of ARNs, `aws` or another one.
+        region: Region that it must be in: Lambda reads code only from its own region.
     """
 
     name: str
@@ -44,105 +56,68 @@ class CodeBucket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_bucket_name(name: str) -> None:
-    """Check a bucket's name.
+    """Check the name of a bucket.
 
     Raises:
-        UsageError: No bucket can have it.
+        UsageError: The name is invalid.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"no name for a bucket: {name!r}; take 3 to 63 lower-case letters, digits, hyphens and dots")
+        raise UsageError(
+            f"invalid bucket name {name!r}: use 3 to 63 lower-case letters, digits, hyphens and single dots"
+        )
 
 
 def ensure_bucket(s3: S3Client, bucket: CodeBucket) -> bool:
-    """Make the bucket, if it is not there, and close it to all but this account.
+    """Create the bucket if it does not exist, and block access from other accounts.
 
     Returns:
-        Whether it was made. One that was there stays as it is.
+        True if the bucket was created. An existing one is not changed.
 
     Raises:
-        UsageError: It belongs to somebody else, or is in another region; or AWS denies it.
-        ServiceUnavailable: AWS throttles or cannot be reached.
+        UsageError: The bucket is in another region.
+        AccessDenied: Another account owns the bucket, or AWS denies a request.
+        InvalidInput: Another account has created it in the meantime.
+        ServiceUnavailable: AWS throttles, fails or cannot be reached.
     """
-    if _is_there(s3, bucket):
+    if _exists(s3, bucket):
         return False
-    with translated(f"making the bucket {bucket.name}"):
+    with translated(f"creating the bucket {bucket.name}"):
         request: CreateBucketRequestTypeDef = {"Bucket": bucket.name, "ObjectOwnership": "BucketOwnerEnforced"}
         if bucket.region != NO_CONSTRAINT:
             request["CreateBucketConfiguration"] = {"LocationConstraint": bucket.region}  # type: ignore[typeddict-item]  # the stubs list the regions of their day
         s3.create_bucket(**request)
-        _close(s3, bucket)
+        _make_private(s3, bucket)
     return True
 
 
-def upload(s3: S3Client, bucket: CodeBucket, *, key: str, data: bytes) -> None:
-    """Put an object whose key names its content; one that is there already, whole, is left.
-
-    Raises:
-        UsageError: The bucket is somebody else's, or AWS denies it.
-        ServiceUnavailable: AWS throttles or cannot be reached.
-    """
-    checksum = b64encode(sha256(data).digest()).decode()
-    if _checksum(s3, bucket, key) == checksum:
-        return
-    with translated(f"uploading {key} to the bucket {bucket.name}"):
-        s3.put_object(
-            Bucket=bucket.name, Key=key, Body=data, ChecksumSHA256=checksum, ExpectedBucketOwner=bucket.account_id
-        )
-
-
-def url(s3: S3Client, bucket: CodeBucket, *, key: str) -> str:
-    """Return an object's address, as CloudFormation takes it."""
-    return f"{s3.meta.endpoint_url.rstrip('/')}/{bucket.name}/{key}"
-
-
-def _is_there(s3: S3Client, bucket: CodeBucket) -> bool:
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-    with translated(f"looking for the bucket {bucket.name}"):
-        try:
-            found = s3.head_bucket(Bucket=bucket.name, ExpectedBucketOwner=bucket.account_id)
-        except ClientError as error:
-            match _status(error):
-                case HTTPStatus.NOT_FOUND:
-                    return False
-                case HTTPStatus.FORBIDDEN:
-                    raise UsageError(
-                        f"the bucket {bucket.name} is not of the account {bucket.account_id}, or these credentials may "
-                        "not use it: name another --code-bucket"
-                    ) from error
-            raise
-    region = found.get("BucketRegion", bucket.region)
+def _exists(s3: S3Client, bucket: CodeBucket) -> bool:
+    try:
+        with translated(f"reading the bucket {bucket.name}"):
+            head = missing_ok(lambda: s3.head_bucket(Bucket=bucket.name, ExpectedBucketOwner=bucket.account_id))
+    except AccessDenied as error:
+        raise AccessDenied(
+            f"{error}. If the account {bucket.account_id} does not own the bucket, name another --code-bucket"
+        ) from error
+    if head is None:
+        return False
+    region = head.get("BucketRegion", bucket.region)
     if region != bucket.region:
-        raise UsageError(f"the bucket {bucket.name} is in {region}, and Lambda takes code from {bucket.region} only")
+        raise UsageError(
+            f"the bucket {bucket.name} is in {region}, and Lambda reads code only from {bucket.region}: "
+            "name another --code-bucket"
+        )
     return True
 
 
-def _checksum(s3: S3Client, bucket: CodeBucket, key: str) -> str | None:
-    """Return what S3 says of an object's content, or None: it is not there, or may not be looked at."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-    with translated(f"looking for {key} in the bucket {bucket.name}"):
-        try:
-            found = s3.head_object(
-                Bucket=bucket.name, Key=key, ChecksumMode="ENABLED", ExpectedBucketOwner=bucket.account_id
-            )
-        except ClientError as error:
-            # Without leave to list the bucket, S3 answers 403 for what is not there.
-            if _status(error) in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}:
-                return None
-            raise
-    return found.get("ChecksumSHA256")
+def _make_private(s3: S3Client, bucket: CodeBucket) -> None:
+    owned: Any = {"Bucket": bucket.name, "ExpectedBucketOwner": bucket.account_id}
+    s3.put_public_access_block(**owned, PublicAccessBlockConfiguration=_PRIVATE)
+    s3.put_bucket_encryption(**owned, ServerSideEncryptionConfiguration=_ENCRYPTED)
+    s3.put_bucket_policy(**owned, Policy=_tls_only_policy(bucket))
+    s3.put_bucket_lifecycle_configuration(**owned, LifecycleConfiguration={"Rules": [_ABORT_UPLOADS]})
 
 
-def _close(s3: S3Client, bucket: CodeBucket) -> None:
-    whose: Any = {"Bucket": bucket.name, "ExpectedBucketOwner": bucket.account_id}
-    s3.put_public_access_block(**whose, PublicAccessBlockConfiguration=_PRIVATE)
-    s3.put_bucket_encryption(**whose, ServerSideEncryptionConfiguration=_ENCRYPTED)
-    s3.put_bucket_policy(**whose, Policy=_policy(bucket))
-    s3.put_bucket_lifecycle_configuration(**whose, LifecycleConfiguration={"Rules": [_UNFINISHED]})
-
-
-def _policy(bucket: CodeBucket) -> str:
+def _tls_only_policy(bucket: CodeBucket) -> str:
     arn = f"arn:{bucket.partition}:s3:::{bucket.name}"
     denial = {
         "Effect": "Deny",
@@ -154,20 +129,34 @@ def _policy(bucket: CodeBucket) -> str:
     return msgspec.json.encode({"Version": "2012-10-17", "Statement": [denial]}).decode()
 
 
-_PRIVATE: Any = dict.fromkeys(
-    ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
-)
-_ENCRYPTED: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+def upload(s3: S3Client, bucket: CodeBucket, *, key: str, data: bytes) -> None:
+    """Put an object whose key contains the hash of its content. An equal one that exists is not uploaded again.
 
-# Nothing else goes by itself: a stack that rolls back needs the bundle that it had before, however old that is.
-_UNFINISHED: Any = {
-    "ID": "unfinished-uploads",
-    "Status": "Enabled",
-    "Filter": {"Prefix": ""},
-    "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
-}
+    Raises:
+        AccessDenied: Another account owns the bucket, or AWS denies the request.
+        ServiceUnavailable: AWS throttles, fails or cannot be reached.
+    """
+    checksum = b64encode(sha256(data).digest()).decode()
+    if _stored_checksum(s3, bucket, key) == checksum:
+        return
+    with translated(f"uploading {key} to the bucket {bucket.name}"):
+        s3.put_object(
+            Bucket=bucket.name, Key=key, Body=data, ChecksumSHA256=checksum, ExpectedBucketOwner=bucket.account_id
+        )
 
 
-def _status(error: Any) -> int:
-    status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    return status
+def _stored_checksum(s3: S3Client, bucket: CodeBucket, key: str) -> str | None:
+    """Return the checksum of an object, or None if it does not exist or may not be read."""
+    with translated(f"reading {key} in the bucket {bucket.name}"):
+        head = missing_ok(
+            lambda: s3.head_object(
+                Bucket=bucket.name, Key=key, ChecksumMode="ENABLED", ExpectedBucketOwner=bucket.account_id
+            ),
+            "403",  # S3's answer for an object that does not exist, if the caller may not list the bucket
+        )
+    return head.get("ChecksumSHA256") if head else None
+
+
+def url(s3: S3Client, bucket: CodeBucket, *, key: str) -> str:
+    """Return the URL of an object in the form that CloudFormation accepts."""
+    return f"{s3.meta.endpoint_url.rstrip('/')}/{bucket.name}/{key}"

@@ -1,38 +1,43 @@
-"""Deleting what holds data, one thing at a time. What is gone already is passed over, so doing it again is safe.
+"""Resources that hold data and remain when a stack is deleted: find them, and delete them one at a time.
 
-docs.aws.amazon.com/AmazonS3/latest/userguide/delete-bucket.html,
-docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithTables.Basics.html#WorkingWithTables.Basics.DeletionProtection
-
-What holds data and stays when a stack is deleted: found while the stack is there, and for 90 days afterwards.
-
-So long CloudFormation tells what a deleted stack was made of. Tables that a rebuild made, the parameter of the live
-one, and what the Kinesis Client Library made for a consumer, stand beside the stack and are found by their names.
-docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackResources.html and
-docs.aws.amazon.com/streams/latest/dev/kcl-dynamoDB.html
+CloudFormation lists the resources of a deleted stack for 90 days. Tables of a rebuild, the parameter of the live table,
+and the tables of a consumer's Kinesis Client Library are not part of the stack, and are found by name.
+docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackResources.html,
+docs.aws.amazon.com/streams/latest/dev/kcl-dynamoDB.html,
+docs.aws.amazon.com/AmazonS3/latest/userguide/delete-bucket.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pipeline.aws.clients import Service
-from pipeline.aws.errors import CODES, ErrorKind, classify, error_code, translated
-from pipeline.errors import ServiceUnavailable, UsageError
+from pipeline.aws.clients import Clients
+from pipeline.aws.errors import CODES, ErrorKind, missing_ok, translated
+from pipeline.errors import AccessDenied, ServiceUnavailable
 
-ClientFactory = Callable[[Service], Any]
-"""Gives a boto3 client of a service, of one account and region."""
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+TABLE_WAITER_CONFIG: Any = {"Delay": 2, "MaxAttempts": 150}  # seconds, and polls: a table changes within minutes
+BUCKET_ATTEMPTS = 3  # objects may be written while a bucket is emptied
+DELETING = "DELETING"
+
+DeleteProgress = Callable[[int], None]
+"""Called with the number of object versions deleted so far."""
 
 
 class RetainedKind(StrEnum):
-    """What it is, in words."""
+    """Kinds of retained resources, in the order in which they are listed."""
 
     BUCKET = "bucket"
     TABLE = "table"
-    LEASES = "table of leases"
+    LEASES = "lease table"
     STREAM = "stream"
     QUEUE = "queue"
     LOG_GROUP = "log group"
@@ -46,30 +51,15 @@ KINDS = {
     "AWS::SQS::Queue": RetainedKind.QUEUE,
     "AWS::Logs::LogGroup": RetainedKind.LOG_GROUP,
 }
-"""By CloudFormation's type: those of the template that are kept. The policies of buckets and queues go with them."""
-
-LOOKS: dict[RetainedKind, Callable[[ClientFactory, str], Any]] = {
-    RetainedKind.BUCKET: lambda client, name: client("s3").head_bucket(Bucket=name),
-    RetainedKind.TABLE: lambda client, name: client("dynamodb").describe_table(TableName=name),
-    RetainedKind.LEASES: lambda client, name: client("dynamodb").describe_table(TableName=name),
-    RetainedKind.STREAM: lambda client, name: client("kinesis").describe_stream_summary(StreamName=name),
-    RetainedKind.QUEUE: lambda client, name: client("sqs").get_queue_attributes(
-        QueueUrl=name, AttributeNames=["QueueArn"]
-    ),
-    RetainedKind.PARAMETER: lambda client, name: client("ssm").get_parameter(Name=name),
-}
-"""How each is looked for; a log group is looked for by a prefix of its name, see `_is_there`."""
-
-
-GOING = "DELETING"
+"""Kinds by CloudFormation's types, for those that the template retains. Bucket and queue policies are not resources."""
 
 
 class RetainedResource(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """Something that stays.
+    """A resource that holds data and remains when its stack is deleted.
 
     Attributes:
-        kind: What it is.
-        id: How AWS is told which: its name, or its URL.
+        kind: Kind of the resource.
+        id: Name of the resource; for a queue, its URL.
     """
 
     kind: RetainedKind
@@ -77,186 +67,175 @@ class RetainedResource(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
     @property
     def name(self) -> str:
-        """Its name, which whoever deletes it has to type."""
+        """Name of the resource, which the user types to delete it."""
         return self.id.rpartition("/")[2] if self.kind is RetainedKind.QUEUE else self.id
 
 
-def retained_resources(client: ClientFactory, *, stack: str) -> tuple[RetainedResource, ...]:
-    """Return what there is that holds data of a stack, or of deleted ones of its name; in order.
+def retained_resources(clients: Clients, *, stack: str) -> tuple[RetainedResource, ...]:
+    """Return the resources that hold data of a stack, or of deleted stacks of the same name, ordered by kind and name.
 
     Raises:
-        UsageError: AWS denies looking.
-        ServiceUnavailable: AWS throttles or cannot be reached.
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
+        ServiceUnavailable: AWS throttles, fails or cannot be reached.
     """
-    candidates = {*_of_stacks(client, stack), *_tables(client, stack), *_leases(stack)}
-    candidates.add(RetainedResource(kind=RetainedKind.PARAMETER, id=f"/mailfold/{stack}/tables"))
+    candidates = {
+        *_stack_resources(clients.cloudformation, stack),
+        *_suppression_tables(clients.dynamodb, stack),
+        *(_lease_table(stack, suffix) for suffix in ("", "-CoordinatorState", "-WorkerMetricStats")),
+        RetainedResource(kind=RetainedKind.PARAMETER, id=f"/mailfold/{stack}/tables"),
+    }
     kinds = list(RetainedKind)
-    ordered = sorted(candidates, key=lambda one: (kinds.index(one.kind), one.id))
-    return tuple(one for one in ordered if _is_there(client, one))
+    ordered = sorted(candidates, key=lambda resource: (kinds.index(resource.kind), resource.id))
+    return tuple(resource for resource in ordered if _exists(clients, resource))
 
 
-def _of_stacks(client: ClientFactory, name: str) -> Iterator[RetainedResource]:
-    cloudformation = client("cloudformation")
-    with translated(f"listing what the stack {name} is made of"):
-        for stack_id in _stack_ids(cloudformation, name):
-            for one in (*_resources(cloudformation, stack_id), *_kept(cloudformation, stack_id)):
-                kind = KINDS.get(one["ResourceType"])
-                if kind and one["ResourceStatus"] != "DELETE_COMPLETE" and one.get("PhysicalResourceId"):
-                    yield RetainedResource(kind=kind, id=one["PhysicalResourceId"])
+def _stack_resources(cloudformation: CloudFormationClient, stack: str) -> list[RetainedResource]:
+    with translated(f"listing the resources of the stack {stack}"):
+        return [
+            RetainedResource(kind=KINDS[resource["ResourceType"]], id=resource["PhysicalResourceId"])
+            for stack_id in _stack_ids(cloudformation, stack)
+            for resource in (*_listed(cloudformation, stack_id), *_skipped(cloudformation, stack_id))
+            if resource["ResourceType"] in KINDS
+            and resource["ResourceStatus"] != "DELETE_COMPLETE"
+            and resource.get("PhysicalResourceId")
+        ]
 
 
-def _resources(cloudformation: Any, stack_id: str) -> Iterator[Any]:
+def _stack_ids(cloudformation: CloudFormationClient, name: str) -> Iterator[str]:
+    """Yield the ARNs of stacks of that name, including those deleted in the last 90 days."""
+    for page in cloudformation.get_paginator("list_stacks").paginate():
+        yield from (stack["StackId"] for stack in page["StackSummaries"] if stack["StackName"] == name)
+
+
+def _listed(cloudformation: CloudFormationClient, stack_id: str) -> Iterator[Mapping[str, Any]]:
     for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id):
         yield from page["StackResourceSummaries"]
 
 
-def _kept(cloudformation: Any, stack_id: str) -> Iterator[Any]:
-    """Give the events by which something was kept when the stack, or an update of it, had no more use for it."""
+def _skipped(cloudformation: CloudFormationClient, stack_id: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the events of resources that left the stack and were retained."""
     for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
-        yield from (one for one in page["StackEvents"] if one.get("ResourceStatus") == "DELETE_SKIPPED")
+        yield from (event for event in page["StackEvents"] if event.get("ResourceStatus") == "DELETE_SKIPPED")
 
 
-def _stack_ids(cloudformation: Any, name: str) -> Iterator[str]:
-    """Give the ids of the stack of that name, if there is one, and of those that were deleted in the last 90 days."""
-    for page in cloudformation.get_paginator("list_stacks").paginate():
-        yield from (one["StackId"] for one in page["StackSummaries"] if one["StackName"] == name)
-
-
-def _tables(client: ClientFactory, stack: str) -> Iterator[RetainedResource]:
+def _suppression_tables(dynamodb: DynamoDBClient, stack: str) -> list[RetainedResource]:
     prefix = f"{stack}-suppression-"
     with translated("listing tables"):
-        for page in client("dynamodb").get_paginator("list_tables").paginate():
-            yield from (
-                RetainedResource(kind=RetainedKind.TABLE, id=name)
-                for name in page["TableNames"]
-                if name.startswith(prefix)
-            )
+        names = [name for page in dynamodb.get_paginator("list_tables").paginate() for name in page["TableNames"]]
+    return [RetainedResource(kind=RetainedKind.TABLE, id=name) for name in names if name.startswith(prefix)]
 
 
-def _leases(stack: str) -> Iterator[RetainedResource]:
-    for beside in ("", "-CoordinatorState", "-WorkerMetricStats"):
-        yield RetainedResource(kind=RetainedKind.LEASES, id=f"{stack}-consumer{beside}")
+def _lease_table(stack: str, suffix: str) -> RetainedResource:
+    return RetainedResource(kind=RetainedKind.LEASES, id=f"{stack}-consumer{suffix}")
 
 
-def _is_there(client: ClientFactory, one: RetainedResource) -> bool:
-    with translated(f"looking for the {one.kind} {one.name}"):
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-        if one.kind is RetainedKind.LOG_GROUP:
-            pages = client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=one.id)
-            return any(group["logGroupName"] == one.id for page in pages for group in page["logGroups"])
-        try:
-            answer = LOOKS[one.kind](client, one.id)
-        except ClientError as error:
-            if classify(error) is ErrorKind.MISSING:
-                return False
-            raise
-    return GOING not in {_status(answer, "Table"), _status(answer, "StreamDescriptionSummary")}
+def _exists(clients: Clients, resource: RetainedResource) -> bool:
+    """Return True if a resource exists and is not being deleted. Tables and streams are deleted asynchronously."""
+    with translated(f"reading the {resource.kind} {resource.name}"):
+        description = missing_ok(lambda: _describe(clients, resource))
+    if description is None:
+        return False
+    table, stream = description.get("Table", {}), description.get("StreamDescriptionSummary", {})
+    return DELETING not in {table.get("TableStatus"), stream.get("StreamStatus")}
 
 
-def _status(answer: Any, of: str) -> str | None:
-    """Return the status of a table or a stream: it is not gone at once."""
-    described = answer.get(of, {})
-    found: str | None = described.get("TableStatus") or described.get("StreamStatus")
-    return found
+def _describe(clients: Clients, resource: RetainedResource) -> Any:
+    match resource.kind:
+        case RetainedKind.BUCKET:
+            return clients.s3.head_bucket(Bucket=resource.id)
+        case RetainedKind.TABLE | RetainedKind.LEASES:
+            return clients.dynamodb.describe_table(TableName=resource.id)
+        case RetainedKind.STREAM:
+            return clients.kinesis.describe_stream_summary(StreamName=resource.id)
+        case RetainedKind.QUEUE:
+            return clients.sqs.get_queue_attributes(QueueUrl=resource.id, AttributeNames=["QueueArn"])
+        case RetainedKind.PARAMETER:
+            return clients.ssm.get_parameter(Name=resource.id)
+        case RetainedKind.LOG_GROUP:
+            pages = clients.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=resource.id)
+            groups = (group for page in pages for group in page["logGroups"])
+            return next((group for group in groups if group["logGroupName"] == resource.id), None)
 
 
-TABLE_WAIT = {"Delay": 2, "MaxAttempts": 150}  # seconds, and how often: a table that changes is done within minutes
-ATTEMPTS_AT_BUCKET = 3  # somebody may write into it meanwhile
-
-DeleteProgress = Callable[[int], None]
-"""Hears how many versions of objects are deleted so far."""
-
-
-def delete_data(client: ClientFactory, one: RetainedResource, *, progress: DeleteProgress = lambda _: None) -> None:
-    """Delete something, with all that it holds.
+def delete_data(clients: Clients, resource: RetainedResource, *, progress: DeleteProgress = lambda _: None) -> None:
+    """Delete a resource with all its data. Safe to repeat: one that does not exist is ignored.
 
     Args:
-        client: Gives clients of its account and region.
-        one: What.
-        progress: For a bucket, hears how far it is.
+        clients: Clients of its account and region.
+        resource: The resource.
+        progress: Called while a bucket is emptied.
 
     Raises:
-        UsageError: AWS denies or refuses it.
-        ServiceUnavailable: AWS throttles or cannot be reached, or somebody goes on writing. Doing it again is safe.
+        InvalidInput: AWS rejects the request.
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
+        ServiceUnavailable: AWS throttles or cannot be reached, or objects are written all the time.
     """
-    with translated(f"deleting the {one.kind} {one.name}"):
-        from botocore.exceptions import ClientError, WaiterError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-        try:
-            _erase(client, one, progress)
-        except WaiterError as error:
-            raise ServiceUnavailable(f"the {one.kind} {one.name} is not at rest: try again later") from error
-        except ClientError as error:
-            if classify(error) is not ErrorKind.MISSING:
-                raise
+    with translated(f"deleting the {resource.kind} {resource.name}"):
+        missing_ok(lambda: _delete(clients, resource, progress))
 
 
-def _erase(client: ClientFactory, one: RetainedResource, progress: DeleteProgress) -> None:
-    match one.kind:
+def _delete(clients: Clients, resource: RetainedResource, progress: DeleteProgress) -> None:
+    match resource.kind:
         case RetainedKind.BUCKET:
-            _bucket(client("s3"), one.id, progress)
+            _delete_bucket(clients.s3, resource.id, progress)
         case RetainedKind.TABLE | RetainedKind.LEASES:
-            _table(client("dynamodb"), one.id)
+            _delete_table(clients.dynamodb, resource.id)
         case RetainedKind.STREAM:
-            client("kinesis").delete_stream(StreamName=one.id, EnforceConsumerDeletion=True)
+            clients.kinesis.delete_stream(StreamName=resource.id, EnforceConsumerDeletion=True)
         case RetainedKind.QUEUE:
-            client("sqs").delete_queue(QueueUrl=one.id)
+            clients.sqs.delete_queue(QueueUrl=resource.id)
         case RetainedKind.LOG_GROUP:
-            client("logs").delete_log_group(logGroupName=one.id)
+            clients.logs.delete_log_group(logGroupName=resource.id)
         case RetainedKind.PARAMETER:
-            client("ssm").delete_parameter(Name=one.id)
+            clients.ssm.delete_parameter(Name=resource.id)
 
 
-def _table(dynamodb: Any, name: str) -> None:
-    """Delete a table; DynamoDB keeps a backup of one with point-in-time recovery for 35 days by itself."""
-    described = dynamodb.describe_table(TableName=name)["Table"]
-    if described["TableStatus"] == "DELETING":
+def _delete_table(dynamodb: DynamoDBClient, name: str) -> None:
+    """Delete a table. DynamoDB itself keeps a backup of one with point-in-time recovery for 35 days.
+
+    docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithTables.Basics.html#WorkingWithTables.Basics.DeletionProtection
+    """
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    if table["TableStatus"] == DELETING:
         return
-    if described.get("DeletionProtectionEnabled"):
+    if table.get("DeletionProtectionEnabled"):
         dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
-        dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig=TABLE_WAIT)
+        dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig=TABLE_WAITER_CONFIG)
     dynamodb.delete_table(TableName=name)
 
 
-def _bucket(s3: Any, name: str, progress: DeleteProgress) -> None:
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
+def _delete_bucket(s3: S3Client, name: str, progress: DeleteProgress) -> None:
     deleted = 0
-    for _ in range(ATTEMPTS_AT_BUCKET):
-        for number in _emptied(s3, name):
-            deleted += number
-            progress(deleted)
-        try:
-            s3.delete_bucket(Bucket=name)
-        except ClientError as error:
-            if error_code(error) != "BucketNotEmpty":
-                raise
-        else:
+    for _ in range(BUCKET_ATTEMPTS):
+        deleted = _delete_all_versions(s3, name, deleted, progress)
+        if missing_ok(lambda: s3.delete_bucket(Bucket=name), "BucketNotEmpty") is not None:
             return
-    raise ServiceUnavailable(f"somebody writes into the bucket {name} all the time: stop that, and try again")
+    raise ServiceUnavailable(f"objects are written into the bucket {name} all the time: stop that, and try again")
 
 
-def _emptied(s3: Any, name: str) -> Iterator[int]:
-    """Delete every version, every marker and every upload that was never finished; give how many, lot by lot.
+def _delete_all_versions(s3: S3Client, name: str, deleted: int, progress: DeleteProgress) -> int:
+    """Delete every object version, delete marker and unfinished upload, and return the number of deleted versions.
 
-    What is deleted is listed no more, so the first page is always the next one.
+    Deleted versions are not listed again, so the first page is always the next one.
     """
-    while found := _versions(s3.list_object_versions(Bucket=name)):
-        answer = s3.delete_objects(Bucket=name, Delete={"Objects": found, "Quiet": True})
+    while versions := _first_versions(s3, name):
+        answer = s3.delete_objects(Bucket=name, Delete={"Objects": versions, "Quiet": True})
         if errors := answer.get("Errors"):
-            what = f"S3 did not delete {len(errors):,} objects of {name}: {errors[0].get('Code')}"
-            raise (
-                UsageError(what)
-                if errors[0].get("Code") in CODES[ErrorKind.DENIED]
-                else ServiceUnavailable(f"{what}: try again")
-            )
-        yield len(found)
+            code = errors[0].get("Code", "")
+            message = f"S3 did not delete {len(errors):,} objects of {name}: {code}"
+            if code in CODES[ErrorKind.DENIED]:
+                raise AccessDenied(f"{message}. Grant these credentials the permission")
+            raise ServiceUnavailable(f"{message}: try again")
+        deleted += len(versions)
+        progress(deleted)
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=name):
         for upload in page.get("Uploads", ()):
             s3.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+    return deleted
 
 
-def _versions(page: Any) -> list[dict[str, str]]:
-    found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
-    return [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
+def _first_versions(s3: S3Client, bucket: str) -> Any:
+    """Return the first page of object versions and delete markers, as DeleteObjects takes them."""
+    page = s3.list_object_versions(Bucket=bucket)
+    versions: Any = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+    return [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]

@@ -1,1 +1,1 @@
-"""Looks at a live deployment link by link, and says what is wrong with it and how to mend it. It changes nothing."""
+"""Checks a live deployment from SES to the event log and the suppression table. It changes nothing."""

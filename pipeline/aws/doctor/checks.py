@@ -1,4 +1,7 @@
-"""Every link of the flow in its order, and what is checked of it."""
+"""All checks, in the order in which an event passes through the deployment, and the function that runs them.
+
+A check that cannot run, because AWS denies a call or is unavailable, becomes a finding and stops no other check.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -16,125 +19,149 @@ from pipeline.aws.doctor.archive import (
 from pipeline.aws.doctor.consumer import check_consumer, check_leases
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, ok, unknown
-from pipeline.aws.doctor.functions import check_mapping, check_notification_mapping, check_projector, check_transform
-from pipeline.aws.doctor.iam import (
-    check_consumer_roles,
-    check_delivery_role,
-    check_feedback_rule_role,
-    check_projector_role,
-    check_ses_role,
-    check_transform_role,
+from pipeline.aws.doctor.functions import (
+    check_notification_mapping,
+    check_projector,
+    check_stream_mapping,
+    check_transform,
 )
+from pipeline.aws.doctor.iam import role_check
 from pipeline.aws.doctor.operations import (
+    check_alarm_subscribers,
     check_alarms,
     check_dead_letters,
-    check_errors,
-    check_feedback,
-    check_given_up,
-    check_listeners,
-    check_mail,
+    check_delivery_errors,
+    check_events_of_bounces,
+    check_events_of_mail,
+    check_failed_batches,
     check_quarantine,
     check_stack,
 )
 from pipeline.aws.doctor.routing import check_rule, check_stream, check_subscription, check_target
-from pipeline.aws.doctor.ses import check_account, check_account_list, check_destinations, check_identities, check_sets
-from pipeline.aws.doctor.table import check_backups, check_parameter, check_policy, check_tables
+from pipeline.aws.doctor.ses import (
+    check_account,
+    check_account_list,
+    check_configuration_sets,
+    check_destinations,
+    check_identities,
+)
+from pipeline.aws.doctor.table import check_backups, check_policy, check_tables, check_tables_parameter
 from pipeline.aws.errors import translated
 from pipeline.errors import MailfoldError
 
 CheckFunction = Callable[[Deployment], Iterator[Finding]]
-"""Gives what is wrong with something, and nothing if all is well. Each stands alone: if one cannot look, others do."""
+"""Yields the problems of one part of a deployment, and nothing if there is none."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """A link of the flow.
+    """The check of one link between SES, the event log and the suppression table.
 
     Attributes:
-        name: What it is.
-        promise: What is so if no check of it finds anything.
-        checks: What is looked at.
+        name: The name of the link.
+        ok_message: What is true if no function yields a finding.
+        functions: They run independently of each other.
     """
 
     name: str
-    promise: str
-    checks: tuple[CheckFunction, ...]
+    ok_message: str
+    functions: tuple[CheckFunction, ...]
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A link, and what was found there: at least one finding."""
+    """The findings of a check, at least one."""
 
-    link: str
+    check: str
     findings: tuple[Finding, ...]
 
 
-LINKS = (
-    Check(name="stack", promise="CloudFormation ended well", checks=(check_stack,)),
-    Check(name="SES account", promise="it may send, and SES's own list is on", checks=(check_account,)),
-    Check(name="identities", promise="each sends with a set of the stack's", checks=(check_identities,)),
-    Check(name="configuration sets", promise="they send, and count bounces", checks=(check_sets,)),
-    Check(name="destinations", promise="every event type leads on", checks=(check_destinations,)),
-    Check(name="SES's role", promise="SES may write the log", checks=(check_ses_role,)),
-    Check(name="Firehose", promise="records become Parquet in the log", checks=(check_firehose,)),
-    Check(name="Firehose's role", promise="Firehose may transform and write", checks=(check_delivery_role,)),
-    Check(name="transform", promise="it runs, and says so", checks=(check_transform, check_transform_role)),
+CHECKS = (
+    Check(name="stack", ok_message="CloudFormation's last operation succeeded", functions=(check_stack,)),
+    Check(name="SES account", ok_message="sending and the account list are enabled", functions=(check_account,)),
+    Check(name="identities", ok_message="each uses one of the configuration sets", functions=(check_identities,)),
+    Check(name="configuration sets", ok_message="they send and have metrics", functions=(check_configuration_sets,)),
+    Check(name="destinations", ok_message="every event type is published", functions=(check_destinations,)),
+    Check(name="SES's role", ok_message="SES can write to Firehose", functions=(role_check("SesRole"),)),
+    Check(name="Firehose", ok_message="it writes records to the log as Parquet", functions=(check_firehose,)),
+    Check(name="Firehose's role", ok_message="it can transform and write", functions=(role_check("DeliveryRole"),)),
+    Check(
+        name="transform",
+        ok_message="the function can run and write its logs",
+        functions=(check_transform, role_check("TransformRole")),
+    ),
     Check(
         name="bucket",
-        promise="it is closed, read by TLS alone, and versioned",
-        checks=(check_public_access, check_tls, check_versioning),
+        ok_message="it is private, requires TLS and keeps old versions",
+        functions=(check_public_access, check_tls, check_versioning),
     ),
-    Check(name="Glue table", promise="its columns are those of schemas/log.json", checks=(check_log_table,)),
-    Check(name="Athena", promise="the log can be asked", checks=(check_workgroup, check_views)),
-    Check(name="rule", promise="feedback of every set goes into the stream", checks=(check_rule, check_target)),
-    Check(name="rule's role", promise="the rule may write into the stream", checks=(check_feedback_rule_role,)),
-    Check(name="stream", promise="it keeps what the stack asks for, encrypted", checks=(check_stream,)),
-    Check(name="mapping", promise="the projector is called, and tried again, if Lambda reads", checks=(check_mapping,)),
+    Check(name="Glue table", ok_message="its columns match schemas/log.json", functions=(check_log_table,)),
+    Check(name="Athena", ok_message="the log can be queried", functions=(check_workgroup, check_views)),
+    Check(name="rule", ok_message="it sends all feedback to the stream", functions=(check_rule, check_target)),
+    Check(name="rule's role", ok_message="it can write to the stream", functions=(role_check("FeedbackRuleRole"),)),
+    Check(name="stream", ok_message="it is encrypted and keeps records long enough", functions=(check_stream,)),
+    Check(
+        name="mapping",
+        ok_message="Lambda calls the projector and retries, if Lambda reads the stream",
+        functions=(check_stream_mapping,),
+    ),
     Check(
         name="consumer",
-        promise="it runs, and reads every shard, if there is one in Lambda's place",
-        checks=(check_consumer, check_leases),
+        ok_message="it runs and reads every shard, if one replaces Lambda",
+        functions=(check_consumer, check_leases),
     ),
     Check(
-        name="consumer's roles", promise="it may do all it has to, if it is a container", checks=(check_consumer_roles,)
+        name="consumer's roles",
+        ok_message="they have the permissions they need, if the consumer is a container",
+        functions=(role_check("ConsumerRole"), role_check("ConsumerStartRole")),
     ),
     Check(
         name="notifications",
-        promise="they are projected, if the stack takes any",
-        checks=(check_subscription, check_notification_mapping),
+        ok_message="they are projected, if the stack has an SNS topic",
+        functions=(check_subscription, check_notification_mapping),
     ),
-    Check(name="projector", promise="it runs, on what the stack made", checks=(check_projector,)),
-    Check(name="projector's role", promise="it may do all it has to", checks=(check_projector_role,)),
+    Check(name="projector", ok_message="the function can run on the stack's resources", functions=(check_projector,)),
+    Check(name="projector's role", ok_message="its permissions suffice", functions=(role_check("ProjectorRole"),)),
     Check(
         name="table",
-        promise="the live one is there and protected",
-        checks=(check_parameter, check_tables, check_backups, check_policy),
+        ok_message="the live table exists and is protected",
+        functions=(check_tables_parameter, check_tables, check_backups, check_policy),
     ),
-    Check(name="SES's own list", promise="the table knows what stands there", checks=(check_account_list,)),
+    Check(name="account list", ok_message="the table suppresses its entries", functions=(check_account_list,)),
     Check(
-        name="set aside",
-        promise="quarantine, errors and dead letters are empty",
-        checks=(check_quarantine, check_given_up, check_errors, check_dead_letters),
+        name="failed records",
+        ok_message="quarantine, failed batches, delivery errors and dead-letter queues are empty",
+        functions=(check_quarantine, check_failed_batches, check_delivery_errors, check_dead_letters),
     ),
-    Check(name="alarms", promise="none rings, and somebody would hear it", checks=(check_alarms, check_listeners)),
-    Check(name="silence", promise="where mail was sent, events came", checks=(check_mail, check_feedback)),
+    Check(
+        name="alarms",
+        ok_message="none is active, and the topic has a subscriber",
+        functions=(check_alarms, check_alarm_subscribers),
+    ),
+    Check(
+        name="event flow",
+        ok_message="events arrive for mail that is sent",
+        functions=(check_events_of_mail, check_events_of_bounces),
+    ),
 )
 
 
-def run_checks(deployment: Deployment, links: tuple[Check, ...] = LINKS) -> Iterator[CheckResult]:
-    """Look at each link in turn; what cannot be looked at is a finding too, and stops nothing."""
-    for link in links:
-        found = tuple(finding for check in link.checks for finding in _looked(deployment, link, check))
-        yield CheckResult(link=link.name, findings=found or (ok(link.promise),))
+def run_checks(deployment: Deployment, checks: tuple[Check, ...] = CHECKS) -> Iterator[CheckResult]:
+    """Yield the result of each check, in order."""
+    for check in checks:
+        findings = tuple(
+            finding for function in check.functions for finding in _run_function(deployment, check, function)
+        )
+        yield CheckResult(check=check.name, findings=findings or (ok(check.ok_message),))
 
 
-def _looked(deployment: Deployment, link: Check, check: CheckFunction) -> list[Finding]:
-    found: list[Finding] = []
+def _run_function(deployment: Deployment, check: Check, function: CheckFunction) -> list[Finding]:
+    findings: list[Finding] = []
     try:
-        with translated(f"looking at {link.name}"):
-            found.extend(check(deployment))
+        with translated(f"checking {check.name}"):
+            findings.extend(function(deployment))
     except MailfoldError as error:
-        found.append(unknown("not_looked_at", str(error)))
-    # An answer that is not as documented, most often an emulator's, must not keep the other checks from looking.
+        findings.append(unknown("not_checked", str(error)))
+    # A response that differs from its documentation, most often an emulator's, must not stop the other checks.
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        words = f"an answer of AWS is not as its documentation has it ({type(error).__name__} in {check.__name__})"
-        found.append(unknown("not_understood", words))
-    return found
+        message = f"a response of AWS differs from its documentation ({type(error).__name__} in {function.__name__})"
+        findings.append(unknown("unexpected_response", message))
+    return findings

@@ -1,49 +1,49 @@
-"""The deployment that is looked at: its stack, clients for its services, and the moment."""
+"""The deployment that is checked: its stack, AWS clients and the current time.
+
+Names of resources come from the stack's outputs, which infra/mailfold.yaml defines.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
-from functools import cache
-from typing import Any
+from datetime import UTC, datetime
 
 import msgspec
 
-from pipeline.aws.clients import Service, rate_limited
-from pipeline.aws.errors import CODES, ErrorKind, error_code
+from pipeline.aws.clients import Clients, rate_limited
 from pipeline.aws.stack import Stack, SuppressionTables, tables_of
 
-IDENTITIES = 30  # to look at, unless said otherwise
+DEFAULT_IDENTITIES = 30  # SES answers one call a second, so this takes half a minute
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check looks at.
+    """What a check reads.
 
     Attributes:
-        stack: The stack; its outputs name everything else.
-        client: Gives a boto3 client of a service there; the same one each time.
-        now: The moment, aware.
-        identities: How many of SES's identities are looked at, at most: each takes a second.
+        stack: The stack. Its outputs name everything else.
+        clients: AWS clients of its account and region.
+        now: The current time, aware.
+        max_identities: How many of SES's identities to check. Each takes a second.
     """
 
     stack: Stack
-    client: Callable[[Service], Any]
+    clients: Clients
     now: datetime
-    identities: int = IDENTITIES
+    max_identities: int = DEFAULT_IDENTITIES
 
     def output(self, name: str) -> str:
-        """Return an output of the stack; see `Stack.output`."""
+        """Return an output of the stack. See `Stack.output`."""
         return self.stack.output(name)
 
     @property
-    def sets(self) -> tuple[str, ...]:
-        """The names of the configuration sets whose mail is kept."""
+    def configuration_sets(self) -> tuple[str, ...]:
+        """The names of the configuration sets whose events are kept."""
         return tuple(self.output("ConfigurationSets").split(","))
 
     @property
     def read_by_lambda(self) -> bool:
-        """Whether Lambda reads the stream, as it does unless the stack was told otherwise."""
+        """Whether Lambda reads the stream, which is the default."""
         return self.stack.outputs.get("Consumer", "lambda") == "lambda"
 
     @property
@@ -52,7 +52,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         return self.stack.id.split(":")[1]
 
     def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of something in the deployment's account and region."""
+        """Return the ARN of a resource in the deployment's account and region."""
         return f"arn:{self.partition}:{service}:{self.stack.region}:{self.stack.account_id}:{resource}"
 
     @property
@@ -61,63 +61,47 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         return f"arn:{self.partition}:s3:::{self.output('LogBucket')}"
 
     @property
+    def rule_arn(self) -> str:
+        """The ARN of the feedback rule."""
+        return self.arn("events", f"rule/{self.output('FeedbackRule')}")
+
+    def queue_arn(self, url: str) -> str:
+        """Return the ARN of a queue of the deployment. The last part of its URL is its name."""
+        return self.arn("sqs", url.rpartition("/")[2])
+
     def tables(self) -> SuppressionTables:
-        """The tables at this moment; see `tables.tables_of`."""
-        return tables_of(self.client("ssm"), self.stack)
+        """Read which suppression tables are in use now. See `stack.tables_of`."""
+        return tables_of(self.clients.ssm, self.stack)
 
-    @property
     def live_table(self) -> str:
-        """The table that senders ask."""
-        return self.tables.live
+        """Read which table senders query now."""
+        return self.tables().live
 
-    def aws(self, command: str) -> str:
-        """Return a command of AWS's own command line that works on this deployment's region."""
+    def aws_command(self, command: str) -> str:
+        """Return an AWS CLI command for this deployment's region."""
         return f"aws {command} --region {self.stack.region}"
 
-    def mailfold(self, command: str) -> str:
-        """Return a command of ours that works on this deployment."""
-        return f"mailfold {command} --stack {self.stack.name} --region {self.stack.region}"
+    def mailfold_command(self, command: str) -> str:
+        """Return a `mailfold` command for this deployment."""
+        return f"mailfold {command} {self.stack.options}"
 
 
 def connect_deployment(
-    connect: Callable[[Service], Any],
+    stack: Stack,
+    clients: Clients,
     *,
+    max_identities: int = DEFAULT_IDENTITIES,
     clock: Callable[[], float] = time.monotonic,
     wait: Callable[[float], None] = time.sleep,
-) -> Callable[[Service], Any]:
-    """Return what gives each client once, and lets SES be asked no faster than it answers.
+) -> Deployment:
+    """Return the deployment of a stack, with an SES client that keeps to SES's rate limit.
 
     Args:
-        connect: Makes a client.
-        clock: Seconds from some moment on.
+        stack: The stack.
+        clients: AWS clients of its account and region. The SES client is changed.
+        max_identities: How many of SES's identities to check.
+        clock: Monotonic seconds.
         wait: Waits so many seconds.
     """
-
-    @cache
-    def client(service: Service) -> Any:
-        made = connect(service)
-        if service == "sesv2":
-            rate_limited(made, clock=clock, wait=wait)
-        return made
-
-    return client
-
-
-def unless_missing(
-    ask: Callable[..., Any], *, missing: frozenset[str] = CODES[ErrorKind.MISSING], **arguments: Any
-) -> Any | None:
-    """Return what AWS answers, or None if what is asked for is not there.
-
-    Args:
-        ask: A client's method.
-        missing: The codes by which the service says so.
-        arguments: What the method is called with.
-    """
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-    try:
-        return ask(**arguments)
-    except ClientError as error:
-        if error_code(error) in missing:
-            return None
-        raise
+    rate_limited(clients.sesv2, clock=clock, wait=wait)
+    return Deployment(stack=stack, clients=clients, now=datetime.now(UTC), max_identities=max_identities)

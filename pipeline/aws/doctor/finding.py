@@ -1,4 +1,7 @@
-"""What is found at a link of the flow, in words for people and a name for programs."""
+"""A finding: one observation about a deployment, as a sentence for people and a name for programs.
+
+A remedy is a command wherever one exists, because the tests run it to prove that it heals.
+"""
 
 from enum import StrEnum
 
@@ -8,43 +11,48 @@ import msgspec
 class Severity(StrEnum):
     """How bad a finding is."""
 
-    GOOD = "good"
-    WARNING = "warning"  # it works, and somebody should know or decide
-    FAULT = "fault"  # events are lost, held up or not protected, or will be
-    UNKNOWN = "unknown"  # it could not be looked at, which is never good
+    OK = "ok"
+    WARNING = "warning"  # it works, but needs attention or a decision
+    ERROR = "error"  # events are lost, delayed or unprotected, or will be
+    UNKNOWN = "unknown"  # it could not be checked, which never counts as OK
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is so.
+    """One observation.
 
     Attributes:
         severity: How bad it is.
-        name: What it is, for programs: `destination_disabled`; "" where all is good.
-        words: What it is, in one sentence for people.
-        mending: How to mend it: most often a command. "" where there is nothing to mend.
+        name: A stable name for programs: `destination_disabled`. "" for OK.
+        message: One sentence: what is wrong and what it causes.
+        remedy: How to correct it, most often a command. "" for OK.
     """
 
     severity: Severity
     name: str
-    words: str
-    mending: str = ""
+    message: str
+    remedy: str = ""
 
 
-def ok(words: str) -> Finding:
-    """Return that all is well, in these words."""
-    return Finding(severity=Severity.GOOD, name="", words=words)
+def ok(message: str) -> Finding:
+    """Return a finding that reports no problem."""
+    return Finding(severity=Severity.OK, name="", message=message)
 
 
-def warning(name: str, words: str, *, mending: str = "") -> Finding:
+def warning(name: str, message: str, *, remedy: str = "") -> Finding:
     """Return a warning."""
-    return Finding(severity=Severity.WARNING, name=name, words=words, mending=mending)
+    return Finding(severity=Severity.WARNING, name=name, message=message, remedy=remedy)
 
 
-def error(name: str, words: str, *, mending: str = "") -> Finding:
-    """Return a fault."""
-    return Finding(severity=Severity.FAULT, name=name, words=words, mending=mending)
+def error(name: str, message: str, *, remedy: str = "") -> Finding:
+    """Return an error."""
+    return Finding(severity=Severity.ERROR, name=name, message=message, remedy=remedy)
 
 
-def unknown(name: str, words: str, *, mending: str = "") -> Finding:
-    """Return that something could not be looked at."""
-    return Finding(severity=Severity.UNKNOWN, name=name, words=words, mending=mending)
+def unknown(name: str, message: str, *, remedy: str = "") -> Finding:
+    """Return a finding that reports an incomplete check."""
+    return Finding(severity=Severity.UNKNOWN, name=name, message=message, remedy=remedy)
+
+
+def restore(logical_id: str) -> str:
+    """Return the remedy for a resource that was changed or deleted by hand: no single command restores it."""
+    return f"restore it as infra/mailfold.yaml defines it under {logical_id}"

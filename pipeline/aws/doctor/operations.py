@@ -1,15 +1,7 @@
-"""The stack itself: whether CloudFormation ended well.
+"""Checks of operations: the stack's state, failed records, alarms, and whether events arrive.
 
-The alarms: those that ring, and whether anybody hears them.
-
-docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
-
-What was set aside, and waits for somebody: under four prefixes of the bucket, and in the dead-letter queues.
-
-docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
-
-Silence: mail was sent, and no event of it came.
-
+docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html,
+docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html,
 docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-cloudwatch.html and
 docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-metrics.html
 """
@@ -22,192 +14,195 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipeline.aws.doctor.deployment import Deployment, unless_missing
-from pipeline.aws.doctor.finding import Finding, error, warning
-from pipeline.aws.doctor.iam import granted_actions
+from pipeline.aws.doctor.deployment import Deployment
+from pipeline.aws.doctor.finding import Finding, error, restore, warning
+from pipeline.aws.doctor.policy_document import allows
+from pipeline.aws.errors import missing_ok
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sns import SNSClient
-    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeFilterType
 
-DO = " Do: "  # what stands between an alarm's meaning and its mending, in its description
+# docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+SUCCEEDED = frozenset({"CREATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE"})
 
-
-def check_alarms(deployment: Deployment) -> Iterator[Finding]:
-    """Look for alarms that ring, and for such as are switched off."""
-    cloudwatch: CloudWatchClient = deployment.client("cloudwatch")
-    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=deployment.output("AlarmPrefix"))
-    alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
-    if not alarms:
-        yield warning("alarms_missing", "the stack's alarms are gone", mending=deployment.mailfold("deploy"))
-    for alarm in alarms:
-        name = alarm["AlarmName"]
-        if alarm["StateValue"] == "ALARM":
-            meaning, _, mending = alarm.get("AlarmDescription", "").partition(DO)
-            yield error("alarm_rings", f"the alarm “{name}” rings: {meaning}", mending=mending)
-        if not alarm.get("ActionsEnabled", True):
-            on = deployment.aws(f"cloudwatch enable-alarm-actions --alarm-names '{name}'")
-            yield warning("alarm_switched_off", f"the alarm “{name}” tells nobody: it is switched off", mending=on)
-
-
-def check_listeners(deployment: Deployment) -> Iterator[Finding]:
-    """Look at whether anybody is told."""
-    sns: SNSClient = deployment.client("sns")
-    arn = deployment.output("AlarmTopicArn")
-    topic = unless_missing(sns.get_topic_attributes, TopicArn=arn)
-    if topic is None:
-        again = "make it again as infra/mailfold.yaml has it under AlarmTopic"
-        yield error("alarm_topic_missing", f"the topic of the alarms is gone: {arn}", mending=again)
-        return
-    if not int(topic["Attributes"].get("SubscriptionsConfirmed", 0)):
-        pending = int(topic["Attributes"].get("SubscriptionsPending", 0))
-        subscribe = deployment.aws(f"sns subscribe --topic-arn {arn} --protocol email --notification-endpoint ADDRESS")
-        yield warning(
-            "alarms_unheard",
-            f"nobody is told when an alarm rings{': a subscription waits to be confirmed' if pending else ''}",
-            mending="confirm it from the mail that AWS sent" if pending else subscribe,
-        )
-
-
-COUNTED_OBJECTS = 1_000  # one page of ListObjectsV2: enough to know that it is many
-DEAD_LETTERS = {
-    "RuleDeadLetters": "EventBridge could not put into the stream: the log has them, the table does not",
-    "NotificationDeadLetters": "the projector could not take from the notifications",
+MAX_COUNTED_OBJECTS = 1_000  # one page of ListObjectsV2
+DEAD_LETTERS = {  # by the output that contains the queue's URL
+    "RuleDeadLetters": "EventBridge could not deliver to the stream: they are in the log, but not in the table",
+    "NotificationDeadLetters": "the projector could not receive from the SNS topic",
 }
+MESSAGE_COUNTS: tuple[QueueAttributeFilterType, ...] = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+)
 
+REMEDY_MARK = " Do: "  # separates the meaning of an alarm from its remedy, in its description
 
-def check_quarantine(deployment: Deployment) -> Iterator[Finding]:
-    """Look for payloads that nobody could read."""
-    yield from _objects(deployment, "quarantine/", "quarantine_not_empty", "payloads that could not be read")
-
-
-def check_given_up(deployment: Deployment) -> Iterator[Finding]:
-    """Look for batches that Lambda gave up."""
-    yield from _objects(deployment, "aws/lambda/", "given_up_not_empty", "batches of feedback that Lambda gave up")
-
-
-def check_errors(deployment: Deployment) -> Iterator[Finding]:
-    """Look for records that Firehose could not deliver."""
-    yield from _objects(deployment, "errors/", "errors_not_empty", "records that Firehose could not deliver")
-
-
-def check_dead_letters(deployment: Deployment) -> Iterator[Finding]:
-    """Look at the queues of what could not be delivered."""
-    for output, why in DEAD_LETTERS.items():
-        if url := deployment.stack.outputs.get(output):
-            yield from _queue(deployment, output, url, why)
-
-
-def _objects(deployment: Deployment, prefix: str, name: str, what: str) -> Iterator[Finding]:
-    s3: S3Client = deployment.client("s3")
-    bucket = deployment.output("LogBucket")
-    page = unless_missing(s3.list_objects_v2, Bucket=bucket, Prefix=prefix, MaxKeys=COUNTED_OBJECTS)
-    if page is None or not page.get("KeyCount"):
-        return
-    number = f"{page['KeyCount']:,}{' or more' if page.get('IsTruncated') else ''}"
-    place = f"s3://{bucket}/{prefix}"
-    yield error(
-        name,
-        f"{what} are set aside under {place}: {number} objects",
-        mending=f"mend the cause that they and the logs name, then {deployment.mailfold(f'ingest {place}')}, "
-        f"then {deployment.aws(f's3 rm --recursive {place}')}",
-    )
-
-
-def _queue(deployment: Deployment, output: str, url: str, why: str) -> Iterator[Finding]:
-    sqs: SQSClient = deployment.client("sqs")
-    asked = ["QueueArn", "Policy", "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    answer = unless_missing(sqs.get_queue_attributes, QueueUrl=url, AttributeNames=asked)
-    if answer is None:
-        words = f"the queue {url} is gone: what goes wrong is then lost"
-        yield error(
-            "dead_letters_missing", words, mending=f"make it again as infra/mailfold.yaml has it under {output}"
-        )
-        return
-    attributes = answer["Attributes"]
-    number = sum(int(attributes.get(name, 0)) for name in asked[2:])
-    if number:
-        purge = deployment.aws(f"sqs purge-queue --queue-url {url}")
-        mending = f"mend the cause, then {deployment.mailfold('replay')}, then {purge}"
-        yield error("dead_letters_not_empty", f"{url} holds {number:,} messages that {why}", mending=mending)
-    if output == "RuleDeadLetters" and not _takes(deployment, attributes):
-        yield error(
-            "dead_letters_refused",
-            f"the queue {url} does not let the rule put anything in: what it cannot deliver is lost",
-            mending="put its policy back, as infra/mailfold.yaml has it under RuleDeadLettersPolicy",
-        )
-
-
-def _takes(deployment: Deployment, attributes: dict[str, str]) -> bool:
-    rule = deployment.arn("events", f"rule/{deployment.output('FeedbackRule')}")
-    return "Policy" in attributes and granted_actions(
-        msgspec.json.decode(attributes["Policy"]),
-        service="events.amazonaws.com",
-        action="sqs:SendMessage",
-        context={"aws:SourceAccount": deployment.stack.account_id, "aws:SourceArn": rule},
-    )
-
-
-LOOKED_BACK = timedelta(hours=3)
-ON_ITS_WAY = timedelta(minutes=15)  # what was sent since then may not have come yet, nor be counted
+WINDOW = timedelta(hours=3)
+DELAY = timedelta(minutes=15)  # mail sent since then may not have caused events, or may not be counted yet
 PERIOD_SECONDS = 300
 
 
-def check_mail(deployment: Deployment) -> Iterator[Finding]:
-    """Compare mail that was sent with records that came to Firehose."""
-    until = deployment.now - ON_ITS_WAY
-    sent = _sum(deployment, "AWS/SES", "Send", until=until)
-    came = _sum(deployment, "AWS/Firehose", "IncomingRecords", DeliveryStreamName=deployment.output("DeliveryStream"))
-    if sent and not came:
+def check_stack(deployment: Deployment) -> Iterator[Finding]:
+    """Check the result of CloudFormation's last operation."""
+    status = deployment.stack.status
+    remedy = f"read the stack's events, then {deployment.mailfold_command('deploy')}"
+    if status in SUCCEEDED:
+        return
+    if status.startswith("UPDATE_ROLLBACK_COMPLETE"):
+        yield warning("stack_rolled_back", "the last update failed and was rolled back", remedy=remedy)
+    elif status.endswith("_IN_PROGRESS"):
+        message = f"CloudFormation is changing the stack ({status}): other findings may be temporary"
+        yield warning("stack_changing", message, remedy="check again when it has finished")
+    else:
+        yield error("stack_failed", f"CloudFormation's last operation failed ({status})", remedy=remedy)
+
+
+def check_quarantine(deployment: Deployment) -> Iterator[Finding]:
+    """Check for records that could not be decoded."""
+    yield from _check_empty(deployment, "quarantine/", "quarantine_not_empty", "records that could not be decoded")
+
+
+def check_failed_batches(deployment: Deployment) -> Iterator[Finding]:
+    """Check for batches that Lambda discarded."""
+    yield from _check_empty(
+        deployment, "aws/lambda/", "failed_batches_not_empty", "batches of feedback that Lambda stopped retrying"
+    )
+
+
+def check_delivery_errors(deployment: Deployment) -> Iterator[Finding]:
+    """Check for records that Firehose could not deliver."""
+    yield from _check_empty(
+        deployment, "errors/", "delivery_errors_not_empty", "records that Firehose could not deliver"
+    )
+
+
+def _check_empty(deployment: Deployment, prefix: str, name: str, content: str) -> Iterator[Finding]:
+    bucket = deployment.output("LogBucket")
+    page = missing_ok(
+        lambda: deployment.clients.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=MAX_COUNTED_OBJECTS)
+    )
+    if page is None or not page.get("KeyCount"):
+        return
+    number = f"{page['KeyCount']:,}{' or more' if page.get('IsTruncated') else ''}"
+    url = f"s3://{bucket}/{prefix}"
+    ingest = deployment.mailfold_command(f"ingest {url}")
+    remove = deployment.aws_command(f"s3 rm --recursive {url}")
+    message = f"{url} contains {content}: {number} objects"
+    yield error(name, message, remedy=f"correct the cause that they and the logs name, then {ingest}, then {remove}")
+
+
+def check_dead_letters(deployment: Deployment) -> Iterator[Finding]:
+    """Check that the dead-letter queues exist and are empty."""
+    for output, content in DEAD_LETTERS.items():
+        if url := deployment.stack.outputs.get(output):
+            yield from _check_queue(deployment, output, url, content)
+
+
+def _check_queue(deployment: Deployment, output: str, url: str, content: str) -> Iterator[Finding]:
+    answer = missing_ok(
+        lambda: deployment.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy", *MESSAGE_COUNTS])
+    )
+    if answer is None:
+        message = f"the queue {url} does not exist: what cannot be delivered is lost"
+        yield error("dead_letters_missing", message, remedy=restore(output))
+        return
+    attributes = answer["Attributes"]
+    number = sum(int(value) for name, value in attributes.items() if name in MESSAGE_COUNTS)
+    if number:
+        purge = deployment.aws_command(f"sqs purge-queue --queue-url {url}")
+        remedy = f"correct the cause, then {deployment.mailfold_command('replay')}, then {purge}"
+        yield error("dead_letters_not_empty", f"{url} contains {number:,} messages that {content}", remedy=remedy)
+    if output == "RuleDeadLetters" and not _allows_rule(deployment, attributes.get("Policy")):
+        message = f"the queue {url} does not allow the rule to send messages: what it cannot deliver is lost"
+        yield error("dead_letters_denied", message, remedy=restore("RuleDeadLettersPolicy"))
+
+
+def _allows_rule(deployment: Deployment, policy: str | None) -> bool:
+    return policy is not None and allows(
+        msgspec.json.decode(policy),
+        service="events.amazonaws.com",
+        action="sqs:SendMessage",
+        context={"aws:SourceAccount": deployment.stack.account_id, "aws:SourceArn": deployment.rule_arn},
+    )
+
+
+def check_alarms(deployment: Deployment) -> Iterator[Finding]:
+    """Check for active alarms, and for alarms whose actions are disabled."""
+    pages = deployment.clients.cloudwatch.get_paginator("describe_alarms").paginate(
+        AlarmNamePrefix=deployment.output("AlarmPrefix")
+    )
+    alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
+    if not alarms:
+        message = "the stack's alarms do not exist: failures stay unnoticed"
+        yield warning("alarms_missing", message, remedy=deployment.mailfold_command("deploy"))
+    for alarm in alarms:
+        name = alarm["AlarmName"]
+        if alarm["StateValue"] == "ALARM":
+            meaning, _, remedy = alarm.get("AlarmDescription", "").partition(REMEDY_MARK)
+            yield error("alarm_active", f"the alarm “{name}” is active: {meaning}", remedy=remedy)
+        if not alarm.get("ActionsEnabled", True):
+            enable = deployment.aws_command(f"cloudwatch enable-alarm-actions --alarm-names '{name}'")
+            message = f"the actions of the alarm “{name}” are disabled: it sends no notification"
+            yield warning("alarm_actions_disabled", message, remedy=enable)
+
+
+def check_alarm_subscribers(deployment: Deployment) -> Iterator[Finding]:
+    """Check that the alarm topic has a subscriber."""
+    arn = deployment.output("AlarmTopicArn")
+    topic = missing_ok(lambda: deployment.clients.sns.get_topic_attributes(TopicArn=arn))
+    if topic is None:
+        message = f"the alarm topic {arn} does not exist: alarms send no notification"
+        yield error("alarm_topic_missing", message, remedy=restore("AlarmTopic"))
+        return
+    if int(topic["Attributes"].get("SubscriptionsConfirmed", 0)):
+        return
+    message = "the alarm topic has no confirmed subscription: alarms reach no one"
+    if int(topic["Attributes"].get("SubscriptionsPending", 0)):
+        remedy = "confirm the pending subscription from the e-mail that AWS sent"
+    else:
+        remedy = deployment.aws_command(
+            f"sns subscribe --topic-arn {arn} --protocol email --notification-endpoint ADDRESS"
+        )
+    yield warning("alarms_without_subscriber", message, remedy=remedy)
+
+
+def check_events_of_mail(deployment: Deployment) -> Iterator[Finding]:
+    """Compare the number of sent mails with the records that Firehose received."""
+    sent = _sum(deployment, "AWS/SES", "Send", until=deployment.now - DELAY)
+    stream = deployment.output("DeliveryStream")
+    received = _sum(deployment, "AWS/Firehose", "IncomingRecords", DeliveryStreamName=stream)
+    if sent and not received:
         yield error(
-            "mail_silent",
-            f"{sent:,.0f} mails were sent in the last three hours, and no event of any came",
-            mending="see above of identities, sets and destinations; most often mail is sent without a set",
+            "mail_without_events",
+            f"{sent:,.0f} mails were sent in the last three hours, but no event arrived",
+            remedy="see the findings about identities, configuration sets and destinations; "
+            "most often the mail names no configuration set",
         )
 
 
-def check_feedback(deployment: Deployment) -> Iterator[Finding]:
-    """Compare mail that bounced with records that came to the feedback stream."""
-    until = deployment.now - ON_ITS_WAY
-    bounced = _sum(deployment, "AWS/SES", "Bounce", until=until) + _sum(deployment, "AWS/SES", "Complaint", until=until)
-    came = _sum(deployment, "AWS/Kinesis", "IncomingRecords", StreamName=deployment.output("FeedbackStream"))
-    if bounced and not came:
+def check_events_of_bounces(deployment: Deployment) -> Iterator[Finding]:
+    """Compare the number of bounces and complaints with the records that the feedback stream received."""
+    until = deployment.now - DELAY
+    feedback = sum(_sum(deployment, "AWS/SES", metric, until=until) for metric in ("Bounce", "Complaint"))
+    received = _sum(deployment, "AWS/Kinesis", "IncomingRecords", StreamName=deployment.output("FeedbackStream"))
+    if feedback and not received:
         yield warning(
-            "feedback_silent",
-            f"{bounced:,.0f} mails bounced or were complained of in the last three hours, and the stream got nothing",
-            mending="see what is said above of destinations, rule and target; SES also counts mail of other sets",
+            "bounces_without_events",
+            f"SES counted {feedback:,.0f} bounces and complaints in the last three hours, but the stream received none",
+            remedy="see the findings about destinations and rule; SES also counts mail of other configuration sets",
         )
 
 
-def _sum(deployment: Deployment, namespace: str, metric: str, *, until: datetime | None = None, **of: str) -> float:
-    cloudwatch: CloudWatchClient = deployment.client("cloudwatch")
-    answer = cloudwatch.get_metric_statistics(
+def _sum(
+    deployment: Deployment, namespace: str, metric: str, *, until: datetime | None = None, **dimensions: str
+) -> float:
+    answer = deployment.clients.cloudwatch.get_metric_statistics(
         Namespace=namespace,
         MetricName=metric,
-        Dimensions=[{"Name": name, "Value": value} for name, value in of.items()],
-        StartTime=deployment.now - LOOKED_BACK,
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        StartTime=deployment.now - WINDOW,
         EndTime=until or deployment.now,
         Period=PERIOD_SECONDS,
         Statistics=["Sum"],
     )
     return sum(point["Sum"] for point in answer["Datapoints"])
-
-
-# docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
-ENDED_WELL = frozenset({"CREATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE"})
-
-
-def check_stack(deployment: Deployment) -> Iterator[Finding]:
-    """Look at the stack's own state."""
-    stack = deployment.stack
-    again = f"see why in the stack's events, then {deployment.mailfold('deploy')}"
-    if stack.status in ENDED_WELL:
-        return
-    if stack.status.startswith("UPDATE_ROLLBACK_COMPLETE"):
-        yield warning("stack_rolled_back", "the last update failed, and what was before stands again", mending=again)
-    elif stack.status.endswith("_IN_PROGRESS"):
-        yield warning("stack_changing", f"CloudFormation is still at it ({stack.status})", mending="look again later")
-    else:
-        yield error("stack_failed", f"CloudFormation ended badly ({stack.status})", mending=again)

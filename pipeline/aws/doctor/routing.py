@@ -1,98 +1,55 @@
-"""The SNS topic of SES's whose notifications are projected too, if there is one.
+"""Checks of the route to the projector: the EventBridge rule, the feedback stream and the SNS subscription.
 
+EventBridge itself evaluates the rule's pattern, so any pattern that matches all feedback passes.
+docs.aws.amazon.com/eventbridge/latest/APIReference/API_TestEventPattern.html,
+docs.aws.amazon.com/kinesis/latest/APIReference/API_DescribeStreamSummary.html and
 docs.aws.amazon.com/sns/latest/api/API_GetSubscriptionAttributes.html
-
-The EventBridge rule: whether it lets feedback of every set through, and where to.
-
-EventBridge itself is asked what its pattern lets through, so that every pattern that does so is right.
-docs.aws.amazon.com/eventbridge/latest/APIReference/API_TestEventPattern.html
-
-The feedback stream.
-
-docs.aws.amazon.com/kinesis/latest/APIReference/API_DescribeStreamSummary.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from pipeline.aws.doctor.deployment import Deployment, unless_missing
-from pipeline.aws.doctor.finding import Finding, error, warning
+from pipeline.aws.doctor.deployment import Deployment
+from pipeline.aws.doctor.finding import Finding, error, restore, warning
+from pipeline.aws.errors import missing_ok
 
-if TYPE_CHECKING:
-    from mypy_boto3_events import EventBridgeClient
-    from mypy_boto3_kinesis import KinesisClient
-    from mypy_boto3_sns import SNSClient
-
-FEEDBACK = (
-    "Email Bounced",
-    "Email Complaint Received",
-)  # docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html
-RETRIED_SECONDS = 86_400  # EventBridge's longest, and its default
-RETRIES = 185  # the same
+# docs.aws.amazon.com/eventbridge/latest/ref/events-ref-ses.html
+FEEDBACK_DETAIL_TYPES = ("Email Bounced", "Email Complaint Received")
+RETRY_SECONDS = 86_400  # EventBridge's longest, and its default
+RETRY_ATTEMPTS = 185  # the same
+HOURS_PER_DAY = 24
 
 
 def check_rule(deployment: Deployment) -> Iterator[Finding]:
-    """Look at the rule's state and pattern."""
-    events: EventBridgeClient = deployment.client("events")
-    name = deployment.output("FeedbackRule")
-    rule = unless_missing(events.describe_rule, Name=name)
+    """Check the rule's state and pattern."""
+    events, name = deployment.clients.events, deployment.output("FeedbackRule")
+    rule = missing_ok(lambda: events.describe_rule(Name=name))
     if rule is None:
-        words = f"the rule {name} is gone, so that no feedback reaches the table"
-        yield error("rule_missing", words, mending="make it again as infra/mailfold.yaml has it under FeedbackRule")
+        message = f"the rule {name} does not exist: no feedback reaches the table"
+        yield error("rule_missing", message, remedy=restore("FeedbackRule"))
         return
     if not rule["State"].startswith("ENABLED"):
-        words = f"the rule {name} is disabled, so that no feedback reaches the table"
-        yield error("rule_disabled", words, mending=deployment.aws(f"events enable-rule --name {name}"))
+        message = f"the rule {name} is disabled: no feedback reaches the table"
+        yield error("rule_disabled", message, remedy=deployment.aws_command(f"events enable-rule --name {name}"))
     pattern = rule.get("EventPattern", "{}")
-    held = dict.fromkeys(
-        of_set
-        for of_set, kind in product(deployment.sets, FEEDBACK)
-        if not events.test_event_pattern(EventPattern=pattern, Event=_event(deployment, of_set, kind))["Result"]
+    unmatched_sets = dict.fromkeys(
+        set_name
+        for set_name, type_ in product(deployment.configuration_sets, FEEDBACK_DETAIL_TYPES)
+        if not events.test_event_pattern(EventPattern=pattern, Event=_event(deployment, set_name, type_))["Result"]
     )
-    if held:
-        words = f"the rule {name} does not let through all bounces and complaints of {', '.join(held)}"
-        yield error("rule_holds_back", words, mending=_put_rule(deployment, name))
+    if unmatched_sets:
+        message = f"the rule {name} does not match all bounces and complaints of {', '.join(unmatched_sets)}"
+        yield error("rule_pattern_too_narrow", message, remedy=_put_rule(deployment, name))
 
 
-def check_target(deployment: Deployment) -> Iterator[Finding]:
-    """Look at where the rule leads."""
-    events: EventBridgeClient = deployment.client("events")
-    name = deployment.output("FeedbackRule")
-    answer = unless_missing(events.list_targets_by_rule, Rule=name)
-    if answer is None:
-        return
-    stream = deployment.output("FeedbackStreamArn")
-    target = next((one for one in answer["Targets"] if one["Arn"] == stream), None)
-    mending = _put_target(deployment, name)
-    if target is None:
-        yield error("target_missing", f"the rule {name} does not lead to the feedback stream", mending=mending)
-        return
-    if target.get("RoleArn") != deployment.output("FeedbackRuleRoleArn"):
-        yield error("target_of_other_role", f"the rule {name} does not use the role that may write", mending=mending)
-    if target.get("DeadLetterConfig", {}).get("Arn") != queue_arn(deployment, deployment.output("RuleDeadLetters")):
-        words = f"what the rule {name} cannot deliver in a day is lost: it does not use its dead-letter queue"
-        yield error("target_without_dead_letters", words, mending=mending)
-    retry = target.get("RetryPolicy", {})
-    if (
-        retry.get("MaximumEventAgeInSeconds", RETRIED_SECONDS) < RETRIED_SECONDS
-        or retry.get("MaximumRetryAttempts", RETRIES) < RETRIES
-    ):
-        yield warning("target_gives_up", f"the rule {name} gives up before a day is over", mending=mending)
-
-
-def queue_arn(deployment: Deployment, url: str) -> str:
-    """Return the ARN of one of the deployment's queues; its name is the end of its URL."""
-    return deployment.arn("sqs", url.rpartition("/")[2])
-
-
-def _event(deployment: Deployment, of_set: str, kind: str) -> str:
-    """Return what SES may send of a set's mail; of `resources` nothing can be relied on, and so there are none."""
-    event: Mapping[str, Any] = {
+def _event(deployment: Deployment, configuration_set: str, detail_type: str) -> str:
+    """Return an event as SES sends it. SES may put anything or nothing into `resources`, so they are empty."""
+    event: dict[str, Any] = {
         "version": "0",
         "id": "00000000-0000-0000-0000-000000000000",
         "source": "aws.ses",
@@ -100,8 +57,8 @@ def _event(deployment: Deployment, of_set: str, kind: str) -> str:
         "region": deployment.stack.region,
         "time": f"{deployment.now:%Y-%m-%dT%H:%M:%SZ}",
         "resources": [],
-        "detail-type": kind,
-        "detail": {"mail": {"messageId": "0", "tags": {"ses:configuration-set": [of_set]}}},
+        "detail-type": detail_type,
+        "detail": {"mail": {"messageId": "0", "tags": {"ses:configuration-set": [configuration_set]}}},
     }
     return msgspec.json.encode(event).decode()
 
@@ -109,69 +66,91 @@ def _event(deployment: Deployment, of_set: str, kind: str) -> str:
 def _put_rule(deployment: Deployment, name: str) -> str:
     pattern = {
         "source": ["aws.ses"],
-        "detail-type": FEEDBACK,
-        "detail": {"mail": {"tags": {"ses:configuration-set": deployment.sets}}},
+        "detail-type": FEEDBACK_DETAIL_TYPES,
+        "detail": {"mail": {"tags": {"ses:configuration-set": deployment.configuration_sets}}},
     }
-    return deployment.aws(f"events put-rule --name {name} --event-pattern '{msgspec.json.encode(pattern).decode()}'")
+    return deployment.aws_command(
+        f"events put-rule --name {name} --event-pattern '{msgspec.json.encode(pattern).decode()}'"
+    )
 
 
-def _put_target(deployment: Deployment, name: str) -> str:
+def check_target(deployment: Deployment) -> Iterator[Finding]:
+    """Check the rule's target. `check_rule` reports a missing rule."""
+    name, stream = deployment.output("FeedbackRule"), deployment.output("FeedbackStreamArn")
+    answer = missing_ok(lambda: deployment.clients.events.list_targets_by_rule(Rule=name))
+    if answer is None:
+        return
+    remedy = _put_target(deployment, name)
+    target = next((target for target in answer["Targets"] if target["Arn"] == stream), None)
+    if target is None:
+        message = f"the rule {name} has no target that is the feedback stream: no feedback reaches the table"
+        yield error("target_missing", message, remedy=remedy)
+        return
+    if target.get("RoleArn") != deployment.output("FeedbackRuleRoleArn"):
+        message = f"the rule {name} does not use the stack's role, which can write to the stream"
+        yield error("target_wrong_role", message, remedy=remedy)
+    dead_letters = deployment.queue_arn(deployment.output("RuleDeadLetters"))
+    if target.get("DeadLetterConfig", {}).get("Arn") != dead_letters:
+        message = f"the rule {name} does not use its dead-letter queue: an event that fails for a day is lost"
+        yield error("target_without_dead_letters", message, remedy=remedy)
+    retry = target.get("RetryPolicy", {})
+    is_shorter = retry.get("MaximumEventAgeInSeconds", RETRY_SECONDS) < RETRY_SECONDS
+    if is_shorter or retry.get("MaximumRetryAttempts", RETRY_ATTEMPTS) < RETRY_ATTEMPTS:
+        message = f"the rule {name} stops retrying before a day has passed: an outage loses feedback"
+        yield warning("target_retries_too_few", message, remedy=remedy)
+
+
+def _put_target(deployment: Deployment, rule: str) -> str:
     target = {
         "Id": "stream",
         "Arn": deployment.output("FeedbackStreamArn"),
         "RoleArn": deployment.output("FeedbackRuleRoleArn"),
         "KinesisParameters": {"PartitionKeyPath": "$.detail.mail.messageId"},
-        "RetryPolicy": {"MaximumEventAgeInSeconds": RETRIED_SECONDS, "MaximumRetryAttempts": RETRIES},
-        "DeadLetterConfig": {"Arn": queue_arn(deployment, deployment.output("RuleDeadLetters"))},
+        "RetryPolicy": {"MaximumEventAgeInSeconds": RETRY_SECONDS, "MaximumRetryAttempts": RETRY_ATTEMPTS},
+        "DeadLetterConfig": {"Arn": deployment.queue_arn(deployment.output("RuleDeadLetters"))},
     }
-    return deployment.aws(f"events put-targets --rule {name} --targets '[{msgspec.json.encode(target).decode()}]'")
-
-
-HOURS_PER_DAY = 24
+    return deployment.aws_command(
+        f"events put-targets --rule {rule} --targets '[{msgspec.json.encode(target).decode()}]'"
+    )
 
 
 def check_stream(deployment: Deployment) -> Iterator[Finding]:
-    """Look at the stream's state, retention and encryption."""
-    kinesis: KinesisClient = deployment.client("kinesis")
+    """Check the stream's state, retention and encryption."""
     name = deployment.output("FeedbackStream")
-    answer = unless_missing(kinesis.describe_stream_summary, StreamName=name)
+    answer = missing_ok(lambda: deployment.clients.kinesis.describe_stream_summary(StreamName=name))
     if answer is None:
-        words = f"the stream {name} is gone, so that no feedback reaches the table"
-        yield error("stream_missing", words, mending="make it again as infra/mailfold.yaml has it under FeedbackStream")
+        message = f"the stream {name} does not exist: no feedback reaches the table"
+        yield error("stream_missing", message, remedy=restore("FeedbackStream"))
         return
     stream = answer["StreamDescriptionSummary"]
     if stream["StreamStatus"] not in {"ACTIVE", "UPDATING"}:
-        words = f"the stream {name} is {stream['StreamStatus'].lower()}: no feedback reaches the table"
-        yield error("stream_not_active", words, mending="see in CloudTrail who changed it; look again later")
-    wanted_hours = HOURS_PER_DAY * int(deployment.stack.parameters.get("StreamRetentionDays", "1"))
-    if stream["RetentionPeriodHours"] < wanted_hours:
+        message = f"the stream {name} is {stream['StreamStatus'].lower()}: no feedback reaches the table"
+        yield error("stream_not_active", message, remedy="find in CloudTrail who changed it, then check again")
+    hours, required_hours = stream["RetentionPeriodHours"], _retention_hours(deployment)
+    if hours < required_hours:
+        change = f"increase-stream-retention-period --stream-name {name} --retention-period-hours {required_hours}"
         yield error(
-            "stream_forgets",
-            f"the stream {name} keeps {stream['RetentionPeriodHours']} hours, the stack asks for {wanted_hours}",
-            mending=deployment.aws(
-                f"kinesis increase-stream-retention-period --stream-name {name} --retention-period-hours {wanted_hours}"
-            ),
+            "stream_retention_too_short",
+            f"the stream {name} keeps records for {hours} hours, but the stack specifies {required_hours}",
+            remedy=deployment.aws_command(f"kinesis {change}"),
         )
     if stream.get("EncryptionType") != "KMS":
-        yield warning(
-            "stream_not_encrypted",
-            f"the stream {name}, which holds addresses, is not encrypted at rest",
-            mending=deployment.aws(
-                f"kinesis start-stream-encryption --stream-name {name} --encryption-type KMS --key-id alias/aws/kinesis"
-            ),
-        )
+        change = f"start-stream-encryption --stream-name {name} --encryption-type KMS --key-id alias/aws/kinesis"
+        message = f"the stream {name}, which holds addresses, is not encrypted at rest"
+        yield warning("stream_not_encrypted", message, remedy=deployment.aws_command(f"kinesis {change}"))
+
+
+def _retention_hours(deployment: Deployment) -> int:
+    return HOURS_PER_DAY * int(deployment.stack.parameters.get("StreamRetentionDays", "1"))
 
 
 def check_subscription(deployment: Deployment) -> Iterator[Finding]:
-    """Look at the subscription to the topic."""
+    """Check the subscription to the SNS topic, if there is a topic."""
     arn = deployment.stack.outputs.get("NotificationSubscriptionArn")
     if not arn:
         return
-    sns: SNSClient = deployment.client("sns")
-    if unless_missing(sns.get_subscription_attributes, SubscriptionArn=arn) is None:
+    if missing_ok(lambda: deployment.clients.sns.get_subscription_attributes(SubscriptionArn=arn)) is None:
         topic = deployment.output("NotificationTopicArn")
-        yield error(
-            "subscription_missing",
-            f"nobody is subscribed for the projector to the topic {topic}: its notifications are not projected",
-            mending="make it again as infra/mailfold.yaml has it under NotificationSubscription, or NotificationCall",
-        )
+        message = f"the projector's subscription to the topic {topic} does not exist: its notifications are lost"
+        remedy = restore("NotificationSubscription, or NotificationCall")
+        yield error("subscription_missing", message, remedy=remedy)

@@ -1,23 +1,7 @@
-"""SES's own suppression list: what stands there, and the table does not suppress.
+"""Checks of SES: account, identities, configuration sets, event destinations and account-level suppression list.
 
-Only counts are told, never an address.
-docs.aws.amazon.com/ses/latest/APIReference-V2/API_ListSuppressedDestinations.html
-
-SES's identities: mail of one without a configuration set gives no events, unless its sender names a set.
-
-docs.aws.amazon.com/ses/latest/dg/managing-configuration-sets.html#default-config-sets
-
-SES's account in this region: whether it may send, and whether SES's own list is on.
-
-docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html
-
-The configuration sets themselves: whether they send, count and keep to SES's own list.
-
-docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetConfigurationSet.html
-
-Where the configuration sets publish: every type to Firehose, bounces and complaints to EventBridge too.
-
-docs.aws.amazon.com/ses/latest/APIReference-V2/API_EventDestination.html
+SES answers one call a second, so `connect_deployment` limits the client's rate. Entries of the list are only counted.
+docs.aws.amazon.com/ses/latest/APIReference-V2/Welcome.html
 """
 
 from __future__ import annotations
@@ -30,41 +14,89 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.account_list import ListStatus, compare_list
-from pipeline.aws.deployment.destinations import EventDestination, event_destinations
-from pipeline.aws.doctor.deployment import Deployment, unless_missing
+from pipeline.aws.deployment.destinations import EventDestination, event_destinations, existing_destinations
+from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, error, unknown, warning
+from pipeline.aws.dynamodb import DynamoSuppressionStore
+from pipeline.aws.errors import missing_ok
 from pipeline.aws.ses import read_account_list
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
-    from mypy_boto3_sesv2.type_defs import EventDestinationTypeDef
+    from mypy_boto3_sesv2.type_defs import EventDestinationTypeDef, GetAccountResponseTypeDef
 
 IDENTITIES_PER_PAGE = 1_000  # ListEmailIdentities' limit
+SUPPRESSED_REASONS = frozenset({"BOUNCE", "COMPLAINT"})  # for which SES adds an address to its suppression list
+PURPOSES = {"archive": "the log", "feedback": "the suppression table"}  # by the name of a destination
+
+
+def check_account(deployment: Deployment) -> Iterator[Finding]:
+    """Check whether the account can send, and whether its suppression list is on.
+
+    docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html
+    """
+    account = deployment.clients.sesv2.get_account()
+    yield from _check_sending(account)
+    if missing := SUPPRESSED_REASONS - {*account.get("SuppressionAttributes", {}).get("SuppressedReasons", [])}:
+        reasons = " and ".join(f"{reason.lower()}s" for reason in sorted(missing))
+        change = "put-account-suppression-attributes --suppressed-reasons BOUNCE COMPLAINT"
+        yield warning(
+            "account_list_off",
+            f"SES does not add {reasons} to its account-level suppression list, so the second line of defense is off",
+            remedy=deployment.aws_command(f"sesv2 {change}"),
+        )
+
+
+def _check_sending(account: GetAccountResponseTypeDef) -> Iterator[Finding]:
+    status = account.get("EnforcementStatus")
+    if status == "SHUTDOWN" or not account.get("SendingEnabled"):
+        yield error(
+            "account_paused",
+            "AWS has paused sending in this region: mail is rejected",
+            remedy="read AWS's case in the SES console (Account dashboard), correct the cause and answer the case",
+        )
+    elif status == "PROBATION":
+        yield warning(
+            "account_under_review",
+            "AWS has put this account under review for its bounces or complaints, and may pause sending",
+            remedy="find the senders with mailfold query (view daily_rates), and answer AWS's case",
+        )
+    if not account.get("ProductionAccessEnabled"):
+        yield warning(
+            "account_in_sandbox",
+            "the account is in the SES sandbox: it can send only to verified addresses and the mailbox simulator",
+            remedy="request production access in the SES console",
+        )
 
 
 def check_identities(deployment: Deployment) -> Iterator[Finding]:
-    """Look at the default configuration set of each identity, of as many as are to be looked at."""
-    ses: SESV2Client = deployment.client("sesv2")
-    sending = sending_identities(ses)
-    names = [identity["IdentityName"] for identity in islice(sending, deployment.identities)]
-    if not names:
+    """Check the default configuration set of each identity, up to `max_identities`.
+
+    docs.aws.amazon.com/ses/latest/dg/managing-configuration-sets.html#default-config-sets
+    """
+    ses = deployment.clients.sesv2
+    identities = sending_identities(ses)
+    names = [identity["IdentityName"] for identity in islice(identities, deployment.max_identities)]
+    for name in names:
+        default_set = ses.get_email_identity(EmailIdentity=name).get("ConfigurationSetName")
+        yield from _check_default_set(deployment, name, default_set)
+    unchecked = sum(1 for _ in identities)
+    if unchecked:
+        yield unknown(
+            "identities_not_checked",
+            f"{len(names):,} identities were checked, {unchecked:,} were not: SES answers one call a second",
+            remedy=deployment.mailfold_command(f"doctor --identities {len(names) + unchecked}"),
+        )
+    elif not names:
         yield warning(
             "identity_none",
-            "SES has no verified identity in this region, so that nothing can be sent",
-            mending=deployment.aws("sesv2 create-email-identity --email-identity YOUR-DOMAIN"),
-        )
-    for name in names:
-        yield from _defaults(deployment, name, ses.get_email_identity(EmailIdentity=name).get("ConfigurationSetName"))
-    if left := sum(1 for _ in sending):
-        yield unknown(
-            "identity_not_looked_at",
-            f"{len(names):,} identities were looked at, {left:,} were not: SES answers one call a second",
-            mending=deployment.mailfold(f"doctor --identities {len(names) + left}"),
+            "SES has no verified identity in this region, so nothing can be sent",
+            remedy=deployment.aws_command("sesv2 create-email-identity --email-identity YOUR-DOMAIN"),
         )
 
 
 def sending_identities(ses: SESV2Client) -> Iterator[Mapping[str, Any]]:
-    """Give the identities that mail can be sent from; SES is asked for no more pages than are read."""
+    """Yield the identities that can send mail. A page is read when it is needed."""
     page = ses.list_email_identities(PageSize=IDENTITIES_PER_PAGE)
     while True:
         yield from (identity for identity in page.get("EmailIdentities", []) if identity.get("SendingEnabled"))
@@ -73,177 +105,127 @@ def sending_identities(ses: SESV2Client) -> Iterator[Mapping[str, Any]]:
         page = ses.list_email_identities(PageSize=IDENTITIES_PER_PAGE, NextToken=token)
 
 
-def _defaults(deployment: Deployment, name: str, default: str | None) -> Iterator[Finding]:
-    if default in deployment.sets:
+def _check_default_set(deployment: Deployment, identity: str, default_set: str | None) -> Iterator[Finding]:
+    if default_set in deployment.configuration_sets:
         return
-    mending = deployment.aws(
-        f"sesv2 put-email-identity-configuration-set-attributes --email-identity {quote(name)} "
+    remedy = deployment.aws_command(
+        f"sesv2 put-email-identity-configuration-set-attributes --email-identity {quote(identity)} "
         f"--configuration-set-name {deployment.output('ConfigurationSet')}"
     )
-    if default is None:
-        yield warning(
-            "identity_without_set",
-            f"the identity {name} has no default configuration set: its mail gives no events if its sender names none",
-            mending=mending,
-        )
+    if default_set is None:
+        message = f"the identity {identity} has no default configuration set: mail that names no set causes no events"
+        yield warning("identity_without_set", message, remedy=remedy)
     else:
+        message = (
+            f"the identity {identity} sends with the configuration set {default_set}, which is not part of this "
+            "deployment: its events are not kept"
+        )
+        yield warning("identity_wrong_set", message, remedy=remedy)
+
+
+def check_configuration_sets(deployment: Deployment) -> Iterator[Finding]:
+    """Check the options of each configuration set.
+
+    docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetConfigurationSet.html
+    """
+    for name in deployment.configuration_sets:
+        yield from _check_configuration_set(deployment, name)
+
+
+def _check_configuration_set(deployment: Deployment, name: str) -> Iterator[Finding]:
+    options: Mapping[str, Any] | None = missing_ok(
+        lambda: deployment.clients.sesv2.get_configuration_set(ConfigurationSetName=name)
+    )
+    if options is None:
+        remedy = deployment.aws_command(f"sesv2 create-configuration-set --configuration-set-name {name}")
+        message = f"the configuration set {name} does not exist: SES rejects mail that names it"
+        yield error("set_missing", message, remedy=remedy)
+        return
+
+    def put(kind: str, values: str) -> str:
+        return deployment.aws_command(
+            f"sesv2 put-configuration-set-{kind}-options --configuration-set-name {name} {values}"
+        )
+
+    if not options.get("SendingOptions", {}).get("SendingEnabled", True):
+        message = f"sending with the configuration set {name} is disabled"
+        yield error("set_paused", message, remedy=put("sending", "--sending-enabled"))
+    if not options.get("ReputationOptions", {}).get("ReputationMetricsEnabled"):
+        message = f"SES does not measure the bounce and complaint rates of the configuration set {name}"
+        yield warning("set_without_rates", message, remedy=put("reputation", "--reputation-metrics-enabled"))
+    suppression = options.get("SuppressionOptions")  # without it, the account's options apply
+    if suppression is not None and SUPPRESSED_REASONS - {*suppression.get("SuppressedReasons", [])}:
         yield warning(
-            "identity_of_other_set",
-            f"the identity {name} sends with the configuration set {default}, which is none of this deployment's",
-            mending=mending,
+            "set_suppression_off",
+            f"the configuration set {name} does not apply SES's suppression list to both bounces and complaints",
+            remedy=put("suppression", "--suppressed-reasons BOUNCE COMPLAINT"),
         )
-
-
-REASONS = frozenset({"BOUNCE", "COMPLAINT"})  # for which SES puts an address onto its own list
-
-
-def check_account(deployment: Deployment) -> Iterator[Finding]:
-    """Look at SES's account."""
-    ses: SESV2Client = deployment.client("sesv2")
-    account = ses.get_account()
-    state = account.get("EnforcementStatus")
-    if state == "SHUTDOWN" or not account.get("SendingEnabled"):
-        yield error(
-            "account_paused",
-            "SES has paused sending in this region",
-            mending="read AWS's case about it in the SES console (Account dashboard), mend the cause and answer it",
-        )
-    elif state == "PROBATION":
-        yield warning(
-            "account_under_review",
-            "AWS has put this account's sending under review for its bounces or complaints",
-            mending="find the senders with mailfold query (view daily_rates), and answer AWS's case",
-        )
-    if not account.get("ProductionAccessEnabled"):
-        yield warning(
-            "account_in_sandbox",
-            "SES is in its sandbox: it sends to verified addresses and to the simulator alone",
-            mending="ask for production access in the SES console",
-        )
-    missing = REASONS - {*account.get("SuppressionAttributes", {}).get("SuppressedReasons", [])}
-    if missing:
-        yield warning(
-            "account_list_off",
-            f"SES's own suppression list, the safety net below this one, takes no {_words(missing)}",
-            mending=deployment.aws("sesv2 put-account-suppression-attributes --suppressed-reasons BOUNCE COMPLAINT"),
-        )
-
-
-def _words(reasons: frozenset[str]) -> str:
-    return " and no ".join(f"{reason.lower()}s" for reason in sorted(reasons))
-
-
-def check_sets(deployment: Deployment) -> Iterator[Finding]:
-    """Look at each configuration set itself."""
-    ses: SESV2Client = deployment.client("sesv2")
-    for name in deployment.sets:
-        found = unless_missing(ses.get_configuration_set, ConfigurationSetName=name)
-        if found is None:
-            yield error(
-                "set_missing",
-                f"there is no configuration set {name}: mail that names it is refused",
-                mending=deployment.aws(f"sesv2 create-configuration-set --configuration-set-name {name}"),
-            )
-            continue
-        yield from _settings(deployment, name, found)
-
-
-def _settings(deployment: Deployment, name: str, found: Mapping[str, Any]) -> Iterator[Finding]:
-    if not found.get("SendingOptions", {}).get("SendingEnabled", True):
-        yield error(
-            "set_paused",
-            f"sending with the configuration set {name} is switched off",
-            mending=deployment.aws(
-                f"sesv2 put-configuration-set-sending-options --configuration-set-name {name} --sending-enabled"
-            ),
-        )
-    if not found.get("ReputationOptions", {}).get("ReputationMetricsEnabled"):
-        yield warning(
-            "set_without_rates",
-            f"SES does not count the bounce and complaint rates of the configuration set {name}",
-            mending=deployment.aws(
-                "sesv2 put-configuration-set-reputation-options "
-                f"--configuration-set-name {name} --reputation-metrics-enabled"
-            ),
-        )
-    options = found.get("SuppressionOptions")  # without any, those of the account hold
-    if options is not None and REASONS - {*options.get("SuppressedReasons", [])}:
-        yield warning(
-            "set_list_off",
-            f"for the configuration set {name}, SES's own suppression list does not stop both bounces and complaints",
-            mending=deployment.aws(
-                f"sesv2 put-configuration-set-suppression-options --configuration-set-name {name} "
-                "--suppressed-reasons BOUNCE COMPLAINT"
-            ),
-        )
-
-
-LOSES = {"archive": "the log", "feedback": "the suppression table"}
 
 
 def check_destinations(deployment: Deployment) -> Iterator[Finding]:
-    """Look at where each configuration set publishes; one that is not there is told of elsewhere."""
-    ses: SESV2Client = deployment.client("sesv2")
-    for name in deployment.sets:
-        answer = unless_missing(ses.get_configuration_set_event_destinations, ConfigurationSetName=name)
-        if answer is not None:
-            for wanted in event_destinations(deployment.stack, tracks=_tracks(deployment, name)):
-                yield from _check(deployment, name, wanted, answer.get("EventDestinations", []))
+    """Check where each configuration set publishes. `check_configuration_sets` reports a missing set.
+
+    docs.aws.amazon.com/ses/latest/APIReference-V2/API_EventDestination.html
+    """
+    for name in deployment.configuration_sets:
+        existing = existing_destinations(deployment.clients.sesv2, name)
+        if existing is not None:
+            for required in event_destinations(deployment.stack, tracks=_tracks_engagement(deployment, name)):
+                yield from _check_destination(deployment, name, required, existing)
 
 
-def _tracks(deployment: Deployment, name: str) -> bool:
-    """Tell whether opens and clicks have to be events: SES alters the mail for them, so not everybody wants them."""
-    is_own = name == deployment.output("ConfigurationSet")
-    return is_own and deployment.stack.parameters.get("TrackEngagement") != "false"
+def _tracks_engagement(deployment: Deployment, name: str) -> bool:
+    """Return True if opens and clicks must be published. SES alters the mail for them, so other sets may omit them."""
+    is_stacks_own = name == deployment.output("ConfigurationSet")
+    return is_stacks_own and deployment.stack.parameters.get("TrackEngagement") != "false"
 
 
-def _check(
-    deployment: Deployment, name: str, wanted: EventDestination, there: Sequence[EventDestinationTypeDef]
+def _check_destination(
+    deployment: Deployment, name: str, required: EventDestination, existing: Sequence[EventDestinationTypeDef]
 ) -> Iterator[Finding]:
-    loses = LOSES[wanted.name]
-    leading = [one for one in there if wanted.leads_there(one)]
-    enabled = [one for one in leading if one.get("Enabled")]
-    missing = sorted(wanted.types - {type_ for one in enabled for type_ in one.get("MatchingEventTypes", [])})
-    if not leading:
-        words = f"the configuration set {name} publishes nothing to {loses}: it has no destination that leads there"
-        yield error("destination_missing", words, mending=_mending(deployment, name, wanted, None))
+    purpose = PURPOSES[required.name]
+    matching = [destination for destination in existing if required.has_same_target(destination)]
+    if not matching:
+        message = f"the configuration set {name} has no destination that leads to {purpose}: nothing is published there"
+        yield error("destination_missing", message, remedy=_put_destination(deployment, name, required, None))
         return
-    mending = _mending(deployment, name, wanted, leading[0]["Name"])
+    remedy = _put_destination(deployment, name, required, matching[0]["Name"])
+    enabled = [destination for destination in matching if destination.get("Enabled")]
+    published = {type_ for destination in enabled for type_ in destination.get("MatchingEventTypes", [])}
     if not enabled:
-        words = f"the destination {leading[0]['Name']} of the configuration set {name}, to {loses}, is disabled"
-        yield error("destination_disabled", words, mending=mending)
-    elif missing:
-        words = f"the configuration set {name} does not publish {', '.join(missing)} to {loses}"
-        yield error("destination_incomplete", words, mending=mending)
-    used = {one.get("KinesisFirehoseDestination", {}).get("IamRoleArn") for one in enabled}
-    if used - {wanted.target.get("IamRoleArn")}:
-        words = f"a destination of the configuration set {name}, to {loses}, uses a role that is not the stack's"
-        yield warning("destination_of_other_role", words, mending=mending)
+        message = f"the destination {matching[0]['Name']} of the configuration set {name}, to {purpose}, is disabled"
+        yield error("destination_disabled", message, remedy=remedy)
+    elif missing := sorted(required.types - published):
+        message = f"the configuration set {name} does not publish {', '.join(missing)} to {purpose}"
+        yield error("destination_incomplete", message, remedy=remedy)
+    roles = {destination.get("KinesisFirehoseDestination", {}).get("IamRoleArn") for destination in enabled}
+    if roles - {required.target.get("IamRoleArn")}:
+        message = f"a destination of the configuration set {name}, to {purpose}, uses a role that is not the stack's"
+        yield warning("destination_wrong_role", message, remedy=remedy)
 
 
-def _mending(deployment: Deployment, name: str, wanted: EventDestination, there: str | None) -> str:
-    """Return the command that makes a destination, or changes the one that is there, as it has to be."""
-    verb = "update" if there else "create"
-    body: Any = {"Enabled": True, "MatchingEventTypes": sorted(wanted.types), wanted.kind: wanted.target}
-    return deployment.aws(
+def _put_destination(deployment: Deployment, name: str, required: EventDestination, existing: str | None) -> str:
+    """Return the command that creates a destination, or updates the existing one of that name."""
+    verb = "update" if existing else "create"
+    body: Any = {"Enabled": True, "MatchingEventTypes": sorted(required.types), required.kind: required.target}
+    return deployment.aws_command(
         f"sesv2 {verb}-configuration-set-event-destination --configuration-set-name {name} "
-        f"--event-destination-name {there or wanted.name} --event-destination '{msgspec.json.encode(body).decode()}'"
+        f"--event-destination-name {existing or required.name} "
+        f"--event-destination '{msgspec.json.encode(body).decode()}'"
     )
 
 
 def check_account_list(deployment: Deployment) -> Iterator[Finding]:
-    """Look for the first page of SES's own list in the live table: one call, a thousand entries at most."""
-    from pipeline.aws.dynamodb import DynamoSuppressionStore  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-    page = next(read_account_list(deployment.client("sesv2")))
-    store = DynamoSuppressionStore(deployment.client("dynamodb"), table=deployment.live_table)
-    missing = sum(one.status is ListStatus.MISSING for one in compare_list(page.entries, store=store))
+    """Look up the first page of the account-level suppression list, at most 1,000 entries, in the live table."""
+    page = next(read_account_list(deployment.clients.sesv2))
+    store = DynamoSuppressionStore(deployment.clients.dynamodb, table=deployment.live_table())
+    missing = sum(entry.status is ListStatus.MISSING for entry in compare_list(page.entries, store=store))
     if missing:
         number = len(page.entries)
-        looked = f"the {number:,} entries" if page.is_last else f"{number:,} entries, of more,"
+        scope = f"the {number:,} entries" if page.is_last else f"the first {number:,} entries"
         yield warning(
-            "own_list_not_imported",
-            f"of {looked} of SES's own suppression list, the table does not suppress {missing:,}: "
-            "senders who ask it are told to send, and SES then does not",
-            mending=deployment.mailfold("import"),
+            "account_list_not_imported",
+            f"of {scope} of SES's account-level suppression list, the table does not suppress {missing:,}: "
+            "senders that query the table send to them, and SES then drops the mail",
+            remedy=deployment.mailfold_command("import"),
         )

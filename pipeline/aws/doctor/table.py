@@ -1,4 +1,4 @@
-"""The suppression tables: which is live, whether each can be used, and whether the live one is protected.
+"""Checks of the suppression tables: which is live, whether each is usable, and whether the live one is protected.
 
 docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
 """
@@ -6,76 +6,106 @@ docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from pipeline.aws.doctor.deployment import Deployment, unless_missing
+from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, error, warning
-from pipeline.aws.doctor.functions import environment
+from pipeline.aws.doctor.functions import environment_variables, function_configuration
+from pipeline.aws.errors import missing_ok
 from pipeline.aws.settings import POLICY
 from pipeline.aws.stack import SuppressionTables, parse_tables
 from pipeline.errors import UsageError
 from pipeline.policy import parse_policy
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_lambda import LambdaClient
-    from mypy_boto3_ssm import SSMClient
-
-KEY = (("address", "HASH"), ("scope", "RANGE"))  # schemas/item.json
-SAMPLED_ITEMS = 100  # a policy's version is raised for all items that are written from then on
+KEY_SCHEMA = (("address", "HASH"), ("scope", "RANGE"))  # schemas/item.json
+SAMPLE_ITEMS = 100  # after a change of policy, every item is written with the new version
 
 
-def check_parameter(deployment: Deployment) -> Iterator[Finding]:
-    """Look at the parameter that says which table is live."""
-    ssm: SSMClient = deployment.client("ssm")
+def check_tables_parameter(deployment: Deployment) -> Iterator[Finding]:
+    """Check the parameter that names the live table."""
     name = deployment.output("TablesParameter")
-    answer = unless_missing(ssm.get_parameter, Name=name)
+    answer = missing_ok(lambda: deployment.clients.ssm.get_parameter(Name=name))
     if answer is None:
-        yield warning(
-            "parameter_missing",
-            f"the parameter {name} is not there, so that the stack's own table is taken for the live one",
-            mending=deployment.mailfold("deploy"),
-        )
+        message = f"the parameter {name} does not exist: the stack's own table is used as the live one"
+        yield warning("parameter_missing", message, remedy=deployment.mailfold_command("deploy"))
         return
     try:
         parse_tables(answer["Parameter"]["Value"])
     except UsageError as invalid:
         value = msgspec.json.encode(SuppressionTables(live=deployment.output("SuppressionTable"))).decode()
-        mending = deployment.aws(f"ssm put-parameter --overwrite --name {name} --value '{value}'")
-        yield error("parameter_wrong", f"{invalid} ({name})", mending=mending)
+        remedy = deployment.aws_command(f"ssm put-parameter --overwrite --name {name} --value '{value}'")
+        yield error("parameter_invalid", f"{invalid} ({name})", remedy=remedy)
 
 
 def check_tables(deployment: Deployment) -> Iterator[Finding]:
-    """Look at each table that is written to, and at the protections of the live one."""
-    dynamodb: DynamoDBClient = deployment.client("dynamodb")
-    tables = deployment.tables
+    """Check each table that the projector writes to, and the protection of the live one."""
+    tables = deployment.tables()
     for name in (tables.live, *tables.shadow_tables):
-        answer = unless_missing(dynamodb.describe_table, TableName=name)
-        if answer is None:
-            parameter = deployment.output("TablesParameter")
-            words = f"the table {name} is not there, but the parameter {parameter} names it: feedback waits for it"
-            yield error("table_missing", words, mending=f"name one that is there in {parameter}: {_there(deployment)}")
+        table = _describe_table(deployment, name)
+        if table is None:
+            parameter, list_tables = deployment.output("TablesParameter"), _list_tables(deployment)
+            message = f"the parameter {parameter} names the table {name}, which does not exist: feedback waits"
+            remedy = f"name an existing table in {parameter}; list them: {list_tables}"
+            yield error("table_missing", message, remedy=remedy)
             continue
-        yield from _usable(name, answer["Table"])
+        yield from _check_usable(name, table)
         if name == tables.live:
-            yield from _protected(deployment, name, answer["Table"])
+            yield from _check_protection(deployment, name, table)
+
+
+def _describe_table(deployment: Deployment, name: str) -> Mapping[str, Any] | None:
+    answer = missing_ok(lambda: deployment.clients.dynamodb.describe_table(TableName=name))
+    return answer and answer["Table"]
+
+
+def _list_tables(deployment: Deployment) -> str:
+    query = f"TableNames[?starts_with(@,'{deployment.stack.name}-')]"
+    return deployment.aws_command(f'dynamodb list-tables --query "{query}"')
+
+
+def _check_usable(name: str, table: Mapping[str, Any]) -> Iterator[Finding]:
+    if table["TableStatus"] not in {"ACTIVE", "UPDATING"}:
+        message = f"the table {name} is {table['TableStatus'].lower()}: feedback waits"
+        yield error("table_not_active", message, remedy="find in CloudTrail who changed it, then check again")
+    key_schema = tuple((part["AttributeName"], part["KeyType"]) for part in table["KeySchema"])
+    if key_schema != KEY_SCHEMA:
+        message = f"the key of the table {name} is not address and scope: nothing can be written to it"
+        remedy = "name a table with that key, and rebuild it from the log"
+        yield error("table_wrong_key", message, remedy=remedy)
+
+
+def _check_protection(deployment: Deployment, name: str, table: Mapping[str, Any]) -> Iterator[Finding]:
+    if not table.get("DeletionProtectionEnabled"):
+        yield error(
+            "table_deletable",
+            f"deletion protection of the live table {name} is off: one call can delete it",
+            remedy=deployment.aws_command(f"dynamodb update-table --table-name {name} --deletion-protection-enabled"),
+        )
+    if table.get("SSEDescription", {}).get("Status") not in {"ENABLED", "ENABLING", "UPDATING"}:
+        # DynamoDB then encrypts with a key that it owns, whose use CloudTrail does not show.
+        yield warning(
+            "table_without_kms_key",
+            f"the live table {name} is encrypted with a key that DynamoDB owns, not with one of this account",
+            remedy=deployment.aws_command(
+                f"dynamodb update-table --table-name {name} --sse-specification Enabled=true"
+            ),
+        )
 
 
 def check_backups(deployment: Deployment) -> Iterator[Finding]:
-    """Look at whether the live table can be brought back to a moment."""
-    dynamodb: DynamoDBClient = deployment.client("dynamodb")
-    name = deployment.live_table
-    answer = unless_missing(dynamodb.describe_continuous_backups, TableName=name)
+    """Check point-in-time recovery of the live table."""
+    name = deployment.live_table()
+    answer = missing_ok(lambda: deployment.clients.dynamodb.describe_continuous_backups(TableName=name))
     if answer is None:
         return
     recovery = answer["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
     if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
         yield error(
             "table_without_recovery",
-            f"the live table {name} cannot be brought back to a moment: point-in-time recovery is off",
-            mending=deployment.aws(
+            f"point-in-time recovery of the live table {name} is off: lost or damaged items cannot be restored",
+            remedy=deployment.aws_command(
                 f"dynamodb update-continuous-backups --table-name {name} "
                 "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true,RecoveryPeriodInDays=35"
             ),
@@ -83,49 +113,23 @@ def check_backups(deployment: Deployment) -> Iterator[Finding]:
 
 
 def check_policy(deployment: Deployment) -> Iterator[Finding]:
-    """Look at whether the live table holds verdicts of a newer policy than the projector's, which it may not undo."""
-    functions: LambdaClient = deployment.client("lambda")
-    dynamodb: DynamoDBClient = deployment.client("dynamodb")
-    name, projector = deployment.live_table, deployment.output("Projector")
-    function = unless_missing(functions.get_function_configuration, FunctionName=projector)
-    sample = unless_missing(dynamodb.scan, TableName=name, Limit=SAMPLED_ITEMS, ProjectionExpression="policy_version")
-    if function is None or sample is None:
+    """Check that the live table has no verdict of a newer policy, which the projector must not overwrite."""
+    table = deployment.live_table()
+    configuration = function_configuration(deployment, deployment.output("Projector"))
+    sample = missing_ok(
+        lambda: deployment.clients.dynamodb.scan(
+            TableName=table, Limit=SAMPLE_ITEMS, ProjectionExpression="policy_version"
+        )
+    )
+    if configuration is None or sample is None:
         return
-    ours = parse_policy((environment(function).get(POLICY) or "{}").encode()).version
-    theirs = max((int(item["policy_version"]["N"]) for item in sample["Items"]), default=ours)
-    if theirs > ours:
-        yield error(
-            "policy_outdated",
-            f"the live table was written under policy version {theirs}, the projector has {ours}: feedback waits",
-            mending=f"deploy the stack with the parameter Policy of version {theirs} or newer",
+    projector_version = parse_policy((environment_variables(configuration).get(POLICY) or "{}").encode()).version
+    versions = (int(item["policy_version"]["N"]) for item in sample["Items"])
+    table_version = max(versions, default=projector_version)
+    if table_version > projector_version:
+        message = (
+            f"the live table was written under policy version {table_version}, but the projector has version "
+            f"{projector_version}: feedback waits"
         )
-
-
-def _there(deployment: Deployment) -> str:
-    return deployment.aws(f"dynamodb list-tables --query \"TableNames[?starts_with(@,'{deployment.stack.name}-')]\"")
-
-
-def _usable(name: str, table: Mapping[str, Any]) -> Iterator[Finding]:
-    if table["TableStatus"] not in {"ACTIVE", "UPDATING"}:
-        words = f"the table {name} is {table['TableStatus'].lower()}: feedback waits for it"
-        yield error("table_not_active", words, mending="see in CloudTrail who changed it; look again later")
-    key = tuple((part["AttributeName"], part["KeyType"]) for part in table["KeySchema"])
-    if key != KEY:
-        words = f"the table {name} has another key than address and scope: nothing can be written to it"
-        yield error("table_of_other_key", words, mending="name one of that key, and rebuild into it from the log")
-
-
-def _protected(deployment: Deployment, name: str, table: Mapping[str, Any]) -> Iterator[Finding]:
-    if not table.get("DeletionProtectionEnabled"):
-        yield error(
-            "table_deletable",
-            f"anybody who may can delete the live table {name} in one call: deletion protection is off",
-            mending=deployment.aws(f"dynamodb update-table --table-name {name} --deletion-protection-enabled"),
-        )
-    if table.get("SSEDescription", {}).get("Status") not in {"ENABLED", "ENABLING", "UPDATING"}:
-        # Without it DynamoDB encrypts with a key of its own, whose use nobody can see.
-        yield warning(
-            "table_without_own_key",
-            f"the live table {name} is not encrypted with a key of this account, but with one of DynamoDB's own",
-            mending=deployment.aws(f"dynamodb update-table --table-name {name} --sse-specification Enabled=true"),
-        )
+        remedy = f"deploy the stack with the parameter Policy of version {table_version} or newer"
+        yield error("policy_outdated", message, remedy=remedy)

@@ -1,1 +1,1 @@
-"""Reading the feedback stream with the Kinesis Client Library, where no Lambda is to do it."""
+"""Consumer of the feedback stream based on the Kinesis Client Library, where no Lambda reads it."""

@@ -1,7 +1,7 @@
-"""When a shard's progress is written down, and what becomes of a refusal.
+"""Checkpoints of a shard: when they are written, and what a refused one means.
 
-What was stored but not checkpointed is read again by whoever has the shard next, and changes nothing. So a checkpoint
-may be late, and may fail; it must never be early, and must not be left out where a shard ends.
+Records that are stored but not checkpointed are read again by the shard's next worker, and change nothing. So a
+checkpoint may be late or may fail, but it must not be early, and it must not be missing at the end of a shard.
 github.com/awslabs/amazon-kinesis-client/tree/master/amazon-kinesis-client/src/main/java/software/amazon/kinesis/exceptions
 """
 
@@ -15,108 +15,109 @@ from amazon_kclpy.checkpoint_error import CheckpointError
 from pipeline.aws.retry import Backoff, Wait
 from pipeline.errors import ServiceUnavailable
 
-RETRY_SECONDS = 8.0  # a worker that ends waits for a last checkpoint no longer than its grace, 20 s by default
+RETRY_SECONDS = 8.0  # a worker that stops waits for the last checkpoint no longer than its grace, 20 s by default
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 4.0
 
 
 class Checkpointer(Protocol):
-    """What kclpy passes to a record processor."""
+    """The object that kclpy passes to a record processor."""
 
     def checkpoint(self, sequence_number: str | None = None, sub_sequence_number: int | None = None) -> Any:
-        """Write down that all up to there is done; None: all that was delivered.
+        """Write a checkpoint at a record, or with None after all records delivered so far.
 
         Raises:
-            CheckpointError: The daemon could not; its `value` is the simple name of a Java exception.
+            CheckpointError: The daemon refuses. `value` is the simple name of a Java exception.
         """
         ...
 
 
 class CheckpointResult(Enum):
-    """What became of a checkpoint."""
+    """Result of writing a checkpoint."""
 
     WRITTEN = auto()
     LEASE_LOST = auto()
-    """Another worker has the shard; progress is its affair now."""
+    """Another worker has the shard, and checkpoints it."""
     REFUSED = auto()
-    """It was not written, and may be another time."""
+    """It is not written. A later one may be."""
 
 
-class Checkpoints:
-    """Writes a shard's checkpoints."""
+class CheckpointWriter:
+    """Writes the checkpoints of a shard."""
 
     def __init__(
         self,
         *,
-        every_seconds: float,
+        interval_seconds: float,
         wait: Wait,
-        refused: Callable[[str], None],
+        on_refusal: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Write none yet.
+        """Start with nothing to write.
 
         Args:
-            every_seconds: How long lies between two of them, at least.
-            wait: Waits before one is tried again.
-            refused: Told of every refusal, by the daemon's name for it.
-            clock: Seconds that only go up.
+            interval_seconds: The least time between two checkpoints.
+            wait: Waits before a retry.
+            on_refusal: Receives the daemon's name of each refusal.
+            clock: Monotonic seconds.
         """
-        self._every_seconds, self._wait, self._refused, self._clock = every_seconds, wait, refused, clock
-        self.begin()
+        self._interval_seconds, self._wait, self._on_refusal, self._clock = interval_seconds, wait, on_refusal, clock
+        self.start_lease()
 
     @property
     def age_seconds(self) -> float:
-        """For how long something that is done has waited to be written down; 0: nothing does."""
-        return 0.0 if self._waits_since_s is None else self._clock() - self._waits_since_s
+        """Time for which finished records have waited for a checkpoint; 0 if none wait."""
+        return 0.0 if self._pending_since_seconds is None else self._clock() - self._pending_since_seconds
 
-    def begin(self) -> None:
-        """Have a new lease: what comes first is written down at once."""
+    def start_lease(self) -> None:
+        """Start a new lease. Its first checkpoint is due at once."""
         self._has_lease = True
-        self._tried_at_s: float | None = None
-        self._waits_since_s: float | None = None
+        self._attempted_at_seconds: float | None = None
+        self._pending_since_seconds: float | None = None
 
-    def note_done(self) -> None:
-        """Have something to write down."""
-        if self._waits_since_s is None:
-            self._waits_since_s = self._clock()
+    def note_progress(self) -> None:
+        """Note that records are done, so that a checkpoint is needed."""
+        if self._pending_since_seconds is None:
+            self._pending_since_seconds = self._clock()
 
-    def write_when_due(self, checkpointer: Checkpointer) -> CheckpointResult | None:
-        """Write one, unless nothing waits for it, or the last was tried a short while ago; then return None.
+    def write_if_due(self, checkpointer: Checkpointer) -> CheckpointResult | None:
+        """Write a checkpoint. Return None instead if none is needed or the last attempt was too recent.
 
         Raises:
-            ServiceUnavailable: As `write`.
+            ServiceUnavailable: See `write`.
         """
-        was_lately = self._tried_at_s is not None and self._clock() - self._tried_at_s < self._every_seconds
-        return None if self._waits_since_s is None or was_lately else self.write(checkpointer)
+        attempted_at = self._attempted_at_seconds
+        too_soon = attempted_at is not None and self._clock() - attempted_at < self._interval_seconds
+        return None if self._pending_since_seconds is None or too_soon else self.write(checkpointer)
 
     def write(self, checkpointer: Checkpointer) -> CheckpointResult:
-        """Write one now, trying again for some seconds if the lease table throttles.
+        """Write a checkpoint now. Retry for `RETRY_SECONDS` while the lease table throttles.
 
         Raises:
-            ServiceUnavailable: The daemon answered something else. Either there is no lease table any more, or its
-                messages and ours are out of step: an answer now could acknowledge what is not done.
+            ServiceUnavailable: The lease table is gone, or the messages in both directions are out of step. Any
+                further answer could acknowledge records that are not done.
         """
-        patience = Backoff(
+        backoff = Backoff(
             RETRY_SECONDS,
             first_wait_seconds=FIRST_WAIT_SECONDS,
             longest_wait_seconds=LONGEST_WAIT_SECONDS,
             wait=self._wait,
             clock=self._clock,
         )
-        result = self._try(checkpointer)
+        result = self._attempt(checkpointer)
         while result is None:
-            result = self._try(checkpointer) if patience.wait() else CheckpointResult.REFUSED
-        self._tried_at_s = self._clock()
+            result = self._attempt(checkpointer) if backoff.wait() else CheckpointResult.REFUSED
+        self._attempted_at_seconds = self._clock()
         return result
 
-    def _try(self, checkpointer: Checkpointer) -> CheckpointResult | None:
-        """Try it once; None: it is worth another try."""
+    def _attempt(self, checkpointer: Checkpointer) -> CheckpointResult | None:
+        """Attempt one checkpoint. Return None if a retry may succeed."""
         if not self._has_lease:
             return CheckpointResult.LEASE_LOST
         try:
             checkpointer.checkpoint()
         except CheckpointError as error:
-            self._refused(error.value)
+            self._on_refusal(error.value)
             match error.value:
                 case "ThrottlingException" | "KinesisClientLibDependencyException":
                     return None
@@ -124,8 +125,8 @@ class Checkpoints:
                     self._has_lease = False
                     return CheckpointResult.LEASE_LOST
                 case "InvalidStateException":
-                    # kclpy raises this one too, for an answer that is no checkpoint's, and advises to exit.
+                    # kclpy also raises it for an answer to something else, and its documentation advises to exit.
                     raise ServiceUnavailable("the daemon answers a checkpoint with InvalidStateException") from error
             return CheckpointResult.REFUSED
-        self._waits_since_s = None
+        self._pending_since_seconds = None
         return CheckpointResult.WRITTEN

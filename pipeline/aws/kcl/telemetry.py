@@ -1,8 +1,8 @@
-"""What a record processor tells on standard error, a line of JSON each: its log, its counts, and how its shard fares.
+"""Log, metrics and health of a record processor, written to standard error as lines of JSON.
 
-Counts are lines in the embedded metric format: CloudWatch Logs turns them into metrics wherever it gets them from. The
-shard is a property of such a line, not a dimension: each dimension is a metric of its own, and paid for as one. Nothing
-here holds a payload or an address.
+Metrics are lines in the embedded metric format, which CloudWatch Logs extracts. The shard is a property of such a line
+and not a dimension, because CloudWatch bills each value of a dimension as a metric. No line contains an address or a
+payload.
 docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
@@ -16,17 +16,17 @@ import msgspec
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from pipeline.aws.kcl.health import ShardHealth, State, encode_health
+from pipeline.aws.kcl.health import ShardHealth, ShardState, encode_health
 from pipeline.aws.metrics import NAMESPACE, count, count_projected
 from pipeline.errors import MailfoldError
 from pipeline.projection import BatchResult
 
-HEALTH_SECONDS = 1.0  # while there is more to read, no oftener
-QUIET_METRIC_SECONDS = 60.0  # CloudWatch keeps one value a minute; a quiet shard needs no more
+HEALTH_INTERVAL_SECONDS = 1.0  # the least time between two reports while a backlog is read
+QUIET_METRICS_SECONDS = 60.0  # CloudWatch keeps one value a minute; a quiet shard needs no more
 
 
 class Telemetry:
-    """Tells how one shard fares. Times are this process's own."""
+    """Reports the progress of one shard."""
 
     def __init__(
         self,
@@ -36,122 +36,120 @@ class Telemetry:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Tell nothing yet.
+        """Start with zero counts.
 
         Args:
-            service: The dimension of the counts.
+            service: Dimension of the metrics.
             logger: Writes the log.
-            now: The time of day, UTC.
-            clock: Seconds that only go up.
+            now: Returns the time of day, UTC.
+            clock: Monotonic seconds.
         """
         self._metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
         self._logger, self._now, self._clock = logger, now, clock
-        self._health = ShardHealth(shard="", state=State.INITIALIZED, said_at=now())
-        self._said_at_s = self._counted_at_s = clock()
+        self._health = ShardHealth(shard="", state=ShardState.INITIALIZED, reported_at=now())
+        self._reported_at_seconds = self._flushed_at_seconds = clock()
 
     @property
     def health(self) -> ShardHealth:
-        """How the shard fares."""
+        """Health of the shard."""
         return self._health
 
-    def initialized(self, shard: str, *, at: str) -> None:
-        """Tell which shard it is, and from where on it is read."""
+    def report_start(self, shard: str, *, sequence_number: str) -> None:
+        """Report that the shard was assigned, and where reading starts."""
         self._logger.append_keys(shard=shard)
-        self._change(shard=shard, state=State.INITIALIZED)
-        self._logger.info("the shard is here", sequence_number=at)
-        self._say()
+        self._update(shard=shard)
+        self._logger.info("shard assigned", sequence_number=sequence_number)
+        self._report_health(ShardState.INITIALIZED)
 
-    def projected(self, done: BatchResult, *, records: int) -> None:
-        """Count what became of a batch, or of what an outage had left of one.
+    def report_result(self, result: BatchResult, *, records: int) -> None:
+        """Count the result of a batch, or of the rest of one that an outage stopped.
 
         Args:
-            done: What became of it.
-            records: How many it held.
+            result: The result.
+            records: Number of records in the batch.
         """
-        if done.internal_errors:
-            self._logger.error("records are in quarantine for internal errors", errors=dict(done.internal_errors))
-        self._change(
-            records=self._health.records + (records if done.failed_at is None else done.failed_at),
-            poison=self._health.poison + done.counts.quarantined + done.internal_errors.total(),
-            errors=self._health.errors + done.internal_errors.total() + int(done.cause is not None),
+        internal_errors = result.internal_errors.total()
+        if internal_errors:
+            self._logger.error("records quarantined for internal errors", errors=dict(result.internal_errors))
+        self._update(
+            records=self._health.records + (records if result.failed_at is None else result.failed_at),
+            poison=self._health.poison + result.counts.quarantined + internal_errors,
+            errors=self._health.errors + internal_errors + int(result.cause is not None),
         )
-        count_projected(self._metrics, done)
+        count_projected(self._metrics, result)
 
-    def waits(self, outage: MailfoldError, *, undone: int, arrived_millis: int) -> None:
-        """Tell that a batch is held up, and how far behind that leaves the shard: Kinesis says so for what was fetched.
-
-        Args:
-            outage: What holds it up.
-            undone: How many of its records are not done.
-            arrived_millis: When the first of those came into the stream, since 1970.
-        """
-        self._logger.warning("a batch is unfinished and tried again", outage=str(outage), undone=undone)
-        behind_millis = max(0, int(self._now().timestamp() * 1_000) - arrived_millis)
-        self._change(millis_behind_latest=behind_millis)
-        self._count_ms("MillisBehindLatest", behind_millis)
-        self._publish()
-        self._become(State.WAITING)
-
-    def finished(self, *, records: int, millis_behind_latest: int | None, checkpoint_age_seconds: float) -> None:
-        """Tell that a batch is done.
+    def report_outage(self, outage: MailfoldError, *, pending: int, arrived_at_millis: int) -> None:
+        """Report that an outage stops a batch, and the lag that results. Kinesis reports lag for fetched records only.
 
         Args:
-            records: How many it held.
-            millis_behind_latest: How far the shard is behind, as Kinesis says it.
-            checkpoint_age_seconds: For how long something that is done has waited for its checkpoint.
+            outage: The outage.
+            pending: Number of records that are not done.
+            arrived_at_millis: Arrival of the first of them in the stream, in milliseconds since 1970.
         """
-        if self._health.state is State.WAITING:
-            self._logger.info("the outage is over")
-        since_s = self._clock() - self._said_at_s
-        self._change(millis_behind_latest=millis_behind_latest)
-        if records or self._clock() - self._counted_at_s >= QUIET_METRIC_SECONDS:
-            self._count_ms("MillisBehindLatest", millis_behind_latest or 0)
-            self._count_ms("CheckpointAgeMilliseconds", checkpoint_age_seconds * 1_000)
-            self._publish()
-        is_latest = records and not millis_behind_latest  # then no other may come for long
-        if self._health.state is not State.PROCESSING or is_latest or since_s >= HEALTH_SECONDS:
-            self._become(State.PROCESSING)
+        self._logger.warning("batch stopped by an outage; it is retried", outage=str(outage), pending=pending)
+        behind_millis = max(0, int(self._now().timestamp() * 1_000) - arrived_at_millis)
+        self._update(millis_behind_latest=behind_millis)
+        self._add_millis("MillisBehindLatest", behind_millis)
+        self._flush_metrics()
+        self._report_health(ShardState.WAITING)
 
-    def checkpointed(self) -> None:
-        """Note that what is done is written down."""
-        self._change(checkpointed_at=self._now())
+    def report_batch(self, *, records: int, millis_behind_latest: int | None, checkpoint_age_seconds: float) -> None:
+        """Report that a batch is done.
 
-    def checkpoint_refused(self, why: str) -> None:
-        """Tell that a checkpoint failed, by the daemon's name for it."""
-        self._change(errors=self._health.errors + 1)
+        Args:
+            records: Number of records in the batch.
+            millis_behind_latest: Lag of the shard, as Kinesis reports it.
+            checkpoint_age_seconds: Time for which finished records have waited for a checkpoint.
+        """
+        if self._health.state is ShardState.WAITING:
+            self._logger.info("outage ended")
+        since_report_seconds = self._clock() - self._reported_at_seconds
+        self._update(millis_behind_latest=millis_behind_latest)
+        if records or self._clock() - self._flushed_at_seconds >= QUIET_METRICS_SECONDS:
+            self._add_millis("MillisBehindLatest", millis_behind_latest or 0)
+            self._add_millis("CheckpointAgeMilliseconds", checkpoint_age_seconds * 1_000)
+            self._flush_metrics()
+        is_latest = records and not millis_behind_latest  # the next batch may be long in coming
+        is_due = since_report_seconds >= HEALTH_INTERVAL_SECONDS
+        if self._health.state is not ShardState.PROCESSING or is_latest or is_due:
+            self._report_health(ShardState.PROCESSING)
+
+    def note_checkpoint(self) -> None:
+        """Note the time of a checkpoint, for the next report."""
+        self._update(checkpointed_at=self._now())
+
+    def report_refusal(self, error_name: str) -> None:
+        """Report that the daemon refuses a checkpoint, with its name of the error."""
+        self._update(errors=self._health.errors + 1)
         count(self._metrics, {"CheckpointsRefused": 1})
-        self._logger.warning("a checkpoint was refused", why=why)
+        self._logger.warning("checkpoint refused", error=error_name)
 
-    def ended(self, state: State) -> None:
-        """Tell that nothing more comes of this shard, for a good reason."""
-        self._logger.info("the shard is done with here", state=state)
-        self._become(state)
+    def report_end(self, state: ShardState) -> None:
+        """Report that the shard is done, or that another worker has it."""
+        self._logger.info("shard released", state=state)
+        self._report_health(state)
 
-    def failed(self, why: str) -> None:
-        """Tell that the process ends because it cannot go on."""
-        self._change(errors=self._health.errors + 1)
+    def report_failure(self, reason: str) -> None:
+        """Report that the process ends because it cannot continue."""
+        self._update(errors=self._health.errors + 1)
         count(self._metrics, {"GivenUp": 1})
-        self._logger.error("the process ends without acknowledging, so that nothing is passed", why=why)
-        self._publish()
-        self._become(State.FAILED)
+        self._logger.error("record processor failed; nothing is acknowledged, so nothing is lost", reason=reason)
+        self._flush_metrics()
+        self._report_health(ShardState.FAILED)
 
-    def _become(self, state: State) -> None:
-        self._change(state=state)
-        self._say()
-
-    def _change(self, **fields: Any) -> None:
-        self._health = msgspec.structs.replace(self._health, **fields)
-
-    def _say(self) -> None:
-        self._said_at_s = self._clock()
-        self._change(said_at=self._now())
+    def _report_health(self, state: ShardState) -> None:
+        self._reported_at_seconds = self._clock()
+        self._update(state=state, reported_at=self._now())
         sys.stderr.write(encode_health(self._health).decode() + "\n")
 
-    def _publish(self) -> None:
-        """Write the counts as a line; powertools prints it, and what is printed goes to standard error here."""
-        self._counted_at_s = self._clock()
+    def _update(self, **fields: Any) -> None:
+        self._health = msgspec.structs.replace(self._health, **fields)
+
+    def _flush_metrics(self) -> None:
+        """Write the metrics as one line. powertools prints it, and `stdio` sends what is printed to standard error."""
+        self._flushed_at_seconds = self._clock()
         self._metrics.add_metadata("shard", self._health.shard)
         self._metrics.flush_metrics()
 
-    def _count_ms(self, name: str, value_ms: float) -> None:
-        self._metrics.add_metric(name, MetricUnit.Milliseconds, value_ms)
+    def _add_millis(self, name: str, value_millis: float) -> None:
+        self._metrics.add_metric(name, MetricUnit.Milliseconds, value_millis)

@@ -1,12 +1,12 @@
-"""What an event source mapping does with a batch, once the function has answered. Pure.
+"""Batches of an event source mapping: records as Lambda passes them, and the decision after an invocation. Pure.
 
-docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html (what counts as a failure, splitting),
+Claims: Lambda's record format; which records an answer reports as failed; splitting, retries and discarding.
+Leaves out: MaximumRecordAgeInSeconds.
+
+docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html (record format),
+docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html (failures, splitting),
 docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html ("Splitting a batch does not count towards the
 retry quota")
-
-Kinesis records as Lambda hands them to a function. Pure.
-
-docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis.type_defs import RecordTypeDef
 
 KinesisRecord = dict[str, Any]
-"""One of an event's `Records`."""
+"""One of the `Records` of Lambda's event."""
+
+UNLIMITED_RETRIES = -1
+"""Value of MaximumRetryAttempts for retries without end."""
 
 
 class EventSourceArns(msgspec.Struct, frozen=True, kw_only=True):
-    """Whence records come and whither they go.
+    """ARNs that Lambda's events and documents name.
 
     Attributes:
         stream_arn: The stream.
-        function_name: The function's name.
+        function_name: Name of the function.
     """
 
     stream_arn: str
@@ -37,12 +40,12 @@ class EventSourceArns(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def region(self) -> str:
-        """Where both are."""
+        """Region of stream and function."""
         return self.stream_arn.split(":")[3]
 
     @property
     def account_id(self) -> str:
-        """Whose both are."""
+        """Account of stream and function."""
         return self.stream_arn.split(":")[4]
 
     @property
@@ -52,12 +55,52 @@ class EventSourceArns(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def role_arn(self) -> str:
-        """The function's role, by which the stream is read."""
+        """The function's role, which reads the stream."""
         return f"arn:aws:iam::{self.account_id}:role/{self.function_name}"
 
 
+class ShardBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Records of one shard that one invocation gets.
+
+    Attributes:
+        records: Records in the shard's order.
+        failures: Number of failed invocations with exactly these records.
+    """
+
+    records: Sequence[KinesisRecord]
+    failures: int = 0
+
+
+class RetryDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """Decision about a batch after an invocation.
+
+    Attributes:
+        finished: Number of its records that need no further attempt, discarded ones included.
+        retry: The other records, as the next batches, in order.
+        discarded: The other records, if their retries are used up.
+    """
+
+    finished: int
+    retry: Sequence[ShardBatch] = ()
+    discarded: ShardBatch | None = None
+
+
+class DiscardedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch whose retries are used up.
+
+    Attributes:
+        shard_id: Its shard.
+        batch: The batch of the last attempt.
+        raised: True if the function raised an error in the end, False if it reported failures.
+    """
+
+    shard_id: str
+    batch: ShardBatch
+    raised: bool
+
+
 def lambda_record(record: RecordTypeDef, *, shard_id: str, source: EventSourceArns) -> KinesisRecord:
-    """Return a record that GetRecords gave as Lambda passes it on."""
+    """Return a record from GetRecords as Lambda passes it to a function."""
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
@@ -77,60 +120,16 @@ def lambda_record(record: RecordTypeDef, *, shard_id: str, source: EventSourceAr
 
 
 def sequence_number(record: KinesisRecord) -> str:
-    """Return a record's sequence number: text, to be compared as a number."""
+    """Return a record's sequence number: text that must be compared as a number."""
     number: str = record["kinesis"]["sequenceNumber"]
     return number
 
 
-FOR_EVER = -1
-"""AWS's word for a number of retries without end."""
-
-
-class ShardBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """Records of one shard that go to the function together.
-
-    Attributes:
-        records: In the shard's order.
-        failures: How often exactly these have failed.
-    """
-
-    records: Sequence[KinesisRecord]
-    failures: int = 0
-
-
-class RetryDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of a batch.
-
-    Attributes:
-        done: How many of its records need no further attempt, the discarded ones among them.
-        retry: The rest, to be tried again, in this order.
-        discarded: The rest, if the retries are used up.
-    """
-
-    done: int
-    retry: Sequence[ShardBatch] = ()
-    discarded: ShardBatch | None = None
-
-
-class DiscardedBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch whose retries are used up.
-
-    Attributes:
-        shard_id: Its shard.
-        batch: What was tried.
-        raised: Whether the function raised an error at last, rather than report failures.
-    """
-
-    shard_id: str
-    batch: ShardBatch
-    raised: bool
-
-
 def resume_at(batch: ShardBatch, answer: object) -> int | None:
-    """Return the index of the first record that must be tried again, by the function's answer; None: all are done.
+    """Return the index of the first record to try again, by the function's answer. None: all are finished.
 
-    An answer without failures is a success, whatever else it says. Of several failures the lowest sequence number
-    counts. An identifier that is missing, empty or none of the batch's makes the whole batch a failure.
+    An answer without failures is a success, whatever else it contains. Of several failures the lowest sequence number
+    counts. An identifier that is missing, empty or not in the batch makes the whole batch a failure.
     """
     failures = answer.get("batchItemFailures") if isinstance(answer, Mapping) else None
     if not failures:
@@ -143,25 +142,27 @@ def resume_at(batch: ShardBatch, answer: object) -> int | None:
         return 0
 
 
-def decide(batch: ShardBatch, first: int | None, *, bisect: bool, maximum_retry_attempts: int) -> RetryDecision:
-    """Return what becomes of a batch whose record `first` is the first that failed; None: none did.
+def decide(batch: ShardBatch, first_failed: int | None, *, bisect: bool, maximum_retry_attempts: int) -> RetryDecision:
+    """Return the decision about a batch after an invocation.
 
-    With `bisect` it is split: behind the records that are done, or else, if none is, in the middle. AWS's guide leaves
-    that second case open for an answer that names the first record; it is treated as the error that it amounts to.
+    With `bisect`, a failed batch is split: behind its finished records or, if there are none, in the middle. AWS's
+    guide does not describe an answer that reports the first record; it is handled as an error of the function.
 
     Args:
-        batch: The batch as it was tried.
-        first: From `resume_at`; 0 if the function raised an error.
+        batch: Batch of the invocation.
+        first_failed: From `resume_at`; 0 if the function raised an error; None if all records are finished.
         bisect: BisectBatchOnFunctionError.
-        maximum_retry_attempts: MaximumRetryAttempts: attempts at the same batch after the first one, or `FOR_EVER`.
+        maximum_retry_attempts: MaximumRetryAttempts: attempts at the same batch after the first one, or
+            `UNLIMITED_RETRIES`.
     """
-    if first is None:
-        return RetryDecision(done=len(batch.records))
-    rest = batch.records[first:]
-    if bisect and (first or len(rest) > 1):
-        parts = [rest] if first else [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
-        return RetryDecision(done=first, retry=[ShardBatch(records=part, failures=batch.failures) for part in parts])
+    if first_failed is None:
+        return RetryDecision(finished=len(batch.records))
+    rest = batch.records[first_failed:]
+    if bisect and (first_failed or len(rest) > 1):
+        parts = [rest] if first_failed else [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
+        retry = [ShardBatch(records=part, failures=batch.failures) for part in parts]
+        return RetryDecision(finished=first_failed, retry=retry)
     failed = ShardBatch(records=rest, failures=batch.failures + 1)
-    if maximum_retry_attempts != FOR_EVER and failed.failures > maximum_retry_attempts:
-        return RetryDecision(done=len(batch.records), discarded=failed)
-    return RetryDecision(done=first, retry=[failed])
+    if maximum_retry_attempts != UNLIMITED_RETRIES and failed.failures > maximum_retry_attempts:
+        return RetryDecision(finished=len(batch.records), discarded=failed)
+    return RetryDecision(finished=first_failed, retry=[failed])

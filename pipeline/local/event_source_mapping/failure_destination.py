@@ -1,7 +1,7 @@
-"""The failure destination of an event source mapping: an S3 object for each batch that was given up.
+"""The failure destination of an event source mapping: an S3 object for each discarded batch.
 
-Claims: Lambda's key and Lambda's document, with the whole event in `payload`, as only an S3 destination gets it.
-Stricter than Lambda: a batch is given up only once its object is stored.
+Claims: Lambda's key and document, with the whole event in `payload`, which only S3 destinations get.
+Stricter than Lambda: a batch is discarded only once its object is stored.
 Leaves out: SQS, SNS and Kafka destinations, which get pointers without records.
 
 docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
@@ -15,9 +15,7 @@ from uuid import uuid4
 
 import msgspec
 
-from pipeline.aws.errors import error_code
-from pipeline.errors import Unavailable
-from pipeline.local.client import ERRORS
+from pipeline.aws.errors import translated
 from pipeline.local.event_source_mapping.batch import DiscardedBatch, EventSourceArns, KinesisRecord, sequence_number
 from pipeline.timestamp import format_time
 
@@ -30,7 +28,7 @@ class FailureBucket:
 
     Args:
         s3_client: boto3's, with its time-outs.
-        bucket: The bucket's name.
+        bucket: Name of the bucket.
     """
 
     def __init__(self, s3_client: S3Client, *, bucket: str) -> None:
@@ -38,27 +36,25 @@ class FailureBucket:
         self._bucket = bucket
 
     def put(self, discarded: DiscardedBatch, *, mapping_id: str, source: EventSourceArns) -> None:
-        """Keep a batch.
+        """Store a batch.
 
         Args:
             discarded: The batch.
-            mapping_id: The event source mapping's UUID.
+            mapping_id: UUID of the event source mapping.
             source: Its stream and function.
 
         Raises:
-            Unavailable: S3 is throttled or unreachable. Nothing was kept.
+            MailfoldError: S3 fails; see `pipeline.aws.errors.translated`. Nothing was stored.
         """
-        at = datetime.now(UTC)
-        key = f"aws/lambda/{mapping_id}/{discarded.shard_id}/{at:%Y/%m/%d}/{at:%Y-%m-%dT%H.%M.%S}-{uuid4()}"
-        body = msgspec.json.encode(_document(discarded, source, at))
-        try:
+        now = datetime.now(UTC)
+        key = f"aws/lambda/{mapping_id}/{discarded.shard_id}/{now:%Y/%m/%d}/{now:%Y-%m-%dT%H.%M.%S}-{uuid4()}"
+        body = msgspec.json.encode(_document(discarded, source, now))
+        with translated(f"storing a failed batch in bucket {self._bucket}"):
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
-        except ERRORS as error:
-            raise Unavailable(f"S3's PutObject into {self._bucket} ended in {error_code(error)}: try again") from error
 
 
-def _document(discarded: DiscardedBatch, source: EventSourceArns, at: datetime) -> dict[str, Any]:
-    """Return the invocation record, as the guide calls it."""
+def _document(discarded: DiscardedBatch, source: EventSourceArns, now: datetime) -> dict[str, Any]:
+    """Return what Lambda's guide calls the invocation record."""
     records = discarded.batch.records
     return {
         "requestContext": {
@@ -73,7 +69,7 @@ def _document(discarded: DiscardedBatch, source: EventSourceArns, at: datetime) 
             "functionError": "Unhandled" if discarded.raised else None,
         },
         "version": "1.0",
-        "timestamp": format_time(at),
+        "timestamp": format_time(now),
         "KinesisBatchInfo": {
             "shardId": discarded.shard_id,
             "startSequenceNumber": sequence_number(records[0]),

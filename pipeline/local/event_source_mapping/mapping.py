@@ -2,7 +2,7 @@
 
 Claims: each shard's batches in order, from TRIM_HORIZON on, in Lambda's event; ReportBatchItemFailures,
 BisectBatchOnFunctionError, finite MaximumRetryAttempts with back-off, a failure destination; a parent shard's records
-before its children's; no record is passed over that is neither done nor in the destination.
+before its children's; no record is skipped that is neither finished nor in the destination.
 Leaves out: batching and tumbling windows, filters, ParallelizationFactor (it is 1), MaximumRecordAgeInSeconds, and
 checkpoints that outlive the process: a new mapping starts from the beginning, as a new one of AWS's does.
 
@@ -18,12 +18,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from pipeline.aws.errors import error_code
-from pipeline.errors import Unavailable
-from pipeline.local.client import ERRORS
+from pipeline.aws.errors import translated
+from pipeline.errors import MailfoldError, Unavailable
 from pipeline.local.event_source_mapping.batch import DiscardedBatch, EventSourceArns, sequence_number
 from pipeline.local.event_source_mapping.failure_destination import FailureBucket
-from pipeline.local.event_source_mapping.shard import Handler, RetryPolicy, Shard, ShardPoller
+from pipeline.local.event_source_mapping.shard import Shard
+from pipeline.local.event_source_mapping.shard_poller import LambdaFunction, RetryPolicy, ShardPoller
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -34,25 +34,25 @@ _log = logging.getLogger(__name__)
 
 
 class EventSourceMapping:
-    """Feeds a stream's records to a function.
+    """Invokes a function with a stream's records.
 
     Safe to use from several threads: one pass runs at a time. The defaults are those of this project's template.
 
     Args:
         kinesis_client: boto3's, with its time-outs.
-        stream: The stream's name.
+        stream: Name of the stream.
         handler: The function.
-        on_failure: Where batches go whose retries are used up; None: they are dropped, with a warning in the log.
+        on_failure: Destination of discarded batches; None: they are dropped, with a warning in the log.
         batch_size: BatchSize: the most records in one event.
         bisect: BisectBatchOnFunctionError.
         maximum_retry_attempts: MaximumRetryAttempts; -1: without end.
-        retry_after_seconds: The wait after a failure; it doubles with every further one of the shard, up to 30 s.
-        function_name: What the function is called in events and documents.
+        retry_after_seconds: Longest wait after a failure; it doubles with each further one of the shard, up to 30 s.
+        function_name: Name of the function in events and documents.
 
     Attributes:
-        id: The mapping's UUID.
-        finished: How many records are done, those given up among them.
-        given_up: How many records were given up.
+        id: UUID of the mapping.
+        finished: Number of records finished, those given up included.
+        given_up: Number of records in discarded batches.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class EventSourceMapping:
         kinesis_client: KinesisClient,
         *,
         stream: str,
-        handler: Handler,
+        handler: LambdaFunction,
         on_failure: FailureBucket | None = None,
         batch_size: int = 100,
         bisect: bool = True,
@@ -80,84 +80,74 @@ class EventSourceMapping:
             bisect=bisect, maximum_retry_attempts=maximum_retry_attempts, retry_after_seconds=retry_after_seconds
         )
         self._function_name = function_name
-        self._lanes: dict[str, ShardPoller] = {}
+        self._pollers: dict[str, ShardPoller] = {}
         self._lock = threading.Lock()
 
     def poll(self) -> int:
-        """Make one pass over all shards, with at most one call of the function for each.
-
-        Returns:
-            How many records it finished.
+        """Make one pass over all shards, with at most one invocation for each. Return the number of records finished.
 
         Raises:
-            Unavailable: The stream or the failure destination is away. Nothing is lost; the next pass goes on here.
+            MailfoldError: The stream or the failure destination fails. Nothing is lost: the next pass continues here.
         """
         with self._lock:
             return self._pass()
 
     def drain(self, timeout_seconds: float) -> int:
-        """Go on until every record that is in the stream is finished.
-
-        Returns:
-            How many records were finished meanwhile.
+        """Process the stream until all its records are finished. Return the number of records finished meanwhile.
 
         Raises:
-            Unavailable: That took too long.
+            Unavailable: Some records are not finished in time.
         """
         end_s = time.monotonic() + timeout_seconds
-        before = self.finished
-        cause = "there is still something to do"
+        finished_before = self.finished
+        cause = "some records are not finished"
         while True:
             with self._lock:
                 try:
-                    rest_seconds = 0.0 if self._pass() else self._rest_seconds()
-                except Unavailable as error:
-                    cause, rest_seconds = str(error), IDLE_SECONDS
+                    wait_seconds = 0.0 if self._pass() else self._wait_seconds()
+                except MailfoldError as error:
+                    cause, wait_seconds = str(error), IDLE_SECONDS
                 else:
                     if self._is_idle():
-                        return self.finished - before
+                        return self.finished - finished_before
             if time.monotonic() >= end_s:
-                raise Unavailable(f"{self._stream} is not drained after {timeout_seconds} s: {cause}")
-            time.sleep(rest_seconds)
+                raise Unavailable(f"{self._stream} is not drained after {timeout_seconds:g} s: {cause}")
+            time.sleep(wait_seconds)
 
     def run(self, stop: threading.Event, *, idle_seconds: float = IDLE_SECONDS) -> None:
-        """Go on until told to stop; outages are logged and waited out.
+        """Process the stream until stopped. Log errors of AWS, and try again.
 
         Args:
-            stop: Set it to stop, after the pass under way.
-            idle_seconds: The wait after a pass that finished nothing.
+            stop: Set it to stop after the current pass.
+            idle_seconds: Wait after a pass that finished nothing.
         """
         while not stop.is_set():
             try:
                 finished = self.poll()
-            except Unavailable as error:
+            except MailfoldError as error:
                 _log.warning("%s", error)
                 finished = 0
             if not finished:
                 stop.wait(idle_seconds)
 
     def _pass(self) -> int:
-        before = self.finished
-        self._find_shards()
-        for lane in self._lanes.values():
-            if self._may_start(lane):
-                self.finished += lane.advance(batch_size=self._batch_size)
-        return self.finished - before
+        finished_before = self.finished
+        self._add_new_shards()
+        for poller in self._pollers.values():
+            if self._may_start(poller):
+                self.finished += poller.advance(batch_size=self._batch_size)
+        return self.finished - finished_before
 
-    def _find_shards(self) -> None:
-        try:
+    def _add_new_shards(self) -> None:
+        with translated(f"listing the shards of {self._stream}"):
             pages = self._kinesis.get_paginator("list_shards").paginate(StreamName=self._stream)
-            found = [shard for page in pages for shard in page["Shards"]]
-        except ERRORS as error:
-            raise Unavailable(
-                f"listing the shards of {self._stream} ended in {error_code(error)}: try again"
-            ) from error
-        for shard in found:
-            if shard["ShardId"] not in self._lanes:
+            shards = [shard for page in pages for shard in page["Shards"]]
+        for shard in shards:
+            if shard["ShardId"] not in self._pollers:
                 parents = frozenset(filter(None, (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))))
-                self._lanes[shard["ShardId"]] = self._lane(shard["ShardId"], parents)
+                self._pollers[shard["ShardId"]] = self._create_poller(shard["ShardId"], parents)
 
-    def _lane(self, shard_id: str, parents: frozenset[str]) -> ShardPoller:
+    def _create_poller(self, shard_id: str, parents: frozenset[str]) -> ShardPoller:
         return ShardPoller(
             Shard(self._kinesis, stream=self._stream, shard_id=shard_id, parents=parents),
             source=self._source,
@@ -166,17 +156,17 @@ class EventSourceMapping:
             give_up=self._give_up,
         )
 
-    def _may_start(self, lane: ShardPoller) -> bool:
-        """A shard that has children is closed: once it is idle, it stays so."""
-        return all(self._lanes[parent].is_idle for parent in lane.shard.parents if parent in self._lanes)
+    def _may_start(self, poller: ShardPoller) -> bool:
+        """Return True if all parents are finished. A shard that has children is closed, so it stays idle."""
+        return all(self._pollers[parent].is_idle for parent in poller.shard.parents if parent in self._pollers)
 
     def _is_idle(self) -> bool:
-        return all(lane.is_idle for lane in self._lanes.values())
+        return all(poller.is_idle for poller in self._pollers.values())
 
-    def _rest_seconds(self) -> float:
-        """Return how long to wait after a pass that finished nothing."""
-        rests = [lane.rest_seconds for lane in self._lanes.values() if lane.rest_seconds is not None]
-        return min([*rests, IDLE_SECONDS])
+    def _wait_seconds(self) -> float:
+        """Return the wait after a pass that finished nothing."""
+        waits = [poller.wait_seconds for poller in self._pollers.values() if poller.wait_seconds is not None]
+        return min([*waits, IDLE_SECONDS])
 
     def _give_up(self, discarded: DiscardedBatch) -> None:
         records = discarded.batch.records
@@ -188,8 +178,6 @@ class EventSourceMapping:
 
     @cached_property
     def _source(self) -> EventSourceArns:
-        try:
+        with translated(f"describing the stream {self._stream}"):
             summary = self._kinesis.describe_stream_summary(StreamName=self._stream)["StreamDescriptionSummary"]
-        except ERRORS as error:
-            raise Unavailable(f"describing {self._stream} ended in {error_code(error)}: try again") from error
         return EventSourceArns(stream_arn=summary["StreamARN"], function_name=self._function_name)

@@ -1,1 +1,1 @@
-"""Data Firehose on this machine: buffer, transform, convert to Parquet, write, and keep what failed."""
+"""Data Firehose on this machine: it buffers, transforms, converts to Parquet, writes to S3, and keeps what failed."""

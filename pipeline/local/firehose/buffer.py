@@ -1,5 +1,6 @@
-"""Records on their way through a delivery stream: who puts them waits for room, who takes them until they are due.
+"""The buffer of a delivery stream: `put` waits for room, `take` waits until records are due.
 
+Claims: delivery by size or by the age of the oldest record. Leaves out: any limit of Firehose's on the two.
 Threads wait for one another on one condition; nothing is polled.
 """
 
@@ -10,25 +11,25 @@ from collections.abc import Sequence
 
 from pipeline.local.firehose.transformation import BufferedRecord
 
-MAX_BUFFERS_HELD = 4  # then putting waits: memory is no place for an endless backlog
-LEAST_ROOM_BYTES = 4 * 1024 * 1024  # the largest call, so that a small buffer never has to refuse one
+MAX_BUFFERS_HELD = 4  # more would let an endless backlog fill the memory; `put` waits
+LEAST_ROOM_BYTES = 4 * 1024 * 1024  # the largest call, so that even a small buffer has room for one
 
 
 class Buffer:
     """Records that are not delivered yet, oldest first.
 
     Args:
-        due_bytes: How many bytes make a delivery due; one takes no more, but at least one record.
-        due_seconds: At what age of the oldest record a delivery is due anyway.
+        due_bytes: Size at which a delivery is due, and its greatest size. One record may exceed it.
+        due_seconds: Age of the oldest record at which a delivery is due, whatever its size.
     """
 
     def __init__(self, *, due_bytes: int, due_seconds: float) -> None:
         self._due_bytes = due_bytes
         self._due_seconds = due_seconds
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[float, BufferedRecord]] = deque()  # with when it is due, by time.monotonic
+        self._waiting: deque[tuple[float, BufferedRecord]] = deque()  # each after its due time
         self._waiting_bytes = 0
-        self._held_bytes = 0  # what waits, and what was taken but is not settled
+        self._held_bytes = 0  # waiting, or taken and not settled
         self._put_count = 0
         self._settled_count = 0
         self._flush_up_to = 0  # a put count
@@ -36,24 +37,24 @@ class Buffer:
 
     @property
     def put_count(self) -> int:
-        """How many records were put so far."""
+        """Number of records put so far."""
         with self._changed:
             return self._put_count
 
     @property
     def unsettled_count(self) -> int:
-        """How many of those are not settled."""
+        """Number of those that are not settled."""
         with self._changed:
             return self._put_count - self._settled_count
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """True after `close`."""
         with self._changed:
             return self._closed
 
     def put(self, records: Sequence[BufferedRecord], *, timeout_seconds: float) -> bool:
-        """Add records, once there is room; return whether they were: not if that took too long or it is closed."""
+        """Add records once there is room. Return False, and add none, at the time-out or if the buffer is closed."""
         with self._changed:
             if not self._changed.wait_for(self._has_room, timeout_seconds) or self._closed:
                 return False
@@ -67,10 +68,10 @@ class Buffer:
             return True
 
     def take(self) -> list[BufferedRecord]:
-        """Wait until records are due and return them, to be settled; none if it is closed."""
+        """Wait until records are due, and return them. The caller settles them. Return none if the buffer is closed."""
         with self._changed:
             while not self._closed and not self._is_due():
-                self._changed.wait(self._rest_seconds())
+                self._changed.wait(self._wait_seconds())
             records: list[BufferedRecord] = []
             room_bytes = self._due_bytes
             while self._waiting and not self._closed:
@@ -83,14 +84,14 @@ class Buffer:
             return records
 
     def settle(self, records: Sequence[BufferedRecord]) -> None:
-        """Say that records which were taken need no more care."""
+        """Mark records from `take` as delivered."""
         with self._changed:
             self._settled_count += len(records)
             self._held_bytes -= _size_bytes(records)
             self._changed.notify_all()
 
     def flush(self, *, timeout_seconds: float) -> bool:
-        """Make all due that was put so far; return whether it was settled in time."""
+        """Make all records put so far due. Return True if they were settled in time."""
         with self._changed:
             goal = self._put_count
             self._flush_up_to = max(self._flush_up_to, goal)
@@ -99,12 +100,12 @@ class Buffer:
             return self._settled_count >= goal
 
     def pause(self, seconds: float) -> bool:
-        """Wait, but not beyond `close`; return whether it is still open."""
+        """Wait until `close` at most. Return True if the buffer is open."""
         with self._changed:
             return not self._changed.wait_for(lambda: self._closed, seconds)
 
     def close(self) -> None:
-        """Stop everybody who waits."""
+        """End all waits."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -119,7 +120,7 @@ class Buffer:
             or time.monotonic() >= self._waiting[0][0]
         )
 
-    def _rest_seconds(self) -> float:
+    def _wait_seconds(self) -> float:
         return max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else self._due_seconds
 
 

@@ -1,9 +1,9 @@
 """A Data Firehose delivery stream, DirectPut to S3 as Parquet, which no emulator has right.
 
 Claims: PutRecordBatch's limits; a buffer by size and by age; transformation, conversion, error rows and names as in
-`delivery`; S3 tried until it takes an object, while later records wait; at least once, as AWS has it.
-Leaves out: the separate buffer in front of the transform (one serves both), that a buffer is 64 MB or more, quotas,
-encryption, and records outliving the process: AWS keeps them on disk for 24 hours, this keeps them in memory.
+`delivery`; retries until S3 takes an object, while later records wait; at-least-once delivery, as AWS's.
+Leaves out: the separate buffer in front of the transform (one serves both), the minimum of 64 MB, quotas, encryption,
+and records that outlive the process: AWS keeps them on disk for 24 hours, this keeps them in memory.
 
 docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html,
 docs.aws.amazon.com/firehose/latest/dev/basic-deliver.html
@@ -23,6 +23,7 @@ from uuid import uuid4
 import msgspec
 
 from pipeline.aws.errors import error_code
+from pipeline.aws.retry import waits_seconds
 from pipeline.errors import ArchiveUnavailable, UsageError, describe
 from pipeline.local.client import ERRORS
 from pipeline.local.firehose.buffer import Buffer
@@ -45,16 +46,16 @@ MAX_RETRY_AFTER_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
-class Counters(msgspec.Struct, frozen=True, kw_only=True):
-    """What a delivery stream has done so far.
+class DeliveryCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of a delivery stream so far.
 
     Attributes:
-        records_in: Records taken.
+        records_in: Records accepted.
         rows_out: Rows in Parquet objects.
         dropped: Records that the transform dropped.
         failed: Records in error objects.
         objects: Parquet objects.
-        object_bytes: Their size together.
+        object_bytes: Total size of the Parquet objects.
         error_objects: Error objects.
     """
 
@@ -68,29 +69,29 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _ClosedError(Exception):
-    """The stream was closed in the middle of a delivery."""
+    """The stream was closed during a delivery."""
 
 
 class DeliveryStream:
-    """Takes records, and a thread of its own delivers them.
+    """Accepts records, which its thread delivers.
 
     Safe to use from several threads. The defaults are AWS's, for a stream that converts.
 
     Args:
         s3_client: boto3's, with its time-outs.
-        bucket: Where to.
+        bucket: Bucket that it delivers to.
         transform: The transforming function.
-        buffer_bytes: How many bytes of records make a delivery due.
-        buffer_seconds: At what age of the oldest record it is due anyway.
-        prefix: What keys of Parquet objects start with.
-        error_prefix: What keys of error objects start with.
-        name: The stream's name.
-        account_id: Whose it is.
-        retry_after_seconds: The wait before S3 is tried again; it doubles every time, up to 10 s.
-        clock: What gives a record its time of arrival.
+        buffer_bytes: Size of records at which a delivery is due.
+        buffer_seconds: Age of the oldest record at which a delivery is due, whatever its size.
+        prefix: Prefix of Parquet objects.
+        error_prefix: Prefix of error objects.
+        name: Name of the stream.
+        account_id: Its account.
+        retry_after_seconds: Longest wait before the second attempt at S3; it doubles each time, up to 10 s.
+        clock: Returns a record's time of arrival.
 
     Attributes:
-        trouble: What keeps the oldest records from being delivered right now; empty if nothing does.
+        trouble: Reason why the oldest records cannot be delivered now; empty if they can.
     """
 
     def __init__(
@@ -122,46 +123,48 @@ class DeliveryStream:
         self._buffer = Buffer(due_bytes=buffer_bytes, due_seconds=buffer_seconds)
         self._retry_after_seconds = retry_after_seconds
         self._clock = clock
-        self._delivered = Counters()  # only the thread replaces it
+        self._delivered = DeliveryCounters()  # replaced by the thread only
         self._thread = threading.Thread(target=self._deliver_all, name=f"firehose {name}", daemon=True)
         self._thread.start()
 
     @property
-    def counters(self) -> Counters:
-        """What was done so far."""
+    def counters(self) -> DeliveryCounters:
+        """Counts so far."""
         return msgspec.structs.replace(self._delivered, records_in=self._buffer.put_count)
 
     def put(self, records: Sequence[bytes]) -> list[str]:
-        """Take records, all or none, and return an id for each. Waits while too much is held already.
+        """Accept records, all or none, and return an id for each. Wait while the buffer is full.
 
         Raises:
-            UsageError: There are too many, they are too large, or the stream is closed. None was taken.
-            ArchiveUnavailable: Too much is still held, since S3 is away or slow. None was taken; try again later.
+            UsageError: There are too many, they are too large, or the stream is closed. None was accepted.
+            ArchiveUnavailable: The buffer stays full, because S3 is slow or fails. None was accepted; try again later.
         """
-        _check(records)
+        _check_limits(records)
         arrived_ms = to_ms(self._clock())
-        taken = [BufferedRecord(id=str(uuid4()), data=data, arrived_ms=arrived_ms) for data in records]
-        if not self._buffer.put(taken, timeout_seconds=PUT_TIMEOUT_SECONDS):
+        accepted = [BufferedRecord(id=str(uuid4()), data=data, arrived_ms=arrived_ms) for data in records]
+        if not self._buffer.put(accepted, timeout_seconds=PUT_TIMEOUT_SECONDS):
             if self._buffer.closed:
                 raise UsageError(f"the delivery stream {self._destination.name} is closed")
-            raise ArchiveUnavailable(f"{self._destination.name} holds all that it can: {self.trouble or 'slow down'}")
-        return [record.id for record in taken]
+            raise ArchiveUnavailable(f"the buffer of {self._destination.name} is full: {self.trouble or 'slow down'}")
+        return [record.id for record in accepted]
 
     def flush(self, timeout_seconds: float = 60.0) -> None:
-        """Deliver all that was put so far, and return once it is in S3.
+        """Deliver all records put so far, and return once they are in S3.
 
         Raises:
-            ArchiveUnavailable: That took too long. Nothing is lost: delivering goes on.
+            ArchiveUnavailable: They are not in S3 in time. Nothing is lost: delivery continues.
         """
         if not self._buffer.flush(timeout_seconds=timeout_seconds):
-            waiting = f"{self._buffer.unsettled_count} records of {self._destination.name} are not delivered"
-            raise ArchiveUnavailable(f"{waiting} after {timeout_seconds} s: {self.trouble or 'there are too many'}")
+            undelivered = f"{self._buffer.unsettled_count} records of {self._destination.name} are not delivered"
+            raise ArchiveUnavailable(
+                f"{undelivered} after {timeout_seconds:g} s: {self.trouble or 'there are too many'}"
+            )
 
     def close(self, timeout_seconds: float = 60.0) -> None:
-        """Deliver what is left, and stop. No more can be put.
+        """Deliver all records, and stop. The stream accepts no more.
 
         Raises:
-            ArchiveUnavailable: That took too long. What is not delivered will be lost with this process.
+            ArchiveUnavailable: They are not delivered in time. The rest is lost when this process ends.
         """
         try:
             self.flush(timeout_seconds)
@@ -172,39 +175,38 @@ class DeliveryStream:
     def _deliver_all(self) -> None:
         with suppress(_ClosedError):
             while records := self._buffer.take():
-                delivery = self._insist(partial(prepare_delivery, records, self._destination))
+                delivery = self._retry(partial(prepare_delivery, records, self._destination))
                 for item in delivery.objects:
-                    self._insist(partial(self._put_object, item))
-                self._delivered = _added(self._delivered, delivery)
+                    self._retry(partial(self._put_object, item))
+                self._delivered = _add(self._delivered, delivery)
                 self._buffer.settle(records)
 
-    def _insist(self, action: Callable[[], T]) -> T:
-        """Do something, however often it takes: records wait rather than get lost.
+    def _retry(self, action: Callable[[], T]) -> T:
+        """Run an action until it succeeds: records wait rather than get lost.
 
         Raises:
-            _ClosedError: The stream was closed before it went well.
+            _ClosedError: The stream was closed before it succeeded.
         """
-        wait_seconds = self._retry_after_seconds
-        while True:
+        for wait_seconds in waits_seconds(self._retry_after_seconds, longest_seconds=MAX_RETRY_AFTER_SECONDS):
             try:
                 result = action()
-            except Exception as error:  # noqa: BLE001 - a thread's entry point: `flush` tells what is wrong
+            except Exception as error:  # noqa: BLE001 - a thread's entry point: `flush` reports the error
                 self.trouble = error_code(error) if isinstance(error, ERRORS) else describe(error)
-                _log.warning("delivering %s will be tried again: %s", self._destination.name, self.trouble)
+                _log.warning("delivering %s failed and will be tried again: %s", self._destination.name, self.trouble)
             else:
                 self.trouble = ""
                 return result
             if not self._buffer.pause(wait_seconds):
-                raise _ClosedError
-            wait_seconds = min(2 * wait_seconds, MAX_RETRY_AFTER_SECONDS)
+                break
+        raise _ClosedError
 
     def _put_object(self, item: S3Object) -> None:
         self._s3.put_object(Bucket=self._bucket, Key=item.key, Body=item.body)
 
 
-def _check(records: Sequence[bytes]) -> None:
+def _check_limits(records: Sequence[bytes]) -> None:
     if not 1 <= len(records) <= MAX_RECORDS:
-        raise UsageError(f"PutRecordBatch takes 1 to {MAX_RECORDS} records, not {len(records)}: split them")
+        raise UsageError(f"PutRecordBatch takes 1 to {MAX_RECORDS} records, not {len(records)}: split the call")
     largest_bytes = max(map(len, records))
     if largest_bytes > MAX_RECORD_BYTES:
         raise UsageError(f"a record has at most {MAX_RECORD_BYTES} bytes, this one has {largest_bytes}")
@@ -213,9 +215,9 @@ def _check(records: Sequence[bytes]) -> None:
         raise UsageError(f"PutRecordBatch takes at most {MAX_CALL_BYTES} bytes, not {total_bytes}: split the records")
 
 
-def _added(counters: Counters, delivery: PreparedDelivery) -> Counters:
+def _add(counters: DeliveryCounters, delivery: PreparedDelivery) -> DeliveryCounters:
     parquet_bytes = [len(delivery.parquet.body)] if delivery.parquet else []
-    return Counters(
+    return DeliveryCounters(
         rows_out=counters.rows_out + delivery.rows,
         dropped=counters.dropped + delivery.dropped,
         failed=counters.failed + delivery.failed,

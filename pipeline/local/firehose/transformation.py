@@ -1,9 +1,9 @@
-"""Firehose's call of the Lambda that transforms its records.
+"""Firehose's invocation of the Lambda function that transforms its records.
 
-Claims: Lambda's event for DirectPut; a buffer cut into calls of 1 MB; an answer for each recordId, or the record has
-failed; three retries of a call that raises an error or whose answer is larger than Lambda lets through, none of an
-answer that makes no sense; AWS's error codes.
-Leaves out: the wait between retries, and calls side by side.
+Claims: Lambda's event for DirectPut; invocations of at most 1 MB; an answer for each recordId, or the record fails;
+three retries of an invocation that raises an error or returns more than Lambda allows, none of an answer that is not
+valid; AWS's error codes.
+Leaves out: the wait between retries, and parallel invocations.
 
 docs.aws.amazon.com/firehose/latest/dev/data-transformation.html,
 docs.aws.amazon.com/firehose/latest/dev/data-transformation-status-model.html,
@@ -22,22 +22,22 @@ from pipeline.aws.batching import batches
 from pipeline.errors import describe
 
 Transform = Callable[[dict[str, Any]], Mapping[str, Any]]
-"""The function: takes Firehose's event, returns its answer."""
+"""The function: it takes Firehose's event and returns its answer."""
 
-CALL_BYTES = 1024 * 1024  # BufferSizeInMBs, whose default is 1
-ANSWER_BYTES = 6 * 1024 * 1024  # Lambda's limit (lambda/latest/dg/gettingstarted-limits.html)
-ATTEMPTS = 4  # NumberOfRetries is 3 unless one says otherwise
+MAX_INVOCATION_BYTES = 1024 * 1024  # BufferSizeInMBs, whose default is 1
+MAX_ANSWER_BYTES = 6 * 1024 * 1024  # Lambda's limit (lambda/latest/dg/gettingstarted-limits.html)
+INVOCATION_ATTEMPTS = 4  # NumberOfRetries is 3 by default
 
 _log = logging.getLogger(__name__)
 
 
 class BufferedRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What was put.
+    """A record as it was put.
 
     Attributes:
-        id: Its record id.
-        data: Its bytes.
-        arrived_ms: When it was put, in milliseconds since 1970.
+        id: Record id.
+        data: The record's bytes.
+        arrived_ms: Time of the put, in milliseconds since 1970.
     """
 
     id: str
@@ -50,9 +50,9 @@ class FailedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         record: The record, as it was put.
-        code: AWS's code for the reason.
-        message: The reason, for people.
-        attempts: How often it was tried.
+        code: AWS's error code.
+        message: AWS's error message.
+        attempts: Number of attempts.
     """
 
     record: BufferedRecord
@@ -62,12 +62,12 @@ class FailedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TransformOutcome(msgspec.Struct, kw_only=True):
-    """What the function made of records.
+    """Result of transforming records.
 
     Attributes:
-        ok: Records with what they became.
-        dropped: How many it wanted to drop.
-        failed: The others.
+        ok: Records, each with the function's output for it.
+        dropped: Number of records that the function drops.
+        failed: All other records.
     """
 
     ok: list[tuple[BufferedRecord, bytes]] = msgspec.field(default_factory=list)
@@ -88,29 +88,29 @@ class _Response(msgspec.Struct, frozen=True):
 def transform_records(
     records: Iterable[BufferedRecord], *, transform: Transform, stream_arn: str, region: str
 ) -> TransformOutcome:
-    """Return what the function makes of the records. Raises nothing that it raises.
+    """Transform records. An error of the function is not raised: its records fail.
 
     Args:
-        records: In order of arrival.
+        records: Records in order of arrival.
         transform: The function.
-        stream_arn: The delivery stream, for the event.
-        region: Where it is.
+        stream_arn: Delivery stream, for the event.
+        region: Its region.
     """
-    transformed = TransformOutcome()
-    for batch in batches(records, size_bytes=lambda record: len(record.data), max_bytes=CALL_BYTES):
+    outcome = TransformOutcome()
+    for batch in batches(records, size_bytes=lambda record: len(record.data), max_bytes=MAX_INVOCATION_BYTES):
         event = {
             "invocationId": str(uuid4()),
             "deliveryStreamArn": stream_arn,
             "region": region,
-            "records": [_for_lambda(record) for record in batch],
+            "records": [_lambda_record(record) for record in batch],
         }
-        answers = _call(transform, event)
+        answers = _invoke(transform, event)
         for record in batch:
-            _sort_in(record, answers, transformed)
-    return transformed
+            _add(record, answers, outcome)
+    return outcome
 
 
-def _for_lambda(record: BufferedRecord) -> dict[str, Any]:
+def _lambda_record(record: BufferedRecord) -> dict[str, Any]:
     return {
         "recordId": record.id,
         "approximateArrivalTimestamp": record.arrived_ms,
@@ -118,16 +118,16 @@ def _for_lambda(record: BufferedRecord) -> dict[str, Any]:
     }
 
 
-def _call(transform: Transform, event: dict[str, Any]) -> dict[str, list[_Answer]] | None:
-    """Return the function's answers by record id; None if it failed however often it was called."""
-    for _ in range(ATTEMPTS):
+def _invoke(transform: Transform, event: dict[str, Any]) -> dict[str, list[_Answer]] | None:
+    """Return the function's answers by record id; None if it failed at every attempt."""
+    for _ in range(INVOCATION_ATTEMPTS):
         try:
             response = transform(event)
-        except Exception as error:  # noqa: BLE001 - Firehose takes whatever a function raises for a failed call
+        except Exception as error:  # noqa: BLE001 - to Firehose, any error of the function is a failed invocation
             _log.warning("the transform failed a batch of %d: %s", len(event["records"]), describe(error))
             continue
         answers = _read(response)
-        if sum(len(answer.data or "") for answer in answers) <= ANSWER_BYTES:
+        if sum(len(answer.data or "") for answer in answers) <= MAX_ANSWER_BYTES:
             return _by_id(answers)
         _log.warning("the transform's answer to a batch of %d is larger than 6 MB", len(event["records"]))
     return None
@@ -147,32 +147,32 @@ def _by_id(answers: Sequence[_Answer]) -> dict[str, list[_Answer]]:
     return by_id
 
 
-def _sort_in(record: BufferedRecord, answers: dict[str, list[_Answer]] | None, transformed: TransformOutcome) -> None:
-    """Put a record where its answer belongs. An answer to no record of the call is ignored, as AWS does."""
+def _add(record: BufferedRecord, answers: dict[str, list[_Answer]] | None, outcome: TransformOutcome) -> None:
+    """Add a record to the outcome by its answer. As in AWS, an answer for an unknown record id is ignored."""
     if answers is None:
         message = "The Lambda function was successfully invoked but it returned an error result."
-        transformed.failed.append(_failure(record, "FunctionError", message, attempts=ATTEMPTS))
+        outcome.failed.append(_failure(record, "FunctionError", message, attempts=INVOCATION_ATTEMPTS))
         return
     match answers.get(record.id, ()):
         case []:
             message = "One or more record Ids were not returned."
-            transformed.failed.append(_failure(record, "MissingRecordId", message))
+            outcome.failed.append(_failure(record, "MissingRecordId", message))
         case [_Answer(result="Dropped")]:
-            transformed.dropped += 1
-        case [_Answer(result="Ok", data=str(text))] if (data := _decoded(text)) is not None:
-            transformed.ok.append((record, data))
+            outcome.dropped += 1
+        case [_Answer(result="Ok", data=str(text))] if (data := _decode(text)) is not None:
+            outcome.ok.append((record, data))
         case [_Answer(result="ProcessingFailed")]:
             message = "ProcessingFailed status set for record"
-            transformed.failed.append(_failure(record, "ProcessingFailedStatus", message))
+            outcome.failed.append(_failure(record, "ProcessingFailedStatus", message))
         case [_]:
             message = "The result is none of Ok, Dropped and ProcessingFailed, or its data is not base64."
-            transformed.failed.append(_failure(record, "InvalidReturnFormat", message))
+            outcome.failed.append(_failure(record, "InvalidReturnFormat", message))
         case _:
             message = "Multiple records were returned with the same record Id."
-            transformed.failed.append(_failure(record, "DuplicatedRecordId", message))
+            outcome.failed.append(_failure(record, "DuplicatedRecordId", message))
 
 
-def _decoded(text: str) -> bytes | None:
+def _decode(text: str) -> bytes | None:
     try:
         return b64decode(text, validate=True)
     except ValueError:

@@ -186,7 +186,7 @@ class Outbox:
             outcome: The e-mail's outcome; None if its addresses decide.
         """
         with self._lock:
-            events = self._publisher.publish(email, sent_at=datetime.now(UTC), message_id=message_id, fate=outcome)
+            events = self._publisher.publish(email, sent_at=datetime.now(UTC), message_id=message_id, outcome=outcome)
         try:
             self._destinations(events)
         except MailfoldError as error:

@@ -1,1 +1,1 @@
-"""SES on this machine: a send becomes the events that SES would publish."""
+"""SES on this machine: it turns a sent e-mail into the events that SES would publish."""

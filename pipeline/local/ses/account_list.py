@@ -1,8 +1,9 @@
-"""SES's own account-level suppression list.
+"""SES's account-level suppression list.
 
-On by default for every account made after 2019-11-25. An address gets on it by a hard bounce or a complaint, and mail
-to it is accepted, counted as sent, and not delivered. Sending ignores case; managing the list does not, so that an
-address may stand there in several spellings. The simulator's addresses never get on it by themselves.
+Claims: a hard bounce or a complaint adds an address, and mail to it is accepted, counted as sent, and not delivered.
+Sending ignores case; the API does not, so that the list may hold an address in several spellings. The simulator's
+addresses are never added automatically. Leaves out: lists of tenants, and configuration sets that turn it off.
+The list is on by default for every account created after 2019-11-25.
 docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html
 """
 
@@ -23,7 +24,7 @@ NOT_SPAM = "not-spam"
 
 
 class Listing(StrEnum):
-    """Why an address is on the list: the API's two reasons."""
+    """Reason for an entry, as the API names it."""
 
     BOUNCE = "BOUNCE"
     COMPLAINT = "COMPLAINT"
@@ -33,9 +34,9 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the list.
 
     Attributes:
-        address: As it was spelt when it got there.
-        reason: Why it is there.
-        updated_at: When it got there, or last got there again.
+        address: Address in the spelling of its addition.
+        reason: Reason for the entry.
+        updated_at: Time of its last addition.
     """
 
     address: str
@@ -44,55 +45,56 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountList:
-    """Who is on the list, and why. Safe to use from several threads."""
+    """The list. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._listed: dict[str, dict[str, Listed]] = {}  # by key and spelling, the newest last
 
-    def why(self, address: str) -> Listing | None:
-        """Return why mail to `address` is kept back, in whatever spelling; the newest reason. None if it is not."""
+    def reason(self, address: str) -> Listing | None:
+        """Return the newest reason for not delivering to an address, in any spelling. None: it is not on the list."""
         with self._lock:
             spellings = self._listed.get(canonical(address) or "")
             return next(reversed(spellings.values())).reason if spellings else None
 
-    def note(self, occurrences: Iterable[Occurrence], *, sent_ms: int) -> None:
-        """Put on the list everyone who bounced for good, or complained, when their mail was sent at that moment."""
+    def add_from(self, occurrences: Iterable[Occurrence], *, sent_ms: int) -> None:
+        """Add the recipients of hard bounces and complaints about a mail that was sent at that time."""
         for occurrence in occurrences:
             if isinstance(occurrence, Bounced) and _is_hard(occurrence):
-                self._note(occurrence, Listing.BOUNCE, sent_ms)
+                self._add(occurrence, Listing.BOUNCE, sent_ms)
             elif isinstance(occurrence, Complained) and _is_fresh(occurrence):
-                self._note(occurrence, Listing.COMPLAINT, sent_ms)
+                self._add(occurrence, Listing.COMPLAINT, sent_ms)
 
     def put(self, address: str, reason: Listing, *, at: datetime) -> None:
-        """Put an entry on the list, or update the one of that very spelling.
+        """Add an entry, or update the one with exactly this spelling.
 
         Raises:
-            UsageError: It is no address.
+            UsageError: It is not an e-mail address.
         """
         if (key := canonical(address)) is None:
-            raise UsageError("what is to be suppressed is no e-mail address")
+            raise UsageError("the address to suppress is not an e-mail address")
         with self._lock:
             spellings = self._listed.setdefault(key, {})
             spellings.pop(address, None)
             spellings[address] = Listed(address=address, reason=reason, updated_at=at)
 
     def get(self, address: str) -> Listed | None:
-        """Return the entry of that very spelling; None if there is none."""
+        """Return the entry with exactly this spelling; None if there is none."""
         with self._lock:
             return self._listed.get(canonical(address) or "", {}).get(address)
 
     def delete(self, address: str) -> bool:
-        """Take the entry of that very spelling from the list; return whether there was one."""
+        """Remove the entry with exactly this spelling. Return True if there was one."""
         with self._lock:
             return self._listed.get(canonical(address) or "", {}).pop(address, None) is not None
 
     def entries(self) -> list[Listed]:
         """Return all entries, by spelling."""
         with self._lock:
-            return sorted((one for some in self._listed.values() for one in some.values()), key=lambda one: one.address)
+            entries = [entry for spellings in self._listed.values() for entry in spellings.values()]
+        return sorted(entries, key=lambda entry: entry.address)
 
-    def _note(self, occurrence: Bounced | Complained, reason: Listing, sent_ms: int) -> None:
+    def _add(self, occurrence: Bounced | Complained, reason: Listing, sent_ms: int) -> None:
         at = from_ms(sent_ms + occurrence.after_ms)
         for recipient in map(bare, occurrence.recipients):
             key = canonical(recipient)

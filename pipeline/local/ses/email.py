@@ -1,6 +1,6 @@
-"""An e-mail as an application hands it to SES.
+"""An e-mail as an application sends it to SES. An `Email` that SES would reject cannot be created.
 
-What exists can be sent: an `Email` that SES would refuse cannot be made.
+Claims: the limit on recipients, and addresses that can be parsed. Leaves out: limits on size, and verified identities.
 Limits: docs.aws.amazon.com/ses/latest/dg/quotas.html
 """
 
@@ -16,24 +16,24 @@ CONFIGURATION_SET = "mailfold"
 
 
 class Email(msgspec.Struct, frozen=True, kw_only=True):
-    """One message to be sent. Addresses may carry a display name: `Ann Lee <ann@example.com>`.
+    """A message to send. Addresses may have a display name: `Ann Lee <ann@example.com>`.
 
     Attributes:
-        sender: The From address.
-        to: The To addresses.
-        cc: The Cc addresses.
-        bcc: The Bcc addresses: in the event's `destination`, in none of its headers.
-        reply_to: The Reply-To addresses.
-        subject: The subject, unencoded.
+        sender: From address.
+        to: To addresses.
+        cc: Cc addresses.
+        bcc: Bcc addresses. They are in the event's `destination`, and in none of its headers.
+        reply_to: Reply-To addresses.
+        subject: Subject, unencoded.
         tags: Message tags, each with all its values.
-        configuration_set: Whose event destinations get the events. SES publishes none for mail sent without one; here
-            every identity has a default one.
-        operation: The API action that sent it, as the tag `ses:operation` has it.
+        configuration_set: Configuration set whose event destinations get the events. SES publishes none for mail
+            without one; here every identity has a default one.
+        operation: API action that sends it, as in the tag `ses:operation`.
         headers: Further headers, in order.
-        content: Bodies and attachments, or the whole raw message. Only looked at for the EICAR test file.
+        content: Bodies and attachments, or the whole raw message. Only scanned for the EICAR test file.
 
     Raises:
-        UsageError: No recipient, more than 50, or an address that is none.
+        UsageError: It has no recipient, more than 50, or an invalid address.
     """
 
     sender: str
@@ -49,14 +49,14 @@ class Email(msgspec.Struct, frozen=True, kw_only=True):
     content: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what SES would refuse."""
+        """Reject what SES would reject."""
         if canonical(self.sender) is None:
-            raise UsageError("the sender is no e-mail address")
+            raise UsageError("the sender is not an e-mail address")
         if not 1 <= len(self.destination) <= MAX_RECIPIENTS:
             raise UsageError(f"an e-mail has 1 to {MAX_RECIPIENTS} recipients, this one has {len(self.destination)}")
         for number, recipient in enumerate(self.destination, start=1):
             if canonical(recipient) is None:
-                raise UsageError(f"recipient {number} of {len(self.destination)} is no e-mail address")
+                raise UsageError(f"recipient {number} of {len(self.destination)} is not an e-mail address")
 
     @property
     def destination(self) -> tuple[str, ...]:

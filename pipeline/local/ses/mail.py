@@ -1,7 +1,8 @@
-"""SES's `mail` object: the same message in each of its events, told a little differently by type.
+"""SES's `mail` object, which describes the message in each of its events, with variations by event type.
 
-Key order, the order of the tags, and which type leaves out what are those of SES's records as published from 2019 to
-2026: docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html
+Claims: the order of keys and tags, and the keys that each type leaves out, as in SES's records published from 2019 to
+2026. Leaves out: the tag `ses:tenant-name`, because the account has no tenants.
+docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from pipeline.local.ses.account import Account
 from pipeline.local.ses.email import Email
 from pipeline.timestamp import format_time, from_ms
 
-MAX_HEADERS_BYTES = 10 * 1024  # SES cuts off what is beyond ("Mail object", headersTruncated)
+MAX_HEADERS_BYTES = 10 * 1024  # SES truncates the rest ("Mail object", headersTruncated)
 CALLER_IDENTITY = "mailfold"
 SOURCE_IP = "192.0.2.10"
 TLS_VERSION = "TLSv1.3"
@@ -29,10 +30,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """An e-mail that SES has accepted.
 
     Attributes:
-        email: What the application handed over.
-        id: SES's id of it.
-        sent_ms: When it was accepted, in milliseconds since 1970.
-        account: Who sent it.
+        email: E-mail from the application.
+        id: SES's message id.
+        sent_ms: Time of acceptance, in milliseconds since 1970.
+        account: Sending account.
     """
 
     email: Email
@@ -42,13 +43,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MailObject:
-    """The `mail` object of one message as JSON, in each of the forms that SES gives it."""
+    """The `mail` object of one message as JSON, in each of SES's forms."""
 
     def __init__(self, message: Message) -> None:
         email = message.email
         from_domain = bare(email.sender).rpartition("@")[2]
         headers = list(_headers(email))
-        kept = headers[: _fitting(headers)]
+        kept = headers[: _count_fitting(headers)]
         self._origin = {"timestamp": format_time(from_ms(message.sent_ms)), "source": email.sender}
         self._arn = {"sourceArn": message.account.identity_arn(from_domain)}
         self._envelope = {
@@ -65,21 +66,21 @@ class MailObject:
 
     @cached_property
     def whole(self) -> msgspec.Raw:
-        """As in most events."""
+        """The form of most events."""
         return _json({**self._origin, **self._arn, **self._envelope, **self._headers, **self._tags})
 
     @cached_property
     def tracked(self) -> msgspec.Raw:
-        """As in Open and Click, which do not tell the identity."""
+        """The form of Open and Click, without the identity."""
         return _json({**self._origin, **self._envelope, **self._headers, **self._tags})
 
     @cached_property
     def without_headers(self) -> msgspec.Raw:
-        """As in DeliveryDelay and Rendering Failure."""
+        """The form of DeliveryDelay and Rendering Failure."""
         return _json({**self._origin, **self._arn, **self._envelope, **self._tags})
 
     def delivered(self, outgoing_ip: str) -> msgspec.Raw:
-        """As in Delivery, which alone tells how the message went out."""
+        """Return the form of Delivery, the only one with the outgoing IP address."""
         tags = {"tags": _delivered_tags(self._tags["tags"], outgoing_ip)}
         return _json({**self._origin, **self._arn, **self._envelope, **self._headers, **tags})
 
@@ -89,31 +90,31 @@ def _json(form: Mapping[str, Any]) -> msgspec.Raw:
 
 
 def _headers(email: Email) -> Iterator[Header]:
-    """Give the headers as SES itself writes them, with the application's own behind the subject. Bcc is in none."""
+    """Yield the headers as SES writes them, with the application's further ones behind the subject and without Bcc."""
     yield "From", email.sender
     for name, addresses in (("Reply-To", email.reply_to), ("To", email.to), ("Cc", email.cc)):
         if addresses:
             yield name, ", ".join(addresses)
     yield "Subject", email.subject
-    own = [header for header in email.headers if header[0].lower() != "bcc"]
-    yield from own
-    if not any(name.lower() == "content-type" for name, _ in own):
+    further = [header for header in email.headers if header[0].lower() != "bcc"]
+    yield from further
+    if not any(name.lower() == "content-type" for name, _ in further):
         yield "MIME-Version", "1.0"
         yield "Content-Type", "text/plain; charset=UTF-8"
         yield "Content-Transfer-Encoding", "7bit"
 
 
-def _fitting(headers: Sequence[Header]) -> int:
-    """Return how many headers fit into what SES publishes, from the first on, counted as lines of a message."""
+def _count_fitting(headers: Sequence[Header]) -> int:
+    """Return the number of headers, from the first on, that fit into SES's limit, counted as lines of a message."""
     sizes_bytes = accumulate(len(f"{name}: {value}\r\n".encode()) for name, value in headers)
     return sum(size_bytes <= MAX_HEADERS_BYTES for size_bytes in sizes_bytes)
 
 
 def _common_headers(message: Message) -> dict[str, Any]:
-    """Return the headers that SES picks out. Its messageId is SES's own id, not the Message-ID header."""
+    """Return SES's selection of headers. Its messageId is SES's own id, not the Message-ID header."""
     email = message.email
     date = next((value for name, value in email.headers if name.lower() == "date"), None)
-    found = {
+    headers = {
         "from": [email.sender],
         "replyTo": email.reply_to,
         "date": date,
@@ -122,7 +123,7 @@ def _common_headers(message: Message) -> dict[str, Any]:
         "messageId": message.id,
         "subject": email.subject,
     }
-    return {name: value for name, value in found.items() if value or name == "subject"}
+    return {name: value for name, value in headers.items() if value or name == "subject"}
 
 
 def _tags(email: Email, from_domain: str) -> Tags:
@@ -138,12 +139,12 @@ def _tags(email: Email, from_domain: str) -> Tags:
 
 
 def _delivered_tags(tags: Tags, outgoing_ip: str) -> Tags:
-    """Return the tags with the two that only a delivery has, where SES puts them."""
-    told: dict[str, Sequence[str]] = {}
+    """Return the tags with the two that only a delivery has, in SES's order."""
+    delivered_tags: dict[str, Sequence[str]] = {}
     for name, values in tags.items():
-        told[name] = values
+        delivered_tags[name] = values
         if name == "ses:configuration-set":
-            told["ses:outgoing-tls-version"] = (TLS_VERSION,)
+            delivered_tags["ses:outgoing-tls-version"] = (TLS_VERSION,)
         if name == "ses:caller-identity":
-            told["ses:outgoing-ip"] = (outgoing_ip,)
-    return told
+            delivered_tags["ses:outgoing-ip"] = (outgoing_ip,)
+    return delivered_tags

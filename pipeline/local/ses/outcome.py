@@ -1,7 +1,8 @@
-"""What becomes of an e-mail: data that the publisher turns into SES's events.
+"""The outcome of an e-mail, as data that the publisher turns into SES's events.
 
-Each occurrence is one event. Times are milliseconds after the sending; recipients are spelt as the event is to spell
-them. The vocabulary of types and sub-types:
+Claims: one occurrence for each event type but Send. Leaves out: checks of types and sub-types, so that tests can
+publish unknown ones. Times are milliseconds after the sending; recipients are spelled as in the event.
+Types and sub-types:
 docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
 """
 
@@ -14,7 +15,7 @@ USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/1
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
-    """The remote server took it."""
+    """The remote server accepted the mail."""
 
     after_ms: int
     recipients: tuple[str, ...]
@@ -22,15 +23,15 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bounced(msgspec.Struct, frozen=True, kw_only=True):
-    """It came back, or SES gave up, or never tried.
+    """The mail was returned, or SES stopped trying, or never tried.
 
     Attributes:
-        after_ms: How long after the sending.
-        recipients: Whose mail came back; an automatic reply may name none.
+        after_ms: Time after the sending.
+        recipients: Recipients whose mail was returned; an automatic reply may name none.
         type: Permanent, Transient or Undetermined.
         sub_type: General, MailboxFull, …
-        status: The enhanced status code; None: there was no delivery status notification, as with an automatic reply.
-        diagnostic: The remote server's words.
+        status: Enhanced status code; None: there was no delivery status notification, as with an automatic reply.
+        diagnostic: Diagnostic text of the remote server.
     """
 
     after_ms: int
@@ -42,14 +43,14 @@ class Bounced(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Complained(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody said that it is spam, or that it is not.
+    """A recipient reported the mail as spam, or as not spam.
 
     Attributes:
-        after_ms: How long after the sending.
-        recipients: Who it may have been; several where the mailbox provider hides who.
+        after_ms: Time after the sending.
+        recipients: Candidates; several where the mailbox provider hides who complained.
         feedback_type: abuse, not-spam, …; None: there was no feedback report.
-        user_agent: The feedback loop that reported it.
-        sub_type: OnAccountSuppressionList where SES sent nothing, because of an earlier complaint.
+        user_agent: Feedback loop that reported it.
+        sub_type: OnAccountSuppressionList if SES did not send the mail because of an earlier complaint.
     """
 
     after_ms: int
@@ -60,7 +61,7 @@ class Complained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delayed(msgspec.Struct, frozen=True, kw_only=True):
-    """The remote server put SES off; SES will try again."""
+    """The remote server deferred the mail. SES will try again."""
 
     after_ms: int
     recipients: tuple[str, ...]
@@ -90,7 +91,7 @@ class Clicked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subscribed(msgspec.Struct, frozen=True, kw_only=True):
-    """The recipient changed what they want of a contact list."""
+    """The recipient changed their preferences of a contact list."""
 
     after_ms: int
     contact_list: str
@@ -99,13 +100,13 @@ class Subscribed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RejectedMail(msgspec.Struct, frozen=True, kw_only=True):
-    """SES accepted it, found a virus in it, and sent it nowhere."""
+    """SES accepted the mail, found a virus in it, and did not deliver it."""
 
-    reason: str = "Bad content"  # the only one that is documented
+    reason: str = "Bad content"  # the only documented one
 
 
 class RenderingFailed(msgspec.Struct, frozen=True, kw_only=True):
-    """Its template could not be filled in: nothing was sent, so there is no Send either."""
+    """Its template could not be rendered. Nothing was sent, so there is no Send."""
 
     template_name: str
     error_message: str
@@ -115,10 +116,10 @@ Occurrence = Delivered | Bounced | Complained | Delayed | Opened | Clicked | Sub
 
 
 class MailOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """All that becomes of one e-mail after it was sent.
+    """Everything that happens to one e-mail after it was sent.
 
     Attributes:
-        occurrences: In any order; none: it is still on its way.
+        occurrences: Occurrences in any order; none: the mail is still on its way.
     """
 
     occurrences: tuple[Occurrence, ...] = ()

@@ -1,8 +1,9 @@
-"""The SES publisher: a send becomes the events that SES would publish, in SES's exact JSON.
+"""The SES publisher: it turns a sent e-mail into the events that SES would publish, in SES's exact JSON.
 
-No emulator publishes configuration-set events. This does, in event publishing's vocabulary (`eventType`), one line of
-JSON each, as SES hands them to Data Firehose, to EventBridge (as `detail`) and to SNS. There is no clock here: times
-follow from the time of sending. docs.aws.amazon.com/ses/latest/dg/monitor-using-event-publishing.html
+Claims: event publishing's vocabulary (`eventType`), one line of JSON for each event, as SES sends them to Data
+Firehose, to EventBridge (as `detail`) and to SNS. No emulator publishes these events.
+Leaves out: identity notifications. There is no clock here: times are derived from the time of sending.
+docs.aws.amazon.com/ses/latest/dg/monitor-using-event-publishing.html
 """
 
 from datetime import datetime
@@ -24,13 +25,13 @@ INFECTED = MailOutcome(occurrences=(RejectedMail(),))
 
 
 class Publisher:
-    """One account's SES in one region.
+    """SES of one account in one region.
 
-    All the events of a mail are made when it is sent, whenever they happen; so the account's own suppression list knows
-    of a bounce or a complaint at once, and the next mail to that address is not delivered.
+    All events of a mail are created when it is sent, whenever they happen. So its bounces and complaints are on the
+    account's suppression list at once, and the next mail to those addresses is not delivered.
 
     Attributes:
-        account_list: That list.
+        account_list: The account's suppression list.
     """
 
     def __init__(
@@ -41,13 +42,13 @@ class Publisher:
         region: str = "us-east-1",
         account_list: bool = True,
     ) -> None:
-        """Set up an account that has sent nothing yet.
+        """Set up an account that has sent no mail.
 
         Args:
-            seed: The same seed and the same calls give the same bytes; None: unforeseeable.
-            account_id: The sending account.
-            region: Shows in message ids, ARNs and host names.
-            account_list: Whether the account-level suppression list is on, as it is in accounts since 2019.
+            seed: The same seed and the same calls yield the same bytes; None: random.
+            account_id: Sending account.
+            region: Region in message ids, ARNs and host names.
+            account_list: True if the account-level suppression list is on, as in accounts since 2019.
         """
         self._random = Random(seed)  # noqa: S311 - a simulation
         self._account = Account(id=account_id, region=region)
@@ -55,15 +56,15 @@ class Publisher:
         self._is_list_on = account_list
 
     def publish(
-        self, email: Email, *, sent_at: datetime, message_id: str | None = None, fate: MailOutcome | None = None
+        self, email: Email, *, sent_at: datetime, message_id: str | None = None, outcome: MailOutcome | None = None
     ) -> list[bytes]:
         r"""Return the events of one e-mail, in the order in which they happen; each ends in "\n".
 
         Args:
-            email: What is sent.
-            sent_at: When SES accepts it.
-            message_id: SES's id of the message, where the sender has been told one; None: a fresh one.
-            fate: What becomes of it, whatever the account's list says; None: its content, that list and its addresses
+            email: The e-mail.
+            sent_at: Time at which SES accepts it.
+            message_id: SES's message id, if the sender has one already; None: a new one.
+            outcome: Its outcome, whatever the account's list holds; None: its content, that list and its addresses
                 decide, see `pipeline.local.ses.simulator`.
 
         Raises:
@@ -78,16 +79,16 @@ class Publisher:
             sent_ms=sent_ms,
             account=self._account,
         )
-        occurrences = sorted((fate or self._fate(email)).occurrences, key=_after_ms)
+        occurrences = sorted((outcome or self._simulate(email)).occurrences, key=_after_ms)
         if self._is_list_on:
-            self.account_list.note(occurrences, sent_ms=sent_ms)
+            self.account_list.add_from(occurrences, sent_ms=sent_ms)
         return self._events(message, occurrences)
 
-    def keeps_back(self, address: str) -> bool:
-        """Tell whether the account's own suppression list keeps mail to `address` back."""
-        return self._is_list_on and self.account_list.why(address) is not None
+    def is_suppressed(self, address: str) -> bool:
+        """Return True if SES does not deliver to an address because of the account's suppression list."""
+        return self._is_list_on and self.account_list.reason(address) is not None
 
-    def _fate(self, email: Email) -> MailOutcome:
+    def _simulate(self, email: Email) -> MailOutcome:
         if any(map(is_infected, email.content)):
             return INFECTED
         account_list = self.account_list if self._is_list_on else None
@@ -95,12 +96,12 @@ class Publisher:
 
     def _events(self, message: Message, occurrences: list[Occurrence]) -> list[bytes]:
         mail = MailObject(message)
-        # What could not be rendered was never sent. What is rejected for a virus was: the scan comes after.
-        rendered = not any(isinstance(occurrence, RenderingFailed) for occurrence in occurrences)
-        sent = [send_record(mail)] if rendered else []
-        return sent + [record(occurrence, mail, self._circumstances(message, occurrence)) for occurrence in occurrences]
+        # A mail that could not be rendered was never sent. One with a virus was: SES scans it later.
+        was_sent = not any(isinstance(occurrence, RenderingFailed) for occurrence in occurrences)
+        sends = [send_record(mail)] if was_sent else []
+        return sends + [record(occurrence, mail, self._context(message, occurrence)) for occurrence in occurrences]
 
-    def _circumstances(self, message: Message, occurrence: Occurrence) -> RecordContext:
+    def _context(self, message: Message, occurrence: Occurrence) -> RecordContext:
         return RecordContext(
             sent_ms=message.sent_ms,
             feedback_id=self._account.ses_id(message.sent_ms + _after_ms(occurrence), self._random),

@@ -1,10 +1,8 @@
-"""What the address alone decides: SES's mailbox simulator, at its own domain and at any other.
+"""SES's mailbox simulator: outcomes that the recipient's address decides, at the simulator's domain and any other.
 
-SES's simulator answers at simulator.amazonses.com only, and its addresses never suppress under the default policy. So
-that a suppression can be seen here, the same local parts, with or without a +label, meet the same fate at every domain:
-bounce+ann@example.com bounces and is suppressed. Every other address is delivered to.
+Claims: the simulator's mailboxes, the account's suppression list, and the scan for the EICAR test virus:
 
-| local part | becomes |
+| local part | outcome |
 |---|---|
 | success, and any other | Delivery |
 | bounce | Bounce Permanent/General, 550 5.1.1 |
@@ -12,12 +10,10 @@ bounce+ann@example.com bounces and is suppressed. Every other address is deliver
 | complaint | Delivery, then Complaint, abuse |
 | suppressionlist | Bounce Permanent/Suppressed |
 
-Who is on the account's own suppression list is not delivered to, whatever the local part.
-docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html
-
-The one virus that SES's scan can be tried with: the EICAR test file, which harms nothing.
-
-docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html ("to test rejects")
+More than SES: its simulator has one domain, simulator.amazonses.com, whose addresses never suppress under the default
+policy. Here the local parts, with or without a +label, work at every domain, so that bounce+ann@example.com suppresses.
+Leaves out: other viruses.
+docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html (mailboxes, and the EICAR file "to test rejects")
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,21 +24,12 @@ from pipeline.address import bare, canonical
 from pipeline.local.ses.account_list import AccountList, Listing
 from pipeline.local.ses.outcome import Bounced, Complained, Delivered, MailOutcome, Occurrence
 
-# In pieces, so that no virus scanner takes this file for one.
+# In pieces, so that no virus scanner reports this file. The test file itself is harmless.
 EICAR = b"".join((rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$", b"EICAR-STANDARD-", b"ANTIVIRUS-TEST-FILE!", b"$H+H*"))
 
-
-def is_infected(content: bytes) -> bool:
-    """Tell whether a body, an attachment or a raw MIME message holds the EICAR test file, encoded or not."""
-    if EICAR in content:
-        return True
-    parts = message_from_bytes(content).walk()
-    return any(EICAR in (part.get_payload(decode=True) or b"") for part in parts)
-
-
-USER_AGENT = "Amazon SES Mailbox Simulator"
+SIMULATOR_FEEDBACK_LOOP = "Amazon SES Mailbox Simulator"
 ON_ACCOUNT_LIST = "OnAccountSuppressionList"
-# SES's words when it keeps mail back.
+# SES's diagnostics for mail to addresses on its lists.
 ON_ACCOUNT_LIST_DIAGNOSTIC = (
     "Amazon SES did not send the message to this address because it is on the suppression list for your account. "
     "For more information about removing addresses from the suppression list, see the Amazon SES Developer Guide at "
@@ -54,42 +41,46 @@ ON_GLOBAL_LIST_DIAGNOSTIC = (
     "Developer Guide at https://docs.aws.amazon.com/ses/latest/dg/sending-email-global-suppression-list.html"
 )
 
-Treatment = Callable[[Sequence[str], Random], Iterator[Occurrence]]
+Mailbox = Callable[[Sequence[str], Random], Iterator[Occurrence]]
+"""Yields what happens to a mail for these recipients."""
+
+
+def is_infected(content: bytes) -> bool:
+    """Return True if a body, an attachment or a raw MIME message contains the EICAR test file, encoded or not."""
+    if EICAR in content:
+        return True
+    parts = message_from_bytes(content).walk()
+    return any(EICAR in (part.get_payload(decode=True) or b"") for part in parts)
 
 
 def simulated_outcome(destination: Iterable[str], *, account_list: AccountList | None, random: Random) -> MailOutcome:
-    """Return what becomes of a mail to these addresses.
+    """Return the outcome of a mail to these addresses.
 
-    All who meet the same fate are in one event: SES combines the simulated bounces of one request.
+    Recipients with the same outcome share an event: SES combines the simulated bounces of one request.
     """
-    alike: dict[Treatment, list[str]] = {}
+    recipients_of: dict[Mailbox, list[str]] = {}
     for recipient in _distinct(destination):
-        listing = account_list.why(recipient) if account_list else None
-        treatment = _KEPT_BACK[listing] if listing else _MAILBOXES.get(_mailbox(recipient), deliveries)
-        alike.setdefault(treatment, []).append(recipient)
+        listing = account_list.reason(recipient) if account_list else None
+        mailbox = _LISTED[listing] if listing else _MAILBOXES.get(_local_part(recipient), deliveries)
+        recipients_of.setdefault(mailbox, []).append(recipient)
     return MailOutcome(
         occurrences=tuple(
-            occurrence for treatment, recipients in alike.items() for occurrence in treatment(recipients, random)
+            occurrence for mailbox, recipients in recipients_of.items() for occurrence in mailbox(recipients, random)
         )
     )
 
 
 def deliveries(recipients: Sequence[str], random: Random) -> Iterator[Delivered]:
-    """Give a delivery for each domain: each is another server, with a pace of its own."""
+    """Yield a delivery for each domain, because each has another server with its own delay."""
     by_domain: dict[str, list[str]] = {}
     for recipient in recipients:
         by_domain.setdefault((canonical(recipient) or "").rpartition("@")[2], []).append(recipient)
-    for there in by_domain.values():
-        yield Delivered(after_ms=random.randint(300, 3_000), recipients=tuple(there))
-
-
-def bounce(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
-    """Give the bounce of a mailbox that does not exist. A status notification spells addresses without names."""
-    yield Bounced(after_ms=random.randint(300, 1_500), recipients=tuple(map(bare, recipients)))
+    for domain_recipients in by_domain.values():
+        yield Delivered(after_ms=random.randint(300, 3_000), recipients=tuple(domain_recipients))
 
 
 def automatic_reply(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
-    """Give an out-of-office reply, which SES reports as a soft bounce after the delivery, with addresses only."""
+    """Yield an out-of-office reply, which SES reports as a soft bounce after the delivery, with addresses only."""
     yield from deliveries(recipients, random)
     yield Bounced(
         after_ms=random.randint(3_500, 6_000),
@@ -102,12 +93,12 @@ def automatic_reply(recipients: Sequence[str], random: Random) -> Iterator[Occur
 
 
 def on_global_list(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
-    """Give a bounce off the list that SES keeps for all its customers.
+    """Yield a bounce by the list that SES keeps for all its customers.
 
     AWS documents suppressionlist@ as "a hard bounce as if the address were on the global suppression list", and such a
-    bounce as sub-type Suppressed; captures up to 2019 show it so. Captures since 2022 show General, with a diagnostic
-    that names the list. The documented meaning is taken: it shows an echo of a list, which must not suppress, while
-    bounce@ shows General already.
+    bounce as sub-type Suppressed; captures up to 2019 agree. Captures since 2022 have General, with a diagnostic that
+    names the list. The documented sub-type is used: it shows an echo of a list, which must not suppress, while bounce@
+    shows General already.
     """
     yield Bounced(
         after_ms=random.randint(50, 500),
@@ -117,17 +108,24 @@ def on_global_list(recipients: Sequence[str], random: Random) -> Iterator[Occurr
     )
 
 
+def _bounce(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
+    """Yield the bounce of a mailbox that does not exist. Its recipients are addresses without names."""
+    yield Bounced(after_ms=random.randint(300, 1_500), recipients=tuple(map(bare, recipients)))
+
+
 def _complaint(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
     yield from deliveries(recipients, random)
     yield Complained(
-        after_ms=random.randint(3_500, 6_000), recipients=tuple(map(bare, recipients)), user_agent=USER_AGENT
+        after_ms=random.randint(3_500, 6_000),
+        recipients=tuple(map(bare, recipients)),
+        user_agent=SIMULATOR_FEEDBACK_LOOP,
     )
 
 
-# Who is on the account's list for a bounce bounces, and who is on it for a complaint complains, without a feedback
-# report: OnAccountSuppressionList is a sub-type of both, in the sense "accepted, but not sent" (SES guide, "Bounce
+# Mail to an address that is on the account's list for a bounce bounces; for a complaint, it complains, without a
+# feedback report. OnAccountSuppressionList is a sub-type of both, meaning "accepted, but not sent" (SES guide, "Bounce
 # object" and "Complaint object").
-def _bounce_off_account_list(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
+def _listed_for_bounce(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
     yield Bounced(
         after_ms=random.randint(50, 500),
         recipients=tuple(recipients),
@@ -136,7 +134,7 @@ def _bounce_off_account_list(recipients: Sequence[str], random: Random) -> Itera
     )
 
 
-def _complaint_off_account_list(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
+def _listed_for_complaint(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
     yield Complained(
         after_ms=random.randint(50, 500),
         recipients=tuple(recipients),
@@ -146,24 +144,22 @@ def _complaint_off_account_list(recipients: Sequence[str], random: Random) -> It
     )
 
 
-_KEPT_BACK: dict[Listing, Treatment] = {
-    Listing.BOUNCE: _bounce_off_account_list,
-    Listing.COMPLAINT: _complaint_off_account_list,
-}
-_MAILBOXES: dict[str, Treatment] = {
-    "bounce": bounce,
+_LISTED: dict[Listing, Mailbox] = {Listing.BOUNCE: _listed_for_bounce, Listing.COMPLAINT: _listed_for_complaint}
+_MAILBOXES: dict[str, Mailbox] = {
+    "bounce": _bounce,
     "ooto": automatic_reply,
     "complaint": _complaint,
     "suppressionlist": on_global_list,
 }
 
 
-def _mailbox(recipient: str) -> str:
+def _local_part(recipient: str) -> str:
+    """Return the local part in lower case and without its label."""
     return bare(recipient).rpartition("@")[0].partition("+")[0].lower()
 
 
 def _distinct(recipients: Iterable[str]) -> list[str]:
-    """Return each address once, as first spelt."""
+    """Return each address once, in its first spelling."""
     spellings: dict[str | None, str] = {}
     for recipient in recipients:
         spellings.setdefault(canonical(recipient), recipient)

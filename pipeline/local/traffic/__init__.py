@@ -1,1 +1,1 @@
-"""Made-up traffic: e-mails of a realistic mix of fates, and what may go wrong on the way of their events."""
+"""Simulated traffic: e-mails with a realistic mix of outcomes, and faults on the way of their events."""

@@ -1,7 +1,7 @@
-"""Made-up traffic: the events of many e-mails, in realistic proportions, the same for the same seed.
+"""The traffic generator: events of many e-mails, in realistic proportions, the same for the same seed.
 
-No clock, no network. The audience is small enough to be written to again and again, so that bounces repeat, and SES's
-own suppression list keeps some of it back.
+Claims: addresses are mailed repeatedly, so that bounces repeat and SES's account-level list suppresses some mail.
+Leaves out: a clock and the network; times follow from the start.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,52 +10,55 @@ from random import Random
 
 from pipeline.local.ses.outcome import MailOutcome
 from pipeline.local.ses.publisher import Publisher
-from pipeline.local.traffic.campaign import MailboxOwner, RecipientPool, compose
-from pipeline.local.traffic.scenarios import Story, complained, draw_scenario
+from pipeline.local.traffic.campaign import compose
+from pipeline.local.traffic.recipients import MailboxOwner, RecipientPool
+from pipeline.local.traffic.scenarios import Scenario, complained, draw_scenario
 
 MAILS_PER_PERSON = 3
-USUAL_GAP_MS = 2_000  # between two mails: about 43,000 a day
-MOST_TOGETHER = 5
+MEAN_GAP_MS = 2_000  # between two mails: about 43,000 a day
+MAX_RECIPIENTS = 5
 
-_ALONE = 0.96  # most mail goes to one address
-_TOGETHER = 0.25  # of complaints, those about a mail that several got
-_HEEDED = 0.9  # how often a sender remembers not to write to an address that SES keeps back
+_SINGLE_RECIPIENT = 0.96  # share of mail to one address
+_SHARED_COMPLAINT = 0.25  # share of complaints about a mail to several recipients
+_HEEDS_LIST = 0.9  # share of mail for which the sender avoids addresses that SES suppresses
 
 
 def generate_traffic(
     *, emails: int, seed: int, start: datetime, publisher: Publisher | None = None
 ) -> Iterator[list[bytes]]:
-    """Give the events of one e-mail after another.
+    """Yield the events of one e-mail after another.
 
     Args:
-        emails: How many.
-        seed: The same seed gives the same bytes, with a publisher in the same state.
-        start: When sending begins; aware.
-        publisher: Whose account sends; None: a fresh one, seeded alike.
+        emails: Number of e-mails.
+        seed: The same seed yields the same bytes, with a publisher in the same state.
+        start: Time of the first e-mail, aware.
+        publisher: SES of the sending account; None: a new one with the same seed.
 
     Raises:
         UsageError: `start` has no time zone.
     """
-    random = Random(seed)  # noqa: S311 - made-up traffic
+    random = Random(seed)  # noqa: S311 - a simulation
     publisher = publisher or Publisher(seed=seed)
-    audience = RecipientPool(size=max(MOST_TOGETHER, emails // MAILS_PER_PERSON), random=random)
+    pool = RecipientPool(size=max(MAX_RECIPIENTS, emails // MAILS_PER_PERSON), random=random)
     sent_at = start
     for _ in range(emails):
-        sent_at += timedelta(milliseconds=int(random.expovariate(1 / USUAL_GAP_MS)))
-        story = draw_scenario(random)
-        people = _choose(audience, story, publisher, random)
+        sent_at += timedelta(milliseconds=int(random.expovariate(1 / MEAN_GAP_MS)))
+        scenario = draw_scenario(random)
+        people = _choose_recipients(pool, scenario, publisher, random)
         recipients = [person.spelling(random) for person in people]
         email = compose(recipients, sent_at=sent_at, random=random)
-        kept_back = any(map(publisher.keeps_back, recipients))
-        fate = None if kept_back else MailOutcome(occurrences=tuple(story(recipients, random)))
-        yield publisher.publish(email, sent_at=sent_at, fate=fate)
+        is_suppressed = any(map(publisher.is_suppressed, recipients))
+        outcome = None if is_suppressed else MailOutcome(occurrences=tuple(scenario(recipients, random)))
+        yield publisher.publish(email, sent_at=sent_at, outcome=outcome)
 
 
-def _choose(audience: RecipientPool, story: Story, publisher: Publisher, random: Random) -> Sequence[MailboxOwner]:
-    if story is complained and random.random() < _TOGETHER:
-        people = audience.pick_together(random.randint(2, MOST_TOGETHER), random)
+def _choose_recipients(
+    pool: RecipientPool, scenario: Scenario, publisher: Publisher, random: Random
+) -> Sequence[MailboxOwner]:
+    if scenario is complained and random.random() < _SHARED_COMPLAINT:
+        people = pool.pick_of_one_domain(random.randint(2, MAX_RECIPIENTS), random)
     else:
-        people = audience.pick(1 if random.random() < _ALONE else random.randint(2, MOST_TOGETHER), random)
-    if random.random() < _HEEDED and any(publisher.keeps_back(person.address) for person in people):
-        return audience.pick(1, random)
+        people = pool.pick(1 if random.random() < _SINGLE_RECIPIENT else random.randint(2, MAX_RECIPIENTS), random)
+    if random.random() < _HEEDS_LIST and any(publisher.is_suppressed(person.address) for person in people):
+        return pool.pick(1, random)
     return people

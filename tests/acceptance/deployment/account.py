@@ -1,4 +1,4 @@
-"""The emulator's one account, and those who act in it."""
+"""The emulator's account, its users and their clients."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,16 +13,16 @@ from pipeline.aws.clients import Service
 from tests.acceptance.emulators.ministack import REGION, ROOT_KEY, Ministack, running
 
 Credentials = Mapping[str, str]
-"""Somebody's, as environment variables of boto3."""
+"""Credentials as environment variables of boto3."""
 Statement = Mapping[str, Any]
-"""One of a policy."""
+"""A statement of a policy."""
 
-NOTHING = {"Effect": "Deny", "Action": "*", "Resource": "*"}  # a policy has one statement at least
+NOTHING = {"Effect": "Deny", "Action": "*", "Resource": "*"}  # a policy needs at least one statement
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
 class Account:
-    """An account of which only the root is there at first.
+    """An account that has only a root user at first.
 
     Args:
         ministack: The emulator.
@@ -34,11 +34,11 @@ class Account:
 
     @cached_property
     def operator(self) -> Credentials:
-        """The credentials of a user who may do everything; what is denied to everybody is denied to this one too."""
+        """Credentials of a user with all permissions. Explicit denials apply to this user too."""
         return self.user("operator", [EVERYTHING])
 
     def environment(self) -> dict[str, str]:
-        """Return what a command has to find in its environment to act as the operator."""
+        """Return the environment in which a command acts as the operator."""
         return self.ministack.environment(self.operator)
 
     def client(self, service: Service, credentials: Credentials | None = None) -> Any:
@@ -46,24 +46,24 @@ class Account:
 
         Args:
             service: Its name in boto3.
-            credentials: Whose; None: the operator's.
+            credentials: Credentials. None: the operator's.
         """
-        who = credentials or self.operator
-        key = (service, who["AWS_ACCESS_KEY_ID"])
+        credentials = credentials or self.operator
+        key = (service, credentials["AWS_ACCESS_KEY_ID"])
         if key not in self._clients:
-            self._clients[key] = _client(self.ministack, service, who)
+            self._clients[key] = _client(self.ministack, service, credentials)
         return self._clients[key]
 
     def user(self, name: str, statements: Iterable[Statement]) -> Credentials:
-        """Make a user who may do what these statements say, and return the credentials."""
+        """Create a user with these permissions, and return its credentials."""
         iam = self.client("iam", ROOT_KEY)
         iam.create_user(UserName=name)
         self.allow(name, statements)
-        made = iam.create_access_key(UserName=name)["AccessKey"]
-        return {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
     def allow(self, name: str, statements: Iterable[Statement]) -> None:
-        """Let a user do what these statements say, and nothing else."""
+        """Replace the permissions of a user."""
         document = json.dumps({"Version": "2012-10-17", "Statement": list(statements) or [NOTHING]})
         self.client("iam", ROOT_KEY).put_user_policy(UserName=name, PolicyName="allowed", PolicyDocument=document)
 
@@ -75,7 +75,7 @@ class Account:
 
 @contextmanager
 def guarded_account() -> Iterator[Account]:
-    """An account in an emulator of its own that enforces what policies say."""
+    """Run an emulator that enforces policies, and yield its account."""
     with running(guarded=True) as ministack:
         account = Account(ministack)
         yield account
@@ -90,5 +90,5 @@ def _client(ministack: Ministack, service: Service, credentials: Credentials) ->
         aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
         verify=str(ministack.certificate),
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=60),  # what fails shall be seen
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=60),  # failures must be visible
     )

@@ -1,4 +1,4 @@
-"""A deployment that the tests of this folder share, and how commands find it."""
+"""An emulator, a deployment and the environment of commands, shared by the tests of a worker process."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,36 +17,36 @@ STACK = "mailfold"
 
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
-    """The Lambdas' code, as it is built for AWS, with compiled parts for this machine."""
+    """The Lambda bundle, with compiled parts for this machine."""
     with from_folder():
         return build_bundle(runtime=None)
 
 
 @pytest.fixture(scope="session")
 def account() -> Iterator[Account]:
-    """An account in an emulator that enforces what policies say."""
+    """The account of an emulator that enforces policies."""
     with guarded_account() as account:
         yield account
 
 
 @pytest.fixture(scope="session")
 def deployment(account: Account, bundle: Bundle) -> Deployment:
-    """The template as it is, deployed once for all tests, which leave it as they found it."""
+    """The template with its defaults, deployed once. Tests must leave it unchanged."""
     return deploy(account, name=STACK, bundle=bundle)
 
 
 @pytest.fixture(scope="session")
 def topic(account: Account) -> str:
-    """The ARN of a topic that SES may send notifications to."""
+    """ARN of a topic for SES's notifications."""
     arn: str = account.client("sns").create_topic(Name="ses")["TopicArn"]
     return arn
 
 
 @pytest.fixture
 def operator(account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Commands that run in this test find the emulator, and act as the operator of its account."""
+    """Let commands in this test use the emulator with the operator's credentials."""
     clean(monkeypatch)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # where no local cloud is announced
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it would keep the credentials of whoever came before
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # no local cloud is announced there
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it would keep the credentials of an earlier test
     for name, value in account.environment().items():
         monkeypatch.setenv(name, value)

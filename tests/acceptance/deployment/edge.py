@@ -1,6 +1,6 @@
-"""The edges that the emulator lacks, from `pipeline.local`: each reads what was deployed, and acts as its role.
+"""Services that the emulator lacks, from `pipeline.local`. Each reads the deployed settings and acts as its role.
 
-The emulator's services cannot act for somebody else's: so whoever acts is a user who may do what the role may.
+The emulator's services cannot assume a role, so a user with the same permissions acts instead.
 """
 
 import json
@@ -20,26 +20,26 @@ from pipeline.local.ses.email import Email
 from pipeline.local.ses.publisher import Publisher
 from tests.acceptance.deployment.deployment import Deployment
 from tests.acceptance.deployment.permission import granted
-from tests.acceptance.deployment.use import Clients
+from tests.acceptance.deployment.use import ClientsOfUser
 from tests.acceptance.emulators.ministack import ACCOUNT_ID, REGION
 
 ARCHIVE, FEEDBACK = "KinesisFirehoseDestination", "EventBridgeDestination"
 
 
-def acting_as(deployment: Deployment, output: str) -> Clients:
-    """Return the clients of somebody who may do what a deployed role may."""
+def acting_as(deployment: Deployment, output: str) -> ClientsOfUser:
+    """Return clients of a user with the permissions of a deployed role."""
     account = deployment.account
-    allowed = [each.statement() for each in granted(account, deployment[output])]
+    allowed = [permission.statement() for permission in granted(account, deployment[output])]
     user = account.user(f"{deployment.stack.name}-{output}", allowed)
     return partial(account.client, credentials=user)
 
 
 class Ses:
-    """SES, and the EventBridge behind it: mail sent with a configuration set becomes events.
+    """SES and EventBridge: mail sent with a configuration set becomes events.
 
     Args:
-        deployment: Whose rule is obeyed.
-        configuration_set: Whose destinations are; None: those of the deployment's own set.
+        deployment: Deployment with the EventBridge rule.
+        configuration_set: Set with the event destinations. None: the deployment's own set.
     """
 
     def __init__(self, deployment: Deployment, *, configuration_set: str | None = None) -> None:
@@ -54,22 +54,24 @@ class Ses:
         )
 
     def send(self, *recipients: str) -> list[bytes]:
-        """Send an e-mail to each, and return all events that it leads to."""
-        emails = [Email(sender="news@example.org", to=(one,), configuration_set=self._set) for one in recipients]
+        """Send an e-mail to each recipient, and return all events."""
+        emails = [
+            Email(sender="news@example.org", to=(recipient,), configuration_set=self._set) for recipient in recipients
+        ]
         events = [event for email in emails for event in self._publisher.publish(email, sent_at=datetime.now(UTC))]
         for destination in self._destinations():
-            wanted = [event for event in events if _type(event) in _types(destination["MatchingEventTypes"])]
+            matching = [event for event in events if _type(event) in _types(destination["MatchingEventTypes"])]
             if ARCHIVE in destination:
-                self._archive(destination[ARCHIVE]["DeliveryStreamArn"], wanted)
+                self._archive(destination[ARCHIVE]["DeliveryStreamArn"], matching)
             if FEEDBACK in destination:
-                self._relay.deliver([event for event in wanted if self._matches(event)])
+                self._relay.deliver([event for event in matching if self._matches(event)])
         assert not self._relay.dead_letters
         return events
 
     def _destinations(self) -> Sequence[Mapping[str, Any]]:
         ses = self._deployment.client("sesv2")
-        found = ses.get_configuration_set_event_destinations(ConfigurationSetName=self._set)
-        return [each for each in found.get("EventDestinations", []) if each["Enabled"]]
+        answer = ses.get_configuration_set_event_destinations(ConfigurationSetName=self._set)
+        return [destination for destination in answer.get("EventDestinations", []) if destination["Enabled"]]
 
     def _archive(self, arn: str, events: Sequence[bytes]) -> None:
         records = [{"Data": event} for event in events]
@@ -77,7 +79,7 @@ class Ses:
         assert answer["FailedPutCount"] == 0
 
     def _matches(self, event: bytes) -> bool:
-        """Ask the emulator whether the deployed rule selects an event."""
+        """Return True if the deployed rule selects an event, according to the emulator."""
         rules = self._deployment.client("events")
         pattern = rules.describe_rule(Name=self._deployment["FeedbackRule"])["EventPattern"]
         enveloped = to_eventbridge_event(event, account_id=ACCOUNT_ID, region=REGION).decode()
@@ -86,7 +88,7 @@ class Ses:
 
 @contextmanager
 def athena_of(deployment: Deployment) -> Iterator[str]:
-    """Run an Athena over the deployed log, and give its address."""
+    """Run an Athena over the deployed log, and yield its URL."""
     s3, database = deployment.client("s3"), deployment["Database"]
     with Athena(s3, bucket=deployment["LogBucket"], database=database) as athena:
         api = AthenaApi(athena, s3, database=database)
@@ -99,5 +101,5 @@ def _type(event: bytes) -> str:
 
 
 def _types(matching: Sequence[str]) -> Iterator[str]:
-    """Give an event destination's types as the API has them, or CloudFormation: RENDERING_FAILURE, renderingFailure."""
-    return (each.replace("_", "").upper() for each in matching)
+    """Return normalized event types: the API has RENDERING_FAILURE, CloudFormation renderingFailure."""
+    return (name.replace("_", "").upper() for name in matching)

@@ -1,4 +1,4 @@
-"""The template with the consumer in a container, as the emulator takes it."""
+"""The template with a consumer in a container, in the form that the emulator accepts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +14,10 @@ OF_PARAMETER, ONE = "DesiredCount: !Ref ConsumerTasks", "DesiredCount: 1"
 
 @contextmanager
 def one_task() -> Iterator[None]:
-    """Let what is deployed meanwhile ask for one task in so many words.
+    """Replace the number of tasks in the template with a literal.
 
-    The emulator cannot count where a parameter, which is a text, says how many. It runs no container, and takes every
-    task for one that runs.
+    The emulator does not convert a parameter, which is a string, to a number. It runs no container, and reports every
+    task as running.
     """
     assert load_template().text.count(OF_PARAMETER) == 1
     changed = msgspec.structs.replace(load_template(), text=load_template().text.replace(OF_PARAMETER, ONE))

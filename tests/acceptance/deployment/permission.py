@@ -1,4 +1,4 @@
-"""What the deployed roles may do, one permission at a time, and who has less than a role."""
+"""Permissions of the deployed roles, and their temporary removal."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,23 +14,23 @@ from tests.support.cloudformation import listed
 
 
 class Permission(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """That something may be done to something.
+    """Permission for one action on one resource.
 
     Attributes:
-        action: What.
-        resource: To what: an ARN, maybe with wildcards.
+        action: The action.
+        resource: ARN of the resource; may contain wildcards.
     """
 
     action: str
     resource: str
 
     def statement(self) -> Mapping[str, Any]:
-        """Return it as a statement of a policy."""
+        """Return the permission as a statement of a policy."""
         return {"Effect": "Allow", "Action": self.action, "Resource": self.resource}
 
 
 def permissions(policy: Mapping[str, Any]) -> Iterator[Permission]:
-    """Give every permission of a policy's document."""
+    """Yield every permission of a policy document."""
     for statement in policy["Statement"]:
         assert statement.keys() == {"Effect", "Action", "Resource"}
         assert statement["Effect"] == "Allow"
@@ -39,10 +39,10 @@ def permissions(policy: Mapping[str, Any]) -> Iterator[Permission]:
 
 
 def granted(account: Account, arn: str) -> list[Permission]:
-    """Return all that a managed policy, or a role by its one policy, allows."""
+    """Return the permissions of a managed policy, or of the one policy of a role."""
     iam = account.client("iam")
     if ":policy/" in arn:
-        [version] = [each["VersionId"] for each in iam.list_policy_versions(PolicyArn=arn)["Versions"]]
+        [version] = [entry["VersionId"] for entry in iam.list_policy_versions(PolicyArn=arn)["Versions"]]
         policy = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
     else:
         name, policy_name = _role(account, arn)
@@ -52,10 +52,10 @@ def granted(account: Account, arn: str) -> list[Permission]:
 
 @contextmanager
 def without(account: Account, arn: str, action: str) -> Iterator[None]:
-    """Take a permission away from a role for a while."""
+    """Remove a permission from a role temporarily."""
     before = granted(account, arn)
-    assert action in {each.action for each in before}
-    _grant(account, arn, [each for each in before if each.action != action])
+    assert action in {permission.action for permission in before}
+    _grant(account, arn, [permission for permission in before if permission.action != action])
     try:
         yield
     finally:
@@ -63,13 +63,13 @@ def without(account: Account, arn: str, action: str) -> Iterator[None]:
 
 
 def is_denied(error: ClientError) -> bool:
-    """Tell whether AWS refuses because whoever asks may not."""
+    """Return True if AWS denies the request."""
     return classify(error) is ErrorKind.DENIED
 
 
 def _grant(account: Account, arn: str, allowed: Iterable[Permission]) -> None:
     name, policy_name = _role(account, arn)
-    document = json.dumps({"Version": "2012-10-17", "Statement": [each.statement() for each in allowed]})
+    document = json.dumps({"Version": "2012-10-17", "Statement": [permission.statement() for permission in allowed]})
     account.client("iam").put_role_policy(RoleName=name, PolicyName=policy_name, PolicyDocument=document)
 
 

@@ -1,16 +1,14 @@
-"""A canary flies through all that is deployed: SES's destinations, rule, stream, Firehose, functions."""
+"""A canary passes every deployed resource: SES's destinations, rule, stream, Firehose and functions."""
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import pytest
 
-from pipeline.aws.clients import Service
+from pipeline.aws.clients import Clients, Service
 from pipeline.aws.doctor.canary import CanaryClock, trace_canary
-from pipeline.aws.doctor.deployment import Deployment as Examined
 from pipeline.aws.doctor.deployment import connect_deployment
 from pipeline.local.client import local_client
 from tests.acceptance.deployment.deployment import Deployment
@@ -23,12 +21,12 @@ IDENTITY = "canary.example"
 
 
 def test_a_canary_reaches_the_table_and_the_log(deployment: Deployment) -> None:
-    """Each hop takes a time of its own, and SES's own is told."""
+    """Each hop has its time, and SES's own event is reported."""
     deployment.client("sesv2").create_email_identity(EmailIdentity=IDENTITY)
     ses = Ses(deployment)
 
     def publishing() -> Any:
-        """Return a client by which mail becomes the events of the SES that is simulated here."""
+        """Return a client whose mail becomes events of the simulated SES."""
         account = deployment.account
         client = boto3.Session().client(
             "sesv2",
@@ -59,9 +57,9 @@ def test_a_canary_reaches_the_table_and_the_log(deployment: Deployment) -> None:
                     return local_client("athena", endpoint_url=athena, region=REGION)
             return deployment.client(service)
 
-        examined = Examined(stack=deployment.stack, client=connect_deployment(connect), now=datetime.now(UTC))
+        examined = connect_deployment(deployment.stack, Clients(connect))
         clock = CanaryClock(wait=lambda seconds: time.sleep(min(seconds, 0.2)))
         hops = list(trace_canary(examined, clock=clock))
 
     assert [hop.name for hop in hops if hop.seconds is not None] == ["SES", "table", "log"]
-    assert all("SES says it bounced" in hop.words for hop in hops[1:])
+    assert all("by SES's clock it bounced" in hop.message for hop in hops[1:])

@@ -1,4 +1,4 @@
-"""A container in Lambda's place, and back: what is made of it on the emulator, and what is refused."""
+"""A container instead of Lambda, and back, on the emulator."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from pipeline.aws.deployment.bundle import Bundle
 from pipeline.aws.settings import read_consumer_settings
 from pipeline.aws.stack import find_stack
-from pipeline.errors import UsageError
+from pipeline.errors import InvalidInput
 from tests.acceptance.deployment.account import Account
 from tests.acceptance.deployment.deployment import Deployment, deploy
 from tests.acceptance.deployment.one_task import one_task
@@ -20,19 +20,20 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def contained(account: Account, bundle: Bundle) -> Iterator[Deployment]:
-    """A deployment whose stream a container is to read."""
+    """A deployment with a container as the consumer of the stream."""
     with one_task():
         yield deploy(account, name="contained", bundle=bundle, parameters=CONTAINER)
 
 
-def test_its_task_finds_what_the_stack_made(contained: Deployment) -> None:
+def test_the_task_has_the_resources_of_the_stack(contained: Deployment) -> None:
+    """Environment, role and image of the deployed task are those of the stack."""
     ecs = contained.client("ecs")
     [service] = ecs.describe_services(cluster=contained["ConsumerCluster"], services=[contained["ConsumerService"]])[
         "services"
     ]
     task = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
     [container] = task["containerDefinitions"]
-    environment = {each["name"]: each["value"] for each in container["environment"]}
+    environment = {variable["name"]: variable["value"] for variable in container["environment"]}
     settings, consumer = read_consumer_settings(environment)
     assert consumer.stream == contained["FeedbackStream"]
     assert (settings.table, settings.bucket) == (contained["SuppressionTable"], contained["LogBucket"])
@@ -42,10 +43,8 @@ def test_its_task_finds_what_the_stack_made(contained: Deployment) -> None:
     assert service["runningCount"] == 1
 
 
-def test_lambda_reads_nothing_meanwhile_and_all_that_came_once_it_reads_again(
-    contained: Deployment, account: Account, bundle: Bundle
-) -> None:
-    """Each consumer has a position of its own, and begins with the oldest record."""
+def test_lambda_continues_after_a_container(contained: Deployment, account: Account, bundle: Bundle) -> None:
+    """Each consumer has its own position, and starts with the oldest record."""
     contained.feed(a_bounce(recipients=["ann@contained.example"]))
     mappings = contained.client("lambda").list_event_source_mappings(EventSourceArn=contained["FeedbackStreamArn"])
     assert mappings["EventSourceMappings"] == []
@@ -59,8 +58,9 @@ def test_lambda_reads_nothing_meanwhile_and_all_that_came_once_it_reads_again(
     assert again["SuppressionTable"] == contained["SuppressionTable"]
 
 
-def test_a_container_without_a_place_is_refused_and_nothing_is_made(account: Account, bundle: Bundle) -> None:
-    with pytest.raises(UsageError, match="ConsumerVpc"):
+def test_a_container_without_a_vpc_is_rejected(account: Account, bundle: Bundle) -> None:
+    """CloudFormation rejects the parameters, and creates no resources."""
+    with pytest.raises(InvalidInput, match="ConsumerVpc"):
         deploy(account, name="nowhere", bundle=bundle, parameters={**CONTAINER, "ConsumerVpc": ""})
-    found = find_stack(account.client("cloudformation"), name="nowhere")
-    assert found is None or found.status == "REVIEW_IN_PROGRESS"
+    stack = find_stack(account.client("cloudformation"), name="nowhere")
+    assert stack is None or stack.status == "REVIEW_IN_PROGRESS"

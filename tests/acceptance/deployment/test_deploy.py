@@ -1,4 +1,4 @@
-"""`mailfold deploy` makes a stack, brings it up to date, and leaves alone what is as it should be or somebody's own."""
+"""`mailfold deploy` on the emulator: it creates and updates stacks, and keeps the operator's settings."""
 
 import json
 from typing import Any
@@ -17,22 +17,23 @@ pytestmark = pytest.mark.slow
 
 
 def deployed(stack: str, **parameters: str) -> Any:
-    """Run the command, and return what it tells programs at the end."""
-    given = [option for name, value in parameters.items() for option in ("--param", f"{name}={value}")]
-    lines = good("deploy", "--stack", stack, *given, "--no-views", "--yes", "--json").splitlines()
+    """Run the command, and return its JSON."""
+    options = [option for name, value in parameters.items() for option in ("--param", f"{name}={value}")]
+    lines = good("deploy", "--stack", stack, *options, "--no-views", "--yes", "--json").splitlines()
     return json.loads(lines[-1])
 
 
-def test_the_command_makes_a_stack_and_the_second_time_changes_nothing(account: Account, operator: None) -> None:
-    """With the bundle for AWS's processors: nothing of it runs here."""
+def test_the_command_creates_a_stack_and_then_changes_nothing(account: Account, operator: None) -> None:
+    """The bundle is the one for AWS's processor, which does not run here."""
     with from_folder():
-        made, again = deployed("by-command", **SILENCE), deployed("by-command")
+        first, second = deployed("by-command", **SILENCE), deployed("by-command")
     stack = deployed_stack(account.client("cloudformation"), name="by-command")
-    assert made == again
-    assert (made["status"], made["outputs"]) == ("CREATE_COMPLETE", stack.outputs)
+    assert first == second
+    assert (first["status"], first["outputs"]) == ("CREATE_COMPLETE", stack.outputs)
 
 
-def test_what_is_not_given_stays_as_it_is(account: Account, bundle: Bundle) -> None:
+def test_parameters_that_are_not_given_keep_their_values(account: Account, bundle: Bundle) -> None:
+    """An update changes only the given parameter, and no output."""
     before = deploy(account, name="updated", bundle=bundle, parameters={"StreamRetentionDays": "3"})
     after = deploy(account, name="updated", bundle=bundle, parameters={"LogBufferSeconds": "60"})
     assert after.stack.status == "UPDATE_COMPLETE"
@@ -41,10 +42,11 @@ def test_what_is_not_given_stays_as_it_is(account: Account, bundle: Bundle) -> N
     assert after.stack.outputs == before.stack.outputs
 
 
-def test_an_update_leaves_the_live_table_as_a_rebuild_made_it(account: Account, bundle: Bundle) -> None:
-    made = deploy(account, name="rebuilt", bundle=bundle)
-    ssm, parameter = account.client("ssm"), made["TablesParameter"]
-    assert read_tables(ssm, parameter=parameter) == SuppressionTables(live=made["SuppressionTable"])
+def test_an_update_keeps_the_live_table_of_a_rebuild(account: Account, bundle: Bundle) -> None:
+    """The parameter of the live table is not reset."""
+    deployment = deploy(account, name="rebuilt", bundle=bundle)
+    ssm, parameter = account.client("ssm"), deployment["TablesParameter"]
+    assert read_tables(ssm, parameter=parameter) == SuppressionTables(live=deployment["SuppressionTable"])
     live = SuppressionTables(live="rebuilt-suppression-2")
     ensure_table(account.client("dynamodb"), live.live)
     ssm.put_parameter(Name=parameter, Value=json.dumps({"live": live.live}), Overwrite=True)
@@ -52,7 +54,8 @@ def test_an_update_leaves_the_live_table_as_a_rebuild_made_it(account: Account, 
     assert read_tables(ssm, parameter=parameter) == live
 
 
-def test_a_stack_is_kept_from_being_deleted_by_mistake(account: Account, bundle: Bundle) -> None:
+def test_a_stack_has_termination_protection(account: Account, bundle: Bundle) -> None:
+    """A deployed stack is protected from deletion."""
     deploy(account, name="kept", bundle=bundle)
     [stack] = account.client("cloudformation").describe_stacks(StackName="kept")["Stacks"]
     assert stack["EnableTerminationProtection"]

@@ -1,6 +1,6 @@
-"""Where the emulator falls short of AWS, the local edges run the deployed functions, in the names of deployed roles.
+"""The deployed functions, called by the local Firehose and event source mapping with the deployed roles' permissions.
 
-The emulator's Firehose writes an object for each record, and its mapping takes a batch that failed in part for done.
+The emulator's Firehose writes an object for each record, and its mapping ignores partial batch failures.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests.acceptance.deployment.account import Account
 from tests.acceptance.deployment.deployment import Deployment, deploy
 from tests.acceptance.deployment.edge import acting_as
 from tests.acceptance.deployment.permission import without
-from tests.acceptance.deployment.use import Clients
+from tests.acceptance.deployment.use import ClientsOfUser
 from tests.acceptance.emulators.ministack import ACCOUNT_ID, REGION
 from tests.support.builders import a_bounce, a_delivery
 
@@ -32,14 +32,14 @@ ADDRESSES = [f"{name}@edge.example" for name in ("ann", "bob", "cid")]
 @pytest.fixture(scope="module")
 def edge(account: Account, bundle: Bundle) -> Deployment:
     """A deployment whose stream the emulator does not read."""
-    made = deploy(account, name="edge", bundle=bundle)
-    made.client("lambda").update_event_source_mapping(UUID=made["StreamMapping"], Enabled=False)
-    return made
+    deployment = deploy(account, name="edge", bundle=bundle)
+    deployment.client("lambda").update_event_source_mapping(UUID=deployment["StreamMapping"], Enabled=False)
+    return deployment
 
 
 @pytest.fixture(scope="module")
 def mapping(edge: Deployment) -> EventSourceMapping:
-    """A mapping of the stream to the projector, which gives a batch up after one more attempt."""
+    """A mapping from the stream to the projector that discards a batch after two attempts."""
     client = acting_as(edge, "ProjectorRoleArn")
     return EventSourceMapping(
         kinesis_of(edge, client),
@@ -53,7 +53,7 @@ def mapping(edge: Deployment) -> EventSourceMapping:
 
 @pytest.fixture
 def firehose(edge: Deployment) -> Iterator[DeliveryStream]:
-    """A delivery stream that calls the deployed transform, and writes into the deployed bucket."""
+    """A delivery stream that calls the deployed transform and writes into the deployed bucket."""
     client, function = acting_as(edge, "DeliveryRoleArn"), edge["Transform"]
     stream = DeliveryStream(
         client("s3"),
@@ -65,9 +65,8 @@ def firehose(edge: Deployment) -> Iterator[DeliveryStream]:
     stream.close(WAIT_SECONDS)
 
 
-def test_records_become_one_object_and_what_cannot_be_read_stands_beside_it(
-    edge: Deployment, firehose: DeliveryStream
-) -> None:
+def test_records_become_one_object_and_poison_another(edge: Deployment, firehose: DeliveryStream) -> None:
+    """The local Firehose writes one object of the log, and one of errors."""
     firehose.put([a_delivery(messageId=str(number)) for number in range(50)] + [b"poison"])
     firehose.flush(WAIT_SECONDS)
     assert len(edge.rows()) == 50
@@ -75,7 +74,8 @@ def test_records_become_one_object_and_what_cannot_be_read_stands_beside_it(
     assert len(edge.objects("errors/processing-failed/")) == 1
 
 
-def test_what_an_outage_kept_from_being_done_is_done_after_it(edge: Deployment, mapping: EventSourceMapping) -> None:
+def test_records_are_processed_after_an_outage(edge: Deployment, mapping: EventSourceMapping) -> None:
+    """Without its permission the projector stores nothing. Afterwards it stores everything."""
     edge.feed(*(a_bounce(recipients=[address]) for address in ADDRESSES))
     with without(edge.account, edge["ProjectorRoleArn"], "dynamodb:PutItem"):
         assert mapping.poll() == 0
@@ -84,21 +84,22 @@ def test_what_an_outage_kept_from_being_done_is_done_after_it(edge: Deployment, 
     assert mapping.given_up == 0
 
 
-def test_what_is_given_up_is_kept_whole(edge: Deployment, mapping: EventSourceMapping) -> None:
+def test_a_discarded_batch_is_kept_whole(edge: Deployment, mapping: EventSourceMapping) -> None:
+    """The failure destination has the whole record."""
     bounce = a_bounce(recipients=["dan@edge.example"])
     edge.feed(bounce)
     with without(edge.account, edge["ProjectorRoleArn"], "dynamodb:PutItem"):
         mapping.drain(WAIT_SECONDS)
     assert mapping.given_up == 1
     [key] = edge.objects("aws/lambda/")
-    [kept], [given_up] = decode(edge.read(key)), decode(bounce)
-    assert isinstance(kept, Event)
-    assert isinstance(given_up, Event)
-    assert (kept.id, kept.raw) == (given_up.id, given_up.raw)
+    [stored], [expected] = decode(edge.read(key)), decode(bounce)
+    assert isinstance(stored, Event)
+    assert isinstance(expected, Event)
+    assert (stored.id, stored.raw) == (expected.id, expected.raw)
 
 
 def calling(client: Any, function: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Return a deployed function as one of this process."""
+    """Return a Python function that invokes a deployed Lambda function."""
 
     def call(event: dict[str, Any]) -> dict[str, Any]:
         answer = client.invoke(FunctionName=function, Payload=json.dumps(event))
@@ -109,8 +110,8 @@ def calling(client: Any, function: str) -> Callable[[dict[str, Any]], dict[str, 
     return call
 
 
-def kinesis_of(deployment: Deployment, client: Clients) -> Any:
-    """Return a client that names the stream with each call: by an iterator alone, the emulator does not know it."""
+def kinesis_of(deployment: Deployment, client: ClientsOfUser) -> Any:
+    """Return a client that names the stream in every request: the emulator needs it for permissions."""
     kinesis = client("kinesis")
 
     def name_stream(params: dict[str, Any], **_: Any) -> None:

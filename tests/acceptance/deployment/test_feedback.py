@@ -1,4 +1,4 @@
-"""What is put on the deployed stream: facts become items of the table, poison is set aside and stops nothing."""
+"""Records on the deployed stream: facts become items of the table, and poison is quarantined."""
 
 from functools import partial
 
@@ -17,7 +17,8 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.slow
 
 
-def test_an_event_becomes_the_item_that_the_fold_makes_of_it(deployment: Deployment) -> None:
+def test_an_event_becomes_the_item_of_the_fold(deployment: Deployment) -> None:
+    """The stored standing equals the fold of the event's facts."""
     bounce = a_bounce(recipients=["ann@feedback.example"])
     deployment.feed(in_eventbridge(bounce))
     [event] = decode(bounce)
@@ -27,12 +28,13 @@ def test_an_event_becomes_the_item_that_the_fold_makes_of_it(deployment: Deploym
     assert item.verdict.suppressed
 
 
-def test_poison_is_set_aside_and_what_comes_with_it_is_not(deployment: Deployment) -> None:
+def test_poison_is_quarantined_and_its_neighbours_are_stored(deployment: Deployment) -> None:
+    """Records before and after the poison become items."""
     before, poison, after = "before@poison.example", b"poison that stops nothing", "after@poison.example"
     deployment.feed(a_complaint(recipients=[before]), poison, a_decision(address=after))
     for address in (before, after):
         eventually(partial(deployment.item, address), what="the item beside the poison")
-    kept = [
+    quarantined = [
         msgspec.json.decode(deployment.read(key), type=QuarantineObject) for key in deployment.objects("quarantine/")
     ]
-    assert poison in [document.payload_base64 for document in kept]
+    assert poison in [document.payload_base64 for document in quarantined]

@@ -1,4 +1,4 @@
-"""A deployment's life after it was made: a set that was there before joins it, and in the end it is taken down."""
+"""`mailfold attach` and `mailfold destroy` on the emulator."""
 
 import pytest
 
@@ -14,9 +14,8 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.slow
 
 
-def test_mail_of_a_set_that_was_there_before_is_followed_once_it_is_attached(
-    account: Account, bundle: Bundle, operator: None
-) -> None:
+def test_mail_of_an_attached_set_is_processed(account: Account, bundle: Bundle, operator: None) -> None:
+    """Mail of an existing configuration set reaches table and log after it is attached, once."""
     account.client("sesv2").create_configuration_set(ConfigurationSetName="newsletter")
     joined = deploy(account, name="joined", bundle=bundle, parameters={"ConfigurationSets": "newsletter"})
     for _ in range(2):
@@ -26,16 +25,15 @@ def test_mail_of_a_set_that_was_there_before_is_followed_once_it_is_attached(
     assert eventually(lambda: len(joined.rows()) == 2, what="its send and its bounce, in the log")
 
 
-def test_destroy_leaves_what_holds_data_and_takes_what_is_named(
-    account: Account, bundle: Bundle, operator: None
-) -> None:
+def test_destroy_deletes_only_confirmed_data(account: Account, bundle: Bundle, operator: None) -> None:
+    """The stack and the confirmed bucket are deleted. The table remains until its name is confirmed."""
     doomed = deploy(account, name="doomed", bundle=bundle)
     doomed.feed(a_bounce(recipients=["ann@doomed.example"]), b"poison")
     eventually(lambda: doomed.item("ann@doomed.example"), what="the item")
     bucket, table = doomed["LogBucket"], doomed["SuppressionTable"]
     good("destroy", "--stack", "doomed", "--data", "--confirm", "doomed", "--confirm", bucket)
     assert find_stack(account.client("cloudformation"), name="doomed") is None
-    assert bucket not in {each["Name"] for each in account.client("s3").list_buckets()["Buckets"]}
+    assert bucket not in {entry["Name"] for entry in account.client("s3").list_buckets()["Buckets"]}
     assert doomed.item("ann@doomed.example")
     good("destroy", "--stack", "doomed", "--data", "--confirm", "doomed", "--confirm", table)
     assert table not in account.client("dynamodb").list_tables()["TableNames"]

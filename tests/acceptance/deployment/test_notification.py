@@ -1,4 +1,4 @@
-"""What SES notifies a topic of reaches table and log, through the queue and directly."""
+"""SES's notifications through an SNS topic reach table and log, by queue and directly."""
 
 import pytest
 
@@ -15,13 +15,14 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module", params=["queue", "direct"])
 def notified(request: pytest.FixtureRequest, account: Account, bundle: Bundle) -> Deployment:
-    """A deployment with a topic of its own, by one of the two routes."""
+    """A deployment with its own topic, by one of the two routes."""
     topic = account.client("sns").create_topic(Name=request.param)["TopicArn"]
     route = {"NotificationTopic": topic, "NotificationRoute": request.param}
     return deploy(account, name=request.param, bundle=bundle, parameters=route)
 
 
 def test_a_notification_becomes_an_item_and_a_row(notified: Deployment) -> None:
+    """A bounce through the topic reaches table and log."""
     notification = a_bounce(recipients=["ann@notified.example"], vocabulary="notificationType")
     notify(notified, notification)
     item = eventually(lambda: notified.item("ann@notified.example"), what="the item")
@@ -31,12 +32,14 @@ def test_a_notification_becomes_an_item_and_a_row(notified: Deployment) -> None:
     assert event.id in eventually(lambda: {row.event_id for row in notified.rows()}, what="the row")
 
 
-def test_poison_is_set_aside_and_what_comes_after_it_is_not(notified: Deployment) -> None:
+def test_poison_is_quarantined_and_the_next_notification_is_stored(notified: Deployment) -> None:
+    """A notification after poison becomes an item, and the poison is quarantined once."""
     notify(notified, b'{"notificationType": "Bounce"}', a_complaint(recipients=["bob@notified.example"]))
     eventually(lambda: notified.item("bob@notified.example"), what="the item")
     assert len(eventually(lambda: notified.objects("quarantine/"), what="the poison")) == 1
 
 
 def notify(deployment: Deployment, *notifications: bytes) -> None:
+    """Publish notifications to the topic."""
     for notification in notifications:
         deployment.client("sns").publish(TopicArn=deployment["NotificationTopicArn"], Message=notification.decode())

@@ -1,4 +1,4 @@
-"""E-mails are sent with the deployed configuration set, and the commands tell of the deployment what became of them."""
+"""E-mails are sent with the deployed configuration set, and the commands report their outcome."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -24,13 +24,13 @@ SUPPRESSED = {BOUNCES: "hard", COMPLAINS: "complaint"}
 
 @pytest.fixture(scope="module")
 def story(account: Account, bundle: Bundle) -> Deployment:
-    """A deployment of its own, so that nothing else is in its log and its table."""
+    """A separate deployment, whose log and table contain nothing else."""
     return deploy(account, name=STACK, bundle=bundle)
 
 
 @pytest.fixture(scope="module")
 def sent(story: Deployment) -> set[str]:
-    """The ids of all events of three e-mails, once they are wherever they belong."""
+    """IDs of all events of three e-mails, once they are in log and table."""
     events = Ses(story).send(BOUNCES, COMPLAINS, SUCCEEDS)
     ids = {outcome.id for event in events for outcome in decode(event) if isinstance(outcome, Event)}
     eventually(lambda: ids <= {row.event_id for row in story.rows()}, what="all events in the log")
@@ -41,18 +41,20 @@ def sent(story: Deployment) -> set[str]:
 
 @pytest.fixture
 def athena(story: Deployment, operator: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Commands find an Athena that knows Trino's SQL, which the emulator's does not."""
+    """Let commands use an Athena that supports Trino's SQL; the emulator's does not."""
     with athena_of(story) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_ATHENA", url)
         yield
 
 
-def test_a_sender_is_told_who_is_suppressed(sent: set[str], operator: None) -> None:
+def test_lookup_reports_suppressed_addresses(sent: set[str], operator: None) -> None:
+    """`lookup` reports the two suppressed addresses with their reasons."""
     answers = told("lookup", "--stack", STACK, "--json", BOUNCES, COMPLAINS, SUCCEEDS)
-    assert {each["address"]: each["reason"] for each in answers if each["suppressed"]} == SUPPRESSED
+    assert {answer["address"]: answer["reason"] for answer in answers if answer["suppressed"]} == SUPPRESSED
 
 
-def test_the_log_is_asked_in_sql(sent: set[str], athena: None) -> None:
+def test_query_reads_the_log(sent: set[str], athena: None) -> None:
+    """`query` counts all events, and the view has the facts of both suppressed addresses."""
     [answer] = told("query", "--stack", STACK, "--json", "SELECT count(DISTINCT event_id) AS events FROM events")
     assert int(answer["events"]) == len(sent)
     sql = "SELECT address, fact FROM suppression_facts ORDER BY 1"
@@ -61,20 +63,21 @@ def test_the_log_is_asked_in_sql(sent: set[str], athena: None) -> None:
     ]
 
 
-def test_the_log_replayed_into_the_live_table_changes_nothing_and_rebuilds_the_same(
-    sent: set[str], operator: None
-) -> None:
+def test_a_replay_changes_nothing_and_rebuilds_an_equal_table(sent: set[str], operator: None) -> None:
+    """A replay into the live table writes nothing, and one into a new table has the same digest."""
     [live] = told("replay", "--stack", STACK, "--json")
     [rebuilt] = told("replay", "--stack", STACK, "--json", "--into", f"{STACK}-suppression-rebuilt")
     assert (live["written"], rebuilt["written"]) == (0, len(SUPPRESSED))
     assert live["digest"] == rebuilt["digest"]
 
 
-def test_what_is_ingested_is_looked_up(sent: set[str], story: Deployment, operator: None) -> None:
+def test_an_ingested_complaint_is_reported_by_lookup(sent: set[str], story: Deployment, operator: None) -> None:
+    """A complaint that `ingest` reads suppresses its address."""
     good("ingest", "--stack", STACK, "-", given=a_complaint(recipients=["old@story.example"]))
     [answer] = told("lookup", "--stack", STACK, "--json", "old@story.example")
     assert answer["suppressed"]
 
 
-def test_a_stack_that_is_not_there_is_told(operator: None) -> None:
+def test_a_missing_stack_is_reported(operator: None) -> None:
+    """The message names the stack and the region."""
     assert refused("lookup", "--stack", "elsewhere", BOUNCES).startswith("there is no stack elsewhere in eu-west-1")

@@ -1,7 +1,7 @@
-"""What services and functions do in the names of the deployed roles: for each permission, the calls that need it.
+"""Requests that need the permissions of the deployed roles, by role and permission.
 
-No call changes what others see: records are such as nobody projects, items are put under a condition that never holds,
-objects are empty. The deployment has a topic with a queue, and a backup of what Firehose gets.
+No request affects other tests: records contain no events, items are put under a condition that is never true, and
+objects are empty. The deployment has a topic with a queue, and a source backup.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,16 +14,16 @@ from tests.acceptance.deployment.deployment import Deployment
 from tests.acceptance.emulators.ministack import ACCOUNT_ID, REGION
 
 Arguments = dict[str, Any]
-Clients = Callable[[Service], Any]
-"""Gives the boto3 clients of whoever acts."""
+ClientsOfUser = Callable[[Service], Any]
+"""Creates boto3 clients with the credentials of a user."""
 
-# A line that SNS sends by itself: no event, no poison.
+# A message that SNS itself sends: neither an event nor poison.
 NO_EVENT = b"Successfully validated SNS topic for Amazon SES event publishing."
-NOBODY = {"address": {"S": "nobody"}, "scope": {"S": "*"}}
+UNUSED_KEY = {"address": {"S": "unused"}, "scope": {"S": "*"}}
 NO_ITERATOR = "none"
 NEVER = "attribute_exists(address)"
 
-# Where a permission is not called as the operation is.
+# Operations whose names differ from their permissions.
 OPERATIONS = {
     "lambda:InvokeFunction": "invoke",
     "s3:ListBucket": "list_objects_v2",
@@ -53,12 +53,12 @@ def _below(*prefixes: str, **more: Any) -> list[Arguments]:
 
 
 def _of_tables(**more: Any) -> list[Arguments]:
-    """Return the arguments for the live table, and for one that a rebuild would make beside it."""
+    """Return arguments for the live table, and for a second table as a rebuild creates it."""
     return [{"TableName": table} | more for table in ("{SuppressionTable}", "{SuppressionTable}-rebuilt")]
 
 
 LOOKED_UP: list[Arguments] = [
-    {"RequestItems": {table: {"Keys": [NOBODY]}}} for table in ("{SuppressionTable}", "{SuppressionTable}-rebuilt")
+    {"RequestItems": {table: {"Keys": [UNUSED_KEY]}}} for table in ("{SuppressionTable}", "{SuppressionTable}-rebuilt")
 ]
 
 USES: Mapping[str, Mapping[str, list[Arguments]]] = {
@@ -91,7 +91,7 @@ USES: Mapping[str, Mapping[str, list[Arguments]]] = {
         "kinesis:GetShardIterator": [STREAM | {"ShardId": "shardId-000000000000", "ShardIteratorType": "LATEST"}],
         "kinesis:GetRecords": [{"ShardIterator": NO_ITERATOR, "StreamARN": "{FeedbackStreamArn}"}],
         "dynamodb:BatchGetItem": LOOKED_UP,
-        "dynamodb:PutItem": _of_tables(Item=NOBODY, ConditionExpression=NEVER),
+        "dynamodb:PutItem": _of_tables(Item=UNUSED_KEY, ConditionExpression=NEVER),
         "ssm:GetParameter": [TABLES],
         "s3:ListBucket": [BUCKET],
         "s3:PutObject": _below("quarantine/", "aws/lambda/", Body=b""),
@@ -102,24 +102,24 @@ USES: Mapping[str, Mapping[str, list[Arguments]]] = {
     },
     "SenderPolicyArn": {
         "dynamodb:BatchGetItem": LOOKED_UP,
-        "dynamodb:GetItem": _of_tables(Key=NOBODY),
+        "dynamodb:GetItem": _of_tables(Key=UNUSED_KEY),
         "ssm:GetParameter": [TABLES],
     },
 }
-"""By the output that names a role, or a policy, and by action: the arguments of its calls, outputs in braces."""
+"""Arguments by the output that names a role or policy, and by action. Outputs are written in braces."""
 
 
-def use(deployment: Deployment, action: str, arguments: Arguments, *, client: Clients) -> None:
-    """Make a call.
+def use(deployment: Deployment, action: str, arguments: Arguments, *, client: ClientsOfUser) -> None:
+    """Send a request.
 
     Args:
-        deployment: To which.
-        action: The permission that it needs.
-        arguments: Its arguments, outputs of the deployment in braces.
-        client: Whose.
+        deployment: The deployment.
+        action: The permission that the request needs.
+        arguments: Arguments, with outputs of the deployment in braces.
+        client: Creates the client.
 
     Raises:
-        ClientError: As boto3.
+        ClientError: AWS rejects the request.
     """
     service, _, operation = action.partition(":")
     call = getattr(client(service), OPERATIONS.get(action, xform_name(operation)))  # type: ignore[arg-type]  # any service of IAM's is one of boto3's here
@@ -131,7 +131,7 @@ def _filled(value: Any, deployment: Deployment) -> Any:
         case str() if "{" in value:
             return value.format_map(deployment)
         case dict():
-            return {_filled(key, deployment): _filled(each, deployment) for key, each in value.items()}
+            return {_filled(key, deployment): _filled(inner, deployment) for key, inner in value.items()}
         case list():
-            return [_filled(each, deployment) for each in value]
+            return [_filled(inner, deployment) for inner in value]
     return value

@@ -1,38 +1,38 @@
-"""A fault that is planted in a deployment, and how it is mended."""
+"""A fault that is injected into a deployment, and how it is healed."""
 
 from collections.abc import Callable
 
 import msgspec
 
-from tests.acceptance.doctor.deployment_fixture import Patient
+from tests.acceptance.doctor.deployment_fixture import DeploymentFixture
 from tests.acceptance.emulators.ministack import REGION
 from tests.support.command_line import call
 
-Mend = Callable[[], None]
-"""Mends a fault by hand, where the doctor names no command of AWS's."""
+Heal = Callable[[], None]
+"""Heals a fault by hand, where the doctor names no AWS CLI command."""
 
 
-class Plant(msgspec.Struct, frozen=True, kw_only=True):
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """A fault.
 
     Attributes:
-        finding: The name of what the doctor must find.
-        link: Where.
-        by: Plants it, and returns what mends it; None: the command that the doctor tells must do.
-        besides: What else comes of it.
+        finding: The name of the finding that it must cause.
+        check: The check that must find it.
+        inject: Injects it and returns what heals it, or None if the doctor's remedy must do so.
+        side_effects: The names of other findings that it causes.
     """
 
     finding: str
-    link: str
-    by: Callable[[Patient], Mend | None]
-    besides: frozenset[str] = frozenset()
+    check: str
+    inject: Callable[[DeploymentFixture], Heal | None]
+    side_effects: frozenset[str] = frozenset()
 
 
-def mended(patient: Patient, mend: Mend | None, mending: str) -> None:
-    """Mend a fault, by the command that the doctor tells where it tells one."""
-    if mend is not None:
-        mend()
-    elif mending:
-        told = call(mending)
-        assert told.region == REGION
-        told.make(patient.client(told.service))
+def heal_fault(fixture: DeploymentFixture, heal: Heal | None, remedy: str) -> None:
+    """Heal a fault, with the doctor's remedy unless it has to be healed by hand."""
+    if heal is not None:
+        heal()
+    elif remedy:
+        command = call(remedy)
+        assert command.region == REGION
+        command.make(fixture.client(command.service))

@@ -1,98 +1,85 @@
-"""Faults of the way to the log."""
+"""Faults between Firehose and Athena."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from tests.acceptance.doctor.deployment_fixture import Patient
-from tests.acceptance.doctor.fault_injection import Mend, Plant
+from tests.acceptance.doctor.deployment_fixture import DeploymentFixture
+from tests.acceptance.doctor.fault_injection import Fault, Heal
 
 
-def _function_throttled(patient: Patient) -> None:
-    patient.client("lambda").put_function_concurrency(FunctionName=patient["Transform"], ReservedConcurrentExecutions=0)
+def _function_throttled(fixture: DeploymentFixture) -> None:
+    fixture.client("lambda").put_function_concurrency(FunctionName=fixture["Transform"], ReservedConcurrentExecutions=0)
 
 
-@contextmanager
-def _glue_table(patient: Patient, mends: list[Mend]) -> Iterator[Any]:
-    """Give the Glue table's definition, and put it as it is then."""
-    glue, database = patient.client("glue"), patient["Database"]
-    table = glue.get_table(DatabaseName=database, Name=patient["LogTable"])["Table"]
-    kept = ("Name", "TableType", "Parameters", "PartitionKeys", "StorageDescriptor")
-    before = json.dumps({name: table[name] for name in kept})
+def _change_glue_table(fixture: DeploymentFixture, change: Callable[[Any], None]) -> Heal:
+    """Change the definition of the Glue table."""
+    glue, database = fixture.client("glue"), fixture["Database"]
+    table = glue.get_table(DatabaseName=database, Name=fixture["LogTable"])["Table"]
+    inputs = ("Name", "TableType", "Parameters", "PartitionKeys", "StorageDescriptor")
+    before = json.dumps({name: table[name] for name in inputs})
     changed = json.loads(before)
-    yield changed
+    change(changed)
     glue.update_table(DatabaseName=database, TableInput=changed)
-    mends.append(lambda: glue.update_table(DatabaseName=database, TableInput=json.loads(before)))
+    return lambda: glue.update_table(DatabaseName=database, TableInput=json.loads(before))
 
 
-def _column_missing(patient: Patient) -> Mend:
-    mends: list[Mend] = []
-    with _glue_table(patient, mends) as table:
-        table["StorageDescriptor"]["Columns"].pop(3)
-    return mends[0]
+def _column_missing(fixture: DeploymentFixture) -> Heal:
+    return _change_glue_table(fixture, lambda table: table["StorageDescriptor"]["Columns"].pop(3))
 
 
-def _column_changed(patient: Patient) -> Mend:
-    mends: list[Mend] = []
-    with _glue_table(patient, mends) as table:
-        table["StorageDescriptor"]["Columns"][3]["Type"] = "string"
-    return mends[0]
+def _column_type_wrong(fixture: DeploymentFixture) -> Heal:
+    return _change_glue_table(fixture, lambda table: table["StorageDescriptor"]["Columns"][3].update(Type="string"))
 
 
-def _column_added(patient: Patient) -> Mend:
-    mends: list[Mend] = []
-    with _glue_table(patient, mends) as table:
-        table["StorageDescriptor"]["Columns"].append({"Name": "of_tomorrow", "Type": "string"})
-    return mends[0]
+def _column_unknown(fixture: DeploymentFixture) -> Heal:
+    column = {"Name": "of_tomorrow", "Type": "string"}
+    return _change_glue_table(fixture, lambda table: table["StorageDescriptor"]["Columns"].append(column))
 
 
-def _projection_off(patient: Patient) -> Mend:
-    mends: list[Mend] = []
-    with _glue_table(patient, mends) as table:
-        table["Parameters"]["projection.enabled"] = "false"
-    return mends[0]
+def _projection_off(fixture: DeploymentFixture) -> Heal:
+    return _change_glue_table(fixture, lambda table: table["Parameters"].update({"projection.enabled": "false"}))
 
 
-def _view_missing(patient: Patient) -> Mend:
-    glue, database = patient.client("glue"), patient["Database"]
+def _view_missing(fixture: DeploymentFixture) -> Heal:
+    glue, database = fixture.client("glue"), fixture["Database"]
     glue.delete_table(DatabaseName=database, Name="mails")
     return lambda: glue.create_table(DatabaseName=database, TableInput={"Name": "mails", "TableType": "VIRTUAL_VIEW"})
 
 
-def _bucket_open(patient: Patient) -> None:
-    patient.client("s3").delete_public_access_block(Bucket=patient["LogBucket"])
+def _bucket_not_private(fixture: DeploymentFixture) -> None:
+    fixture.client("s3").delete_public_access_block(Bucket=fixture["LogBucket"])
 
 
-def _bucket_not_versioned(patient: Patient) -> None:
-    patient.client("s3").put_bucket_versioning(
-        Bucket=patient["LogBucket"], VersioningConfiguration={"Status": "Suspended"}
+def _bucket_not_versioned(fixture: DeploymentFixture) -> None:
+    fixture.client("s3").put_bucket_versioning(
+        Bucket=fixture["LogBucket"], VersioningConfiguration={"Status": "Suspended"}
     )
 
 
-def _bucket_without_tls(patient: Patient) -> Mend:
-    s3, bucket = patient.client("s3"), patient["LogBucket"]
+def _bucket_without_tls(fixture: DeploymentFixture) -> Heal:
+    s3, bucket = fixture.client("s3"), fixture["LogBucket"]
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
     s3.delete_bucket_policy(Bucket=bucket)
     return lambda: s3.put_bucket_policy(Bucket=bucket, Policy=policy)
 
 
-def _workgroup_disabled(patient: Patient) -> None:
-    patient.client("athena").update_work_group(WorkGroup=patient["Workgroup"], State="DISABLED")
+def _workgroup_disabled(fixture: DeploymentFixture) -> None:
+    fixture.client("athena").update_work_group(WorkGroup=fixture["Workgroup"], State="DISABLED")
 
 
-def _firehose(patient: Patient, **changes: Any) -> Mend:
-    firehose, name = patient.client("firehose"), patient["DeliveryStream"]
+def _change_firehose(fixture: DeploymentFixture, **changes: Any) -> Heal:
+    firehose, name = fixture.client("firehose"), fixture["DeliveryStream"]
     stream = firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
-    [there] = stream["Destinations"]
-    before = {name: there["ExtendedS3DestinationDescription"][name] for name in changes}
+    [destination] = stream["Destinations"]
+    before = {name: destination["ExtendedS3DestinationDescription"][name] for name in changes}
 
     def put(settings: Any) -> None:
         version = firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]["VersionId"]
         firehose.update_destination(
             DeliveryStreamName=name,
             CurrentDeliveryStreamVersionId=version,
-            DestinationId=there["DestinationId"],
+            DestinationId=destination["DestinationId"],
             ExtendedS3DestinationUpdate=settings,
         )
 
@@ -100,26 +87,30 @@ def _firehose(patient: Patient, **changes: Any) -> Mend:
     return lambda: put(before)
 
 
-PLANTS = (
-    Plant(finding="firehose_writes_elsewhere", link="Firehose", by=lambda mail: _firehose(mail, Prefix="elsewhere/")),
-    Plant(
+FAULTS = (
+    Fault(
+        finding="firehose_wrong_location",
+        check="Firehose",
+        inject=lambda fixture: _change_firehose(fixture, Prefix="elsewhere/"),
+    ),
+    Fault(
         finding="firehose_not_transforming",
-        link="Firehose",
-        by=lambda mail: _firehose(mail, ProcessingConfiguration={"Enabled": False, "Processors": []}),
+        check="Firehose",
+        inject=lambda fixture: _change_firehose(fixture, ProcessingConfiguration={"Enabled": False, "Processors": []}),
     ),
-    Plant(
+    Fault(
         finding="firehose_not_converting",
-        link="Firehose",
-        by=lambda mail: _firehose(mail, DataFormatConversionConfiguration={"Enabled": False}),
+        check="Firehose",
+        inject=lambda fixture: _change_firehose(fixture, DataFormatConversionConfiguration={"Enabled": False}),
     ),
-    Plant(finding="function_throttled", link="transform", by=_function_throttled),
-    Plant(finding="bucket_open", link="bucket", by=_bucket_open),
-    Plant(finding="bucket_not_versioned", link="bucket", by=_bucket_not_versioned),
-    Plant(finding="bucket_without_tls", link="bucket", by=_bucket_without_tls),
-    Plant(finding="log_table_lacks_columns", link="Glue table", by=_column_missing),
-    Plant(finding="log_table_of_other_types", link="Glue table", by=_column_changed),
-    Plant(finding="log_table_newer", link="Glue table", by=_column_added),
-    Plant(finding="log_table_without_projection", link="Glue table", by=_projection_off),
-    Plant(finding="workgroup_disabled", link="Athena", by=_workgroup_disabled),
-    Plant(finding="views_missing", link="Athena", by=_view_missing),
+    Fault(finding="function_throttled", check="transform", inject=_function_throttled),
+    Fault(finding="bucket_public_access", check="bucket", inject=_bucket_not_private),
+    Fault(finding="bucket_not_versioned", check="bucket", inject=_bucket_not_versioned),
+    Fault(finding="bucket_without_tls", check="bucket", inject=_bucket_without_tls),
+    Fault(finding="log_table_missing_columns", check="Glue table", inject=_column_missing),
+    Fault(finding="log_table_wrong_types", check="Glue table", inject=_column_type_wrong),
+    Fault(finding="log_table_unknown_columns", check="Glue table", inject=_column_unknown),
+    Fault(finding="log_table_without_projection", check="Glue table", inject=_projection_off),
+    Fault(finding="workgroup_disabled", check="Athena", inject=_workgroup_disabled),
+    Fault(finding="views_missing", check="Athena", inject=_view_missing),
 )

@@ -1,67 +1,67 @@
-"""Faults of what SES publishes, and of the role by which it does."""
+"""Faults of what SES publishes, and of its role."""
 
 import json
 from typing import Any
 
-from tests.acceptance.doctor.deployment_fixture import Patient
-from tests.acceptance.doctor.fault_injection import Mend, Plant
+from tests.acceptance.doctor.deployment_fixture import DeploymentFixture
+from tests.acceptance.doctor.fault_injection import Fault, Heal
 
 
-def _set_paused(patient: Patient) -> None:
-    patient.client("sesv2").put_configuration_set_sending_options(
-        ConfigurationSetName=patient["ConfigurationSet"], SendingEnabled=False
+def _set_paused(fixture: DeploymentFixture) -> None:
+    fixture.client("sesv2").put_configuration_set_sending_options(
+        ConfigurationSetName=fixture["ConfigurationSet"], SendingEnabled=False
     )
 
 
-def _set_without_rates(patient: Patient) -> None:
-    patient.client("sesv2").put_configuration_set_reputation_options(
-        ConfigurationSetName=patient["ConfigurationSet"], ReputationMetricsEnabled=False
+def _set_without_rates(fixture: DeploymentFixture) -> None:
+    fixture.client("sesv2").put_configuration_set_reputation_options(
+        ConfigurationSetName=fixture["ConfigurationSet"], ReputationMetricsEnabled=False
     )
 
 
-def _set_list_off(patient: Patient) -> None:
-    patient.client("sesv2").put_configuration_set_suppression_options(
-        ConfigurationSetName=patient["ConfigurationSet"], SuppressedReasons=["BOUNCE"]
+def _set_suppression_off(fixture: DeploymentFixture) -> None:
+    fixture.client("sesv2").put_configuration_set_suppression_options(
+        ConfigurationSetName=fixture["ConfigurationSet"], SuppressedReasons=["BOUNCE"]
     )
 
 
-def _destination_missing(patient: Patient) -> None:
-    patient.client("sesv2").delete_configuration_set_event_destination(
-        ConfigurationSetName=patient["ConfigurationSet"], EventDestinationName="feedback"
+def _destination_missing(fixture: DeploymentFixture) -> None:
+    fixture.client("sesv2").delete_configuration_set_event_destination(
+        ConfigurationSetName=fixture["ConfigurationSet"], EventDestinationName="feedback"
     )
 
 
-def _destination(patient: Patient, name: str, **changes: Any) -> None:
-    ses, of_set = patient.client("sesv2"), patient["ConfigurationSet"]
-    there = ses.get_configuration_set_event_destinations(ConfigurationSetName=of_set)["EventDestinations"]
-    [destination] = [one for one in there if one.pop("Name") == name]
+def _update_destination(fixture: DeploymentFixture, name: str, **changes: Any) -> None:
+    ses, set_name = fixture.client("sesv2"), fixture["ConfigurationSet"]
+    existing = ses.get_configuration_set_event_destinations(ConfigurationSetName=set_name)["EventDestinations"]
+    [destination] = [destination for destination in existing if destination.pop("Name") == name]
     ses.update_configuration_set_event_destination(
-        ConfigurationSetName=of_set, EventDestinationName=name, EventDestination=destination | changes
+        ConfigurationSetName=set_name, EventDestinationName=name, EventDestination=destination | changes
     )
 
 
-def _role_denied(patient: Patient) -> Mend:
-    iam, role = patient.client("iam"), patient["SesRoleArn"].rpartition("/")[2]
+def _role_denied(fixture: DeploymentFixture) -> Heal:
+    iam, role = fixture.client("iam"), fixture["SesRoleArn"].rpartition("/")[2]
     [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
     document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
     iam.delete_role_policy(RoleName=role, PolicyName=policy)
     return lambda: iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
 
 
-PLANTS = (
-    Plant(finding="set_paused", link="configuration sets", by=_set_paused),
-    Plant(finding="set_without_rates", link="configuration sets", by=_set_without_rates),
-    Plant(finding="set_list_off", link="configuration sets", by=_set_list_off),
-    Plant(finding="destination_missing", link="destinations", by=_destination_missing),
-    Plant(
+FAULTS = (
+    Fault(finding="set_paused", check="configuration sets", inject=_set_paused),
+    Fault(finding="set_without_rates", check="configuration sets", inject=_set_without_rates),
+    Fault(finding="set_suppression_off", check="configuration sets", inject=_set_suppression_off),
+    Fault(finding="destination_missing", check="destinations", inject=_destination_missing),
+    Fault(
         finding="destination_disabled",
-        link="destinations",
-        by=lambda mail: _destination(mail, "archive", Enabled=False),
+        check="destinations",
+        inject=lambda fixture: _update_destination(fixture, "archive", Enabled=False),
     ),
-    Plant(
+    Fault(
         finding="destination_incomplete",
-        link="destinations",
-        by=lambda mail: _destination(mail, "feedback", MatchingEventTypes=["BOUNCE"]),
+        check="destinations",
+        inject=lambda fixture: _update_destination(fixture, "feedback", MatchingEventTypes=["BOUNCE"]),
     ),
-    Plant(finding="role_denied", link="SES's role", by=_role_denied),
+    Fault(finding="role_denied", check="SES's role", inject=_role_denied),
 )

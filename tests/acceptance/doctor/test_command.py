@@ -1,4 +1,4 @@
-"""`mailfold doctor`, as people and programs see it."""
+"""Tests of `mailfold doctor`, for people and for programs."""
 
 import json
 import shlex
@@ -10,103 +10,110 @@ import pytest
 
 from pipeline.aws import clients
 from pipeline.aws.doctor import canary
-from pipeline.aws.doctor.checks import LINKS
-from pipeline.aws.doctor.permissions import document
-from pipeline.cli.doctor import LINK_WIDTH
-from tests.acceptance.doctor.deployment_fixture import STACK, Patient
-from tests.acceptance.doctor.injected_feedback_faults import PLANTS
-from tests.acceptance.doctor.test_healthy_deployment import EMULATOR_CANNOT_KNOW
+from pipeline.aws.doctor.checks import CHECKS
+from pipeline.aws.doctor.permissions import doctor_policy
+from pipeline.cli.doctor import NAME_WIDTH
+from tests.acceptance.doctor.deployment_fixture import STACK, DeploymentFixture
+from tests.acceptance.doctor.injected_feedback_faults import FAULTS
+from tests.acceptance.doctor.test_healthy_deployment import EMULATOR_LIMITS
 from tests.cli.conftest import clean
 from tests.cli.test_readme import examples
 from tests.support.command import good, refused, run, told
 
 pytestmark = pytest.mark.slow
 
-[RULE_DISABLED] = [plant for plant in PLANTS if plant.finding == "rule_disabled"]
+[RULE_DISABLED] = [fault for fault in FAULTS if fault.finding == "rule_disabled"]
 
 
 @pytest.fixture(autouse=True)
-def _operator(patient: Patient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Commands find the emulator, act as the operator of its account, and ask SES as fast as it answers."""
+def _operator(deployed: DeploymentFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Commands use the emulator, with the operator's credentials and without a rate limit of SES."""
     clean(monkeypatch)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it would keep the credentials of whoever came before
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it would keep an earlier test's credentials
     monkeypatch.setattr(clients, "SES_SECONDS", 0.0)
-    for name, value in patient.account.environment().items():
+    for name, value in deployed.account.environment().items():
         monkeypatch.setenv(name, value)
 
 
-def test_a_deployment_that_is_well(patient: Patient) -> None:
-    """Every link has a line, in the order of the flow; warnings are shown with how to mend them, and are no fault."""
+def test_healthy_deployment() -> None:
+    """Every check has a line, in order. Warnings show their remedy and keep the exit code 0."""
     result = run("doctor", "--stack", STACK)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    shown = [line for line in lines if not line.startswith("    →")]
-    assert [line[2:][:LINK_WIDTH].rstrip() for line in shown] == [link.name for link in LINKS]
-    assert {line[0] for line in shown} == {"✓", "!"}
-    assert len(lines) - len(shown) == len(EMULATOR_CANNOT_KNOW)
-    assert result.stderr.splitlines()[-1] == "0 faults, 2 warnings"
+    findings = [line for line in lines if not line.startswith("    →")]
+    assert [line[2:][:NAME_WIDTH].rstrip() for line in findings] == [check.name for check in CHECKS]
+    assert {line[0] for line in findings} == {"✓", "!"}
+    assert len(lines) - len(findings) == len(EMULATOR_LIMITS)
+    assert result.stderr.splitlines()[-1] == "0 errors, 2 warnings"
 
 
-def test_the_example_of_its_help_runs() -> None:
+def test_example_of_the_help_text_runs() -> None:
+    """The help text's example is a valid command."""
     assert good(*shlex.split(examples()["doctor"])[1:])
 
 
-def test_a_fault(patient: Patient) -> None:
-    """It is told in words, with the command that mends it below it, and makes the exit code 1."""
-    assert RULE_DISABLED.by(patient) is None
+def test_error(deployed: DeploymentFixture) -> None:
+    """An error is printed with its remedy below it, and makes the exit code 1."""
+    assert RULE_DISABLED.inject(deployed) is None
     try:
         result = run("doctor", "--stack", STACK)
         assert result.exit_code == 1
         lines = result.stdout.splitlines()
-        [at] = [index for index, line in enumerate(lines) if line.startswith("✗")]
-        assert lines[at] == f"✗ {'rule':<18} the rule mail-feedback is disabled, so that no feedback reaches the table"
-        assert lines[at + 1] == "    → aws events enable-rule --name mail-feedback --region eu-west-1"
-        assert result.stderr.splitlines()[-1] == "1 fault, 2 warnings"
+        [index] = [index for index, line in enumerate(lines) if line.startswith("✗")]
+        assert lines[index] == f"✗ {'rule':<18} the rule mail-feedback is disabled: no feedback reaches the table"
+        assert lines[index + 1] == "    → aws events enable-rule --name mail-feedback --region eu-west-1"
+        assert result.stderr.splitlines()[-1] == "1 error, 2 warnings"
     finally:
-        patient.client("events").enable_rule(Name=patient["FeedbackRule"])
+        deployed.client("events").enable_rule(Name=deployed["FeedbackRule"])
 
 
-def test_for_programs(patient: Patient) -> None:
+def test_json_output() -> None:
+    """Each finding is one line of JSON with the same keys."""
     findings = told("doctor", "--stack", STACK, "--json")
-    assert all(finding.keys() == {"link", "severity", "name", "words", "mending"} for finding in findings)
-    assert {finding["name"] for finding in findings if finding["severity"] != "good"} == EMULATOR_CANNOT_KNOW
+    assert all(finding.keys() == {"check", "severity", "name", "message", "remedy"} for finding in findings)
+    assert {finding["name"] for finding in findings if finding["severity"] != "ok"} == EMULATOR_LIMITS
 
 
-def test_a_canary_that_is_lost(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody publishes events here: SES takes it, and it is told where it was lost, in words and in the exit code."""
+def test_canary_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator publishes no events, so each hop after SES is reported as missing, and the exit code is 1."""
     monkeypatch.setattr(canary, "TABLE_SECONDS", 0.0)
-    monkeypatch.setattr(canary, "_in_log", lambda *_: None)
+    monkeypatch.setattr(canary, "_find_in_log", lambda *_: None)
     monkeypatch.setattr(canary, "LOG_SLACK", 0.0)
     monkeypatch.setattr(canary, "LOG_SLACK_SECONDS", 0.0)
     result = run("doctor", "--stack", STACK, "--canary")
     assert result.exit_code == 1
     lines = [line for line in result.stdout.splitlines() if "canary" in line]
     assert [line[:15].rstrip() for line in lines] == ["✓ canary, SES", "✗ canary, table", "✗ canary, log"]
-    asjson = run("doctor", "--stack", STACK, "--canary", "--json")
-    hops: list[Any] = [json.loads(line) for line in asjson.stdout.splitlines() if '"hop"' in line]
+    json_result = run("doctor", "--stack", STACK, "--canary", "--json")
+    hops: list[Any] = [json.loads(line) for line in json_result.stdout.splitlines() if '"hop"' in line]
     assert [hop["hop"] for hop in hops] == ["SES", "table", "log"]
     assert hops[0]["seconds"] >= 0
     assert hops[1]["seconds"] is None
-    assert hops[1]["mending"]
+    assert hops[1]["remedy"]
 
 
-def test_the_policy_that_it_needs() -> None:
-    assert json.loads(good("doctor", "--permissions")) == document()
+def test_policy_that_the_command_needs() -> None:
+    """--permissions prints the IAM policy and needs no stack."""
+    assert json.loads(good("doctor", "--permissions")) == doctor_policy()
 
 
-def test_a_stack_that_is_not_there() -> None:
+def test_missing_stack() -> None:
+    """An unknown stack is a usage error that names the region."""
     assert refused("doctor", "--stack", "nothing").startswith("there is no stack nothing in eu-west-1: ")
 
 
-def test_which_stack_has_to_be_said() -> None:
+def test_stack_is_required() -> None:
+    """Without --stack the command asks which one."""
     assert refused("doctor").startswith("which stack? ")
 
 
-def test_a_sender_without_a_canary() -> None:
+def test_sender_without_canary() -> None:
+    """--from is only valid with --canary."""
     assert "--canary" in refused("doctor", "--stack", STACK, "--from", "ann@example.com")
 
 
-def test_without_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing region is a usage error."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert "You must specify a region" in refused("doctor", "--stack", STACK, exit_code=3)

@@ -1,4 +1,4 @@
-"""A consumer in Lambda's place: what the doctor finds at its service, at its leases, and at its roles."""
+"""Tests of the checks of a consumer that replaces Lambda: its service, its leases and its roles."""
 
 import json
 from collections.abc import Iterator
@@ -7,127 +7,121 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws.doctor.checks import LINKS
-from pipeline.aws.doctor.finding import Severity
+from pipeline.aws.clients import Clients
+from pipeline.aws.doctor.finding import Finding, Severity
 from tests.acceptance.deployment.account import Account
 from tests.acceptance.deployment.one_task import one_task
-from tests.acceptance.doctor.answer import Change, answering, at, refusing
-from tests.acceptance.doctor.conftest import a_patient
-from tests.acceptance.doctor.deployment_fixture import Patient, found, names
-from tests.acceptance.doctor.test_healthy_deployment import EMULATOR_CANNOT_KNOW
+from tests.acceptance.doctor.conftest import deploy_fixture
+from tests.acceptance.doctor.deployment_fixture import DeploymentFixture, checks_named, find_names, find_problems
+from tests.acceptance.doctor.responses import Change, value_at, with_error, with_responses
+from tests.acceptance.doctor.test_healthy_deployment import EMULATOR_LIMITS
 from tests.support.cloudformation import CONTAINER
 from tests.support.command_line import call
 
 pytestmark = pytest.mark.slow
 
-OF_CONSUMER = tuple(link for link in LINKS if link.name.startswith("consumer"))
+CONSUMER_CHECKS = checks_named("consumer", "consumer's roles")
 SHARD = "shardId-000000000000"
 STOPPED_AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
-SHORT = at("services.0.runningCount", 0)
+NO_TASK_RUNS = value_at("services.0.runningCount", 0)
 
 
-def lease(
+def put_lease(
     dynamodb: Any, table: str, shard: str, *, checkpoint: str = "TRIM_HORIZON", owner: str | None = "one"
 ) -> None:
     """Write a lease as the Kinesis Client Library does."""
-    owned = {"leaseOwner": {"S": owner}} if owner else {}
-    item = {"leaseKey": {"S": shard}, "checkpoint": {"S": checkpoint}, "leaseCounter": {"N": "3"}, **owned}
+    owner_attribute = {"leaseOwner": {"S": owner}} if owner else {}
+    item = {"leaseKey": {"S": shard}, "checkpoint": {"S": checkpoint}, "leaseCounter": {"N": "3"}, **owner_attribute}
     dynamodb.put_item(TableName=table, Item=item)
 
 
-def a_lease_table(patient: Patient) -> None:
-    """Make the table of leases, with one, as a consumer does when it begins."""
-    patient.client("dynamodb").create_table(
-        TableName=patient["ConsumerApplication"],
+def create_lease_table(fixture: DeploymentFixture) -> None:
+    """Create the lease table with one lease, as a consumer does when it starts."""
+    fixture.client("dynamodb").create_table(
+        TableName=fixture["ConsumerApplication"],
         KeySchema=[{"AttributeName": "leaseKey", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "leaseKey", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    lease(patient.client("dynamodb"), patient["ConsumerApplication"], SHARD)
+    put_lease(fixture.client("dynamodb"), fixture["ConsumerApplication"], SHARD)
 
 
 @pytest.fixture(scope="module")
-def contained(doctor_account: Account) -> Patient:
+def container(doctor_account: Account) -> DeploymentFixture:
     """A deployment whose stream a container reads."""
     with one_task():
-        made = a_patient(doctor_account, "contained", **CONTAINER)
-    a_lease_table(made)
-    return made
+        fixture = deploy_fixture(doctor_account, "contained", **CONTAINER)
+    create_lease_table(fixture)
+    return fixture
 
 
 @pytest.fixture
-def leases(contained: Patient) -> Iterator[tuple[Any, str]]:
-    """The table of leases, which is as it was afterwards."""
-    dynamodb, table = contained.client("dynamodb"), contained["ConsumerApplication"]
+def leases(container: DeploymentFixture) -> Iterator[tuple[Any, str]]:
+    """A DynamoDB client and the name of the lease table, which is restored."""
+    dynamodb, table = container.client("dynamodb"), container["ConsumerApplication"]
     yield dynamodb, table
     for item in dynamodb.scan(TableName=table)["Items"]:
         dynamodb.delete_item(TableName=table, Key={"leaseKey": item["leaseKey"]})
-    lease(dynamodb, table, SHARD)
+    put_lease(dynamodb, table, SHARD)
 
 
-def found_of(patient: Patient, connect: Any = None) -> dict[str, Any]:
-    """Return what is found at the consumer's links, by name."""
-    findings = [finding for _, finding in found(patient.deployment(connect), OF_CONSUMER)]
-    assert all(finding.mending for finding in findings)
+def consumer_problems(fixture: DeploymentFixture, clients: Clients | None = None) -> dict[str, Finding]:
+    """Return the problems of the consumer, by name. Each has a remedy."""
+    findings = [finding for _, finding in find_problems(fixture.deployment(clients), CONSUMER_CHECKS)]
+    assert all(finding.remedy for finding in findings)
     return {finding.name: finding for finding in findings}
 
 
-def test_a_fresh_deployment_is_well(contained: Patient) -> None:
-    """Nothing of the mapping is missed, and the projector needs no more than it has."""
-    assert names(contained.deployment()) == EMULATOR_CANNOT_KNOW
+def test_fresh_deployment_is_healthy(container: DeploymentFixture) -> None:
+    """The missing mapping is no problem, and the projector needs only the permissions that it has."""
+    assert find_names(container.deployment()) == EMULATOR_LIMITS
 
 
-def test_where_lambda_reads_there_is_none_to_look_at(patient: Patient) -> None:
-    assert names(patient.deployment(), OF_CONSUMER) == set()
+def test_lambda_needs_no_consumer(deployed: DeploymentFixture) -> None:
+    """Where Lambda reads the stream, the consumer's checks find nothing."""
+    assert find_names(deployed.deployment(), CONSUMER_CHECKS) == set()
 
 
-def test_a_consumer_elsewhere_has_leases_to_look_at_and_no_service(doctor_account: Account) -> None:
-    made = a_patient(doctor_account, "elsewhere", Consumer="elsewhere")
-    assert found_of(made).keys() == {"leases_missing"}
-    assert "mailfold consume" in found_of(made)["leases_missing"].mending
-    a_lease_table(made)
-    assert found_of(made) == {}
+def test_consumer_elsewhere_has_leases_but_no_service(doctor_account: Account) -> None:
+    """A consumer outside the stack is missed until its lease table exists."""
+    fixture = deploy_fixture(doctor_account, "elsewhere", Consumer="elsewhere")
+    problems = consumer_problems(fixture)
+    assert problems.keys() == {"leases_missing"}
+    assert "mailfold consume" in problems["leases_missing"].remedy
+    create_lease_table(fixture)
+    assert consumer_problems(fixture) == {}
 
 
-def test_a_service_that_is_told_to_run_nothing(contained: Patient) -> None:
-    ecs, cluster, name = contained.client("ecs"), contained["ConsumerCluster"], contained["ConsumerService"]
+def test_stopped_service(container: DeploymentFixture) -> None:
+    """A desired count of 0 is an error, and the remedy starts the service."""
+    ecs, cluster, name = container.client("ecs"), container["ConsumerCluster"], container["ConsumerService"]
     ecs.update_service(cluster=cluster, service=name, desiredCount=0)
-    stopped = found_of(contained)["consumer_stopped"]
-    assert stopped.severity is Severity.FAULT
-    told = call(stopped.mending)
-    told.make(contained.client(told.service))
-    assert found_of(contained) == {}
+    finding = consumer_problems(container)["consumer_stopped"]
+    assert finding.severity is Severity.ERROR
+    command = call(finding.remedy)
+    command.make(container.client("ecs"))
+    assert consumer_problems(container) == {}
 
 
 @pytest.mark.parametrize(
-    ("name", "severity", "operation", "change"),
+    ("name", "severity", "change"),
     [
-        ("consumer_missing", Severity.FAULT, "ecs.DescribeServices", at("services", [])),
-        ("consumer_missing", Severity.FAULT, "ecs.DescribeServices", at("services.0.status", "INACTIVE")),
-        ("consumer_short", Severity.FAULT, "ecs.DescribeServices", SHORT),
-        ("consumer_short", Severity.WARNING, "ecs.DescribeServices", at("services.0.desiredCount", 3)),
-        (
-            "consumer_not_updated",
-            Severity.FAULT,
-            "ecs.DescribeServices",
-            at("services.0.deployments.0.rolloutState", "FAILED"),
-        ),
-        (
-            "consumer_changing",
-            Severity.WARNING,
-            "ecs.DescribeServices",
-            at("services.0.deployments.0.rolloutState", "IN_PROGRESS"),
-        ),
+        ("consumer_missing", Severity.ERROR, value_at("services", [])),
+        ("consumer_missing", Severity.ERROR, value_at("services.0.status", "INACTIVE")),
+        ("consumer_tasks_missing", Severity.ERROR, NO_TASK_RUNS),
+        ("consumer_tasks_missing", Severity.WARNING, value_at("services.0.desiredCount", 3)),
+        ("consumer_update_failed", Severity.ERROR, value_at("services.0.deployments.0.rolloutState", "FAILED")),
+        ("consumer_updating", Severity.WARNING, value_at("services.0.deployments.0.rolloutState", "IN_PROGRESS")),
     ],
 )
-def test_a_service_that_is_not_as_it_has_to_be(
-    contained: Patient, name: str, severity: Severity, operation: str, change: Change
-) -> None:
-    findings = found_of(contained, answering(contained, {operation: change}))
-    assert {each: finding.severity for each, finding in findings.items()} == {name: severity}
+def test_state_of_the_service(container: DeploymentFixture, name: str, severity: Severity, change: Change) -> None:
+    """Each state of the service is the only finding, with its severity."""
+    problems = consumer_problems(container, with_responses(container, {"ecs.DescribeServices": change}))
+    assert {name: finding.severity for name, finding in problems.items()} == {name: severity}
 
 
-def test_why_the_last_task_ended_is_told(contained: Patient) -> None:
+def test_reason_of_the_last_stopped_task(container: DeploymentFixture) -> None:
+    """The message contains the reason and the exit code of the task that stopped last."""
     stopped = [
         {"stoppedReason": "an older one.", "stoppedAt": STOPPED_AT.replace(hour=9)},
         {
@@ -136,14 +130,15 @@ def test_why_the_last_task_ended_is_told(contained: Patient) -> None:
             "containers": [{"name": "consumer", "exitCode": 1}],
         },
     ]
-    answers = {
-        "ecs.DescribeServices": SHORT,
-        "ecs.ListTasks": at("taskArns", ["arn:one", "arn:two"]),
-        "ecs.DescribeTasks": at("tasks", stopped),
+    responses = {
+        "ecs.DescribeServices": NO_TASK_RUNS,
+        "ecs.ListTasks": value_at("taskArns", ["arn:one", "arn:two"]),
+        "ecs.DescribeTasks": value_at("tasks", stopped),
     }
-    words = found_of(contained, answering(contained, answers))["consumer_short"].words
-    assert words.endswith("the last one ended: Essential container in task exited, exit code 1")
-    assert words.startswith("0 of 1 tasks")
+    problems = consumer_problems(container, with_responses(container, responses))
+    message = problems["consumer_tasks_missing"].message
+    assert message.endswith("the last one stopped: Essential container in task exited, exit code 1")
+    assert message.startswith("0 of 1 tasks")
 
 
 @pytest.mark.parametrize(
@@ -154,38 +149,52 @@ def test_why_the_last_task_ended_is_told(contained: Patient) -> None:
         ("role_missing", "iam.GetRole", "NoSuchEntity"),
     ],
 )
-def test_what_is_gone(contained: Patient, name: str, operation: str, code: str) -> None:
-    assert found_of(contained, refusing(contained, operation, code)).keys() == {name}
+def test_missing_resource(container: DeploymentFixture, name: str, operation: str, code: str) -> None:
+    """A cluster, lease table or role that does not exist is the only finding."""
+    assert consumer_problems(container, with_error(container, operation, code)).keys() == {name}
 
 
-def test_a_shard_that_nobody_reads(contained: Patient, leases: tuple[Any, str]) -> None:
-    lease(*leases, "shardId-000000000001", owner=None)
-    lease(*leases, "shardId-000000000002", owner=None, checkpoint="SHARD_END")  # read to its end
-    unread = found_of(contained)["shard_unread"]
-    assert unread.words == "nobody reads shardId-000000000001: 1 of 3 shards"
+def test_shard_without_reader(container: DeploymentFixture, leases: tuple[Any, str]) -> None:
+    """A lease without an owner is reported, unless its shard was read to its end."""
+    put_lease(*leases, "shardId-000000000001", owner=None)
+    put_lease(*leases, "shardId-000000000002", owner=None, checkpoint="SHARD_END")
+    unread = consumer_problems(container)["shard_unread"]
+    assert unread.message == "1 of 3 shards have no reader: shardId-000000000001"
 
 
-def test_many_shards_that_nobody_reads_are_not_all_named(contained: Patient, leases: tuple[Any, str]) -> None:
+def test_many_shards_without_reader(container: DeploymentFixture, leases: tuple[Any, str]) -> None:
+    """The message names at most five shards."""
     for number in range(7):
-        lease(*leases, f"shardId-{number:012}", owner=None)
-    words = found_of(contained)["shard_unread"].words
-    assert words.count("shardId-") == 5
-    assert words.endswith("…: 7 of 7 shards")
+        put_lease(*leases, f"shardId-{number:012}", owner=None)
+    message = consumer_problems(container)["shard_unread"].message
+    assert message.startswith("7 of 7 shards")
+    assert message.count("shardId-") == 5
+    assert message.endswith(", …")
 
 
-@pytest.mark.parametrize(("output", "policy"), [("ConsumerRoleArn", None), ("ConsumerStartRoleArn", "start")])
-def test_a_role_that_may_not(contained: Patient, output: str, policy: str | None) -> None:
-    iam, role = contained.client("iam"), contained[output].rpartition("/")[2]
-    if policy is None:
-        arn = contained["ConsumerPolicyArn"]
-        iam.detach_role_policy(RoleName=role, PolicyArn=arn)
-        assert found_of(contained).keys() == {"role_denied"}
-        iam.attach_role_policy(RoleName=role, PolicyArn=arn)
-    else:
-        document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
-        iam.delete_role_policy(RoleName=role, PolicyName=policy)
-        denied = found_of(contained)
-        assert denied.keys() == {"role_denied"}
-        assert "ecr:BatchGetImage" in denied["role_denied"].words
-        iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
-    assert found_of(contained) == {}
+def test_consumer_role_without_its_policy(container: DeploymentFixture) -> None:
+    """The consumer's permissions come from a managed policy, whose absence is found."""
+    iam, role, arn = container.client("iam"), role_name(container["ConsumerRoleArn"]), container["ConsumerPolicyArn"]
+    iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+    problems = consumer_problems(container)
+    iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    assert problems.keys() == {"role_denied"}
+    assert "kinesis:GetRecords" in problems["role_denied"].message
+    assert consumer_problems(container) == {}
+
+
+def test_start_role_without_its_policy(container: DeploymentFixture) -> None:
+    """ECS needs its permissions on the repository of the image."""
+    iam, role = container.client("iam"), role_name(container["ConsumerStartRoleArn"])
+    document = iam.get_role_policy(RoleName=role, PolicyName="start")["PolicyDocument"]
+    iam.delete_role_policy(RoleName=role, PolicyName="start")
+    problems = consumer_problems(container)
+    iam.put_role_policy(RoleName=role, PolicyName="start", PolicyDocument=json.dumps(document))
+    assert problems.keys() == {"role_denied"}
+    assert "ecr:BatchGetImage" in problems["role_denied"].message
+    assert consumer_problems(container) == {}
+
+
+def role_name(arn: str) -> str:
+    """Return the name of a role."""
+    return arn.rpartition("/")[2]

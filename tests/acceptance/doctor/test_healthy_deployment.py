@@ -1,8 +1,7 @@
-"""The doctor on the template as it is deployed: all is well, and every fault that is planted is found by its name."""
+"""Tests of the doctor on the template as deployed: a healthy deployment, and one fault after another."""
 
 import pytest
 
-from pipeline.aws.doctor.checks import LINKS
 from tests.acceptance.doctor import (
     injected_feedback_faults,
     injected_log_faults,
@@ -10,38 +9,39 @@ from tests.acceptance.doctor import (
     injected_ses_faults,
     injected_table_faults,
 )
-from tests.acceptance.doctor.deployment_fixture import Patient, found, names
-from tests.acceptance.doctor.fault_injection import Plant, mended
+from tests.acceptance.doctor.deployment_fixture import DeploymentFixture, checks_named, find_names, find_problems
+from tests.acceptance.doctor.fault_injection import Fault, heal_fault
 
 pytestmark = pytest.mark.slow
 
-PLANTS = (
-    *injected_ses_faults.PLANTS,
-    *injected_log_faults.PLANTS,
-    *injected_feedback_faults.PLANTS,
-    *injected_table_faults.PLANTS,
-    *injected_monitoring_faults.PLANTS,
+FAULTS = (
+    *injected_ses_faults.FAULTS,
+    *injected_log_faults.FAULTS,
+    *injected_feedback_faults.FAULTS,
+    *injected_table_faults.FAULTS,
+    *injected_monitoring_faults.FAULTS,
 )
 
-# What the emulator answers whatever is done: that SES's account keeps no list, and that no identity has a set.
-EMULATOR_CANNOT_KNOW = {"account_list_off", "identity_without_set"}
+# The emulator always answers that the account list is off, and that no identity has a default configuration set.
+EMULATOR_LIMITS = {"account_list_off", "identity_without_set"}
 
 
-def test_a_fresh_deployment_is_well(patient: Patient) -> None:
-    assert names(patient.deployment()) == EMULATOR_CANNOT_KNOW
+def test_fresh_deployment_is_healthy(deployed: DeploymentFixture) -> None:
+    """A deployment of the packaged template has no problem, except for the emulator's limits."""
+    assert find_names(deployed.deployment()) == EMULATOR_LIMITS
 
 
-@pytest.mark.parametrize("plant", PLANTS, ids=[plant.finding for plant in PLANTS])
-def test_a_fault_is_found_by_its_name_and_mended_as_told(patient: Patient, plant: Plant) -> None:
-    """Nothing but what was planted is found, at its own link, and what the doctor says mends it does."""
-    mend = plant.by(patient)
-    seen = found(patient.deployment())
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.finding for fault in FAULTS])
+def test_fault_is_found_and_its_remedy_heals_it(deployed: DeploymentFixture, fault: Fault) -> None:
+    """Exactly the injected fault is found, by the right check, and the remedy removes the finding."""
+    heal = fault.inject(deployed)
+    problems = find_problems(deployed.deployment())
     try:
-        assert {finding.name for _, finding in seen} - EMULATOR_CANNOT_KNOW == {plant.finding} | plant.besides
-        [(link, finding)] = [(link, finding) for link, finding in seen if finding.name == plant.finding]
-        assert link == plant.link
-        assert finding.mending
+        assert {finding.name for _, finding in problems} - EMULATOR_LIMITS == {fault.finding} | fault.side_effects
+        [(check, finding)] = [(check, finding) for check, finding in problems if finding.name == fault.finding]
+        assert check == fault.check
+        assert finding.remedy
     finally:
-        mended(patient, mend, next((each.mending for _, each in seen if each.name == plant.finding), ""))
-    links = tuple(link for link in LINKS if link.name == plant.link)
-    assert names(patient.deployment(), links) == set()
+        remedies = (finding.remedy for _, finding in problems if finding.name == fault.finding)
+        heal_fault(deployed, heal, next(remedies, ""))
+    assert find_names(deployed.deployment(), checks_named(fault.check)) == set()

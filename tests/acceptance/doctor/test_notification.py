@@ -1,67 +1,100 @@
-"""A stack that takes notifications of SES's by an SNS topic, and one that lets in sets which were there before."""
+"""Tests of a stack with an SNS topic, and of one with configuration sets that existed before it."""
+
+import json
+from collections.abc import Iterator
 
 import pytest
 from msgspec.structs import replace
 
-from pipeline.aws.doctor.checks import LINKS
 from pipeline.aws.doctor.deployment import Deployment
 from tests.acceptance.deployment.account import Account
-from tests.acceptance.doctor.conftest import a_patient
-from tests.acceptance.doctor.deployment_fixture import Patient, found, names
+from tests.acceptance.doctor.conftest import deploy_fixture
+from tests.acceptance.doctor.deployment_fixture import DeploymentFixture, checks_named, find_names, find_problems
 
 pytestmark = pytest.mark.slow
 
-NOTIFICATIONS = tuple(link for link in LINKS if link.name == "notifications")
+NOTIFICATIONS = checks_named("notifications")
 
 
 @pytest.fixture(scope="module")
-def notified(doctor_account: Account) -> Patient:
+def notified(doctor_account: Account) -> DeploymentFixture:
+    """A deployment with an SNS topic."""
     topic = doctor_account.client("sns").create_topic(Name="ses")["TopicArn"]
-    return a_patient(doctor_account, "notified", NotificationTopic=topic)
+    return deploy_fixture(doctor_account, "notified", NotificationTopic=topic)
 
 
-def test_all_is_well(notified: Patient) -> None:
-    assert names(notified.deployment(), NOTIFICATIONS) == set()
+@pytest.fixture
+def unsubscribed(notified: DeploymentFixture) -> Iterator[DeploymentFixture]:
+    """The same deployment while its queue is not subscribed to the topic."""
+    sns, stack = notified.client("sns"), notified.stack
+    sns.unsubscribe(SubscriptionArn=notified["NotificationSubscriptionArn"])
+    yield notified
+    topic, queue = notified["NotificationTopicArn"], notified.deployment().queue_arn(notified["NotificationQueue"])
+    renewed = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)["SubscriptionArn"]
+    notified.stack = replace(stack, outputs={**stack.outputs, "NotificationSubscriptionArn": renewed})
 
 
-def test_a_mapping_that_is_disabled(notified: Patient) -> None:
+def test_healthy_notifications(notified: DeploymentFixture) -> None:
+    """A fresh deployment has no problem with its topic, and its projector has the permissions that a topic needs."""
+    checks = (*NOTIFICATIONS, *checks_named("projector's role"))
+    assert find_names(notified.deployment(), checks) == set()
+
+
+def test_disabled_mapping(notified: DeploymentFixture) -> None:
+    """The remedy names the notification mapping, not the stream's."""
     functions, uuid = notified.client("lambda"), notified["NotificationMapping"]
     functions.update_event_source_mapping(UUID=uuid, Enabled=False)
-    [(_, finding)] = found(notified.deployment(), NOTIFICATIONS)
+    [(_, finding)] = find_problems(notified.deployment(), NOTIFICATIONS)
     assert finding.name == "mapping_disabled"
-    assert uuid in finding.mending
+    assert uuid in finding.remedy
     functions.update_event_source_mapping(UUID=uuid, Enabled=True)
 
 
-def test_dead_letters(notified: Patient) -> None:
+def test_projector_without_permission_on_the_queue(notified: DeploymentFixture) -> None:
+    """The permissions that only a topic requires are checked too."""
+    iam, role = notified.client("iam"), notified["ProjectorRoleArn"].rpartition("/")[2]
+    document = iam.get_role_policy(RoleName=role, PolicyName="project")["PolicyDocument"]
+    others = [statement for statement in document["Statement"] if "sqs:ReceiveMessage" not in statement["Action"]]
+    changed = json.dumps({**document, "Statement": others})
+    iam.put_role_policy(RoleName=role, PolicyName="project", PolicyDocument=changed)
+    try:
+        [(_, finding)] = find_problems(notified.deployment(), checks_named("projector's role"))
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName="project", PolicyDocument=json.dumps(document))
+    assert finding.name == "role_denied"
+    assert "sqs:ReceiveMessage" in finding.message
+
+
+def test_dead_letters(notified: DeploymentFixture) -> None:
+    """Messages in the topic's dead-letter queue are an error that names the queue."""
     sqs, url = notified.client("sqs"), notified["NotificationDeadLetters"]
     sqs.send_message(QueueUrl=url, MessageBody="{}")
-    [(link, finding)] = [(link, one) for link, one in found(notified.deployment()) if one.name.startswith("dead")]
-    assert (link, finding.name) == ("set aside", "dead_letters_not_empty")
-    assert url in finding.words
+    [finding] = [finding for _, finding in find_problems(notified.deployment(), checks_named("failed records"))]
+    assert finding.name == "dead_letters_not_empty"
+    assert url in finding.message
     sqs.purge_queue(QueueUrl=url)
 
 
-def test_a_subscription_that_is_gone(notified: Patient) -> None:
-    notified.client("sns").unsubscribe(SubscriptionArn=notified["NotificationSubscriptionArn"])
-    assert names(notified.deployment(), NOTIFICATIONS) == {"subscription_missing"}
+def test_missing_subscription(unsubscribed: DeploymentFixture) -> None:
+    """A subscription that was deleted by hand is found."""
+    assert find_names(unsubscribed.deployment(), NOTIFICATIONS) == {"subscription_missing"}
 
 
-def test_a_set_that_is_not_there_and_that_rule_and_role_do_not_let_in(patient: Patient) -> None:
-    """As if it was named in the stack, and then all of it taken back by hand."""
-    deployment = of_sets(patient.deployment(), "mail,older")
-    seen = {finding.name: finding.words for _, finding in found(deployment)}
-    assert {"set_missing", "rule_holds_back", "role_not_trusting"} <= seen.keys()
-    assert "older" in seen["set_missing"]
-    assert seen["rule_holds_back"].endswith(" of older")
+def test_configuration_set_that_was_removed_by_hand(deployed: DeploymentFixture) -> None:
+    """A set that the stack names is found missing, and not admitted by rule and role."""
+    deployment = with_sets(deployed.deployment(), "mail,older")
+    messages = {finding.name: finding.message for _, finding in find_problems(deployment)}
+    assert {"set_missing", "rule_pattern_too_narrow", "role_not_assumable"} <= messages.keys()
+    assert "older" in messages["set_missing"]
+    assert messages["rule_pattern_too_narrow"].endswith(" of older")
 
 
-def test_a_set_that_was_there_before_may_leave_out_opens_and_clicks(patient: Patient) -> None:
-    """Its owner may not want SES to alter the mail; any other type that is missing is a fault."""
-    ses = patient.client("sesv2")
+def test_older_configuration_set_may_omit_opens_and_clicks(deployed: DeploymentFixture) -> None:
+    """SES alters mail for opens and clicks, so a set that the stack did not create may leave out these two types."""
+    ses = deployed.client("sesv2")
     ses.create_configuration_set(ConfigurationSetName="older")
-    there = ses.get_configuration_set_event_destinations(ConfigurationSetName=patient["ConfigurationSet"])
-    for destination in there["EventDestinations"]:
+    existing = ses.get_configuration_set_event_destinations(ConfigurationSetName=deployed["ConfigurationSet"])
+    for destination in existing["EventDestinations"]:
         name = destination.pop("Name")
         types = [type_ for type_ in destination["MatchingEventTypes"] if type_ not in {"OPEN", "CLICK"}]
         ses.create_configuration_set_event_destination(
@@ -69,12 +102,12 @@ def test_a_set_that_was_there_before_may_leave_out_opens_and_clicks(patient: Pat
             EventDestinationName=name,
             EventDestination=destination | {"MatchingEventTypes": types},
         )
-    destinations = tuple(link for link in LINKS if link.name == "destinations")
-    assert names(of_sets(patient.deployment(), "mail,older"), destinations) == set()
+    deployment = with_sets(deployed.deployment(), "mail,older")
+    assert find_names(deployment, checks_named("destinations")) == set()
     ses.delete_configuration_set(ConfigurationSetName="older")
 
 
-def of_sets(deployment: Deployment, sets: str) -> Deployment:
+def with_sets(deployment: Deployment, names: str) -> Deployment:
     """Return the deployment as if its stack had these configuration sets."""
     stack = deployment.stack
-    return replace(deployment, stack=replace(stack, outputs={**stack.outputs, "ConfigurationSets": sets}))
+    return replace(deployment, stack=replace(stack, outputs={**stack.outputs, "ConfigurationSets": names}))

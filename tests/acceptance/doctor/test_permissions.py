@@ -1,83 +1,90 @@
-"""The doctor reads and changes nothing, by no more than it says it needs; what it may not see is never good."""
+"""Tests of the doctor's own permissions: it only reads, with no more than it declares."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from pipeline.aws.clients import Service
+from pipeline.aws.clients import Clients, Service
 from pipeline.aws.doctor.checks import run_checks
 from pipeline.aws.doctor.finding import Severity
-from pipeline.aws.doctor.permissions import READING, document
-from tests.acceptance.doctor.answer import HEALTHY, answering
-from tests.acceptance.doctor.deployment_fixture import Patient, names
-from tests.acceptance.doctor.test_healthy_deployment import EMULATOR_CANNOT_KNOW
+from pipeline.aws.doctor.permissions import READING, doctor_policy
+from tests.acceptance.doctor.deployment_fixture import DeploymentFixture, find_names
+from tests.acceptance.doctor.responses import HEALTHY, with_responses
+from tests.acceptance.doctor.test_healthy_deployment import EMULATOR_LIMITS
 from tests.support.builders import OCCURRED_AT
 
 pytestmark = pytest.mark.slow
 
-READS = ("BatchGet", "Describe", "Get", "List", "Scan", "Simulate", "Test")
-NOTHING_ALLOWED = [{"Effect": "Deny", "Action": "*", "Resource": "*"}]
-# The emulator takes two of Lambda's reads for other actions than AWS does.
-EMULATOR_ASKS_FOR = {
+READING_VERBS = ("BatchGet", "Describe", "Get", "List", "Scan", "Simulate", "Test")
+DENY_ALL = [{"Effect": "Deny", "Action": "*", "Resource": "*"}]
+# The emulator requires other actions than AWS for two of Lambda's operations.
+EMULATOR_ACTIONS = {
     "Effect": "Allow",
     "Action": ["lambda:ListEventSourceMappings", "lambda:PutFunctionConcurrency"],
     "Resource": "*",
 }
-# What stands in the stack, which was read before; and what is not looked at, since the stack has none.
-KNOWN_BEFORE = {"stack", "notifications", "consumer", "consumer's roles"}
-OF_NOTIFICATIONS = {"sns.GetSubscriptionAttributes"}
-OF_CONSUMER = {"ecs.DescribeServices", "ecs.DescribeTasks", "ecs.ListTasks"}
+# The stack was read before, and this one has neither notifications nor a consumer.
+CHECKS_WITHOUT_CALLS = {"stack", "notifications", "consumer", "consumer's roles"}
+NOTIFICATION_OPERATIONS = {"sns.GetSubscriptionAttributes"}
+CONSUMER_OPERATIONS = {"ecs.DescribeServices", "ecs.DescribeTasks", "ecs.ListTasks"}
 
 
 @pytest.fixture(scope="module")
-def asked(patient: Patient) -> set[str]:
-    """Return every operation that an examination calls, with entries on SES's own list to look for."""
-    operations: set[str] = set()
+def operations(deployed: DeploymentFixture) -> set[str]:
+    """Every operation that the checks call, where the account list has an entry to look up."""
+    called: set[str] = set()
 
-    def note(model: Any, **_: Any) -> None:
-        operations.add(f"{model.service_model.service_name}.{model.name}")
+    def record(model: Any, **_: Any) -> None:
+        called.add(f"{model.service_model.service_name}.{model.name}")
 
     entry = {"EmailAddress": "ann@example.com", "Reason": "BOUNCE", "LastUpdateTime": OCCURRED_AT}
     entries = {"SuppressedDestinationSummaries": [entry]}
-    connect = answering(patient, {"sesv2.ListSuppressedDestinations": entries})
+    clients = with_responses(deployed, {"sesv2.ListSuppressedDestinations": entries})
 
-    def watched(service: Service) -> Any:
-        client = connect(service)
-        client.meta.events.register("before-call", note)
+    def create(service: Service) -> Any:
+        client: Any = getattr(clients, service)
+        client.meta.events.register("before-call", record)
         return client
 
-    for _ in run_checks(patient.deployment(watched)):
+    for _ in run_checks(deployed.deployment(Clients(create))):
         pass
-    return operations
+    return called
 
 
-def test_it_only_reads(asked: set[str]) -> None:
-    assert {name for name in asked if not name.partition(".")[2].startswith(READS)} == set()
-    assert {action for action in READING.values() if not action.partition(":")[2].startswith(READS)} == set()
+def test_doctor_only_reads(operations: set[str]) -> None:
+    """Every operation that it calls, and every action that it asks for, only reads."""
+    assert {name for name in operations if not name.partition(".")[2].startswith(READING_VERBS)} == set()
+    assert {action for action in READING.values() if not action.partition(":")[2].startswith(READING_VERBS)} == set()
 
 
-def test_it_calls_what_it_says_it_calls(asked: set[str]) -> None:
-    """Reading the stack comes before; and this stack takes no notifications, and has no container."""
-    assert asked | OF_NOTIFICATIONS | OF_CONSUMER | {"cloudformation.DescribeStacks"} == set(READING)
+def test_declared_operations_are_those_it_calls(operations: set[str]) -> None:
+    """The stack is read before, and this one has neither notifications nor a container."""
+    called = operations | NOTIFICATION_OPERATIONS | CONSUMER_OPERATIONS | {"cloudformation.DescribeStacks"}
+    assert called == set(READING)
 
 
-def test_its_own_policy_is_enough(patient: Patient) -> None:
-    credentials = patient.account.user("doctor", [*document()["Statement"], EMULATOR_ASKS_FOR])
-    assert names(patient.deployment(of(patient, credentials))) == EMULATOR_CANNOT_KNOW
+def test_declared_policy_is_sufficient(deployed: DeploymentFixture) -> None:
+    """A user with the printed policy gets the same findings as the operator."""
+    credentials = deployed.account.user("doctor", [*doctor_policy()["Statement"], EMULATOR_ACTIONS])
+    assert find_names(deployed.deployment(clients_of(deployed, credentials))) == EMULATOR_LIMITS
 
 
-def test_what_it_may_not_see_is_never_good(patient: Patient) -> None:
-    credentials = patient.account.user("stranger", NOTHING_ALLOWED)
-    for examined in run_checks(patient.deployment(of(patient, credentials))):
-        severities = {finding.severity for finding in examined.findings}
-        assert severities == {Severity.GOOD if examined.link in KNOWN_BEFORE else Severity.UNKNOWN}, examined
-        assert all("denies" in finding.words for finding in examined.findings if finding.severity is Severity.UNKNOWN)
+def test_denied_check_is_never_ok(deployed: DeploymentFixture) -> None:
+    """For a user without permissions, every check that calls AWS is unknown and reports the denial."""
+    credentials = deployed.account.user("stranger", DENY_ALL)
+    for result in run_checks(deployed.deployment(clients_of(deployed, credentials))):
+        severities = {finding.severity for finding in result.findings}
+        expected = Severity.OK if result.check in CHECKS_WITHOUT_CALLS else Severity.UNKNOWN
+        assert severities == {expected}, result
+        unknown = [finding for finding in result.findings if finding.severity is Severity.UNKNOWN]
+        assert all("denies" in finding.message for finding in unknown)
 
 
-def of(patient: Patient, credentials: Any) -> Callable[[Service], Any]:
-    return lambda service: patient.account.client(service, credentials)
+def clients_of(fixture: DeploymentFixture, credentials: Any) -> Clients:
+    """Return clients with these credentials."""
+    return Clients(lambda service: fixture.account.client(service, credentials))
 
 
-def test_the_answers_that_tests_put_in_are_of_operations_that_are_called(asked: set[str]) -> None:
-    assert HEALTHY.keys() <= asked
+def test_replaced_responses_are_of_operations_that_are_called(operations: set[str]) -> None:
+    """The responses that these tests replace are of operations that the checks call."""
+    assert HEALTHY.keys() <= operations

@@ -1,11 +1,11 @@
-"""What the emulator cannot say of SES's account, put in its mouth: each fault there is found by its name."""
+"""Tests of the checks of SES, with responses that the emulator cannot give."""
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipeline.address import Address
-from pipeline.aws.doctor.checks import LINKS
 from pipeline.aws.doctor.finding import Severity
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.batch import StreamRecord
@@ -13,77 +13,101 @@ from pipeline.memory import MemoryQuarantine
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import BatchProjector
 from pipeline.standing import Key
-from tests.acceptance.doctor.answer import answering
-from tests.acceptance.doctor.deployment_fixture import IDENTITY, STACK, Patient, found, names
+from tests.acceptance.doctor.deployment_fixture import (
+    IDENTITY,
+    STACK,
+    DeploymentFixture,
+    checks_named,
+    find_names,
+    find_problems,
+)
+from tests.acceptance.doctor.responses import with_responses
 from tests.acceptance.emulators.ministack import REGION
 from tests.support.builders import OCCURRED_AT, a_bounce
 
 pytestmark = pytest.mark.slow
 
 ADDRESSES = ("ann@example.com", "Bob@example.com")
-SES_LINKS = tuple(link for link in LINKS if link.name in {"SES account", "identities", "SES's own list"})
+SES_CHECKS = checks_named("SES account", "identities", "account list")
 
 
-def test_where_ses_answers_well_all_is_well(patient: Patient) -> None:
-    assert names(patient.deployment(answering(patient, {}))) == set()
+def test_healthy_account(deployed: DeploymentFixture) -> None:
+    """With the responses of a healthy account there is no problem at all."""
+    assert find_names(deployed.deployment(with_responses(deployed, {}))) == set()
 
 
 @pytest.mark.parametrize(
-    ("name", "severity", "answer"),
+    ("name", "severity", "account"),
     [
-        ("account_paused", Severity.FAULT, {"SendingEnabled": False}),
-        ("account_paused", Severity.FAULT, {"EnforcementStatus": "SHUTDOWN"}),
+        ("account_paused", Severity.ERROR, {"SendingEnabled": False}),
+        ("account_paused", Severity.ERROR, {"EnforcementStatus": "SHUTDOWN"}),
         ("account_under_review", Severity.WARNING, {"EnforcementStatus": "PROBATION"}),
         ("account_in_sandbox", Severity.WARNING, {"ProductionAccessEnabled": False}),
         ("account_list_off", Severity.WARNING, {"SuppressionAttributes": {"SuppressedReasons": ["BOUNCE"]}}),
     ],
 )
-def test_the_account(patient: Patient, name: str, severity: Severity, answer: dict[str, Any]) -> None:
-    answers = {"sesv2.GetAccount": {"SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]}} | answer}
-    [(link, finding)] = found(patient.deployment(answering(patient, answers)))
-    assert (link, finding.name, finding.severity) == ("SES account", name, severity)
-    assert finding.mending
+def test_state_of_the_account(
+    deployed: DeploymentFixture, name: str, severity: Severity, account: dict[str, Any]
+) -> None:
+    """Each state of the account that limits sending is the only finding, and has a remedy."""
+    healthy = {"SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]}}
+    clients = with_responses(deployed, {"sesv2.GetAccount": healthy | account})
+    [(check, finding)] = find_problems(deployed.deployment(clients))
+    assert (check, finding.name, finding.severity) == ("SES account", name, severity)
+    assert finding.remedy
 
 
-@pytest.mark.parametrize(("default", "name"), [(None, "identity_without_set"), ("other", "identity_of_other_set")])
-def test_an_identity_whose_mail_gives_no_events(patient: Patient, default: str | None, name: str) -> None:
-    answers = {"sesv2.GetEmailIdentity": {"ConfigurationSetName": default}}
-    [(link, finding)] = found(patient.deployment(answering(patient, answers)))
-    assert (link, finding.name, finding.severity) == ("identities", name, Severity.WARNING)
-    assert finding.mending.startswith(
+@pytest.mark.parametrize(("default_set", "name"), [(None, "identity_without_set"), ("other", "identity_wrong_set")])
+def test_identity_without_events(deployed: DeploymentFixture, default_set: str | None, name: str) -> None:
+    """An identity whose default set is missing or another one is a warning, and the remedy sets it."""
+    clients = with_responses(deployed, {"sesv2.GetEmailIdentity": {"ConfigurationSetName": default_set}})
+    [(check, finding)] = find_problems(deployed.deployment(clients))
+    assert (check, finding.name, finding.severity) == ("identities", name, Severity.WARNING)
+    assert finding.remedy.startswith(
         f"aws sesv2 put-email-identity-configuration-set-attributes --email-identity {IDENTITY} "
     )
 
 
-def test_without_an_identity_nothing_can_be_sent(patient: Patient) -> None:
+def test_no_verified_identity(deployed: DeploymentFixture) -> None:
+    """Without a verified identity nothing can be sent."""
     unverified = {"IdentityName": IDENTITY, "SendingEnabled": False}
-    answers = {"sesv2.ListEmailIdentities": {"EmailIdentities": [unverified]}}
-    assert names(patient.deployment(answering(patient, answers)), SES_LINKS) == {"identity_none"}
+    clients = with_responses(deployed, {"sesv2.ListEmailIdentities": {"EmailIdentities": [unverified]}})
+    assert find_names(deployed.deployment(clients), SES_CHECKS) == {"identity_none"}
 
 
-def test_identities_that_are_too_many_are_said_to_be(patient: Patient) -> None:
-    many = [{"IdentityName": IDENTITY, "SendingEnabled": True}] * 33
-    answers = {"sesv2.ListEmailIdentities": {"EmailIdentities": many}}
-    [(_, finding)] = found(patient.deployment(answering(patient, answers)), SES_LINKS)
-    assert (finding.name, finding.severity) == ("identity_not_looked_at", Severity.UNKNOWN)
-    assert finding.words.startswith("30 identities were looked at, 3 were not")
-    assert "--identities 33" in finding.mending
+def test_identities_beyond_the_limit_are_reported(deployed: DeploymentFixture) -> None:
+    """The number of unchecked identities is reported, with the option that checks them all."""
+    identities = [{"IdentityName": IDENTITY, "SendingEnabled": True}] * 33
+    clients = with_responses(deployed, {"sesv2.ListEmailIdentities": {"EmailIdentities": identities}})
+    [(_, finding)] = find_problems(deployed.deployment(clients), SES_CHECKS)
+    assert (finding.name, finding.severity) == ("identities_not_checked", Severity.UNKNOWN)
+    assert finding.message.startswith("30 identities were checked, 3 were not")
+    assert "--identities 33" in finding.remedy
 
 
-def test_what_stands_on_sess_own_list_and_is_not_suppressed(patient: Patient) -> None:
-    """It is counted, no address is named, an echo is not enough, and once the table suppresses them all is well."""
+def test_limit_of_no_identities(deployed: DeploymentFixture) -> None:
+    """A limit of 0 checks none, and does not claim that there is none."""
+    deployment = msgspec.structs.replace(deployed.deployment(with_responses(deployed, {})), max_identities=0)
+    assert find_names(deployment, SES_CHECKS) == {"identities_not_checked"}
+
+
+def test_account_list_that_was_not_imported(deployed: DeploymentFixture) -> None:
+    """Entries that the table does not suppress are counted, not named.
+
+    A bounce that the list itself caused is no evidence. A real bounce is.
+    """
     entries = [{"EmailAddress": address, "Reason": "BOUNCE", "LastUpdateTime": OCCURRED_AT} for address in ADDRESSES]
-    deployment = patient.deployment(
-        answering(patient, {"sesv2.ListSuppressedDestinations": {"SuppressedDestinationSummaries": entries}})
+    deployment = deployed.deployment(
+        with_responses(deployed, {"sesv2.ListSuppressedDestinations": {"SuppressedDestinationSummaries": entries}})
     )
-    [(link, finding)] = found(deployment, SES_LINKS)
-    assert (link, finding.name) == ("SES's own list", "own_list_not_imported")
-    assert "of the 2 entries" in finding.words
-    assert "does not suppress 2" in finding.words
-    assert finding.mending == f"mailfold import --stack {STACK} --region {REGION}"
-    assert "@" not in finding.words + finding.mending
+    [(check, finding)] = find_problems(deployment, SES_CHECKS)
+    assert (check, finding.name) == ("account list", "account_list_not_imported")
+    assert "of the 2 entries" in finding.message
+    assert "does not suppress 2" in finding.message
+    assert finding.remedy == f"mailfold import --stack {STACK} --region {REGION}"
+    assert "@" not in finding.message + finding.remedy
 
-    dynamodb, table = patient.client("dynamodb"), patient["SuppressionTable"]
+    dynamodb, table = deployed.client("dynamodb"), deployed["SuppressionTable"]
     store = DynamoSuppressionStore(dynamodb, table=table)
     keys = [Key(Address(address.lower())) for address in ADDRESSES]
 
@@ -94,9 +118,9 @@ def test_what_stands_on_sess_own_list_and_is_not_suppressed(patient: Patient) ->
 
     try:
         put(a_bounce(recipients=ADDRESSES, sub_type="OnAccountSuppressionList"))
-        assert names(deployment, SES_LINKS) == {"own_list_not_imported"}
+        assert find_names(deployment, SES_CHECKS) == {"account_list_not_imported"}
         put(a_bounce(recipients=ADDRESSES))
-        assert names(deployment, SES_LINKS) == set()
+        assert find_names(deployment, SES_CHECKS) == set()
     finally:
         for key in keys:
             dynamodb.delete_item(TableName=table, Key={"address": {"S": key.address}, "scope": {"S": key.scope}})

@@ -1,13 +1,13 @@
-"""States that a test cannot bring about in the emulator, put in its mouth: each is found by its name, at its link."""
+"""Tests of states that the emulator cannot reach: responses of AWS are replaced, and the right check finds each."""
 
 from typing import Any
 
 import pytest
 
-from pipeline.aws.doctor.checks import LINKS
+from pipeline.aws.clients import Clients
 from pipeline.aws.doctor.finding import Severity
-from tests.acceptance.doctor.answer import Change, answering, at, refusing
-from tests.acceptance.doctor.deployment_fixture import Patient, found
+from tests.acceptance.doctor.deployment_fixture import DeploymentFixture, checks_named, find_problems
+from tests.acceptance.doctor.responses import Change, value_at, with_error, with_responses
 
 pytestmark = pytest.mark.slow
 
@@ -18,23 +18,23 @@ READER = f"{TO_S3}.DataFormatConversionConfiguration.InputFormatConfiguration.De
 ROLES = ("SES's role", "Firehose's role", "transform", "rule's role", "projector's role")
 
 
-def of_other_role(answer: dict[str, Any]) -> None:
-    [archive] = [one for one in answer["EventDestinations"] if one["Name"] == "archive"]
+def use_other_role(response: dict[str, Any]) -> None:
+    """Change the role of the archive destination."""
+    [archive] = [destination for destination in response["EventDestinations"] if destination["Name"] == "archive"]
     archive["KinesisFirehoseDestination"]["IamRoleArn"] = "arn:aws:iam::123456789012:role/other"
 
 
-def found_at(patient: Patient, link: str, connect: Any) -> dict[str, Severity]:
-    """Return what is found at one link, by name."""
-    links = tuple(one for one in LINKS if one.name == link)
-    findings = [finding for _, finding in found(patient.deployment(connect), links)]
-    assert all(finding.mending for finding in findings)
+def severities(fixture: DeploymentFixture, check: str, clients: Clients) -> dict[str, Severity]:
+    """Return the severity of each problem that one check finds, by name. Each problem has a remedy."""
+    findings = [finding for _, finding in find_problems(fixture.deployment(clients), checks_named(check))]
+    assert all(finding.remedy for finding in findings)
     return {finding.name: finding.severity for finding in findings}
 
 
 @pytest.mark.parametrize(
-    ("link", "name", "operation", "code"),
+    ("check", "name", "operation", "code"),
     [
-        *((link, "role_missing", "iam.GetRole", "NoSuchEntity") for link in ROLES),
+        *((check, "role_missing", "iam.GetRole", "NoSuchEntity") for check in ROLES),
         ("configuration sets", "set_missing", "sesv2.GetConfigurationSet", "NotFoundException"),
         ("Firehose", "firehose_missing", "firehose.DescribeDeliveryStream", "ResourceNotFoundException"),
         ("transform", "function_missing", "lambda.GetFunctionConfiguration", "ResourceNotFoundException"),
@@ -46,83 +46,110 @@ def found_at(patient: Patient, link: str, connect: Any) -> dict[str, Severity]:
         ("mapping", "mapping_missing", "lambda.GetEventSourceMapping", "ResourceNotFoundException"),
         ("projector", "function_missing", "lambda.GetFunctionConfiguration", "ResourceNotFoundException"),
         ("table", "table_missing", "dynamodb.DescribeTable", "ResourceNotFoundException"),
-        ("set aside", "dead_letters_missing", "sqs.GetQueueAttributes", "AWS.SimpleQueueService.NonExistentQueue"),
+        ("failed records", "dead_letters_missing", "sqs.GetQueueAttributes", "AWS.SimpleQueueService.NonExistentQueue"),
         ("alarms", "alarm_topic_missing", "sns.GetTopicAttributes", "NotFound"),
     ],
 )
-def test_what_is_gone(patient: Patient, link: str, name: str, operation: str, code: str) -> None:
-    assert found_at(patient, link, refusing(patient, operation, code)) == {name: Severity.FAULT}
+def test_missing_resource(deployed: DeploymentFixture, check: str, name: str, operation: str, code: str) -> None:
+    """A resource that does not exist is an error, and the only finding of its check."""
+    assert severities(deployed, check, with_error(deployed, operation, code)) == {name: Severity.ERROR}
 
 
 @pytest.mark.parametrize(
-    ("link", "name", "operation", "change"),
+    ("check", "name", "operation", "change"),
     [
-        ("destinations", "destination_of_other_role", "sesv2.GetConfigurationSetEventDestinations", of_other_role),
+        ("destinations", "destination_wrong_role", "sesv2.GetConfigurationSetEventDestinations", use_other_role),
         (
             "Firehose",
             "firehose_not_active",
             "firehose.DescribeDeliveryStream",
-            at(f"{FIREHOSE}.DeliveryStreamStatus", "X"),
+            value_at(f"{FIREHOSE}.DeliveryStreamStatus", "X"),
         ),
         (
             "Firehose",
             "firehose_not_encrypted",
             "firehose.DescribeDeliveryStream",
-            at(f"{FIREHOSE}.DeliveryStreamEncryptionConfiguration.Status", "DISABLED"),
+            value_at(f"{FIREHOSE}.DeliveryStreamEncryptionConfiguration.Status", "DISABLED"),
         ),
         (
             "Firehose",
-            "firehose_errors_elsewhere",
+            "firehose_wrong_error_prefix",
             "firehose.DescribeDeliveryStream",
-            at(f"{TO_S3}.ErrorOutputPrefix", "x"),
+            value_at(f"{TO_S3}.ErrorOutputPrefix", "x"),
         ),
-        ("Firehose", "firehose_of_other_role", "firehose.DescribeDeliveryStream", at(f"{TO_S3}.RoleARN", "other")),
-        ("Firehose", "firehose_silent", "firehose.DescribeDeliveryStream", at(f"{TO_S3}.CloudWatchLoggingOptions", {})),
-        ("Firehose", "firehose_ignores_case", "firehose.DescribeDeliveryStream", at(READER, {})),
-        ("transform", "environment_differs", "lambda.GetFunctionConfiguration", at("Environment", {})),
-        ("transform", "function_failed", "lambda.GetFunctionConfiguration", at("State", "Failed")),
-        ("transform", "function_not_updated", "lambda.GetFunctionConfiguration", at("LastUpdateStatus", "Failed")),
-        ("transform", "function_of_other_runtime", "lambda.GetFunctionConfiguration", at("Runtime", "python3.9")),
-        ("Glue table", "log_table_of_other_partitions", "glue.GetTable", at("Table.PartitionKeys", [])),
-        ("Glue table", "log_table_elsewhere", "glue.GetTable", at("Table.StorageDescriptor.Location", "s3://other/")),
+        ("Firehose", "firehose_wrong_role", "firehose.DescribeDeliveryStream", value_at(f"{TO_S3}.RoleARN", "other")),
+        (
+            "Firehose",
+            "firehose_without_error_log",
+            "firehose.DescribeDeliveryStream",
+            value_at(f"{TO_S3}.CloudWatchLoggingOptions", {}),
+        ),
+        ("Firehose", "firehose_case_insensitive", "firehose.DescribeDeliveryStream", value_at(READER, {})),
+        ("transform", "environment_wrong", "lambda.GetFunctionConfiguration", value_at("Environment", {})),
+        ("transform", "function_failed", "lambda.GetFunctionConfiguration", value_at("State", "Failed")),
+        (
+            "transform",
+            "function_update_failed",
+            "lambda.GetFunctionConfiguration",
+            value_at("LastUpdateStatus", "Failed"),
+        ),
+        ("transform", "function_wrong_runtime", "lambda.GetFunctionConfiguration", value_at("Runtime", "python3.9")),
+        ("Glue table", "log_table_wrong_partitions", "glue.GetTable", value_at("Table.PartitionKeys", [])),
+        (
+            "Glue table",
+            "log_table_wrong_location",
+            "glue.GetTable",
+            value_at("Table.StorageDescriptor.Location", "s3://other/"),
+        ),
         (
             "Athena",
             "workgroup_without_limit",
             "athena.GetWorkGroup",
-            at("WorkGroup.Configuration.BytesScannedCutoffPerQuery", 0),
+            value_at("WorkGroup.Configuration.BytesScannedCutoffPerQuery", 0),
         ),
         (
             "Athena",
             "workgroup_without_results",
             "athena.GetWorkGroup",
-            at("WorkGroup.Configuration.ManagedQueryResultsConfiguration", {}),
-        ),
-        ("rule", "target_gives_up", "events.ListTargetsByRule", at("Targets.0.RetryPolicy.MaximumRetryAttempts", 3)),
-        ("stream", "stream_not_active", "kinesis.DescribeStreamSummary", at(f"{STREAM}.StreamStatus", "DELETING")),
-        ("mapping", "mapping_of_other_stream", "lambda.GetEventSourceMapping", at("EventSourceArn", "other")),
-        (
-            "mapping",
-            "mapping_of_other_function",
-            "lambda.GetEventSourceMapping",
-            at("FunctionArn", "a:b:c:d:e:f:other"),
+            value_at("WorkGroup.Configuration.ManagedQueryResultsConfiguration", {}),
         ),
         (
+            "rule",
+            "target_retries_too_few",
+            "events.ListTargetsByRule",
+            value_at("Targets.0.RetryPolicy.MaximumRetryAttempts", 3),
+        ),
+        (
+            "stream",
+            "stream_not_active",
+            "kinesis.DescribeStreamSummary",
+            value_at(f"{STREAM}.StreamStatus", "DELETING"),
+        ),
+        ("mapping", "mapping_wrong_stream", "lambda.GetEventSourceMapping", value_at("EventSourceArn", "other")),
+        (
             "mapping",
-            "mapping_in_trouble",
+            "mapping_wrong_function",
             "lambda.GetEventSourceMapping",
-            at("LastProcessingResult", "PROBLEM: Function call failed"),
+            value_at("FunctionArn", "a:b:c:d:e:f:other"),
         ),
         (
             "mapping",
-            "mapping_filters",
+            "mapping_failing",
             "lambda.GetEventSourceMapping",
-            at("FilterCriteria", {"Filters": [{"Pattern": "{}"}]}),
+            value_at("LastProcessingResult", "PROBLEM: Function call failed"),
         ),
-        ("table", "table_not_active", "dynamodb.DescribeTable", at("Table.TableStatus", "ARCHIVED")),
-        ("table", "table_of_other_key", "dynamodb.DescribeTable", at("Table.KeySchema.0.AttributeName", "email")),
-        ("table", "table_without_own_key", "dynamodb.DescribeTable", at("Table.SSEDescription", {})),
-        ("alarms", "alarms_missing", "cloudwatch.DescribeAlarms", at("MetricAlarms", [])),
+        (
+            "mapping",
+            "mapping_filtered",
+            "lambda.GetEventSourceMapping",
+            value_at("FilterCriteria", {"Filters": [{"Pattern": "{}"}]}),
+        ),
+        ("table", "table_not_active", "dynamodb.DescribeTable", value_at("Table.TableStatus", "ARCHIVED")),
+        ("table", "table_wrong_key", "dynamodb.DescribeTable", value_at("Table.KeySchema.0.AttributeName", "email")),
+        ("table", "table_without_kms_key", "dynamodb.DescribeTable", value_at("Table.SSEDescription", {})),
+        ("alarms", "alarms_missing", "cloudwatch.DescribeAlarms", value_at("MetricAlarms", [])),
     ],
 )
-def test_what_is_not_as_it_has_to_be(patient: Patient, link: str, name: str, operation: str, change: Change) -> None:
-    assert found_at(patient, link, answering(patient, {operation: change})).keys() == {name}
+def test_wrong_state(deployed: DeploymentFixture, check: str, name: str, operation: str, change: Change) -> None:
+    """One wrong value in a response is the only finding of its check."""
+    assert severities(deployed, check, with_responses(deployed, {operation: change})).keys() == {name}

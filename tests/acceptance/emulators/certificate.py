@@ -1,4 +1,4 @@
-"""A certificate of this machine's own, for a server on the loopback interface."""
+"""A self-signed certificate for a server on the loopback interface."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -14,7 +14,7 @@ VALID = timedelta(days=1)
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a certificate for 127.0.0.1 that is its own authority, and its key; return their files."""
+    """Write a self-signed certificate for 127.0.0.1 and its key, and return their files."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an emulator on this machine")])
     now = datetime.now(UTC)

@@ -1,8 +1,8 @@
-"""kinesis-local, an emulator of Kinesis: a split shard is read to its end, and HTTP/2 spoken, as the KCL needs both.
+"""kinesis-local, an emulator of Kinesis with two features that the KCL needs: closed shards end, and HTTP/2.
 
-`make emulator` installs it, as `make test` does, where there is Node. What it lacks: it is slow with tens of thousands
-of records, does not follow a split by enhanced fan-out, and gives a new reader the children of a split shard too, which
-the KCL takes for a hole: split a stream after it is read.
+`make emulator` installs it if Node is installed, and `make test` too. It is slow with tens of thousands of records,
+and does not support a split with enhanced fan-out. It also returns the children of a split shard to a new reader, which
+the KCL considers a hole. So split a stream after it is read.
 """
 
 import os
@@ -21,19 +21,19 @@ ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / ".venv" / "kinesis-local" / "node_modules" / "kinesis-local"
 LOOPBACK = Path(__file__).with_name("loopback.js")
 ANSWER_SECONDS = 1.0
-QUICK = "50ms"  # what takes AWS half a minute: making a stream, splitting a shard
+QUICK = "50ms"  # to create a stream or to split a shard, which takes AWS half a minute
 
 
 @contextmanager
 def running() -> Iterator[str]:
-    """Start an empty one, give its address, and stop it at the end."""
+    """Run an empty emulator and yield its URL."""
     with server() as (_, url):
         yield url
 
 
 @contextmanager
 def server() -> Iterator[tuple[Server, str]]:
-    """Start an empty one, give its process and its address, and stop it at the end."""
+    """Run an empty emulator and yield its process and its URL."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("kinesis-local needs Node, and there is none on PATH")
@@ -55,11 +55,11 @@ def server() -> Iterator[tuple[Server, str]]:
             "LOG_LEVEL": "ERROR",
         }
         command = [node, "-r", str(LOOPBACK), str(PACKAGE / "main.js")]
-        with Server(command, environment=environment, folder=Path(name), answers=lambda: _listens(port)) as started:
-            yield started, f"http://127.0.0.1:{port}"
+        with Server(command, environment=environment, folder=Path(name), answers=lambda: _listens(port)) as process:
+            yield process, f"http://127.0.0.1:{port}"
 
 
 def _listens(port: int) -> bool:
-    with socket.socket() as asking:
-        asking.settimeout(ANSWER_SECONDS)
-        return asking.connect_ex(("127.0.0.1", port)) == 0
+    with socket.socket() as probe:
+        probe.settimeout(ANSWER_SECONDS)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,8 +1,8 @@
-"""ministack, an emulator of AWS, in its own virtual environment: `make emulator` installs it, as `make test` does.
+"""ministack, an emulator of AWS in its own virtual environment. `make emulator` installs it, and `make test` too.
 
-What it lacks of AWS, as far as this project meets it: it publishes no events of SES, hands no event of EventBridge to
-Kinesis, buffers nothing in Firehose (an object for each record), takes a batch of Kinesis that failed in part for
-done, and asks nobody's permission for what a service does itself: reading a stream for Lambda, writing Lambda's logs.
+It leaves out events of SES, EventBridge's target Kinesis, and partial batch failures. Its Firehose has no buffer and
+writes an object for each record. Its services check no permissions for their own work, such as reading a stream for
+Lambda or writing Lambda's logs.
 """
 
 import os
@@ -29,12 +29,12 @@ ROOT_KEY = {"AWS_ACCESS_KEY_ID": "root-of-the-emulator", "AWS_SECRET_ACCESS_KEY"
 
 
 class Ministack(msgspec.Struct, frozen=True, kw_only=True):
-    """An emulator that runs.
+    """A running emulator.
 
     Attributes:
-        endpoint_url: Its address.
-        process_id: Its process.
-        certificate: The file of the authority that its certificate is from; None: it speaks HTTP.
+        endpoint_url: URL of the emulator.
+        process_id: ID of its process.
+        certificate: File of the certificate's authority. None: it uses HTTP.
     """
 
     endpoint_url: str
@@ -42,10 +42,10 @@ class Ministack(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Path | None
 
     def environment(self, credentials: Mapping[str, str] = ROOT_KEY) -> dict[str, str]:
-        """Return what boto3, in this process or another, has to find in its environment to use it.
+        """Return the environment in which boto3 uses the emulator.
 
         Args:
-            credentials: Whose; those of the account's root unless said otherwise, whom nothing is denied.
+            credentials: Credentials; by default those of the account's root user, which has all permissions.
         """
         trust = {"AWS_CA_BUNDLE": str(self.certificate)} if self.certificate else {}
         return {"AWS_ENDPOINT_URL": self.endpoint_url, "AWS_DEFAULT_REGION": REGION, **trust, **credentials}
@@ -53,13 +53,13 @@ class Ministack(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def running(*, guarded: bool, encrypted: bool | None = None) -> Iterator[Ministack]:
-    """Start an empty one, and stop it at the end; nothing is left of it then.
+    """Run an empty emulator. It stops at the end and leaves no files behind.
 
-    Where its user may, it also takes the loopback interface's port 443, if that is free and it speaks HTTPS.
+    With HTTPS it also listens on port 443 of the loopback interface, if its user may and the port is free.
 
     Args:
-        guarded: Whether it enforces what policies say; otherwise it takes everybody for root.
-        encrypted: Whether it speaks HTTPS; None: if it is guarded, as policies ask for that.
+        guarded: Whether it enforces policies. Otherwise every user has all permissions.
+        encrypted: Whether it uses HTTPS. None: if it is guarded, because policies require it.
     """
     if not COMMAND.exists():
         pytest.skip("the emulator is not installed: `make emulator` does it")
@@ -73,7 +73,7 @@ def running(*, guarded: bool, encrypted: bool | None = None) -> Iterator[Minista
             **_environment(folder, port),
             **({"AUTH": "true"} if guarded else {}),
             **(secure if encrypted else {}),
-            **({"AWS_CA_BUNDLE": str(certificate)} if certificate else {}),  # its Lambdas call it too
+            **({"AWS_CA_BUNDLE": str(certificate)} if certificate else {}),  # its Lambda functions call it too
         }
         with Server(
             [str(COMMAND)], environment=environment, folder=folder, answers=lambda: _answers(url, certificate)
@@ -82,7 +82,7 @@ def running(*, guarded: bool, encrypted: bool | None = None) -> Iterator[Minista
 
 
 def _environment(folder: Path, port: int) -> dict[str, str]:
-    """Return all that it, and the Lambdas that it runs, find in their environment."""
+    """Return the environment of the emulator and of its Lambda functions."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
@@ -91,7 +91,7 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
         "STATE_DIR": str(folder / "state"),
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
-        "IOT_MTLS_ENABLED": "0",  # which listens to the whole network, whatever the host above
+        "IOT_MTLS_ENABLED": "0",  # it would listen on all interfaces, whatever BIND_HOST is
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": f"unix://{folder}/no-docker",
         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
@@ -101,7 +101,7 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
 
 
 def _answers(url: str, certificate: Path | None) -> bool:
-    """Tell whether it can be used. No proxy that the user may have is asked."""
+    """Return True if the emulator answers. The user's proxy settings are ignored."""
     trust = HTTPSHandler(context=ssl.create_default_context(cafile=certificate))
     try:
         with build_opener(ProxyHandler({}), trust).open(f"{url}/_ministack/health", timeout=ANSWER_SECONDS) as answer:

@@ -1,33 +1,42 @@
-"""A server in a process of its own, on the loopback interface alone: started, waited for, stopped.
+"""A server in a separate process, on the loopback interface only.
 
-Whatever it writes lies in a folder that goes with it. Its log is kept, and shown when it does not start.
+Its files are in a separate folder. Its log is shown if it does not start.
 """
 
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 START_SECONDS = 60.0
-GRACE_SECONDS = 1.0  # from when it is told to end until it is killed; some wait for clients that stay connected
+START_ATTEMPTS = 3  # ministack fails if another one listens on port 443 between its check and its own attempt
+IN_USE = "Address already in use"
+GRACE_SECONDS = 1.0  # between SIGTERM and SIGKILL; some servers wait for connected clients
 POLL_SECONDS = 0.05
 ANY_ADDRESS = frozenset({"00000000", "0" * 32})  # 0.0.0.0 and ::, as the kernel writes them
-LISTENS = "0A"  # the kernel's number for that state of a socket
+LISTENS = "0A"  # the kernel's number of the state LISTEN
+
+# Below Linux's ephemeral ports (net.ipv4.ip_local_port_range), so that no outgoing connection takes one. Each process,
+# such as a worker of pytest-xdist, has its own range, so that a port stays free until its server listens on it.
+PORTS_PER_PROCESS = 20
+FIRST_PORT = 10_000 + os.getpid() % 1_000 * PORTS_PER_PROCESS
+_ports = itertools.cycle(range(FIRST_PORT, FIRST_PORT + PORTS_PER_PROCESS))
 
 
 class Server:
-    """Runs from when it is entered until it is left.
+    """A context manager that runs a server.
 
     Args:
-        command: What to run.
-        environment: All that it finds in its environment.
-        folder: Where its log is written, and where it runs.
-        answers: Tells whether it can be used.
+        command: Command of the server.
+        environment: Whole environment of the server.
+        folder: Working folder, which also contains the log.
+        answers: Returns True if the server can be used.
     """
 
     def __init__(
@@ -37,21 +46,18 @@ class Server:
         self._log = folder / "log"
 
     def __enter__(self) -> Self:
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
-                self._command,
-                env=dict(self._environment),
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # its children belong to it, and go with it
-            )
-        try:
-            self._await()
-        except BaseException:
-            self._stop()
-            raise
+        for attempt in range(1, START_ATTEMPTS + 1):
+            self._start()
+            try:
+                self._await()
+                break
+            except AssertionError:
+                self._stop()
+                if attempt == START_ATTEMPTS or IN_USE not in self.log():
+                    raise
+            except BaseException:
+                self._stop()
+                raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -59,17 +65,29 @@ class Server:
 
     @property
     def process_id(self) -> int:
-        """Whose children are its own."""
+        """ID of the server's process."""
         return self._process.pid
 
     def log(self) -> str:
-        """Return what it wrote so far."""
+        """Return the output of the server so far."""
         return self._log.read_text(errors="replace")
 
+    def _start(self) -> None:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - a command of the tests
+                self._command,
+                env=dict(self._environment),
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that its children can be killed with it
+            )
+
     def _await(self) -> None:
-        end_s = time.monotonic() + START_SECONDS
+        ends_at_seconds = time.monotonic() + START_SECONDS
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > end_s:
+            if self._process.poll() is not None or time.monotonic() > ends_at_seconds:
                 raise AssertionError(f"{self._command[0]} does not start:\n{self.log()}")
             time.sleep(POLL_SECONDS)
 
@@ -83,15 +101,16 @@ class Server:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with closing(socket.socket()) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+    """Return a port of the loopback interface that no server uses, from the range of this process."""
+    for port in itertools.islice(_ports, PORTS_PER_PROCESS):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"all ports from {FIRST_PORT} on are in use")
 
 
 def open_to_the_network(process_id: int) -> list[str]:
-    """Return the sockets of a process, as the kernel writes them, on which it listens to other machines too.
+    """Return the sockets of a process that other machines can reach, as the kernel writes them.
 
     docs.kernel.org/networking/proc_net_tcp.html
     """
@@ -104,5 +123,5 @@ def open_to_the_network(process_id: int) -> list[str]:
 
 def _links(folder: Path) -> Iterator[str]:
     for file in folder.iterdir():
-        with suppress(FileNotFoundError):  # it is closed since, as this folder itself will be
+        with suppress(FileNotFoundError):  # closed in the meantime, like the handle of this folder
             yield str(file.readlink())

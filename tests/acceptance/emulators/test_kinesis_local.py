@@ -1,4 +1,4 @@
-"""The emulator of Kinesis runs, keeps to this machine, and lets a split shard be read to its end."""
+"""The Kinesis emulator: it listens on this machine only, and closed shards end."""
 
 import sys
 from typing import Any
@@ -12,13 +12,15 @@ from tests.acceptance.emulators.server import open_to_the_network
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel tells")
-def test_no_other_machine_reaches_it() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+def test_the_emulator_listens_on_this_machine_only() -> None:
+    """The process has no socket that other machines can reach."""
     with kinesis_local.server() as (server, _):
         assert open_to_the_network(server.process_id) == []
 
 
-def test_a_split_shard_is_read_to_its_end_and_names_its_children() -> None:
+def test_a_split_shard_ends_and_names_its_children() -> None:
+    """After the last record there is no next iterator, and two child shards."""
     with kinesis_local.running() as url:
         kinesis: Any = local_client("kinesis", endpoint_url=url, region="us-east-1")
         kinesis.create_stream(StreamName="feedback", ShardCount=1)

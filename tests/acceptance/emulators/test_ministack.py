@@ -1,4 +1,4 @@
-"""The emulator runs, keeps to this machine, and asks who may do what."""
+"""The AWS emulator: it listens on this machine only, enforces permissions, and leaves nothing behind."""
 
 import os
 import socket
@@ -18,14 +18,16 @@ from tests.acceptance.emulators.server import Server, open_to_the_network
 
 @pytest.fixture
 def ministack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ministack]:
+    """An emulator that enforces policies, in the environment of boto3."""
     with running(guarded=True) as ministack:
         for name, value in ministack.environment().items():
             monkeypatch.setenv(name, value)
         yield ministack
 
 
-def test_a_user_without_a_policy_may_do_nothing(ministack: Ministack) -> None:
-    session = boto3.Session()  # the default one may know what the environment of an earlier test said
+def test_a_user_without_a_policy_is_denied(ministack: Ministack) -> None:
+    """The emulator enforces policies."""
+    session = boto3.Session()  # the default session may keep the environment of an earlier test
     iam = session.client("iam")
     iam.create_user(UserName="ann")
     key = iam.create_access_key(UserName="ann")["AccessKey"]
@@ -34,30 +36,34 @@ def test_a_user_without_a_policy_may_do_nothing(ministack: Ministack) -> None:
         s3.create_bucket(Bucket="hers", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel tells")
-def test_no_other_machine_reaches_it(ministack: Ministack) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+def test_the_emulator_listens_on_this_machine_only(ministack: Ministack) -> None:
+    """The process has no socket that other machines can reach."""
     assert open_to_the_network(ministack.process_id) == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel tells")
-def test_a_server_that_other_machines_reach_is_seen() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+def test_a_socket_open_to_other_machines_is_detected() -> None:
+    """The check itself detects a socket on all interfaces."""
     with socket.socket() as listening:
         listening.bind(("0.0.0.0", 0))  # noqa: S104 - what must be seen
         listening.listen()
         assert len(open_to_the_network(os.getpid())) == 1
 
 
-def test_nothing_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_emulator_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are deleted, and its port is closed."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with running(guarded=False) as ministack:
         address = urlsplit(ministack.endpoint_url)
         assert list(tmp_path.iterdir())
     assert list(tmp_path.iterdir()) == []
-    with socket.socket() as asking:
-        assert asking.connect_ex((address.hostname or "", address.port or 0)) != 0
+    with socket.socket() as probe:
+        assert probe.connect_ex((address.hostname or "", address.port or 0)) != 0
 
 
 def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
-    broken = Server([sys.executable, "-c", "exit('no such thing')"], environment={}, folder=tmp_path, answers=bool)
-    with pytest.raises(AssertionError, match="no such thing"), broken:
+    """The error contains the server's output."""
+    broken = Server([sys.executable, "-c", "exit('cannot start')"], environment={}, folder=tmp_path, answers=bool)
+    with pytest.raises(AssertionError, match="cannot start"), broken:
         pass

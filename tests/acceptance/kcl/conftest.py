@@ -1,4 +1,4 @@
-"""The tests with the real daemon are marked, and share what takes long to start."""
+"""Marks for the tests with the real daemon."""
 
 from pathlib import Path
 
@@ -12,4 +12,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.daemon)
-            item.add_marker(pytest.mark.timeout(300))
+            item.add_marker(pytest.mark.timeout(900))

@@ -1,4 +1,4 @@
-"""The KCL's lease table, made before any worker is there: a worker that finds it empty waits up to half a minute.
+"""The KCL's lease table, created before any worker starts: a worker that finds it empty waits for up to 30 s.
 
 The attributes are those of the KCL's DynamoDBLeaseSerializer.
 github.com/awslabs/amazon-kinesis-client/blob/master/docs/lease-lifecycle.md
@@ -6,9 +6,11 @@ github.com/awslabs/amazon-kinesis-client/blob/master/docs/lease-lifecycle.md
 
 from typing import Any
 
+SHARD_END = "SHARD_END"
+
 
 def seed(dynamodb: Any, kinesis: Any, *, application: str, stream: str) -> None:
-    """Make the table, with a lease that nobody has for each shard of the stream, at its beginning."""
+    """Create the table with a lease for each shard of the stream, without an owner, at the shard's beginning."""
     dynamodb.create_table(
         TableName=application,
         KeySchema=[{"AttributeName": "leaseKey", "KeyType": "HASH"}],
@@ -31,6 +33,6 @@ def seed(dynamodb: Any, kinesis: Any, *, application: str, stream: str) -> None:
 
 
 def checkpoints(dynamodb: Any, *, application: str) -> dict[str, str]:
-    """Return each shard's checkpoint."""
+    """Return the checkpoint of each shard."""
     items = dynamodb.scan(TableName=application)["Items"]
     return {item["leaseKey"]["S"]: item["checkpoint"]["S"] for item in items}

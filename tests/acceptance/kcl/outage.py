@@ -1,4 +1,4 @@
-"""A table that is away for a while, though all others are there: what DynamoDB answers while it throttles."""
+"""An outage of one table: DynamoDB's answer while it throttles, though all other tables work."""
 
 from io import BytesIO
 from threading import Event, Semaphore
@@ -9,31 +9,33 @@ THROTTLED = b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputE
 
 
 class Outage:
-    """Answers in DynamoDB's place, between `begin` and `end`, whatever names a table."""
+    """Answers in DynamoDB's place, between `begin` and `end`, each request that names the table."""
 
     def __init__(self, table: str) -> None:
-        self._named = f'"{table}"'.encode()
-        self._away = Event()
+        self._quoted_table = f'"{table}"'.encode()
+        self._active = Event()
         self._refusals = Semaphore(0)
 
     def answer(self, request: Request) -> Response | None:
-        """Refuse, or let it pass; see `front.application.Answer`."""
-        if not self._away.is_set():
+        """Return a refusal, or None to pass the request on; see `Gateway`."""
+        if not self._active.is_set():
             return None
         body = request.get_data()
-        request.environ["wsgi.input"] = BytesIO(body)  # for whoever answers if not this
-        if self._named not in body:
+        request.environ["wsgi.input"] = BytesIO(body)  # the next one to answer reads it again
+        if self._quoted_table not in body:
             return None
         self._refusals.release()
         return Response(THROTTLED, status=400, mimetype="application/x-amz-json-1.0")
 
     def begin(self) -> None:
-        self._away.set()
+        """Start to refuse."""
+        self._active.set()
 
     def await_refusals(self, number: int, *, timeout_seconds: float) -> None:
-        """Return once so many requests have been refused."""
+        """Wait until so many requests were refused."""
         for _ in range(number):
             assert self._refusals.acquire(timeout=timeout_seconds)
 
     def end(self) -> None:
-        self._away.clear()
+        """Stop to refuse."""
+        self._active.clear()

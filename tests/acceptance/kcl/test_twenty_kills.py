@@ -1,4 +1,4 @@
-"""A consumer of which something is killed at random moments, twenty times, while records keep coming."""
+"""A part of a consumer is killed at random moments, twenty times, while records keep coming."""
 
 import os
 import random
@@ -10,35 +10,34 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.kcl.consumer import Consumer, consuming
-from tests.acceptance.kcl.load import under_load
+from tests.acceptance.kcl.feedback import under_load
 from tests.acceptance.kcl.process import children
-from tests.acceptance.kcl.scenario import World, a_world
+from tests.acceptance.kcl.scenario import Scenario, a_scenario
 from tests.support.waiting import until
 
 KILLS = 20
 LONGEST_LIFE_SECONDS = 14.0  # from a daemon's start to the middle of its work
 START_SECONDS = 60.0
-SETTLE_SECONDS = 240.0  # where a leader was killed before it could say so, the KCL waits two minutes for it
 
 
 class Victim:
-    """A consumer; when it is killed itself, the next one takes its place, as an orchestrator would have it."""
+    """A consumer. When it is killed itself, the next one replaces it, as with an orchestrator."""
 
-    def __init__(self, world: World, log: Path, resources: ExitStack) -> None:
+    def __init__(self, scenario: Scenario, log: Path, resources: ExitStack) -> None:
         self._chance = random.Random(20)  # noqa: S311 - no secret
-        self._world, self._log, self._resources = world, log, resources
+        self._scenario, self._log, self._resources = scenario, log, resources
         self.consumer = self._next()
 
     def live(self) -> None:
-        """Let it run for a while, from when there is a daemon."""
+        """Let it run for a random time, once there is a daemon."""
         until(lambda: bool(self.consumer.daemons()), timeout_seconds=START_SECONDS)
-        time.sleep(self._chance.uniform(0, LONGEST_LIFE_SECONDS))  # for any moment there is no event to wait for
+        time.sleep(self._chance.uniform(0, LONGEST_LIFE_SECONDS))  # no event marks a random moment
 
     def kill_below(self) -> None:
         """Kill a daemon or a record processor."""
         daemons = self.consumer.daemons()
         processors = [child for daemon in daemons for child in children(daemon)]
-        with suppress(IndexError, ProcessLookupError):  # it ended meanwhile
+        with suppress(IndexError, ProcessLookupError):  # it has ended
             os.kill(self._chance.choice(daemons + processors[:1]), signal.SIGKILL)
 
     def kill(self) -> None:
@@ -48,22 +47,23 @@ class Victim:
         self.consumer = self._next()
 
     def _next(self) -> Consumer:
-        return self._resources.enter_context(consuming(self._world.environment(), self._log))
+        return self._resources.enter_context(consuming(self._scenario.environment(), self._log))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1_200)
 def test_a_consumer_killed_twenty_times_under_load_loses_nothing(tmp_path: Path) -> None:
+    """Supervisor, daemons and record processors are killed in turn. At the end the table holds every fact."""
     with ExitStack() as resources:
-        world = resources.enter_context(a_world(shards=2))
-        victim = Victim(world, tmp_path / "log", resources)
+        scenario = resources.enter_context(a_scenario(shards=2))
+        victim = Victim(scenario, tmp_path / "log", resources)
         victim.consumer.await_shards(2)
-        with under_load(world):
+        with under_load(scenario.put):
             for number in range(KILLS):
                 victim.live()
                 if number % 4 == 3:
                     victim.kill()
                 else:
                     victim.kill_below()
-        world.settle(timeout_seconds=SETTLE_SECONDS)
+        scenario.settle()
         assert victim.consumer.stop() == 0

@@ -1,4 +1,4 @@
-"""What Mailfold costs, against arithmetic by hand, and laws that any bill obeys."""
+"""The estimate, compared with arithmetic by hand, and laws that hold for every bill."""
 
 import pytest
 from hypothesis import given
@@ -14,24 +14,27 @@ RETENTION_DAYS = (1, 2, 3, 7, 14, 30, 365)
 
 
 def a_workload(emails_per_day: int) -> Workload:
-    """Two events of each e-mail, four e-mails of a hundred with feedback: so two events of a hundred are feedback."""
+    """Return a workload with two events per e-mail, of which two in a hundred are feedback."""
     return Workload(emails_per_day=emails_per_day, events_per_email=2, feedback_percent=4)
 
 
-def estimated(load: Workload) -> Estimate:
-    return estimate(load, price_list())
+def estimated(workload: Workload) -> Estimate:
+    """Return the estimate with the packaged prices."""
+    return estimate(workload, price_list())
 
 
-def first_usd(load: Workload) -> dict[str, float]:
-    return {cost.part: cost.first_usd for cost in estimated(load).costs}
+def first_usd(workload: Workload) -> dict[str, float]:
+    """Return the dollars of the first month by part."""
+    return {cost.part: cost.first_usd for cost in estimated(workload).costs}
 
 
-def twelfth_usd(load: Workload) -> dict[str, float]:
-    return {cost.part: cost.twelfth_usd for cost in estimated(load).costs}
+def twelfth_usd(workload: Workload) -> dict[str, float]:
+    """Return the dollars of the twelfth month by part."""
+    return {cost.part: cost.twelfth_usd for cost in estimated(workload).costs}
 
 
 def test_a_million_events_a_day() -> None:
-    """30,416,667 events a month; 608,333 are feedback."""
+    """Every part equals arithmetic by hand for 30,416,667 events a month, of which 608,333 are feedback."""
     events, feedback, minutes = 30_416_667, 608_333, 43_800
     log_gib = events * 2_200 / 5 / GIB  # 12.46
     assert first_usd(a_workload(500_000)) == pytest.approx(
@@ -51,10 +54,10 @@ def test_a_million_events_a_day() -> None:
             "table: DynamoDB, writes": feedback * (2 * 0.625e-6 + 0.125e-6),  # 0.84
             "table: DynamoDB, storage": feedback * 1_500 / GIB / 2 * 0.45,  # 0.19
             "senders: look-ups": 500_000 * 730 / 24 * 0.125e-6,  # 1.90
-            "watch: alarms": 23 * 0.10,
-            "watch: counts": (12 + 9 + 6) * 0.30,
-            "watch: dashboard": 3.00,
-            "watch: logs": (calls + feedback) * 1_200 / GIB * (0.50 + 0.03 / 2),  # 0.39
+            "monitoring: alarms": 23 * 0.10,
+            "monitoring: metrics": (12 + 9 + 6) * 0.30,
+            "monitoring: dashboard": 3.00,
+            "monitoring: logs": (calls + feedback) * 1_200 / GIB * (0.50 + 0.03 / 2),  # 0.39
             "keys: KMS": 4 * 12 * 730 * 0.03e-4,  # 0.11
         },
         abs=CENT / 10,
@@ -63,39 +66,40 @@ def test_a_million_events_a_day() -> None:
 
 
 def test_a_hundred_million_events_a_day() -> None:
-    """3,041,666,667 events a month; 60,833,333 are feedback, 23 a second."""
+    """Parts equal arithmetic by hand for 3,041,666,667 events a month. 60,833,333 of them are feedback, 23 a second."""
     events, feedback, seconds = 3_041_666_667, 60_833_333, 2_628_000
-    found = first_usd(a_workload(50_000_000))
-    assert found["log: Firehose, ingestion"] == pytest.approx(14_504.10 * 0.029, abs=CENT)  # GiB, in steps of 5 KB
-    assert found["log: Firehose, to Parquet"] == pytest.approx(14_504.10 * 0.018, abs=CENT)
+    result = first_usd(a_workload(50_000_000))
+    assert result["log: Firehose, ingestion"] == pytest.approx(14_504.10 * 0.029, abs=CENT)  # GiB, in steps of 5 KB
+    assert result["log: Firehose, to Parquet"] == pytest.approx(14_504.10 * 0.018, abs=CENT)
     # 47,542 objects of 128 MB
-    assert found["log: S3, requests"] == pytest.approx(events * 2_200 / 2**27 * 4 * 0.005e-3, abs=CENT)
-    assert found["feedback: EventBridge"] == pytest.approx(60.83, abs=CENT)
-    assert found["feedback: Kinesis"] == pytest.approx(10.95 + 60.833 * 0.014, abs=CENT)  # one shard is enough
+    assert result["log: S3, requests"] == pytest.approx(events * 2_200 / 2**27 * 4 * 0.005e-3, abs=CENT)
+    assert result["feedback: EventBridge"] == pytest.approx(60.83, abs=CENT)
+    assert result["feedback: Kinesis"] == pytest.approx(10.95 + 60.833 * 0.014, abs=CENT)  # one shard is enough
     # A call a second, of 23 records.
     in_functions = (feedback * 0.01 + seconds * 0.05) * 0.5
-    assert found["feedback: projector"] == pytest.approx(seconds * 0.2e-6 + in_functions * 0.0000133334, abs=CENT)
-    assert found["table: DynamoDB, writes"] == pytest.approx(60.833 * 1.375, abs=CENT)
+    assert result["feedback: projector"] == pytest.approx(seconds * 0.2e-6 + in_functions * 0.0000133334, abs=CENT)
+    assert result["table: DynamoDB, writes"] == pytest.approx(60.833 * 1.375, abs=CENT)
 
 
 def test_a_thousand_emails_a_day() -> None:
-    """What stands costs, and the counts, for the hours in which there is something to count; little else."""
-    found = first_usd(a_workload(1_000))
-    stands = 10.95 + 14.60 + 23 * 0.10 + 3.00 + 0.11
+    """A small sender pays almost only for fixed parts, and for metrics in the hours in which they are published."""
+    result = first_usd(a_workload(1_000))
+    fixed = 10.95 + 14.60 + 23 * 0.10 + 3.00 + 0.11
     counts = 12 * 0.30 + 15 * 0.30  # 40 bounces a day: one in each hour
-    assert sum(found.values()) == pytest.approx(stands + counts, abs=0.25)
+    assert sum(result.values()) == pytest.approx(fixed + counts, abs=0.25)
 
 
 @pytest.mark.parametrize(("emails_per_day", "usd"), [(500_000, 20), (5_000_000, 102), (50_000_000, 924)])
-def test_it_agrees_with_an_independent_calculation_of_the_same_design(emails_per_day: int, usd: float) -> None:
-    """That one has no retention beyond a day, no look-ups, no watching, and the log of the first month."""
-    found = first_usd(a_workload(emails_per_day))
-    left_out = ("feedback: Kinesis, retention", "table: DynamoDB, storage", "senders:", "watch:", "keys:")
-    same = sum(cost for part, cost in found.items() if not part.startswith(left_out))
+def test_it_agrees_with_an_independent_calculation(emails_per_day: int, usd: float) -> None:
+    """The other calculation has a day of retention, no look-ups, no monitoring, and the log of the first month."""
+    result = first_usd(a_workload(emails_per_day))
+    left_out = ("feedback: Kinesis, retention", "table: DynamoDB, storage", "senders:", "monitoring:", "keys:")
+    same = sum(cost for part, cost in result.items() if not part.startswith(left_out))
     assert same == pytest.approx(usd, rel=0.08)
 
 
-def test_in_the_twelfth_month_eleven_and_a_half_months_of_log_lie_in_their_tiers() -> None:
+def test_the_log_is_distributed_over_its_tiers_in_the_twelfth_month() -> None:
+    """Eleven and a half months of the log are billed in the tiers of their age."""
     log_gib_per_day = 1_000_000 * 2_200 / 5 / GIB
     days = 11.5 * 730 / 24
     tiers = 30 * 0.023 + 30 * 0.023 + 60 * 0.0125 + (days - 120) * 0.004
@@ -104,64 +108,75 @@ def test_in_the_twelfth_month_eleven_and_a_half_months_of_log_lie_in_their_tiers
     assert twelfth_usd(a_workload(500_000))["log: S3, storage"] == pytest.approx(log_gib_per_day * tiers + watched)
 
 
-def test_nothing_sent_costs_what_stands_and_has_no_price_for_a_thousand() -> None:
-    found = estimated(Workload(emails_per_day=0))
-    stands = {cost.part for cost in found.costs if cost.twelfth_usd}
-    assert stands == {
+def test_without_mail_only_fixed_parts_cost() -> None:
+    """Without mail the months cost the same, and there is no cost of a thousand e-mails."""
+    result = estimated(Workload(emails_per_day=0))
+    fixed_parts = {cost.part for cost in result.costs if cost.twelfth_usd}
+    assert fixed_parts == {
         *("feedback: Kinesis", "feedback: Kinesis, retention"),
-        *("watch: alarms", "watch: dashboard", "keys: KMS"),
+        *("monitoring: alarms", "monitoring: dashboard", "keys: KMS"),
     }
-    assert found.first_usd == found.twelfth_usd == pytest.approx(730 * (0.015 + 0.020) + 2.30 + 3.00 + 0.105, abs=CENT)
-    assert (found.per_thousand(found.first_usd), found.ses_usd) == (None, 0)
+    assert (
+        result.first_usd == result.twelfth_usd == pytest.approx(730 * (0.015 + 0.020) + 2.30 + 3.00 + 0.105, abs=CENT)
+    )
+    assert (result.per_thousand(result.first_usd), result.ses_usd) == (None, 0)
 
 
-def test_a_container_stands_and_has_its_leases() -> None:
-    """A quarter of a processor and a gigabyte for 730 hours; a lease is renewed three times in ten seconds."""
+def test_a_container_costs_fargate_and_leases() -> None:
+    """A container costs a quarter of a processor and a gigabyte for 730 hours.
+
+    Each lease is renewed three times in ten seconds.
+    """
     by_lambda = a_workload(500_000)
     by_container = replace(by_lambda, consumer=ConsumerMode.CONTAINER)
     lambda_, container = first_usd(by_lambda), first_usd(by_container)
     assert container["feedback: consumer"] == pytest.approx(730 * (0.25 * 0.03238 + 0.00356))  # 8.51
     writes = 2_628_000 * (3 / 10 + 1 / 30)
     assert container["feedback: leases"] == pytest.approx(writes * 0.75e-6)  # 0.66
-    assert container["watch: alarms"] == pytest.approx(21 * 0.10)
-    assert container["watch: counts"] == pytest.approx((12 + 9 + 2) * 0.30)
+    assert container["monitoring: alarms"] == pytest.approx(21 * 0.10)
+    assert container["monitoring: metrics"] == pytest.approx((12 + 9 + 2) * 0.30)
     minutes = 43_800 * 1_200 / GIB * (0.50 + 0.03 / 2)
-    assert container["watch: logs"] == pytest.approx(lambda_["watch: logs"] + minutes)
+    assert container["monitoring: logs"] == pytest.approx(lambda_["monitoring: logs"] + minutes)
     assert "feedback: projector" not in container
-    same = lambda_.keys() - {"feedback: projector", "watch: alarms", "watch: counts", "watch: logs"}
+    same = lambda_.keys() - {"feedback: projector", "monitoring: alarms", "monitoring: metrics", "monitoring: logs"}
     assert {part: container[part] for part in same} == {part: lambda_[part] for part in same}
 
 
-def test_each_task_costs_and_each_shard_has_a_lease() -> None:
+def test_tasks_and_shards_multiply_the_cost() -> None:
+    """Three tasks cost three times as much, and every shard has a lease."""
     one, three = (Workload(emails_per_day=0, consumer=ConsumerMode.CONTAINER, consumer_tasks=tasks) for tasks in (1, 3))
     assert first_usd(three)["feedback: consumer"] == pytest.approx(3 * first_usd(one)["feedback: consumer"])
     wide = replace(one, stream_shards=10)
     assert first_usd(wide)["feedback: leases"] > 9 * first_usd(one)["feedback: leases"]
 
 
-def test_of_a_consumer_elsewhere_its_leases_are_counted() -> None:
+def test_a_consumer_elsewhere_costs_its_leases_only() -> None:
+    """A consumer outside AWS costs neither functions nor tasks."""
     elsewhere = first_usd(replace(a_workload(500_000), consumer=ConsumerMode.ELSEWHERE))
     assert elsewhere["feedback: leases"] > 0
     assert not {"feedback: projector", "feedback: consumer"} & elsewhere.keys()
-    assert elsewhere["watch: counts"] == pytest.approx(12 * 0.30)
+    assert elsewhere["monitoring: metrics"] == pytest.approx(12 * 0.30)
 
 
 def test_a_thousand_emails_cost_a_dime_at_ses() -> None:
-    found = estimated(a_workload(500_000))
-    assert found.per_thousand(found.ses_usd) == pytest.approx(0.10)
-    assert found.per_thousand(found.twelfth_usd) == pytest.approx(found.twelfth_usd / (500 * 730 / 24))
+    """SES's own charge is ten cents for a thousand e-mails."""
+    result = estimated(a_workload(500_000))
+    assert result.per_thousand(result.ses_usd) == pytest.approx(0.10)
+    assert result.per_thousand(result.twelfth_usd) == pytest.approx(result.twelfth_usd / (500 * 730 / 24))
 
 
 @pytest.mark.parametrize("size_bytes", [1, 2_200, 5_120])
-def test_firehose_counts_each_event_as_5_kilobytes(size_bytes: int) -> None:
-    load = Workload(emails_per_day=1_000_000, event_bytes=size_bytes)
+def test_firehose_rounds_an_event_up_to_5_kb(size_bytes: int) -> None:
+    """Events of up to 5 KB cost the same."""
+    workload = Workload(emails_per_day=1_000_000, event_bytes=size_bytes)
     assert (
-        first_usd(load)["log: Firehose, ingestion"]
+        first_usd(workload)["log: Firehose, ingestion"]
         == first_usd(Workload(emails_per_day=1_000_000))["log: Firehose, ingestion"]
     )
 
 
-def test_one_byte_more_counts_as_10() -> None:
+def test_firehose_rounds_one_byte_more_up_to_10_kb() -> None:
+    """An event of 5,121 bytes costs twice as much as one of 5,120."""
     small, large = (
         first_usd(Workload(emails_per_day=1_000_000, event_bytes=size))["log: Firehose, ingestion"]
         for size in (5_120, 5_121)
@@ -170,17 +185,18 @@ def test_one_byte_more_counts_as_10() -> None:
 
 
 def test_a_stream_on_demand_costs_by_the_hour_and_the_gigabyte() -> None:
-    """608,333 records of 2,600 bytes, each counted as 3 KB, are 1.74 GiB; six of the seven days cost."""
-    load = a_workload(500_000)
-    found = first_usd(
+    """608,333 records of 2,600 bytes, each rounded up to 3 KB, are 1.74 GiB. Six of seven days are extra."""
+    workload = a_workload(500_000)
+    result = first_usd(
         Workload(emails_per_day=500_000, events_per_email=2, feedback_percent=4, stream_mode=StreamMode.ON_DEMAND)
     )
-    gib = load.feedback * 3_072 / GIB
-    assert found["feedback: Kinesis"] == pytest.approx(730 * 0.04 + gib * 0.12)
-    assert found["feedback: Kinesis, retention"] == pytest.approx(gib * 6 / (730 / 24) * 0.10)
+    gib = workload.feedback * 3_072 / GIB
+    assert result["feedback: Kinesis"] == pytest.approx(730 * 0.04 + gib * 0.12)
+    assert result["feedback: Kinesis, retention"] == pytest.approx(gib * 6 / (730 / 24) * 0.10)
 
 
-def test_a_stream_that_keeps_a_day_costs_no_retention_and_one_that_keeps_a_year_costs_358_days_of_it() -> None:
+def test_retention_costs_beyond_a_day_and_beyond_a_week() -> None:
+    """A day is free, and a year costs 358 days of long-term retention."""
     day, year = (
         first_usd(Workload(emails_per_day=500_000, stream_retention_days=days))["feedback: Kinesis, retention"]
         for days in (1, 365)
@@ -188,14 +204,6 @@ def test_a_stream_that_keeps_a_day_costs_no_retention_and_one_that_keeps_a_year_
     gib_per_day = 10_000 * 3_072 / GIB
     assert day == 0
     assert year == pytest.approx(14.60 + gib_per_day * 358 * 0.023)
-
-
-def test_shards_are_as_many_as_the_busiest_hour_needs_or_as_one_says() -> None:
-    """A shard takes 1,000 records a second, and the busiest hour has three times the mean."""
-    assert Workload(emails_per_day=1).shards == 1
-    assert Workload(emails_per_day=28_800_000, feedback_percent=100).shards == 1
-    assert Workload(emails_per_day=28_810_000, feedback_percent=100).shards == 2
-    assert Workload(emails_per_day=1, stream_shards=3).shards == 3
 
 
 workloads = st.builds(
@@ -211,24 +219,27 @@ workloads = st.builds(
 )
 
 
-@given(load=workloads, more=st.integers(0, 10**10))
-def test_who_sends_more_pays_no_less_for_any_part(load: Workload, more: int) -> None:
-    changed = {name: getattr(load, name) for name in load.__struct_fields__}
-    larger = Workload(**{**changed, "emails_per_day": load.emails_per_day + more})
-    for less_, more_ in zip(estimated(load).costs, estimated(larger).costs, strict=True):
+@given(workload=workloads, more=st.integers(0, 10**10))
+def test_more_mail_never_costs_less(workload: Workload, more: int) -> None:
+    """No part becomes cheaper when more is sent."""
+    changed = {name: getattr(workload, name) for name in workload.__struct_fields__}
+    larger = Workload(**{**changed, "emails_per_day": workload.emails_per_day + more})
+    for less_, more_ in zip(estimated(workload).costs, estimated(larger).costs, strict=True):
         assert more_.first_usd >= less_.first_usd * (1 - 1e-9), less_.part
         assert more_.twelfth_usd >= less_.twelfth_usd * (1 - 1e-9), less_.part
 
 
-@given(load=workloads)
-def test_no_part_earns_money_and_the_parts_make_the_sum(load: Workload) -> None:
-    found = estimated(load)
-    assert all(cost.first_usd >= 0 and cost.twelfth_usd >= 0 for cost in found.costs)
-    assert found.twelfth_usd == pytest.approx(sum(cost.twelfth_usd for cost in found.costs))
-    assert found.twelfth_usd >= found.first_usd * (1 - 1e-9)
-    assert len({cost.part for cost in found.costs}) == len(found.costs)
+@given(workload=workloads)
+def test_parts_are_never_negative_and_add_up(workload: Workload) -> None:
+    """Costs are not negative, parts are distinct, and their sum is the total."""
+    result = estimated(workload)
+    assert all(cost.first_usd >= 0 and cost.twelfth_usd >= 0 for cost in result.costs)
+    assert result.twelfth_usd == pytest.approx(sum(cost.twelfth_usd for cost in result.costs))
+    assert result.twelfth_usd >= result.first_usd * (1 - 1e-9)
+    assert len({cost.part for cost in result.costs}) == len(result.costs)
 
 
-def test_a_question_to_the_log_costs_at_least_ten_megabytes() -> None:
+def test_a_query_costs_at_least_ten_megabytes() -> None:
+    """Athena bills at least 10 MB for a query."""
     assert estimated(Workload(emails_per_day=0)).query_usd == pytest.approx(0.00005)
     assert estimated(a_workload(500_000)).query_usd == pytest.approx(30_416_667 * 25 / 1e12 * 5)

@@ -1,4 +1,4 @@
-"""Views and saved queries: each is there once, as it is in schemas/, and what others saved is left alone."""
+"""Athena's views and saved queries: each exists once, as in schemas/, and queries of other users are kept."""
 
 from pathlib import Path
 from typing import Any
@@ -13,58 +13,63 @@ MINE = AthenaCatalog(database="mail", workgroup="mail")
 
 
 def a_query(**changes: Any) -> dict[str, Any]:
+    """Return a saved query as Athena describes it."""
     return {"Name": "history_of_a_mail", "Database": "mail", "QueryString": "SELECT 1", "WorkGroup": "mail", **changes}
 
 
 def by_name(athena: FakeAthena) -> dict[str, Any]:
-    return {one["Name"]: one for one in athena.queries.values()}
+    """Return the saved queries by name."""
+    return {query["Name"]: query for query in athena.queries.values()}
 
 
 @pytest.mark.parametrize("kind", ["views", "queries"])
-def test_every_file_is_a_statement_with_a_line_of_what_it_is_for(kind: str) -> None:
-    found = sql_files(kind)
-    assert {one.name for one in found} == {file.stem for file in SCHEMAS.joinpath(kind).glob("*.sql")} != set()
-    for one in found:
-        assert one.description.endswith((".", ":"))
-        assert one.sql.startswith("CREATE OR REPLACE VIEW " if kind == "views" else "SELECT")
-        assert "--" not in one.sql
+def test_every_file_has_a_description_and_one_statement(kind: str) -> None:
+    """Every file in schemas/ starts with a comment that ends like a sentence, and holds one statement of its kind."""
+    files = sql_files(kind)
+    assert {file.name for file in files} == {path.stem for path in SCHEMAS.joinpath(kind).glob("*.sql")} != set()
+    for file in files:
+        assert file.description.endswith((".", ":"))
+        assert file.sql.startswith("CREATE OR REPLACE VIEW " if kind == "views" else "SELECT")
+        assert "--" not in file.sql
 
 
-def test_views_are_made_one_by_one_where_the_log_is() -> None:
+def test_views_are_created_in_the_database_of_the_log() -> None:
+    """Views are created in order, in the log's database and workgroup, and without an output location."""
     athena = FakeAthena()
-    names = [one.name for one in sql_files("views")]
-    assert list(create_views(athena.client(), MINE)) == names
+    names = [file.name for file in sql_files("views")]
+    assert create_views(athena.client(), MINE) == names
     assert [statement.split()[4] for statement in athena.statements] == names
-    asked = athena.asked("start_query_execution")
-    assert (asked["QueryExecutionContext"], asked["WorkGroup"]) == ({"Database": "mail"}, "mail")
-    assert "ResultConfiguration" not in asked
+    request = athena.asked("start_query_execution")
+    assert (request["QueryExecutionContext"], request["WorkGroup"]) == ({"Database": "mail"}, "mail")
+    assert "ResultConfiguration" not in request
 
 
-def test_a_query_is_saved_once_however_often() -> None:
+def test_saving_queries_again_changes_nothing() -> None:
+    """A second call neither duplicates nor updates a saved query."""
     athena = FakeAthena()
-    names = [one.name for one in sql_files("queries")]
-    assert list(create_queries(athena.client(), MINE)) == names
+    names = [file.name for file in sql_files("queries")]
+    assert create_queries(athena.client(), MINE) == names
     saved = dict(athena.queries)
-    assert list(create_queries(athena.client(), MINE)) == names
+    assert create_queries(athena.client(), MINE) == names
     assert athena.queries == saved
     assert "update_named_query" not in athena.operations()
 
 
-def test_a_saved_query_that_is_another_one_by_now_is_replaced() -> None:
+def test_an_outdated_saved_query_is_updated() -> None:
+    """A saved query of the same name gets the statement and description of the file."""
     athena = FakeAthena()
     athena.queries["old"] = a_query()
-    list(create_queries(athena.client(), MINE))
-    wanted = next(one for one in sql_files("queries") if one.name == "history_of_a_mail")
-    assert (athena.queries["old"]["QueryString"], athena.queries["old"]["Description"]) == (
-        wanted.sql,
-        wanted.description,
-    )
+    create_queries(athena.client(), MINE)
+    file = next(file for file in sql_files("queries") if file.name == "history_of_a_mail")
+    query = athena.queries["old"]
+    assert (query["QueryString"], query["Description"]) == (file.sql, file.description)
 
 
 @pytest.mark.parametrize("other", [a_query(Name="of_the_analysts"), a_query(Database="another")])
-def test_what_others_saved_is_left_alone(other: dict[str, Any]) -> None:
+def test_queries_of_other_users_are_kept(other: dict[str, Any]) -> None:
+    """A saved query of another name or database is not changed."""
     athena = FakeAthena()
     athena.queries["other"] = dict(other)
-    list(create_queries(athena.client(), MINE))
+    create_queries(athena.client(), MINE)
     assert athena.queries["other"] == other
     assert len(athena.queries) == 1 + len(sql_files("queries"))

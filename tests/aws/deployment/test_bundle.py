@@ -1,4 +1,4 @@
-"""The Lambdas' bundle: complete, small, for their processor, and the same bytes wherever it is built."""
+"""The Lambda bundle: complete, small, built for Lambda's processor, and reproducible byte for byte."""
 
 import json
 import os
@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from pipeline.aws.deployment import bundle as bundling
-from pipeline.aws.deployment.bundle import Bundle, build_bundle, source_files, to_zip, unzip
-from pipeline.aws.deployment.template import Runtime, load_template
+from pipeline.aws.deployment.bundle import Bundle, build_bundle, source_files, to_zip, unzip_wheel
+from pipeline.aws.deployment.template import LambdaRuntime, load_template
 from pipeline.errors import UsageError
 from tests.acceptance.emulators.ministack import ROOT
 from tests.support.builders import a_bounce, a_delivery
@@ -25,18 +25,18 @@ from tests.support.lambda_events import a_firehose_event, a_kinesis_event
 from tests.support.wheels import FOLDER, from_folder
 
 MAX_BYTES = 15_000_000
-LAMBDA = Runtime(python="3.14", architecture="arm64")
+LAMBDA = LambdaRuntime(python="3.14", architecture="arm64")
 OTHERS = [f"python3.{minor}" for minor in range(11, 16)]
 SAMPLES = {
     "pipeline.aws.lambdas.transform": a_firehose_event(a_bounce()),
-    "pipeline.aws.lambdas.projector": a_kinesis_event(a_delivery()),  # which is no feedback, so no table is asked
+    "pipeline.aws.lambdas.projector": a_kinesis_event(a_delivery()),  # not feedback, so no table is read
 }
 ANSWERS = {
     "pipeline.aws.lambdas.transform": lambda answer: answer["records"][0]["result"] == "Ok",
     "pipeline.aws.lambdas.projector": lambda answer: answer == {"batchItemFailures": []},
 }
 
-# What Lambda's runtime brings beside Python itself.
+# Packages of Lambda's runtime beside Python itself.
 RUNTIME = ("boto3", "botocore", "s3transfer", "dateutil", "six.py", "urllib3")
 
 CALL = """
@@ -53,12 +53,11 @@ print("\\n" + json.dumps({"answer": answer, "modules": sorted(sys.modules)}))
 PACK = """
 import hashlib, sys
 from pathlib import Path
-from pipeline.aws.deployment.archive import archived, unpacked
-from pipeline.aws.deployment.source import sources
-files = sources(sys.argv[2:])
+from pipeline.aws.deployment.bundle import source_files, to_zip, unzip_wheel
+files = source_files(sys.argv[2:])
 for file in sorted(Path(sys.argv[1]).glob("*.whl")):
-    files |= unpacked(file)
-print(hashlib.sha256(archived(files)).hexdigest())
+    files |= unzip_wheel(file)
+print(hashlib.sha256(to_zip(files)).hexdigest())
 """
 
 
@@ -75,41 +74,46 @@ def bundle(_libraries: None) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def ours(_libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle for this machine, unpacked."""
-    folder = tmp_path_factory.mktemp("ours")
+def unpacked(_libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of an unpacked bundle for this machine."""
+    folder = tmp_path_factory.mktemp("unpacked")
     with zipfile.ZipFile(BytesIO(build_bundle(runtime=None).data)) as archive:
         archive.extractall(folder)
     return folder
 
 
 def locked(file: Path) -> set[str]:
-    """Return what a lock file pins, as `name==version`."""
+    """Return the pins of a lock file, as `name==version`."""
     return set(re.findall(r"^[\w.-]+==[\w.]+", file.read_text(), re.MULTILINE))
 
 
 def names(bundle: Bundle) -> list[str]:
+    """Return the paths in a bundle."""
     with zipfile.ZipFile(BytesIO(bundle.data)) as archive:
         return archive.namelist()
 
 
-def test_the_template_says_what_runs_it() -> None:
+def test_runtime_and_handlers_are_read_from_the_template() -> None:
+    """The template names Lambda's Python, processor and both handlers."""
     assert load_template().runtime == LAMBDA
     assert load_template().handlers == tuple(sorted(SAMPLES))
 
 
-def test_it_is_small(bundle: Bundle) -> None:
+def test_the_bundle_is_small(bundle: Bundle) -> None:
+    """The bundle is far below Lambda's limit, and its hash is that of its bytes."""
     assert len(bundle.data) < MAX_BYTES
     assert sha256(bundle.data).hexdigest() == bundle.sha256
 
 
-def test_its_machine_code_is_for_the_lambdas_python_and_processor_whatever_ours_is(bundle: Bundle) -> None:
+def test_machine_code_is_for_lambdas_python_and_processor(bundle: Bundle) -> None:
+    """Compiled modules are built for Lambda's runtime, whatever this machine is."""
     machine_code = [name for name in names(bundle) if name.endswith(".so")]
     assert {name.partition("/")[0] for name in machine_code} == {"msgspec", "pybase64"}
     assert all(".cpython-314-aarch64-linux-gnu." in name for name in machine_code)
 
 
-def test_it_holds_the_handlers_and_what_they_import_and_nothing_else_of_ours(bundle: Bundle) -> None:
+def test_the_bundle_holds_the_handlers_and_their_imports_only(bundle: Bundle) -> None:
+    """The bundle has the handlers and their imports, but neither boto3 nor modules of the command line."""
     found = names(bundle)
     assert {f"{name.replace('.', '/')}.py" for name in load_template().handlers} <= set(found)
     assert {"pipeline/decode.py", "pipeline/standing.py", "pipeline/aws/dynamodb.py"} <= set(found)
@@ -118,7 +122,8 @@ def test_it_holds_the_handlers_and_what_they_import_and_nothing_else_of_ours(bun
     assert [name for name in found if "__pycache__" in name or name.endswith(".pyc") or name.startswith("bin/")] == []
 
 
-def test_lambda_may_read_it_and_nothing_in_it_knows_when_it_was_made(bundle: Bundle) -> None:
+def test_entries_are_readable_and_have_no_real_time(bundle: Bundle) -> None:
+    """Every entry is sorted, readable by all, uncompressed and has a constant time."""
     with zipfile.ZipFile(BytesIO(bundle.data)) as archive:
         entries = archive.infolist()
     assert [entry.filename for entry in entries] == sorted({entry.filename for entry in entries})
@@ -127,7 +132,8 @@ def test_lambda_may_read_it_and_nothing_in_it_knows_when_it_was_made(bundle: Bun
     } == {((1980, 1, 1, 0, 0, 0), 0o100644, 3, zipfile.ZIP_STORED)}
 
 
-def test_building_it_again_gives_the_same_bytes(bundle: Bundle) -> None:
+def test_a_second_build_has_the_same_bytes(bundle: Bundle) -> None:
+    """The bytes do not depend on the umask or on the time of the build."""
     mask = os.umask(0o077)
     try:
         assert build_bundle(runtime=LAMBDA) == bundle
@@ -137,7 +143,7 @@ def test_building_it_again_gives_the_same_bytes(bundle: Bundle) -> None:
 
 @pytest.mark.parametrize("python", [sys.executable, *OTHERS], ids=["this", *OTHERS])
 def test_every_python_builds_the_same_bytes(python: str, bundle: Bundle, tmp_path: Path) -> None:
-    """Those that this machine has; the first is there anywhere."""
+    """Every Python on this machine builds the same bytes, whatever its hash seed and time zone."""
     if not _runs(python):
         pytest.skip(f"{python} is not on this machine")
     wheels = bundling.fetch_wheels(tmp_path, runtime=LAMBDA)
@@ -156,13 +162,13 @@ def test_every_python_builds_the_same_bytes(python: str, bundle: Bundle, tmp_pat
 
 
 @pytest.mark.parametrize("module", SAMPLES)
-def test_a_handler_answers_where_nothing_is_installed_but_the_bundle(module: str, ours: Path, tmp_path: Path) -> None:
-    """Nor is it this project's checkout that answers; boto3 is the runtime's."""
+def test_a_handler_runs_with_nothing_installed_but_the_bundle(module: str, unpacked: Path, tmp_path: Path) -> None:
+    """A handler answers an event with the bundle and Lambda's own packages only, and not from this checkout."""
     for name in RUNTIME:
         found = next(Path(folder) / name for folder in sys.path if (Path(folder) / name).exists())
         (tmp_path / name).symlink_to(found)
     called = subprocess.run(  # noqa: S603 - this very Python
-        [sys.executable, "-I", "-S", "-c", CALL, module, str(ours), str(tmp_path)],
+        [sys.executable, "-I", "-S", "-c", CALL, module, str(unpacked), str(tmp_path)],
         env={"MAILFOLD_TABLE": "table", "MAILFOLD_BUCKET": "bucket", "AWS_DEFAULT_REGION": "eu-west-1"},
         input=json.dumps(SAMPLES[module]),
         cwd=tmp_path,
@@ -172,66 +178,74 @@ def test_a_handler_answers_where_nothing_is_installed_but_the_bundle(module: str
         timeout=60,
     )
     assert called.returncode == 0, called.stderr
-    told: Any = json.loads(called.stdout.splitlines()[-1])
-    assert ANSWERS[module](told["answer"])
-    own = {name for name in told["modules"] if name.partition(".")[0] == "pipeline"}
+    output: Any = json.loads(called.stdout.splitlines()[-1])
+    assert ANSWERS[module](output["answer"])
+    own = {name for name in output["modules"] if name.partition(".")[0] == "pipeline"}
     assert own
     assert own <= {
         path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in source_files([module])
     }
 
 
-def test_what_is_imported_later_or_for_types_alone_is_found_too() -> None:
+def test_imports_in_functions_and_for_types_are_found() -> None:
+    """Imports inside functions and under TYPE_CHECKING belong to the source files of a module."""
     found = source_files(["pipeline.aws.stack"])
     assert set(found) == {"pipeline/__init__.py", "pipeline/aws/__init__.py"} | {
-        f"pipeline/{name}.py" for name in ("errors", "aws/stack", "aws/refusal")
+        f"pipeline/{name}.py" for name in ("errors", "aws/stack", "aws/errors")
     }
-    assert "pipeline/aws/deployment/bundle.py" in source_files(["pipeline.cli.deploy"])
-    assert "pipeline/aws/archive/schema.py" in source_files(
-        ["pipeline.aws.archive.schema"]
-    )  # `from pipeline.aws import glue_type`
+    command = source_files(["pipeline.cli.deploy"])
+    assert {
+        "pipeline/aws/deployment/bundle.py",
+        "pipeline/cli/prompt.py",
+    } <= command.keys()  # as module, and from package
 
 
-def test_what_is_deployed_is_what_the_tests_run_with() -> None:
+def test_deployed_libraries_are_the_tested_versions() -> None:
+    """Every pin of the bundle's lock file is in the lock file of the tests."""
     deployed, tested = (locked(ROOT / name) for name in ("infra/lambda.lock", "requirements.lock"))
     assert deployed
     assert deployed <= tested
 
 
-def test_a_wheels_programs_are_left_out_and_its_modules_put_where_they_are_found(tmp_path: Path) -> None:
+def test_scripts_of_a_wheel_are_left_out(tmp_path: Path) -> None:
+    """A wheel's scripts are not in the bundle, and its purelib and platlib files are at the top."""
     with zipfile.ZipFile(tmp_path / "a.whl", "w") as archive:
         for name in ("a/", "a/b.py", "a-1.data/scripts/run", "a-1.data/purelib/c.py", "a-1.data/platlib/d.so"):
             archive.writestr(name, name)
-    assert sorted(unzip(tmp_path / "a.whl")) == ["a/b.py", "c.py", "d.so"]
+    assert sorted(unzip_wheel(tmp_path / "a.whl")) == ["a/b.py", "c.py", "d.so"]
 
 
-def test_files_in_any_order_make_the_same_archive() -> None:
+def test_the_order_of_files_does_not_change_the_zip_file() -> None:
+    """Equal files in another order result in equal bytes."""
     assert to_zip({"b": b"2", "a": b"1"}) == to_zip({"a": b"1", "b": b"2"})
 
 
-def test_a_library_that_is_not_the_locked_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_with_another_hash_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wheel whose hash differs from the lock file stops the build, and the message names the runtime."""
     links = tmp_path / "links"
     links.mkdir()
     for file in FOLDER.glob("*.whl"):
         links.joinpath(file.name).write_bytes(file.read_bytes() + b"!" * file.name.startswith("idna"))
     monkeypatch.setenv("PIP_FIND_LINKS", str(links))
-    with pytest.raises(UsageError, match=r"pip cannot fetch .* for python3.14 on arm64: .* DO NOT MATCH THE HASHES"):
+    with pytest.raises(UsageError, match=r"pip cannot download .* for python3.14 on arm64: .* DO NOT MATCH THE HASHES"):
         build_bundle(runtime=LAMBDA)
 
 
-def test_a_runtime_that_no_wheel_is_for_is_refused_by_name() -> None:
+def test_a_runtime_without_wheels_is_rejected() -> None:
+    """The message names the runtime and the library that has no wheel for it."""
     with pytest.raises(UsageError, match=r"for python3.99 on arm64: .*No matching distribution found for msgspec"):
-        build_bundle(runtime=Runtime(python="3.99", architecture="arm64"))
+        build_bundle(runtime=LambdaRuntime(python="3.99", architecture="arm64"))
 
 
-def test_a_python_without_pip_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_without_pip_is_told_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the command that installs pip."""
     monkeypatch.setattr(bundling, "find_spec", lambda _: None)
     with pytest.raises(UsageError, match="ensurepip"):
         build_bundle(runtime=LAMBDA)
 
 
 def _runs(python: str) -> bool:
-    """Tell whether there is such a Python; a version manager's stand-in for one that is not there ends badly."""
+    """Return True if this Python runs. A version manager may only have a placeholder that fails."""
     if which(python) is None:
         return False
     return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603 - a Python of this machine

@@ -1,4 +1,4 @@
-"""The bucket that code goes through is this account's, closed to others, and never somebody else's."""
+"""The bucket for code belongs to the deploying account, is private, and is never another account's."""
 
 import json
 from base64 import b64encode
@@ -20,12 +20,14 @@ MINE = CodeBucket(name="my-code", account_id=ACCOUNT, partition="aws", region=RE
 
 @pytest.fixture
 def s3() -> Iterator[Any]:
+    """A client of moto."""
     with mock_aws():
         yield client("s3")
 
 
 @pytest.fixture
 def stubbed() -> Iterator[tuple[Any, Stubber]]:
+    """A client with a stub, whose responses must all be used."""
     s3 = client("s3")
     with Stubber(s3) as stubber:
         yield s3, stubber
@@ -33,19 +35,22 @@ def stubbed() -> Iterator[tuple[Any, Stubber]]:
 
 
 @pytest.mark.parametrize("name", ["abc", "my-code.of-2026", "a" * 63])
-def test_what_s3_takes_as_a_name_is_taken(name: str) -> None:
+def test_a_valid_bucket_name_is_accepted(name: str) -> None:
+    """Names that S3 accepts are accepted."""
     check_bucket_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["", "ab", "a" * 64, "My-code", "my code", "-code", "code.", "a..b", "s3://x", "1.2.3.4"]
 )
-def test_what_s3_never_takes_as_a_name_is_told_at_once(name: str) -> None:
-    with pytest.raises(UsageError, match=r"no name for a bucket"):
+def test_an_invalid_bucket_name_is_rejected(name: str) -> None:
+    """Names that S3 rejects are rejected without a request."""
+    with pytest.raises(UsageError, match=r"invalid bucket name"):
         check_bucket_name(name)
 
 
-def test_a_bucket_that_is_not_there_is_made_and_closed(s3: Any) -> None:
+def test_a_missing_bucket_is_created_private(s3: Any) -> None:
+    """A new bucket is private, encrypted and limited to TLS, and keeps its objects."""
     assert ensure_bucket(s3, MINE)
     name = {"Bucket": MINE.name}
     assert s3.get_bucket_location(**name)["LocationConstraint"] == REGION
@@ -64,39 +69,43 @@ def test_a_bucket_that_is_not_there_is_made_and_closed(s3: Any) -> None:
     assert "Status" not in s3.get_bucket_versioning(**name)
 
 
-def test_the_oldest_region_is_named_by_not_naming_it(s3: Any) -> None:
+def test_a_bucket_in_us_east_1_has_no_location_constraint(s3: Any) -> None:
+    """CreateBucket rejects us-east-1 as a location constraint."""
     assert ensure_bucket(client("s3", "us-east-1"), msgspec.structs.replace(MINE, region="us-east-1"))
 
 
-def test_a_bucket_that_is_there_stays_as_it_is(s3: Any) -> None:
+def test_an_existing_bucket_is_not_changed(s3: Any) -> None:
+    """A bucket that exists gets no policy."""
     s3.create_bucket(Bucket=MINE.name, CreateBucketConfiguration={"LocationConstraint": REGION})
     assert not ensure_bucket(s3, MINE)
     with pytest.raises(s3.exceptions.ClientError, match="NoSuchBucketPolicy"):
         s3.get_bucket_policy(Bucket=MINE.name)
 
 
-def test_somebody_elses_bucket_is_refused_and_every_call_says_whose_it_must_be(stubbed: tuple[Any, Stubber]) -> None:
+def test_a_bucket_of_another_account_is_rejected(stubbed: tuple[Any, Stubber]) -> None:
+    """Every request names the expected owner, and a denial advises another bucket."""
     s3, stubber = stubbed
     owner = {"ExpectedBucketOwner": ACCOUNT}
     stubber.add_client_error("head_bucket", "403", "Forbidden", 403, expected_params={"Bucket": MINE.name, **owner})
-    with pytest.raises(UsageError, match="my-code is not of the account 123456789012"):
+    with pytest.raises(AccessDenied, match="the account 123456789012 does not own the bucket, name another"):
         ensure_bucket(s3, MINE)
-    where = {"Bucket": MINE.name, "Key": "key", **owner}
+    location = {"Bucket": MINE.name, "Key": "key", **owner}
     stubber.add_client_error(
-        "head_object", "403", "Forbidden", 403, expected_params={**where, "ChecksumMode": "ENABLED"}
+        "head_object", "403", "Forbidden", 403, expected_params={**location, "ChecksumMode": "ENABLED"}
     )
     stubber.add_client_error(
         "put_object",
         "AccessDenied",
         "no",
         403,
-        expected_params={**where, "Body": b"data", "ChecksumSHA256": sha256_in_base64(b"data")},
+        expected_params={**location, "Body": b"data", "ChecksumSHA256": sha256_in_base64(b"data")},
     )
     with pytest.raises(AccessDenied, match="AWS denies uploading key to the bucket my-code"):
         upload(s3, MINE, key="key", data=b"data")
 
 
-def test_a_name_that_somebody_took_meanwhile_is_refused(stubbed: tuple[Any, Stubber]) -> None:
+def test_a_name_taken_in_the_meantime_is_rejected(stubbed: tuple[Any, Stubber]) -> None:
+    """Another account may create the bucket between two requests."""
     s3, stubber = stubbed
     stubber.add_client_error("head_bucket", "404", "Not Found", 404)
     stubber.add_client_error("create_bucket", "BucketAlreadyExists", "taken", 409)
@@ -104,15 +113,17 @@ def test_a_name_that_somebody_took_meanwhile_is_refused(stubbed: tuple[Any, Stub
         ensure_bucket(s3, MINE)
 
 
-def test_a_bucket_elsewhere_is_refused(stubbed: tuple[Any, Stubber]) -> None:
+def test_a_bucket_in_another_region_is_rejected(stubbed: tuple[Any, Stubber]) -> None:
+    """Lambda reads code only from its own region."""
     s3, stubber = stubbed
     stubber.add_response("head_bucket", {"BucketRegion": "us-east-1"})
-    with pytest.raises(UsageError, match="is in us-east-1, and Lambda takes code from eu-west-1 only"):
+    with pytest.raises(UsageError, match="is in us-east-1, and Lambda reads code only from eu-west-1"):
         ensure_bucket(s3, MINE)
 
 
 @pytest.mark.parametrize("operation", ["head_bucket", "create_bucket"])
-def test_an_outage_is_no_refusal(operation: str, stubbed: tuple[Any, Stubber]) -> None:
+def test_throttling_is_reported_as_unavailable(operation: str, stubbed: tuple[Any, Stubber]) -> None:
+    """S3's SlowDown is neither a denial nor a usage error."""
     s3, stubber = stubbed
     if operation == "create_bucket":
         stubber.add_client_error("head_bucket", "404", "Not Found", 404)
@@ -121,20 +132,23 @@ def test_an_outage_is_no_refusal(operation: str, stubbed: tuple[Any, Stubber]) -
         ensure_bucket(s3, MINE)
 
 
-def test_what_is_there_already_is_not_uploaded_again_and_what_is_there_in_part_is(s3: Any) -> None:
+def test_an_equal_object_is_not_uploaded_again(s3: Any) -> None:
+    """An object with another checksum is replaced, and an equal one is only read."""
     s3.create_bucket(Bucket=MINE.name, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket=MINE.name, Key="key", Body=b"da")
     upload(s3, MINE, key="key", data=b"data")
     first = s3.head_object(Bucket=MINE.name, Key="key")["LastModified"]
-    with Stubber(s3) as stubber:  # one look, and no more
+    with Stubber(s3) as stubber:  # one request, and no more
         stubber.add_response("head_object", {"ChecksumSHA256": sha256_in_base64(b"data"), "LastModified": first})
         upload(s3, MINE, key="key", data=b"data")
     assert s3.get_object(Bucket=MINE.name, Key="key")["Body"].read() == b"data"
 
 
-def test_cloudformation_is_told_where_it_is(s3: Any) -> None:
+def test_the_url_has_the_form_that_cloudformation_accepts(s3: Any) -> None:
+    """The URL has the regional endpoint, the bucket and the key."""
     assert url(s3, MINE, key="template.yaml") == "https://s3.eu-west-1.amazonaws.com/my-code/template.yaml"
 
 
 def sha256_in_base64(data: bytes) -> str:
+    """Return the checksum as S3 writes it."""
     return b64encode(sha256(data).digest()).decode()

@@ -1,9 +1,10 @@
-"""What could not be deleted is never taken for deleted; what is on its way out is not told again."""
+"""Failures to delete a retained resource are reported, and a deletion in progress is not started again."""
 
 import pytest
 from botocore.exceptions import WaiterError
 from botocore.stub import Stubber
 
+from pipeline.aws.clients import Clients
 from pipeline.aws.deployment.retained import RetainedKind, RetainedResource, delete_data
 from pipeline.errors import AccessDenied, ServiceUnavailable
 from tests.support.fake_service import client
@@ -14,30 +15,33 @@ STREAM, TABLE = (
 )
 
 
-def test_a_deletion_that_aws_denies_is_told() -> None:
+def test_a_denied_deletion_is_reported() -> None:
+    """A denial names the resource."""
     kinesis = client("kinesis")
     with Stubber(kinesis) as stubber:
         stubber.add_client_error("delete_stream", "AccessDeniedException", "no")
         with pytest.raises(AccessDenied, match=r"^AWS denies deleting the stream mail-feedback"):
-            delete_data(lambda _: kinesis, STREAM)
+            delete_data(Clients(lambda _: kinesis), STREAM)
 
 
-def test_a_table_that_is_on_its_way_out_is_not_told_again() -> None:
+def test_a_table_in_deletion_is_not_deleted_again() -> None:
+    """A table with the status DELETING is only read."""
     dynamodb = client("dynamodb")
-    with Stubber(dynamodb) as stubber:  # one look, and no more
+    with Stubber(dynamodb) as stubber:  # one request, and no more
         stubber.add_response("describe_table", {"Table": {"TableName": TABLE.id, "TableStatus": "DELETING"}})
-        delete_data(lambda _: dynamodb, TABLE)
+        delete_data(Clients(lambda _: dynamodb), TABLE)
         stubber.assert_no_pending_responses()
 
 
-def test_a_table_that_does_not_come_to_rest_is_an_outage_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_stays_busy_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If removing the protection takes too long, the error advises to try again and the table is kept."""
     dynamodb = client("dynamodb")
 
-    def wait_in_vain(**_: object) -> None:
+    def time_out(**_: object) -> None:
         raise WaiterError(name="TableExists", reason="Max attempts exceeded", last_response={})
 
     waiter = dynamodb.get_waiter("table_exists")
-    monkeypatch.setattr(waiter, "wait", wait_in_vain)
+    monkeypatch.setattr(waiter, "wait", time_out)
     monkeypatch.setattr(dynamodb, "get_waiter", lambda _: waiter)
     with Stubber(dynamodb) as stubber:
         stubber.add_response(
@@ -45,5 +49,7 @@ def test_a_table_that_does_not_come_to_rest_is_an_outage_and_stays(monkeypatch: 
             {"Table": {"TableName": TABLE.id, "TableStatus": "ACTIVE", "DeletionProtectionEnabled": True}},
         )
         stubber.add_response("update_table", {}, {"TableName": TABLE.id, "DeletionProtectionEnabled": False})
-        with pytest.raises(ServiceUnavailable, match=r"is not at rest: try again later$"):
-            delete_data(lambda _: dynamodb, TABLE)
+        with pytest.raises(
+            ServiceUnavailable, match=r"while deleting the table mail-suppression-1: WaiterError: try again later$"
+        ):
+            delete_data(Clients(lambda _: dynamodb), TABLE)

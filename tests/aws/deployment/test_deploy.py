@@ -1,4 +1,4 @@
-"""A deployment, step by step: what is asked of AWS, in which order, and what is left where nobody goes on."""
+"""A deployment step by step: requests to AWS, their order, and what an abandoned deployment leaves behind."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pipeline.aws.dynamodb import table_definition
 from pipeline.aws.stack import SuppressionTables
 from pipeline.errors import DeploymentFailed
 from tests.support.fake_athena import FakeAthena
-from tests.support.fake_cloudformation import NAME, OURS, OUTPUTS, FakeCloudFormation, a_step
+from tests.support.fake_cloudformation import MAILFOLD_PARAMETERS, NAME, OUTPUTS, FakeCloudFormation, a_step
 from tests.support.fake_service import client
 from tests.support.one_deployment import BUCKET, BUNDLE, CHANGES, MADE, UPDATED, AnOperator, deployed, live_tables
 
@@ -17,11 +17,13 @@ pytestmark = pytest.mark.usefixtures("beside_cloudformation")
 
 
 def parameters(cloudformation: FakeCloudFormation) -> dict[str, Any]:
-    given = cloudformation.asked("create_change_set")["Parameters"]
-    return {one["ParameterKey"]: one.get("ParameterValue", one.get("UsePreviousValue")) for one in given}
+    """Return the parameters of the change set, with True for those that keep their value."""
+    values = cloudformation.asked("create_change_set")["Parameters"]
+    return {value["ParameterKey"]: value.get("ParameterValue", value.get("UsePreviousValue")) for value in values}
 
 
-def test_a_stack_that_is_not_there_is_made_from_what_was_uploaded() -> None:
+def test_a_missing_stack_is_created_from_uploaded_files() -> None:
+    """Bundle and template are uploaded, and the change set refers to them."""
     cloudformation, operator = FakeCloudFormation(changes=CHANGES, steps=MADE), AnOperator()
     stack = deployed(cloudformation, operator=operator, parameters={"StreamShards": "2"})
     assert stack is not None
@@ -38,20 +40,21 @@ def test_a_stack_that_is_not_there_is_made_from_what_was_uploaded() -> None:
     assert s3.get_object(Bucket=BUCKET, Key="bundle-0123.zip")["Body"].read() == BUNDLE.data
 
 
-def test_what_is_asked_again_since_no_answer_came_is_known_for_the_same() -> None:
-    """boto3 repeats such calls; without a token, CloudFormation would refuse the second as another's."""
+def test_requests_have_idempotency_tokens() -> None:
+    """boto3 repeats a request without an answer. Without a token, CloudFormation would reject the second one."""
     cloudformation = FakeCloudFormation(changes=CHANGES, steps=MADE)
     deployed(cloudformation)
     assert cloudformation.asked("create_change_set")["ClientToken"].isalnum()
     assert cloudformation.asked("execute_change_set")["ClientRequestToken"].isalnum()
 
 
-def test_what_would_change_is_shown_before_it_is_done_and_then_what_happens_in_order() -> None:
+def test_changes_are_shown_first_and_then_events_in_order() -> None:
+    """The operator sees every change before the execution, and then every event once."""
     cloudformation, operator = FakeCloudFormation(changes=CHANGES, steps=MADE), AnOperator()
     deployed(cloudformation, operator=operator)
-    [found] = operator.found
-    assert found is not None
-    assert [change.logical_id for change in found.changes] == ["LogBucket", "Transform"]
+    [change_set] = operator.change_sets
+    assert change_set is not None
+    assert [change.logical_id for change in change_set.changes] == ["LogBucket", "Transform"]
     assert [(event.logical_id, event.status) for event in operator.events] == [
         (NAME, "CREATE_IN_PROGRESS"),
         ("LogBucket", "CREATE_COMPLETE"),
@@ -60,17 +63,19 @@ def test_what_would_change_is_shown_before_it_is_done_and_then_what_happens_in_o
     assert [event.is_end for event in operator.events] == [False, False, True]
 
 
-def test_a_stack_that_was_made_is_protected_and_its_table_is_live() -> None:
+def test_a_new_stack_is_protected_and_its_table_is_live() -> None:
+    """Termination protection is on, and the parameter names the stack's table."""
     cloudformation = FakeCloudFormation(changes=CHANGES, steps=MADE)
     deployed(cloudformation)
     assert cloudformation.protected
     assert live_tables() == SuppressionTables(live=OUTPUTS["SuppressionTable"])
 
 
-def test_an_update_leaves_what_is_not_given_as_it_was_and_the_live_table_too() -> None:
+def test_an_update_keeps_other_parameters_and_the_live_table() -> None:
+    """Parameters that are not given and the live table of a rebuild keep their values."""
     client("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value='{"live":"another"}', Type="String")
     client("dynamodb").create_table(**table_definition("another"))
-    before = OURS | {"StreamShards": "2", "NoLongerThere": "1"}
+    before = MAILFOLD_PARAMETERS | {"StreamShards": "2", "NoLongerThere": "1"}
     cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", parameters=before, changes=CHANGES, steps=UPDATED)
     deployed(cloudformation, parameters={"AlarmEmail": "ann@example.com"})
     assert cloudformation.asked("create_change_set")["ChangeSetType"] == "UPDATE"
@@ -84,16 +89,17 @@ def test_an_update_leaves_what_is_not_given_as_it_was_and_the_live_table_too() -
 
 
 @pytest.mark.parametrize("tables", ['{"live":"gone"}', '{"live":"mail-suppression-5af3dc00","shadow_tables":["gone"]}'])
-def test_a_parameter_that_names_a_table_which_is_gone_is_no_deployment_that_works(tables: str) -> None:
-    """A stack of the same name left it, and its table was deleted: feedback would wait until it is lost."""
+def test_a_parameter_with_a_missing_table_fails_the_deployment(tables: str) -> None:
+    """A deleted stack of the same name may leave the parameter. Its feedback could not be stored."""
     client("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value=tables, Type="String")
-    with pytest.raises(DeploymentFailed, match=r"not there, .*: gone; delete it with `aws ssm delete-parameter "):
+    with pytest.raises(DeploymentFailed, match=r"do not exist, .*: gone. Delete it with `aws ssm delete-parameter "):
         deployed(FakeCloudFormation(changes=CHANGES, steps=MADE))
     client("ssm").delete_parameter(Name=OUTPUTS["TablesParameter"])
     assert deployed(FakeCloudFormation(status="CREATE_COMPLETE")) is not None
 
 
-def test_the_end_is_the_new_one_and_not_that_of_an_older_change() -> None:
+def test_events_of_an_earlier_operation_are_ignored() -> None:
+    """A deployment ends only when the operation that it started ends."""
     steps = [
         [],
         [a_step("UPDATE_IN_PROGRESS")],
@@ -106,25 +112,28 @@ def test_the_end_is_the_new_one_and_not_that_of_an_older_change() -> None:
 
 
 @pytest.mark.parametrize("status", [None, "UPDATE_COMPLETE"])
-def test_a_dry_run_leaves_nothing_but_what_was_uploaded(status: str | None) -> None:
+def test_a_dry_run_leaves_only_uploaded_files(status: str | None) -> None:
+    """The change set is discarded, and nothing is executed or created beside the stack."""
     cloudformation, operator = FakeCloudFormation(status=status, changes=CHANGES), AnOperator()
     assert deployed(cloudformation, operator=operator, dry_run=True) is None
-    assert operator.found[0] is not None
+    assert operator.change_sets[0] is not None
     assert (cloudformation.status, cloudformation.change_sets) == (status, [])
     assert "execute_change_set" not in cloudformation.operations()
     assert live_tables() is None
 
 
 @pytest.mark.parametrize("status", [None, "UPDATE_COMPLETE"])
-def test_without_consent_nothing_is_done_and_nothing_left(status: str | None) -> None:
+def test_a_declined_change_set_is_discarded(status: str | None) -> None:
+    """Without confirmation nothing is executed, and no change set or empty stack remains."""
     cloudformation = FakeCloudFormation(status=status, changes=CHANGES)
-    assert deployed(cloudformation, operator=AnOperator(agrees=False)) is None
+    assert deployed(cloudformation, operator=AnOperator(confirms=False)) is None
     assert (cloudformation.status, cloudformation.change_sets) == (status, [])
     assert "execute_change_set" not in cloudformation.operations()
 
 
-@pytest.mark.parametrize("operation", ["describe_change_set", "changes", "agrees"])
-def test_an_interrupt_before_anything_was_done_leaves_nothing(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("operation", ["describe_change_set", "show_changes", "confirm"])
+def test_an_interrupt_before_the_execution_leaves_nothing(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt while waiting, showing or asking discards the change set and its empty stack."""
     cloudformation, operator = FakeCloudFormation(changes=CHANGES), AnOperator()
     if hasattr(operator, operation):
         monkeypatch.setattr(operator, operation, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -135,18 +144,44 @@ def test_an_interrupt_before_anything_was_done_leaves_nothing(operation: str, mo
     assert (cloudformation.status, cloudformation.change_sets) == (None, [])
 
 
-def test_where_nothing_would_change_what_stands_beside_the_stack_is_still_completed() -> None:
+def test_resources_beside_the_stack_are_created_without_changes() -> None:
+    """A change set without changes is discarded, and the resources beside the stack are completed."""
     cloudformation, operator = FakeCloudFormation(status="CREATE_COMPLETE"), AnOperator()
     assert deployed(cloudformation, operator=operator) is not None
-    assert operator.found == [None]
+    assert operator.change_sets == [None]
     assert cloudformation.protected
     assert live_tables() is not None
     assert cloudformation.change_sets == []
 
 
-def test_athena_is_brought_up_to_date_unless_it_is_to_be_left() -> None:
+def test_views_are_updated_unless_disabled() -> None:
+    """Views and saved queries are updated by default, and not with `views=False`."""
     athena, operator = FakeAthena(), AnOperator()
     deployed(FakeCloudFormation(status="CREATE_COMPLETE"), operator=operator, athena=athena)
     assert {"Athena has the view daily_rates", "Athena has the query history_of_a_mail"} <= set(operator.steps)
     deployed(FakeCloudFormation(status="CREATE_COMPLETE"), athena=(left := FakeAthena()), views=False)
     assert (bool(athena.calls), left.calls) == (True, [])
+
+
+def test_a_failure_names_the_first_failed_resource() -> None:
+    """The message has the first failure, its reason and the final status. The stack is not protected."""
+    steps = [
+        [a_step("CREATE_IN_PROGRESS"), a_step("CREATE_FAILED", "Transform", "No such role.")],
+        [a_step("CREATE_FAILED", "Projector", "Resource creation cancelled"), a_step("ROLLBACK_IN_PROGRESS")],
+        [a_step("ROLLBACK_COMPLETE")],
+    ]
+    cloudformation = FakeCloudFormation(changes=CHANGES, steps=steps)
+    with pytest.raises(
+        DeploymentFailed, match=r"^Transform \(AWS::S3::Bucket\) failed first: No such role\. The stack is ROLLBACK"
+    ):
+        deployed(cloudformation)
+    assert not cloudformation.protected
+
+
+def test_an_error_beside_an_existing_stack_is_a_failed_deployment() -> None:
+    """The stack exists by then, so an error of Athena is a failed deployment and not a usage error."""
+    athena = FakeAthena()
+    athena.refuses = "There is no output location"
+    with pytest.raises(DeploymentFailed, match=r"the stack mail is CREATE_COMPLETE, but .*There is no output location"):
+        deployed(FakeCloudFormation(changes=CHANGES, steps=MADE), athena=athena)
+    assert live_tables() is not None

@@ -1,18 +1,17 @@
-"""What a stack is deployed with is checked here, before anything is asked of AWS, and every mistake is named."""
+"""Name and parameters of a stack: mistakes are found before the first request to AWS, and all are reported."""
 
-import re
-from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.aws.deployment.template import CODE, check_name, check_parameters, load_template, parameter_values
+from pipeline.aws.deployment.parameters import check_name, check_parameters, parameter_values
+from pipeline.aws.deployment.template import load_template
 from pipeline.errors import UsageError
 from tests.support import cloudformation
 
-GOOD = {
+VALID = {
     "AlarmEmail": ["", "ann@example.com"],
     "ConfigurationSets": ["", "bulk", "bulk, receipts"],
     "NotificationTopic": ["", "arn:aws:sns:eu-west-1:123456789012:bounces"],
@@ -21,7 +20,7 @@ GOOD = {
     "TrackEngagement": ["false"],
     "Policy": ["", '{"version":2}'],
 }
-WRONG = {
+INVALID = {
     "StreamShards": ["", "0", "-1", "1.5", "one", "1 "],
     "LogBufferSeconds": ["59", "901"],
     "TrackEngagement": ["yes", "True", ""],
@@ -33,39 +32,46 @@ WRONG = {
 }
 
 
-def pairs(of: dict[str, list[str]]) -> list[tuple[str, str]]:
-    return [(name, value) for name, values in of.items() for value in values]
+def pairs(values_by_name: dict[str, list[str]]) -> list[tuple[str, str]]:
+    """Return each name with each of its values."""
+    return [(name, value) for name, values in values_by_name.items() for value in values]
 
 
 @pytest.mark.parametrize("name", ["mail", "m", "mail-2", "a" * 40])
-def test_a_name_that_every_resource_can_bear_is_taken(name: str) -> None:
+def test_a_valid_stack_name_is_accepted(name: str) -> None:
+    """A name that satisfies the rules of every resource is accepted."""
     check_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["", "Mail", "2mail", "-mail", "mail_2", "mail.2", "mäil", "a" * 41, "mail\n", "mail 2"]
 )
-def test_any_other_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=r"no name for a stack: .*lower-case letters"):
+def test_an_invalid_stack_name_is_rejected(name: str) -> None:
+    """A name that one of the resources cannot have is rejected, with the rule."""
+    with pytest.raises(UsageError, match=r"invalid stack name .*: use lower-case letters"):
         check_name(name)
 
 
-@pytest.mark.parametrize(("name", "value"), pairs(GOOD))
-def test_a_value_that_the_template_allows_is_taken(name: str, value: str) -> None:
+@pytest.mark.parametrize(("name", "value"), pairs(VALID))
+def test_an_allowed_value_is_accepted(name: str, value: str) -> None:
+    """A value that satisfies the declaration of its parameter is accepted."""
     check_parameters({name: value}, template=load_template())
 
 
-@pytest.mark.parametrize(("name", "value"), pairs(WRONG))
-def test_a_value_that_it_does_not_is_refused_by_name(name: str, value: str) -> None:
+@pytest.mark.parametrize(("name", "value"), pairs(INVALID))
+def test_a_value_that_is_not_allowed_is_rejected(name: str, value: str) -> None:
+    """The message begins with the name of the parameter."""
     with pytest.raises(UsageError, match=f"^{name} (must|is)"):
         check_parameters({name: value}, template=load_template())
 
 
 def test_every_default_is_allowed() -> None:
+    """The template's defaults satisfy their own declarations."""
     check_parameters(cloudformation.defaults(), template=load_template())
 
 
-def test_every_mistake_is_named_and_no_address_is_shown() -> None:
+def test_all_mistakes_are_reported_without_addresses() -> None:
+    """One message names every wrong parameter, and quotes no value."""
     with pytest.raises(UsageError) as refused:
         check_parameters(
             {
@@ -78,7 +84,7 @@ def test_every_mistake_is_named_and_no_address_is_shown() -> None:
         )
     problems = str(refused.value).split("; ")
     assert [problem.split()[0] for problem in problems] == ["StreamShards", "the", "CodeKey", "TrackEngagement"]
-    assert "no parameter AlarmMail, but AlarmEmail, " in problems[1]
+    assert "no parameter AlarmMail: use one of AlarmEmail, " in problems[1]
     assert "@" not in str(refused.value)
 
 
@@ -86,33 +92,13 @@ NAMES = st.sampled_from(sorted(load_template().parameters))
 
 
 @given(st.dictionaries(NAMES, st.text()), st.none() | st.dictionaries(st.one_of(NAMES, st.text()), st.text()))
-def test_what_is_given_is_set_what_was_there_is_kept_and_nothing_else_is_said(
-    given_now: dict[str, str], before: dict[str, str] | None
+def test_given_values_are_set_and_others_are_kept(
+    given_values: dict[str, str], previous: dict[str, str] | None
 ) -> None:
-    values = parameter_values(given_now, template=load_template(), previous=before)
-    said: dict[str, Any] = {one["ParameterKey"]: one.get("ParameterValue") for one in values}
-    assert len(said) == len(values)
-    assert {name: value for name, value in said.items() if value is not None} == given_now
-    kept = {one["ParameterKey"] for one in values if one.get("UsePreviousValue")}
-    assert kept == ((before or {}).keys() & load_template().parameters.keys()) - given_now.keys()
-
-
-def test_the_template_is_read_as_cloudformation_reads_it() -> None:
-    document = cloudformation.template()
-    assert load_template().text == cloudformation.FILE.read_text(encoding="utf-8")
-    assert load_template().parameters == document["Parameters"]
-    assert load_template().parameters.keys() >= CODE
-    functions = [one["Properties"] for one in document["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
-    assert {(one["Runtime"], *one["Architectures"]) for one in functions} == {
-        (f"python{load_template().runtime.python}", load_template().runtime.architecture)
-    }
-    assert {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Kinesis::Stream"} <= load_template().stateful
-
-
-def test_no_role_has_a_name_of_its_own_so_that_no_more_leave_than_for_roles_is_asked_for() -> None:
-    """CAPABILITY_IAM covers roles whose names CloudFormation makes."""
-    assert not re.search(r"^ +(RoleName|ManagedPolicyName|GroupName|UserName):", load_template().text, re.MULTILINE)
-
-
-def test_the_first_day_of_the_log_is_one() -> None:
-    date.fromisoformat(load_template().parameters["LogFirstDay"]["Default"])
+    """Given values are set, previous ones of existing parameters are kept, and no other parameter is sent."""
+    values = parameter_values(given_values, template=load_template(), previous=previous)
+    by_name: dict[str, Any] = {value["ParameterKey"]: value.get("ParameterValue") for value in values}
+    assert len(by_name) == len(values)
+    assert {name: value for name, value in by_name.items() if value is not None} == given_values
+    kept = {value["ParameterKey"] for value in values if value.get("UsePreviousValue")}
+    assert kept == ((previous or {}).keys() & load_template().parameters.keys()) - given_values.keys()

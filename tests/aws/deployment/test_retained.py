@@ -1,4 +1,4 @@
-"""What holds data is found while the stack is there and once it is gone, and deleted with all that it holds."""
+"""Resources that hold data are found before and after the stack is deleted, and are deleted with their data."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,16 +9,17 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from pipeline.aws.clients import Clients
 from pipeline.aws.deployment.retained import KINDS, RetainedKind, RetainedResource, delete_data, retained_resources
 from pipeline.aws.deployment.template import load_template
 from pipeline.aws.dynamodb import ensure_table
-from pipeline.errors import AccessDenied, ServiceUnavailable, UsageError
+from pipeline.errors import AccessDenied, ServiceUnavailable
 from tests.support import cloudformation
 from tests.support.fake_service import REGION, FakeService, client
 
-POLICIES = {"AWS::S3::BucketPolicy"}  # kept with the bucket, and gone with it
+POLICIES = {"AWS::S3::BucketPolicy"}  # retained and deleted with the bucket
 KEY = {"AttributeName": "address", "KeyType": "HASH"}
-MADE: dict[str, dict[str, Any]] = {
+RESOURCES: dict[str, dict[str, Any]] = {
     "LogBucket": {"Type": "AWS::S3::Bucket"},
     "SuppressionTable": {
         "Type": "AWS::DynamoDB::Table",
@@ -37,62 +38,73 @@ MADE: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def aws() -> Iterator[None]:
+    """Run moto."""
     with mock_aws():
         yield
 
 
-def make_stack(name: str = "mail", made: dict[str, dict[str, Any]] = MADE) -> None:
-    kept = {logical: one | {"DeletionPolicy": "Retain"} for logical, one in made.items()}
-    client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps({"Resources": kept}))
+def create_stack(name: str = "mail", resources: dict[str, dict[str, Any]] = RESOURCES) -> None:
+    """Create a stack whose resources are retained."""
+    retained = {name: resource | {"DeletionPolicy": "Retain"} for name, resource in resources.items()}
+    client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps({"Resources": retained}))
 
 
-def make_parameter(stack: str = "mail") -> None:
+def create_parameter(stack: str = "mail") -> None:
+    """Create the parameter of the live table."""
     client("ssm").put_parameter(Name=f"/mailfold/{stack}/tables", Value="{}", Type="String")
 
 
 def found() -> Sequence[RetainedResource]:
-    return retained_resources(client, stack="mail")
+    """Return the retained resources of the stack."""
+    return retained_resources(Clients(client), stack="mail")
 
 
 def only(kind: RetainedKind) -> RetainedResource:
-    [one] = [one for one in found() if one.kind is kind]
-    return one
+    """Return the only retained resource of a kind."""
+    [resource] = [resource for resource in found() if resource.kind is kind]
+    return resource
 
 
-def test_every_type_that_the_template_keeps_is_known() -> None:
+def test_every_retained_type_of_the_template_has_a_kind() -> None:
+    """Every type that the template retains can be found and deleted."""
     assert load_template().stateful - POLICIES == KINDS.keys()
-    kept = {one["Type"] for one in cloudformation.template()["Resources"].values() if "DeletionPolicy" in one}
-    assert kept - POLICIES == KINDS.keys()
+    resources = cloudformation.template()["Resources"].values()
+    retained = {resource["Type"] for resource in resources if "DeletionPolicy" in resource}
+    assert retained - POLICIES == KINDS.keys()
 
 
-def test_everything_is_found_while_the_stack_is_there_and_when_it_is_gone() -> None:
-    make_stack()
-    make_parameter()
+def test_resources_are_found_before_and_after_the_deletion() -> None:
+    """All kinds are found in the documented order, also after the stack is deleted."""
+    create_stack()
+    create_parameter()
     ensure_table(client("dynamodb"), "mail-consumer")
-    while_there = found()
-    assert [one.kind for one in while_there] == [*RetainedKind]
+    before = found()
+    assert [resource.kind for resource in before] == [*RetainedKind]
     client("cloudformation").delete_stack(StackName="mail")
-    assert found() == while_there
+    assert found() == before
 
 
-def test_a_queue_is_called_by_its_name_and_not_by_its_url() -> None:
-    make_stack()
+def test_a_queue_is_named_without_its_url() -> None:
+    """The name that a user types is the queue's name."""
+    create_stack()
     queue = only(RetainedKind.QUEUE)
     assert queue.id.endswith(f"/{queue.name}")
     assert "/" not in queue.name
 
 
-def test_what_an_older_stack_of_the_name_left_is_found_beside_the_new_ones() -> None:
-    bucket = {"LogBucket": MADE["LogBucket"]}
-    make_stack(made=bucket)
+def test_resources_of_an_older_stack_of_the_name_are_found() -> None:
+    """Buckets of a deleted and of a new stack of the same name are both found."""
+    bucket = {"LogBucket": RESOURCES["LogBucket"]}
+    create_stack(resources=bucket)
     client("cloudformation").delete_stack(StackName="mail")
-    make_stack(made=bucket)
-    assert [one.kind for one in found()] == [RetainedKind.BUCKET, RetainedKind.BUCKET]
+    create_stack(resources=bucket)
+    assert [resource.kind for resource in found()] == [RetainedKind.BUCKET, RetainedKind.BUCKET]
 
 
-def test_a_table_of_a_rebuild_is_found_and_nothing_of_other_stacks() -> None:
-    make_stack("mail-2", made={"LogBucket": MADE["LogBucket"]})
-    make_parameter("mail-2")
+def test_a_rebuilt_table_is_found_and_other_stacks_are_ignored() -> None:
+    """Names of other stacks with a similar prefix do not match."""
+    create_stack("mail-2", resources={"LogBucket": RESOURCES["LogBucket"]})
+    create_parameter("mail-2")
     for name in ("mail-suppression-2", "mail-2-suppression-1", "mail-suppressions"):
         ensure_table(client("dynamodb"), name)
     assert found() == (RetainedResource(kind=RetainedKind.TABLE, id="mail-suppression-2"),)
@@ -121,48 +133,51 @@ class FakeHistory(FakeService):
         return {"ResourceType": "AWS::S3::Bucket", "ResourceStatus": status, "PhysicalResourceId": name * 3}
 
 
-def test_what_the_kinesis_client_library_made_is_found_and_told_from_the_suppressions() -> None:
+def test_lease_tables_are_found_and_deleted() -> None:
+    """The tables of the Kinesis Client Library are found by the application's name, and deleted."""
     leases = ["mail-consumer", "mail-consumer-CoordinatorState", "mail-consumer-WorkerMetricStats"]
     for name in (*leases, "mail-consumer-2", "mail-2-consumer"):
         ensure_table(client("dynamodb"), name)
     assert found() == tuple(RetainedResource(kind=RetainedKind.LEASES, id=name) for name in leases)
-    for one in found():
-        delete_data(client, one)
+    for resource in found():
+        delete_data(Clients(client), resource)
     assert found() == ()
     application = cloudformation.consumed_by("container").outputs["ConsumerApplication"]["Value"]
     assert application == f"{cloudformation.NAME}-consumer"
 
 
-def test_what_an_update_replaced_and_kept_is_found_too() -> None:
+def test_a_resource_replaced_by_an_update_is_found() -> None:
+    """A bucket that an update replaced and retained is found in the events."""
     cloudformation = FakeHistory().client()
     for name in ("newnewnew", "oldoldold", "gonegonegone"):
         client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
-    left = retained_resources(
-        lambda service: cloudformation if service == "cloudformation" else client(service), stack="mail"
-    )
-    assert [one.name for one in left] == ["newnewnew", "oldoldold"]
+    clients = Clients(lambda service: cloudformation if service == "cloudformation" else client(service))
+    assert [resource.name for resource in retained_resources(clients, stack="mail")] == ["newnewnew", "oldoldold"]
 
 
-def test_a_log_group_that_only_begins_so_is_none() -> None:
-    make_stack(made={"ProjectorLogs": MADE["ProjectorLogs"]})
-    client("logs").create_log_group(logGroupName="mail-logs-of-somebody")
+def test_a_log_group_with_a_longer_name_does_not_match() -> None:
+    """The prefix search of log groups is limited to the exact name."""
+    create_stack(resources={"ProjectorLogs": RESOURCES["ProjectorLogs"]})
+    client("logs").create_log_group(logGroupName="mail-logs-of-another")
     client("logs").delete_log_group(logGroupName="mail-logs")
     assert found() == ()
 
 
 @pytest.mark.parametrize("kind", RetainedKind)
-def test_it_is_gone_with_all_that_it_holds_and_nothing_else_is(kind: RetainedKind) -> None:
-    make_stack()
-    make_parameter()
+def test_one_resource_is_deleted_and_the_others_remain(kind: RetainedKind) -> None:
+    """Deleting a resource of each kind is safe to repeat and affects no other."""
+    create_stack()
+    create_parameter()
     ensure_table(client("dynamodb"), "mail-consumer")
-    before, one = found(), only(kind)
-    delete_data(client, one)
-    assert found() == tuple(other for other in before if other != one)
-    delete_data(client, one)  # as after an interrupt
+    before, resource = found(), only(kind)
+    delete_data(Clients(client), resource)
+    assert found() == tuple(other for other in before if other != resource)
+    delete_data(Clients(client), resource)  # as after an interrupt
 
 
-def test_a_bucket_goes_with_every_version_marker_and_unfinished_upload() -> None:
-    make_stack()
+def test_a_bucket_is_deleted_with_all_versions_and_uploads() -> None:
+    """Versions, delete markers and unfinished uploads of several pages are deleted, and progress is reported."""
+    create_stack()
     s3, bucket = client("s3"), only(RetainedKind.BUCKET)
     s3.put_bucket_versioning(Bucket=bucket.id, VersioningConfiguration={"Status": "Enabled"})
     for number in range(25):
@@ -170,23 +185,24 @@ def test_a_bucket_goes_with_every_version_marker_and_unfinished_upload() -> None
     s3.delete_object(Bucket=bucket.id, Key="events/7")
     s3.create_multipart_upload(Bucket=bucket.id, Key="events/unfinished")
 
-    def few(params: dict[str, Any], **_: Any) -> None:
+    def limit_page(params: dict[str, Any], **_: Any) -> None:
         params["MaxKeys"] = 10
 
     seen: list[int] = []
-    s3.meta.events.register("provide-client-params.s3.ListObjectVersions", few)
+    s3.meta.events.register("provide-client-params.s3.ListObjectVersions", limit_page)
     try:
-        delete_data(client, bucket, progress=seen.append)
+        delete_data(Clients(client), bucket, progress=seen.append)
     finally:
-        s3.meta.events.unregister("provide-client-params.s3.ListObjectVersions", few)
+        s3.meta.events.unregister("provide-client-params.s3.ListObjectVersions", limit_page)
     assert seen[-1] == 26
     assert len(seen) >= 3
     assert bucket not in found()
 
 
 @pytest.mark.parametrize(("times", "is_gone"), [(2, True), (100, False)])
-def test_a_bucket_that_somebody_writes_into_is_emptied_again_and_given_up_in_the_end(times: int, is_gone: bool) -> None:
-    make_stack()
+def test_a_bucket_with_concurrent_writes_is_emptied_again(times: int, is_gone: bool) -> None:
+    """A bucket is emptied again after a concurrent write, and reported after several attempts."""
+    create_stack()
     s3, bucket, writes = client("s3"), only(RetainedKind.BUCKET), iter(range(times))
 
     def write(**_: Any) -> None:
@@ -195,16 +211,17 @@ def test_a_bucket_that_somebody_writes_into_is_emptied_again_and_given_up_in_the
 
     s3.meta.events.register("before-call.s3.DeleteBucket", write)
     try:
-        with nullcontext() if is_gone else pytest.raises(ServiceUnavailable, match="writes into the bucket"):
-            delete_data(client, bucket)
+        with nullcontext() if is_gone else pytest.raises(ServiceUnavailable, match="are written into the bucket"):
+            delete_data(Clients(client), bucket)
     finally:
         s3.meta.events.unregister("before-call.s3.DeleteBucket", write)
     assert (bucket not in found()) == is_gone
 
 
-@pytest.mark.parametrize(("code", "error"), [("AccessDenied", UsageError), ("InternalError", ServiceUnavailable)])
-def test_an_object_that_s3_does_not_delete_is_told(code: str, error: type[Exception]) -> None:
-    make_stack()
+@pytest.mark.parametrize(("code", "error"), [("AccessDenied", AccessDenied), ("InternalError", ServiceUnavailable)])
+def test_an_object_that_s3_does_not_delete_is_reported(code: str, error: type[Exception]) -> None:
+    """A denial and another error raise different types, and the bucket remains."""
+    create_stack()
     s3, bucket = client("s3"), only(RetainedKind.BUCKET)
     s3.put_object(Bucket=bucket.id, Key="kept", Body=b"x")
 
@@ -214,23 +231,25 @@ def test_an_object_that_s3_does_not_delete_is_told(code: str, error: type[Except
     s3.meta.events.register("before-call.s3.DeleteObjects", refuse)
     try:
         with pytest.raises(error, match=f"1 objects of {bucket.name}: {code}"):
-            delete_data(client, bucket)
+            delete_data(Clients(client), bucket)
     finally:
         s3.meta.events.unregister("before-call.s3.DeleteObjects", refuse)
     assert bucket in found()
 
 
-def test_a_table_that_is_protected_goes_once_its_name_was_typed() -> None:
-    make_stack(made={})
+def test_a_protected_table_is_deleted() -> None:
+    """Deletion protection is removed before the table is deleted."""
+    create_stack(resources={})
     ensure_table(client("dynamodb"), "mail-suppression-2", protected=True)
     with pytest.raises(ClientError):
         client("dynamodb").delete_table(TableName="mail-suppression-2")
-    delete_data(client, only(RetainedKind.TABLE))
+    delete_data(Clients(client), only(RetainedKind.TABLE))
     assert found() == ()
 
 
-def test_what_may_not_be_looked_at_is_no_missing_one() -> None:
-    make_stack()
+def test_a_denied_read_is_not_a_missing_resource() -> None:
+    """A denial is reported instead of ignoring the resource."""
+    create_stack()
 
     def deny(**_: Any) -> Any:
         return type("Answer", (), {"status_code": 403})(), {
@@ -240,7 +259,7 @@ def test_what_may_not_be_looked_at_is_no_missing_one() -> None:
 
     client("kinesis").meta.events.register("before-call.kinesis.DescribeStreamSummary", deny)
     try:
-        with pytest.raises(AccessDenied, match="denies looking for the stream"):
+        with pytest.raises(AccessDenied, match="denies reading the stream"):
             found()
     finally:
         client("kinesis").meta.events.unregister("before-call.kinesis.DescribeStreamSummary", deny)

@@ -1,4 +1,4 @@
-"""A cloud for record processors: moto in a process of its own, a table and a bucket for each test."""
+"""A cloud for record processors: one moto in its own process, and a new table and bucket for each test."""
 
 import os
 import subprocess
@@ -22,11 +22,11 @@ _numbers = count()
 
 
 class Cloud:
-    """What record processors work on.
+    """A table and a bucket for record processors.
 
     Attributes:
-        environment: What they find in their environment.
-        table: The suppression table's name; it is not made yet.
+        environment: Their environment.
+        table: The suppression table's name; the table does not exist yet.
         bucket: The bucket's name.
     """
 
@@ -51,8 +51,8 @@ class Cloud:
         """Return a boto3 client of this cloud."""
         return local_client(service, endpoint_url=self._url, region=REGION)
 
-    def make_table(self) -> None:
-        """Make the table, until which there is an outage."""
+    def create_table(self) -> None:
+        """Create the table. Until then there is an outage."""
         ensure_table(self.client("dynamodb"), self.table)
 
     def suppressed(self) -> set[str]:
@@ -61,10 +61,10 @@ class Cloud:
         return {key.address for key, item in store.scan() if item.verdict.suppressed}
 
     def quarantined(self) -> dict[str, str]:
-        """Return what was set aside: the reason by position."""
+        """Return the reason of each quarantined payload by its position."""
         s3 = self.client("s3")
         listed = s3.list_objects_v2(Bucket=self.bucket).get("Contents", ())
-        bodies = [s3.get_object(Bucket=self.bucket, Key=one["Key"])["Body"].read() for one in listed]
+        bodies = [s3.get_object(Bucket=self.bucket, Key=entry["Key"])["Body"].read() for entry in listed]
         documents = [msgspec.json.decode(body) for body in bodies]
         return {document["position"]: document["reason"] for document in documents}
 
@@ -74,7 +74,7 @@ def moto_url() -> Iterator[str]:
     process = subprocess.Popen([sys.executable, str(MOTO)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
     assert process.stdout
     yield process.stdout.readline().strip()
-    process.communicate(timeout=60)  # the end of its input ends it
+    process.communicate(timeout=60)  # it ends with its input
 
 
 @pytest.fixture
@@ -84,5 +84,5 @@ def cloud_without_table(moto_url: str) -> Cloud:
 
 @pytest.fixture
 def cloud(cloud_without_table: Cloud) -> Cloud:
-    cloud_without_table.make_table()
+    cloud_without_table.create_table()
     return cloud_without_table

@@ -1,4 +1,4 @@
-"""The lines that tell how a shard fares."""
+"""Health: the lines in which record processors report it, and what the monitor counts as a problem."""
 
 from datetime import UTC, datetime
 
@@ -6,16 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.aws.kcl.health import ShardHealth, State, decode_health, encode_health
+from pipeline.aws.kcl.health import (
+    DaemonState,
+    HealthMonitor,
+    ShardHealth,
+    ShardState,
+    decode_health,
+    encode_health,
+)
+from tests.support.shard_health import a_shard
 
-AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TIMES = st.datetimes(timezones=st.just(UTC))
 COUNTS = st.integers(0, 2**53)
-HEALTHS = st.builds(
+REPORTS = st.builds(
     ShardHealth,
     shard=st.text(),
-    state=st.sampled_from(State),
-    said_at=TIMES,
+    state=st.sampled_from(ShardState),
+    reported_at=TIMES,
     millis_behind_latest=COUNTS | st.none(),
     checkpointed_at=TIMES | st.none(),
     records=COUNTS,
@@ -24,20 +32,40 @@ HEALTHS = st.builds(
 )
 
 
-@given(HEALTHS)
-def test_what_is_said_is_what_is_read_and_it_is_one_line(health: ShardHealth) -> None:
-    line = encode_health(health)
+class Clock:
+    """Seconds that only a test advances."""
 
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def monitor(clock: Clock) -> HealthMonitor:
+    return HealthMonitor(workers=1, stalled_seconds=300, max_lag_millis=60_000, clock=clock)
+
+
+@given(REPORTS)
+def test_a_report_survives_its_line(report: ShardHealth) -> None:
+    """Encoding and decoding return the same report. It is one line."""
+    line = encode_health(report)
     assert b"\n" not in line
-    assert decode_health(line) == health
-    assert decode_health(line + b"\n") == health
+    assert decode_health(line) == report
+    assert decode_health(line + b"\n") == report
 
 
-def test_a_line_is_what_it_is_documented_to_be() -> None:
-    line = encode_health(ShardHealth(shard="shardId-000000000000", state=State.PROCESSING, said_at=AT, records=3))
-
+def test_a_line_has_the_documented_form() -> None:
+    """Field names are part of the interface."""
+    line = encode_health(ShardHealth(shard="shardId-0", state=ShardState.PROCESSING, reported_at=NOON, records=3))
     assert line == (
-        b'{"health":{"shard":"shardId-000000000000","state":"processing","said_at":"2026-03-01T12:00:00Z",'
+        b'{"health":{"shard":"shardId-0","state":"processing","reported_at":"2026-03-01T12:00:00Z",'
         b'"millis_behind_latest":null,"checkpointed_at":null,"records":3,"poison":0,"errors":0}}'
     )
 
@@ -45,9 +73,97 @@ def test_a_line_is_what_it_is_documented_to_be() -> None:
 @pytest.mark.parametrize(
     "line", [b"", b"\n", b"hello", b"{}", b'{"level":"INFO"}', b'{"health":', b'{"health":{"shard":"s"}}', b"\xff"]
 )
-def test_any_other_line_says_nothing(line: bytes) -> None:
+def test_any_other_line_is_no_report(line: bytes) -> None:
+    """Log entries, metrics and damaged lines decode to None."""
     assert decode_health(line) is None
 
 
-def test_an_ended_shard_is_told_from_one_that_goes_on() -> None:
-    assert {state for state in State if not state.has_ended} == {State.INITIALIZED, State.PROCESSING, State.WAITING}
+def test_an_ended_shard_differs_from_one_that_is_read() -> None:
+    """Three states mean that the shard is read on this worker."""
+    assert {state for state in ShardState if not state.has_ended} == {
+        ShardState.INITIALIZED,
+        ShardState.PROCESSING,
+        ShardState.WAITING,
+    }
+
+
+def test_a_worker_without_a_shard_is_healthy_while_its_daemon_works(monitor: HealthMonitor, clock: Clock) -> None:
+    """There may be more workers than shards."""
+    for clock.now in range(0, 10_000, 30):
+        monitor.record_heartbeat(0)
+        assert monitor.overview().healthy
+
+
+def test_a_daemon_that_never_works_is_a_problem_despite_restarts(monitor: HealthMonitor, clock: Clock) -> None:
+    """If DynamoDB does not answer, the daemon ends with code 0 after minutes, and runs again a second later."""
+    for clock.now in (100, 200, 300):
+        assert monitor.overview().healthy
+        monitor.record_exit(0, exit_code=0)
+        monitor.record_restart(0)
+    clock.now = 301
+    assert monitor.overview().problems == ["worker 0: no heartbeat from the daemon for 301 s; its log has the reason"]
+    monitor.record_heartbeat(0)
+    assert monitor.overview().healthy
+
+
+def test_a_shard_that_completes_no_batch_is_a_problem(monitor: HealthMonitor, clock: Clock) -> None:
+    """The limit is `stalled_seconds`. A heartbeat of the daemon does not help."""
+    monitor.record_report(0, a_shard())
+    clock.now = 300
+    assert monitor.overview().healthy
+    clock.now = 301
+    monitor.record_heartbeat(0)
+    assert monitor.overview().problems == ["worker 0: shardId-000000000000 has completed no batch for 301 s"]
+
+
+def test_waiting_is_no_progress(monitor: HealthMonitor, clock: Clock) -> None:
+    """A shard that keeps reporting an outage becomes a problem, until a batch is done."""
+    monitor.record_report(0, a_shard())
+    for clock.now in range(0, 400, 50):
+        monitor.record_report(0, a_shard(ShardState.WAITING))
+    assert not monitor.overview().healthy
+    monitor.record_report(0, a_shard())
+    assert monitor.overview().healthy
+
+
+@pytest.mark.parametrize("state", [ShardState.LEASE_LOST, ShardState.SHARD_ENDED, ShardState.SHUTDOWN_REQUESTED])
+def test_a_shard_that_has_ended_may_be_silent(monitor: HealthMonitor, clock: Clock, state: ShardState) -> None:
+    """Neither its lag nor its silence is a problem of this worker."""
+    monitor.record_report(0, a_shard(state, millis_behind_latest=100_000))
+    clock.now = 1_000
+    monitor.record_heartbeat(0)
+    assert monitor.overview().healthy
+
+
+def test_a_shard_that_is_too_far_behind_is_a_problem(monitor: HealthMonitor) -> None:
+    """The limit is `max_lag_millis`."""
+    monitor.record_report(0, a_shard(millis_behind_latest=60_000))
+    assert monitor.overview().healthy
+    monitor.record_report(0, a_shard(millis_behind_latest=60_001))
+    assert monitor.overview().problems == ["worker 0: shardId-000000000000 is 60,001 ms behind the end of the stream"]
+
+
+def test_a_daemon_that_ended_is_a_problem_until_it_restarts(monitor: HealthMonitor) -> None:
+    """Its shards are forgotten with it."""
+    monitor.record_report(0, a_shard())
+    monitor.record_exit(0, exit_code=1)
+    assert monitor.overview().problems == ["worker 0: the daemon ended with exit code 1 and restarts soon"]
+    assert monitor.overview().workers[0].shards == []
+    monitor.record_restart(0)
+    [worker] = monitor.overview().workers
+    assert (monitor.overview().healthy, worker.state, worker.restarts) == (True, DaemonState.RUNNING, 1)
+
+
+def test_a_record_processor_that_failed_is_a_problem(monitor: HealthMonitor) -> None:
+    """Its daemon is about to end."""
+    monitor.record_report(0, a_shard(ShardState.FAILED))
+    assert monitor.overview().problems == [
+        "worker 0: the record processor of shardId-000000000000 failed; the daemon is about to end"
+    ]
+
+
+def test_only_a_change_of_state_is_news(monitor: HealthMonitor) -> None:
+    """The supervisor shows a report if this returns True."""
+    assert monitor.record_report(0, a_shard(ShardState.INITIALIZED))
+    assert not monitor.record_report(0, a_shard(ShardState.INITIALIZED, records=7))
+    assert monitor.record_report(0, a_shard(ShardState.PROCESSING))

@@ -1,4 +1,4 @@
-"""Whatever is sent and whatever becomes of it: what the publisher writes is what the decoder reads."""
+"""For any e-mail and any outcome, the decoder reads what the publisher writes."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -62,11 +62,11 @@ moments = st.datetimes(datetime(1971, 1, 1), datetime(2150, 1, 1), timezones=st.
 
 
 @st.composite
-def fates(draw: st.DrawFn, email: Email) -> MailOutcome:
-    """Anything that may become of an e-mail, at most one thing in each moment."""
+def outcomes(draw: st.DrawFn, email: Email) -> MailOutcome:
+    """Any outcome of an e-mail, with at most one occurrence at a time."""
     some = st.lists(st.sampled_from(email.destination), min_size=1, max_size=4).map(tuple)
     moments_ms = draw(st.lists(st.integers(0, 5_000_000_000), max_size=6, unique=True))
-    happened: list[Occurrence] = [
+    occurrences: list[Occurrence] = [
         draw(
             st.one_of(
                 st.builds(Delivered, after_ms=st.just(at), recipients=some, smtp_response=texts),
@@ -92,44 +92,47 @@ def fates(draw: st.DrawFn, email: Email) -> MailOutcome:
         )
         for at in moments_ms
     ]
-    happened += draw(st.sampled_from([(), (RejectedMail(),), (RenderingFailed(template_name="T", error_message="E"),)]))
-    return MailOutcome(occurrences=tuple(happened))
+    occurrences += draw(
+        st.sampled_from([(), (RejectedMail(),), (RenderingFailed(template_name="T", error_message="E"),)])
+    )
+    return MailOutcome(occurrences=tuple(occurrences))
 
 
 @st.composite
-def mails_and_fates(draw: st.DrawFn) -> tuple[Email, MailOutcome]:
+def mails_and_outcomes(draw: st.DrawFn) -> tuple[Email, MailOutcome]:
     email = draw(emails)
-    return email, draw(fates(email))
+    return email, draw(outcomes(email))
 
 
 @a_law
-@given(mails_and_fates(), moments)
-def test_every_event_decodes_to_its_kind_recipients_and_times(
-    mail: tuple[Email, MailOutcome], sent_at: datetime
-) -> None:
-    email, fate = mail
-    events = decoded(Publisher(seed=1).publish(email, sent_at=sent_at, fate=fate))
+@given(mails_and_outcomes(), moments)
+def test_each_event_decodes_to_what_was_published(mail: tuple[Email, MailOutcome], sent_at: datetime) -> None:
+    """Kind, recipients and times of each decoded event are those of its occurrence."""
+    email, outcome = mail
+    events = decoded(Publisher(seed=1).publish(email, sent_at=sent_at, outcome=outcome))
     sent = [event for event in events if event.kind is EventKind.SEND]
     others = [event for event in events if event.kind is not EventKind.SEND]
-    rendered = not any(isinstance(occurrence, RenderingFailed) for occurrence in fate.occurrences)
-    expected = sorted(told(occurrence, email, sent_at) for occurrence in fate.occurrences)
+    was_sent = not any(isinstance(occurrence, RenderingFailed) for occurrence in outcome.occurrences)
+    expected = sorted(expected_event(occurrence, email, sent_at) for occurrence in outcome.occurrences)
     assert sorted((event.kind, event.occurred_at, event.recipients) for event in others) == expected
-    assert [event.recipients for event in sent] == [distinct(email.destination)] * rendered
+    assert [event.recipients for event in sent] == [distinct(email.destination)] * was_sent
     assert {event.sent_at for event in events} <= {cut(sent_at)}
 
 
 @a_law
-@given(mails_and_fates(), moments)
-def test_distinct_happenings_have_distinct_ids(mail: tuple[Email, MailOutcome], sent_at: datetime) -> None:
-    events = decoded(Publisher(seed=1).publish(mail[0], sent_at=sent_at, fate=mail[1]))
+@given(mails_and_outcomes(), moments)
+def test_distinct_occurrences_have_distinct_ids(mail: tuple[Email, MailOutcome], sent_at: datetime) -> None:
+    """No two events of a mail have the same id."""
+    events = decoded(Publisher(seed=1).publish(mail[0], sent_at=sent_at, outcome=mail[1]))
     assert len(events) == len({event.id for event in events})
 
 
 @a_law
-@given(mails_and_fates(), moments)
+@given(mails_and_outcomes(), moments)
 def test_tags_survive(mail: tuple[Email, MailOutcome], sent_at: datetime) -> None:
-    email, fate = mail
-    for event in decoded(Publisher(seed=1).publish(email, sent_at=sent_at, fate=fate)):
+    """The user's tags and the configuration set are in each decoded event."""
+    email, outcome = mail
+    for event in decoded(Publisher(seed=1).publish(email, sent_at=sent_at, outcome=outcome)):
         tags = event.mail.tags or {}
         assert {name: tuple(tags[name]) for name in email.tags} == email.tags
         assert tags["ses:configuration-set"] == [email.configuration_set]
@@ -137,17 +140,20 @@ def test_tags_survive(mail: tuple[Email, MailOutcome], sent_at: datetime) -> Non
 
 @a_law
 @given(emails, moments)
-def test_what_an_address_decides_is_read_back_as_it_was_written(email: Email, sent_at: datetime) -> None:
+def test_simulated_events_keep_their_bytes_and_order(email: Email, sent_at: datetime) -> None:
+    """The decoded events of a simulated outcome have the published bytes, in order of time."""
     events = Publisher(seed=1).publish(email, sent_at=sent_at)
     assert [event.raw + b"\n" for event in decoded(events)] == events
     assert [event.occurred_at for event in decoded(events)] == sorted(map(_occurred, decoded(events)))
 
 
-def told(occurrence: Occurrence, email: Email, sent_at: datetime) -> tuple[EventKind, datetime, tuple[str, ...]]:
-    """Return what an occurrence's event must say."""
+def expected_event(
+    occurrence: Occurrence, email: Email, sent_at: datetime
+) -> tuple[EventKind, datetime, tuple[str, ...]]:
+    """Return kind, time and recipients that an occurrence's event must have."""
     after = timedelta(milliseconds=getattr(occurrence, "after_ms", 0))
-    named = getattr(occurrence, "recipients", email.destination)
-    return KINDS[type(occurrence)], cut(sent_at) + after, distinct(named)
+    recipients = getattr(occurrence, "recipients", email.destination)
+    return KINDS[type(occurrence)], cut(sent_at) + after, distinct(recipients)
 
 
 def distinct(recipients: tuple[str, ...]) -> tuple[str, ...]:

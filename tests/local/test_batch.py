@@ -1,4 +1,4 @@
-"""What becomes of a batch is decided as Lambda's guide has it, and no record is ever passed over."""
+"""Decisions about batches follow Lambda's guide, and no record is skipped."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.local.event_source_mapping.batch import (
-    FOR_EVER,
+    UNLIMITED_RETRIES,
     RetryDecision,
     ShardBatch,
     decide,
@@ -33,11 +33,12 @@ def numbers(batch: ShardBatch) -> list[int]:
 
 @pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}, "fine"])
 def test_an_answer_without_failures_finishes_the_batch(answer: object) -> None:
+    """Whatever else the function returns, no reported failure is a success."""
     assert resume_at(a_batch(3), answer) is None
 
 
-def test_of_several_failures_the_lowest_sequence_number_counts_and_they_are_compared_as_numbers() -> None:
-    """As text, "10" comes before "9"."""
+def test_the_lowest_failed_sequence_number_counts() -> None:
+    """Sequence numbers are compared as numbers: as text, "10" comes before "9"."""
     assert resume_at(a_batch(12), failing("10", "9", "12")) == 8
 
 
@@ -54,38 +55,44 @@ def test_of_several_failures_the_lowest_sequence_number_counts_and_they_are_comp
     ],
     ids=["empty", "null", "not in the batch", "one not in the batch", "no number", "wrong key", "no object"],
 )
-def test_an_identifier_that_makes_no_sense_fails_the_whole_batch(answer: object) -> None:
+def test_an_invalid_identifier_fails_the_whole_batch(answer: object) -> None:
+    """A missing, empty or unknown item identifier makes Lambda retry the whole batch."""
     assert resume_at(a_batch(3), answer) == ALL_FAILED
 
 
-def test_splitting_behind_the_records_that_are_done_is_no_retry() -> None:
+def test_splitting_behind_finished_records_is_no_retry() -> None:
+    """The rest behind the finished records becomes a new batch, even with no retry allowed."""
     decision = decide(a_batch(5), 2, bisect=True, maximum_retry_attempts=0)
-    assert decision == RetryDecision(done=2, retry=[a_batch(3, first=3)])
+    assert decision == RetryDecision(finished=2, retry=[a_batch(3, first=3)])
 
 
 def test_splitting_in_the_middle_is_no_retry() -> None:
+    """A batch that failed whole is halved, even with no retry allowed."""
     decision = decide(a_batch(5), ALL_FAILED, bisect=True, maximum_retry_attempts=0)
-    assert decision == RetryDecision(done=0, retry=[a_batch(2), a_batch(3, first=3)])
+    assert decision == RetryDecision(finished=0, retry=[a_batch(2), a_batch(3, first=3)])
 
 
-def test_a_single_record_is_retried_until_its_retries_are_used_up() -> None:
+def test_a_single_record_is_retried_up_to_its_limit() -> None:
+    """A batch of one record is retried, and discarded after its last retry."""
     again = decide(a_batch(1, failures=1), ALL_FAILED, bisect=True, maximum_retry_attempts=2)
-    assert again == RetryDecision(done=0, retry=[a_batch(1, failures=2)])
+    assert again == RetryDecision(finished=0, retry=[a_batch(1, failures=2)])
     over = decide(a_batch(1, failures=2), ALL_FAILED, bisect=True, maximum_retry_attempts=2)
-    assert over == RetryDecision(done=1, discarded=a_batch(1, failures=3))
+    assert over == RetryDecision(finished=1, discarded=a_batch(1, failures=3))
 
 
-def test_without_bisecting_the_rest_of_the_batch_shares_one_fate() -> None:
+def test_without_bisecting_the_rest_is_retried_whole() -> None:
+    """The records from the failed one on are retried and discarded together."""
     again = decide(a_batch(4), 1, bisect=False, maximum_retry_attempts=1)
-    assert again == RetryDecision(done=1, retry=[a_batch(3, first=2, failures=1)])
+    assert again == RetryDecision(finished=1, retry=[a_batch(3, first=2, failures=1)])
     over = decide(a_batch(3, first=2, failures=1), ALL_FAILED, bisect=False, maximum_retry_attempts=1)
-    assert over == RetryDecision(done=3, discarded=a_batch(3, first=2, failures=2))
+    assert over == RetryDecision(finished=3, discarded=a_batch(3, first=2, failures=2))
 
 
-def test_retries_without_end_give_nothing_up() -> None:
+def test_unlimited_retries_discard_nothing() -> None:
+    """With -1 a batch is retried after any number of failures."""
     failures = 10**6
-    decision = decide(a_batch(1, failures=failures), ALL_FAILED, bisect=False, maximum_retry_attempts=FOR_EVER)
-    assert decision == RetryDecision(done=0, retry=[a_batch(1, failures=failures + 1)])
+    decision = decide(a_batch(1, failures=failures), ALL_FAILED, bisect=False, maximum_retry_attempts=UNLIMITED_RETRIES)
+    assert decision == RetryDecision(finished=0, retry=[a_batch(1, failures=failures + 1)])
 
 
 def reporting(poison: frozenset[int]) -> Callable[[ShardBatch], int | None]:
@@ -109,19 +116,20 @@ def raising(poison: frozenset[int]) -> Callable[[ShardBatch], int | None]:
     function=st.sampled_from([reporting, raising]),
     attempts=st.integers(0, 3),
 )
-def test_with_bisecting_every_record_is_done_in_order_and_each_poisonous_one_ends_alone(
+def test_bisecting_isolates_each_poisonous_record(
     count: int,
     poison: frozenset[int],
     function: Callable[[frozenset[int]], Callable[[ShardBatch], int | None]],
     attempts: int,
 ) -> None:
+    """All records are finished in order, and each poisonous one is discarded alone."""
     call = function(poison)
     waiting, done, discarded = [a_batch(count)], [], []
     while waiting:
         batch = waiting.pop(0)
         decision = decide(batch, call(batch), bisect=True, maximum_retry_attempts=attempts)
         waiting = [*decision.retry, *waiting]
-        done += numbers(batch)[: decision.done]
+        done += numbers(batch)[: decision.finished]
         discarded += [numbers(decision.discarded)] if decision.discarded else []
     assert done == list(range(1, count + 1))
     assert discarded == [[number] for number in range(1, count + 1) if number in poison]

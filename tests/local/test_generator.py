@@ -1,4 +1,4 @@
-"""Made-up traffic looks like real sending, and is the same for the same seed."""
+"""Simulated traffic resembles real sending, and is the same for the same seed."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -36,32 +36,38 @@ def events(payloads: list[list[bytes]]) -> list[Event]:
     return decoded([payload for mail in payloads for payload in mail])
 
 
-def test_every_mail_gives_the_events_of_one_message(payloads: list[list[bytes]]) -> None:
+def test_each_mail_yields_the_events_of_one_message(payloads: list[list[bytes]]) -> None:
+    """The generator yields a list of events for each e-mail, all with one message id."""
     assert len(payloads) == EMAILS
     assert {len({event.message_id for event in decoded(mail)}) for mail in payloads[:2_000]} == {1}
 
 
 @pytest.mark.parametrize("kind", SHARES)
 def test_a_kind_has_its_share(kind: EventKind, events: list[Event]) -> None:
+    """The share of each common event type is near that of real sending."""
     percent, tolerance = SHARES[kind]
     assert 100 * sum(event.kind is kind for event in events) / len(events) == pytest.approx(percent, abs=tolerance)
 
 
 @pytest.mark.parametrize("kind", [EventKind.REJECT, EventKind.RENDERING_FAILURE, EventKind.SUBSCRIPTION])
-def test_a_rare_kind_is_there_and_rare(kind: EventKind, events: list[Event]) -> None:
+def test_a_rare_kind_occurs_and_is_rare(kind: EventKind, events: list[Event]) -> None:
+    """Each rare event type occurs, in less than 0.2 % of events."""
     assert 0 < sum(event.kind is kind for event in events) < len(events) / 500
 
 
 def test_an_event_is_about_1_8_kb(payloads: list[list[bytes]]) -> None:
+    """The mean size of events is near that of real ones."""
     sizes_bytes = [len(payload) for mail in payloads for payload in mail]
     assert sum(sizes_bytes) / len(sizes_bytes) == pytest.approx(1_850, abs=150)
 
 
 def test_no_two_events_have_the_same_id(events: list[Event]) -> None:
+    """All event ids of the traffic are distinct."""
     assert len(events) == len({event.id for event in events})
 
 
-def test_bounces_are_of_many_sorts_and_mostly_for_good(events: list[Event]) -> None:
+def test_bounces_are_of_many_kinds_and_mostly_permanent(events: list[Event]) -> None:
+    """Permanent/General is the most common bounce, and the other kinds occur."""
     sorts = Counter(
         (event.details.bounce_type, event.details.bounce_sub_type)
         for event in events
@@ -80,7 +86,8 @@ def test_bounces_are_of_many_sorts_and_mostly_for_good(events: list[Event]) -> N
     }
 
 
-def test_a_soft_bounce_has_a_status_and_an_automatic_reply_has_none(events: list[Event]) -> None:
+def test_soft_bounces_include_automatic_replies(events: list[Event]) -> None:
+    """Transient/General occurs with a status, and without one as an automatic reply."""
     soft = [
         bool(person.status)
         for event in events
@@ -91,13 +98,15 @@ def test_a_soft_bounce_has_a_status_and_an_automatic_reply_has_none(events: list
     assert set(soft) == {True, False}
 
 
-def test_some_complaints_name_several_candidates_and_some_say_that_it_is_no_spam(events: list[Event]) -> None:
+def test_complaints_vary(events: list[Event]) -> None:
+    """Some complaints name several candidates, and some are `not-spam`."""
     complaints = [event.details for event in events if isinstance(event.details, Complaint)]
     assert any(len(complaint.complained_recipients or ()) > 1 for complaint in complaints)
     assert {"abuse", "not-spam", None} <= {complaint.complaint_feedback_type for complaint in complaints}
 
 
 def test_complaints_come_an_hour_to_four_weeks_later(events: list[Event]) -> None:
+    """The time from sending to complaint is realistic."""
     after = [
         event.occurred_at - event.sent_at
         for event in events
@@ -107,45 +116,51 @@ def test_complaints_come_an_hour_to_four_weeks_later(events: list[Event]) -> Non
         and event.sent_at
     ]
     assert after
-    assert all(timedelta(hours=1) <= one <= timedelta(days=28) for one in after)
+    assert all(timedelta(hours=1) <= delay <= timedelta(days=28) for delay in after)
 
 
-def test_people_are_written_to_again_in_other_spellings(events: list[Event]) -> None:
+def test_people_get_several_mails_in_several_spellings(events: list[Event]) -> None:
+    """There are fewer addresses than mails, and some have more than two spellings."""
     spellings: dict[str, set[str]] = {}
     for event in events:
         if event.kind is EventKind.SEND:
             for address, spelling in zip(event.recipients, event.mail.destination or (), strict=True):
                 spellings.setdefault(address, set()).add(spelling)
     assert len(spellings) < EMAILS / 2
-    assert any(len(known) > 2 for known in spellings.values())
+    assert any(len(variants) > 2 for variants in spellings.values())
 
 
 def test_some_addresses_have_an_internationalized_domain(events: list[Event]) -> None:
-    spelt = {text for event in events for text in event.mail.destination or ()}
-    assert any("@bücher.example" in text for text in spelt)
-    assert any("@xn--bcher-kva.example" in text for text in spelt)
+    """A domain occurs in its Unicode form and in its A-label form."""
+    spellings = {text for event in events for text in event.mail.destination or ()}
+    assert any("@bücher.example" in text for text in spellings)
+    assert any("@xn--bcher-kva.example" in text for text in spellings)
 
 
-def test_several_senders_campaigns_and_configuration_sets_take_part(events: list[Event]) -> None:
+def test_traffic_has_several_senders_and_campaigns(events: list[Event]) -> None:
+    """Several senders, campaigns and configuration sets occur."""
     seen = Counter((event.mail.tags or {})["campaign"][0] for event in events)
     assert len(seen) > 3
     assert len({event.mail.source for event in events}) > 3
     assert {(event.mail.tags or {})["ses:configuration-set"][0] for event in events} == {"bulk", "transactional"}
 
 
-def test_sending_goes_on_in_time(payloads: list[list[bytes]]) -> None:
+def test_times_of_sending_increase(payloads: list[list[bytes]]) -> None:
+    """Mails are sent in order of time from the start on."""
     sent = [decoded(mail)[0].sent_at for mail in payloads[:500]]
     assert sent == sorted(sent, key=lambda moment: moment or START)
     assert sent[0] is not None
     assert sent[0] >= START
 
 
-def test_the_same_seed_gives_the_same_bytes() -> None:
+def test_the_same_seed_yields_the_same_bytes() -> None:
+    """Two runs with the same seed are equal."""
     one, same = (list(generate_traffic(emails=50, seed=3, start=START)) for _ in range(2))
     assert one == same
 
 
-def test_another_seed_gives_other_mail_even_from_the_same_account() -> None:
+def test_another_seed_yields_other_mail() -> None:
+    """Two seeds differ even for publishers in the same state."""
     one, other = (
         decoded(next(generate_traffic(emails=1, seed=seed, start=START, publisher=Publisher(seed=1))))
         for seed in (3, 4)
@@ -153,12 +168,14 @@ def test_another_seed_gives_other_mail_even_from_the_same_account() -> None:
     assert one[0].recipients != other[0].recipients
 
 
-def test_a_publisher_that_is_passed_in_sends_it() -> None:
+def test_a_given_publisher_sends_the_mail() -> None:
+    """Events have the account of the publisher that is passed in."""
     publisher = Publisher(seed=1, account_id="210987654321", region="eu-west-1")
     mails = generate_traffic(emails=5, seed=1, start=START, publisher=publisher)
     assert {event.mail.sending_account_id for mail in mails for event in decoded(mail)} == {"210987654321"}
 
 
-def test_a_start_without_zone_is_refused() -> None:
+def test_a_start_without_zone_is_rejected() -> None:
+    """The start must be an aware time."""
     with pytest.raises(UsageError, match="no time zone"):
         next(generate_traffic(emails=1, seed=1, start=datetime(2026, 3, 1)))  # noqa: DTZ001 - that is the point

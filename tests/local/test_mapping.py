@@ -1,4 +1,4 @@
-"""The event source mapping keeps Lambda's contract: nothing lost, nothing passed over."""
+"""The event source mapping keeps Lambda's contract: no record is lost, none is skipped."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.aws.lambdas.projector import project_event
 from pipeline.errors import StoreUnavailable, Unavailable
-from pipeline.local.event_source_mapping.shard import MAX_EVENT_BYTES, RetryPolicy
+from pipeline.local.event_source_mapping.shard_poller import MAX_EVENT_BYTES
 from pipeline.local.eventbridge import Relay
 from pipeline.lookup import lookup
 from pipeline.memory import MemoryQuarantine, MemoryStore
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 def test_the_event_is_lambdas() -> None:
+    """The function gets the keys and values that Lambda sends for a Kinesis record."""
     kinesis, function = FakeKinesis(), AFunction()
     kinesis.put(b"\x00\xff")
     assert a_mapping(kinesis, function).poll() == 1
@@ -50,35 +51,39 @@ def test_the_event_is_lambdas() -> None:
     assert function.events == [{"Records": [expected]}]
 
 
-def test_records_come_from_the_oldest_on_in_order_and_in_batches(kinesis: "KinesisClient") -> None:
+def test_records_come_in_order_and_in_batches(kinesis: "KinesisClient") -> None:
+    """A new mapping reads from the oldest record on; later records follow."""
     put(kinesis, *numbered(25))
     function = AFunction()
     mapping = a_mapping(kinesis, function)
     assert mapping.drain(10) == 25
     assert [len(batch) for batch in function.batches] == [10, 10, 5]
-    assert function.done == numbered(25)
+    assert function.finished == numbered(25)
     put(kinesis, b"late")
     assert mapping.drain(10) == 1
-    assert function.done[-1] == b"late"
+    assert function.finished[-1] == b"late"
 
 
-def test_every_shard_is_read(aws: None) -> None:
+def test_each_shard_is_read(aws: None) -> None:
+    """The records of all shards arrive, and no event has records of two shards."""
     kinesis = boto3.client("kinesis", region_name="us-east-1")
     kinesis.create_stream(StreamName=STREAM, ShardCount=3)
     put(kinesis, *numbered(30))
     function = AFunction()
     assert a_mapping(kinesis, function).drain(10) == 30
-    assert sorted(function.done) == sorted(numbered(30))
+    assert sorted(function.finished) == sorted(numbered(30))
     assert len({event["Records"][0]["eventID"].split(":")[0] for event in function.events}) == 3
 
 
-def test_an_empty_stream_is_drained_without_a_call_of_the_function(kinesis: "KinesisClient") -> None:
+def test_an_empty_stream_causes_no_invocation(kinesis: "KinesisClient") -> None:
+    """Draining an empty stream does not invoke the function."""
     function = AFunction()
     assert a_mapping(kinesis, function).drain(10) == 0
     assert function.events == []
 
 
-def test_one_pass_makes_at_most_one_call_for_each_shard(kinesis: "KinesisClient") -> None:
+def test_a_pass_makes_one_invocation_for_each_shard(kinesis: "KinesisClient") -> None:
+    """A pass takes at most one batch of a shard."""
     put(kinesis, *numbered(15))
     function = AFunction()
     mapping = a_mapping(kinesis, function)
@@ -86,7 +91,8 @@ def test_one_pass_makes_at_most_one_call_for_each_shard(kinesis: "KinesisClient"
     assert len(function.events) == 2
 
 
-def test_no_event_is_larger_than_lambda_takes(kinesis: "KinesisClient") -> None:
+def test_no_event_is_larger_than_lambdas_limit(kinesis: "KinesisClient") -> None:
+    """A batch of large records is split before it exceeds 6 MB."""
     for _ in range(6):
         put(kinesis, b"x" * 1_000_000)
     function = AFunction()
@@ -97,28 +103,28 @@ def test_no_event_is_larger_than_lambda_takes(kinesis: "KinesisClient") -> None:
 
 @pytest.mark.parametrize("bisect", [True, False])
 @pytest.mark.parametrize("reports", [True, False], ids=["reporting it", "raising an error"])
-def test_a_transient_failure_in_the_middle_loses_and_skips_nothing(
-    kinesis: "KinesisClient", *, reports: bool, bisect: bool
-) -> None:
+def test_a_transient_failure_loses_and_skips_nothing(kinesis: "KinesisClient", *, reports: bool, bisect: bool) -> None:
+    """After failures in the middle of a batch, each record is finished once, in order."""
     payloads = numbered(17)
     payloads[7] = b"transient"
     put(kinesis, *payloads)
     function = AFunction(transient_failures=3, reports=reports)
     mapping = a_mapping(kinesis, function, bisect=bisect)
     assert mapping.drain(10) == len(payloads)
-    assert list(dict.fromkeys(function.done)) == payloads
+    assert list(dict.fromkeys(function.finished)) == payloads
     assert mapping.given_up == 0
 
 
-def test_after_a_reported_failure_the_records_before_it_do_not_come_again(kinesis: "KinesisClient") -> None:
-    """Sequence numbers here are "1" to "12": as text, "9" is the highest of all."""
+def test_records_before_a_reported_failure_do_not_come_again(kinesis: "KinesisClient") -> None:
+    """The retry starts at the failed record. Sequence numbers are compared as numbers: as text, "9" is above "12"."""
     put(kinesis, *numbered(8), b"transient", *numbered(3))
     function = AFunction(transient_failures=1)
     a_mapping(kinesis, function, batch_size=100).drain(10)
     assert function.batches[1] == [b"transient", *numbered(3)]
 
 
-def test_a_failed_batch_waits_before_it_is_tried_again() -> None:
+def test_a_failed_batch_waits_before_its_retry() -> None:
+    """A pass right after a failure does not invoke the function."""
     kinesis, function = FakeKinesis(), AFunction()
     kinesis.put(b"poison")
     mapping = a_mapping(kinesis, function, retry_after_seconds=60)
@@ -126,13 +132,8 @@ def test_a_failed_batch_waits_before_it_is_tried_again() -> None:
     assert len(function.events) == 1
 
 
-def test_the_wait_doubles_up_to_a_limit() -> None:
-    policy = RetryPolicy(bisect=True, maximum_retry_attempts=10_000, retry_after_seconds=0.5)
-    assert [policy.wait_seconds(failures) for failures in range(5)] == [0, 0.5, 1, 2, 4]
-    assert policy.wait_seconds(9_999) == 30
-
-
-def test_draining_rides_out_an_outage_and_gives_up_in_time() -> None:
+def test_draining_survives_an_outage_and_ends_at_its_time_out() -> None:
+    """An error of the stream is retried; a batch that keeps failing ends the drain at its time-out."""
     kinesis, function = FakeKinesis(), AFunction()
     kinesis.put(b"1")
     kinesis.outages = [an_error("InternalFailure")]
@@ -143,7 +144,8 @@ def test_draining_rides_out_an_outage_and_gives_up_in_time() -> None:
         mapping.drain(0.1)
 
 
-def test_running_feeds_the_function_until_told_to_stop() -> None:
+def test_running_invokes_the_function_until_stopped() -> None:
+    """The loop survives an outage, and ends once it is stopped."""
     kinesis, function, stop = FakeKinesis(), AFunction(), threading.Event()
     kinesis.outages = [an_error("InternalFailure")]
     mapping = a_mapping(kinesis, function)
@@ -154,11 +156,11 @@ def test_running_feeds_the_function_until_told_to_stop() -> None:
     stop.set()
     thread.join(timeout=10)
     assert not thread.is_alive()
-    assert function.done == numbered(5)
+    assert function.finished == numbered(5)
 
 
-class AStoreThatIsAwayAtFirst(MemoryStore):
-    """A store that cannot save until it has been asked a few times."""
+class AnUnreliableStore(MemoryStore):
+    """A store whose first saves fail."""
 
     def __init__(self, *, failures: int) -> None:
         super().__init__()
@@ -172,14 +174,14 @@ class AStoreThatIsAwayAtFirst(MemoryStore):
 
 
 @pytest.mark.parametrize("failures", [0, 7])
-def test_feedback_reaches_the_table_through_relay_stream_and_mapping(kinesis: "KinesisClient", failures: int) -> None:
-    """Whatever outages the projector meets on the way, everybody who bounced or complained is suppressed in the end."""
+def test_feedback_reaches_the_table_despite_outages(kinesis: "KinesisClient", failures: int) -> None:
+    """Through relay, stream and mapping, each address that bounced or complained is suppressed in the end."""
     people = [f"person{number}@example.com" for number in range(30)]
     events = [a_delivery(recipients=["happy@example.com"], destination=["happy@example.com"])]
     for number, person in enumerate(people):
         builder = a_complaint if number % 3 == 0 else a_bounce
         events.append(builder(recipients=[person], messageId=f"m{number}", feedback_id=f"f{number}"))
-    store, quarantine = AStoreThatIsAwayAtFirst(failures=failures), MemoryQuarantine()
+    store, quarantine = AnUnreliableStore(failures=failures), MemoryQuarantine()
 
     assert Relay(kinesis, stream=STREAM).deliver(events) == len(people)
     put(kinesis, b"poison")
