@@ -48,7 +48,7 @@ class FactKind(StrEnum):
     RELEASE = "release"
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False, omit_defaults=True):
+class Evidence(msgspec.Struct, frozen=True, order=True, gc=False, omit_defaults=True):
     """What one event states about one recipient. Ordered by all its fields, in this order.
 
     `row.FactColumn` and the conversions in `pipeline.row` derive from these fields.

@@ -1,4 +1,4 @@
-"""Cut a sequence into batches, as every AWS call with a limit on items and on bytes needs it. Pure."""
+"""Split items into batches for AWS calls that limit both their number and their bytes. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -9,13 +9,13 @@ T = TypeVar("T")
 def batches(
     items: Iterable[T], *, size_bytes: Callable[[T], int], max_bytes: int, max_items: int | None = None
 ) -> Iterator[list[T]]:
-    """Give the items in batches within both limits, in order; an item that is too big by itself travels alone.
+    """Yield the items in order, in batches within both limits. An item larger than a batch is a batch by itself.
 
     Args:
-        items: What to cut.
-        size_bytes: An item's size, as the limit counts it.
-        max_bytes: A batch's greatest size.
-        max_items: A batch's greatest number of items; None: any number.
+        items: The items.
+        size_bytes: Returns an item's size, as the limit counts it.
+        max_bytes: The greatest size of a batch.
+        max_items: The greatest number of items in a batch; None for any number.
     """
     batch: list[T] = []
     batch_bytes = 0

@@ -1,7 +1,7 @@
-"""boto3 clients whose every call ends: explicit time-outs, and boto3's standard retries.
+"""boto3 clients with explicit time-outs and boto3's standard retries, so that every call ends.
 
-`Clients` is made at an entry point and passed in. boto3 is imported when the first client is made, because the import
-takes a third of a second and a Lambda that needs no client must not pay for it.
+An entry point makes `Clients` and passes it on. boto3 is imported when the first client is made: the import takes a
+third of a second, which a Lambda without a client must not spend.
 docs.aws.amazon.com/boto3/latest/guide/retries.html
 """
 
@@ -58,12 +58,12 @@ Service = Literal[
 ]
 
 CONNECT_TIMEOUT_SECONDS = 3  # inside a region a connection takes milliseconds
-READ_TIMEOUT_SECONDS = 10  # without a byte; no call made here is quiet for longer
-ATTEMPTS = 4  # with its back-off, at most about a minute: a Lambda answers before its own time is up
-# SES answers one call a second, but for sending. Since the waits are random, a call that follows another at once fails
-# once in fifty times with four attempts, and as good as never with six. docs.aws.amazon.com/ses/latest/dg/quotas.html
+READ_TIMEOUT_SECONDS = 10  # between two bytes; no call made here is silent for longer
+ATTEMPTS = 4  # about a minute at most, back-off included: a Lambda answers before its own time-out
+# SES answers one call a second, except for sending (docs.aws.amazon.com/ses/latest/dg/quotas.html). The waits are
+# random, so a call right after another one fails once in fifty times with four attempts, and almost never with six.
 ATTEMPTS_AT_SES = 6
-SES_SECONDS = 1.0  # SES answers one call a second, but for sending: docs.aws.amazon.com/ses/latest/dg/quotas.html
+SES_SECONDS = 1.0  # between two calls of SES; see above
 
 
 def create_client(service: Service, *, endpoint_url: str | None = None, region: str | None = None) -> Any:
@@ -71,11 +71,11 @@ def create_client(service: Service, *, endpoint_url: str | None = None, region: 
 
     Args:
         service: Its name in boto3.
-        endpoint_url: The endpoint, if it is not AWS's: an emulator. None: `AWS_ENDPOINT_URL` if set, or else AWS.
-        region: None: the one that boto3 finds in the environment or the user's configuration.
+        endpoint_url: An emulator's endpoint; None for `AWS_ENDPOINT_URL` if it is set, and else AWS's.
+        region: The region; None for the one that boto3 finds in the environment or the user's configuration.
     """
     with uncollected():
-        import boto3  # noqa: PLC0415 - heavy: see above
+        import boto3  # noqa: PLC0415 - heavy: see the top
         from botocore.config import Config  # noqa: PLC0415 - the same
 
         config = Config(
@@ -91,7 +91,7 @@ def create_client(service: Service, *, endpoint_url: str | None = None, region: 
 
 
 class Clients:
-    """boto3 clients of one account and region. Each is made when it is first used, and once.
+    """boto3 clients of one account and region, each made once, when it is first used.
 
     Args:
         create: Makes a client of a service, by its name in boto3. A test passes its fakes.
@@ -135,30 +135,31 @@ class Clients:
 def rate_limited(
     client: Any, *, clock: Callable[[], float] = time.monotonic, wait: Callable[[float], None] = time.sleep
 ) -> None:
-    """Make a client of SES's second API wait before each call until SES answers again.
+    """Make a client of SES API v2 wait before each call until a second has passed since the last one.
 
     Args:
         client: boto3's `sesv2`.
         clock: Monotonic seconds.
         wait: Waits so many seconds.
     """
-    asked_at = [-inf]
+    called_at_seconds = -inf
 
-    def pace(**_: Any) -> None:
-        wait_seconds = asked_at[0] + SES_SECONDS - clock()
+    def wait_for_turn(**_: Any) -> None:
+        nonlocal called_at_seconds
+        wait_seconds = called_at_seconds + SES_SECONDS - clock()
         if wait_seconds > 0:
             wait(wait_seconds)
-        asked_at[0] = clock()
+        called_at_seconds = clock()
 
-    client.meta.events.register("before-call.sesv2", pace)
+    client.meta.events.register("before-call.sesv2", wait_for_turn)
 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Disable Python's garbage collector while objects are made that stay.
+    """Disable Python's garbage collector while long-lived objects are made.
 
-    A client consists of a hundred thousand small objects. Collecting during and after its creation takes a seventh of
-    the time and frees nothing.
+    A client consists of a hundred thousand small objects. Collecting garbage during and after its creation takes a
+    seventh of the time and frees nothing.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -167,5 +168,5 @@ def uncollected() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.freeze()
-            gc.unfreeze()  # straight into the oldest generation, which is seldom collected
+            gc.unfreeze()  # moves all objects to the oldest generation, which is seldom collected
             gc.enable()

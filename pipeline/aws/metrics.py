@@ -1,7 +1,7 @@
-"""Counts for CloudWatch, in the embedded metric format that Lambda's log turns into metrics.
+"""CloudWatch metrics in the embedded metric format, which CloudWatch extracts from a Lambda's log.
 
-A name says what is counted and nothing about anybody. One namespace; the one dimension, `service`, is a
-function of one stack (`settings.service_name`), so that stacks beside each other share neither counts nor alarms.
+A metric's name says what is counted and holds nothing of an event. There is one namespace and one dimension, `service`:
+a function of one stack (`settings.service_name`), so that two stacks share neither counts nor alarms.
 docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
@@ -15,13 +15,16 @@ from pipeline.projection import BatchResult
 NAMESPACE = "Mailfold"
 
 Meter = Metrics | EphemeralMetrics
-"""One for the whole process, or one of many."""
+"""Powertools' metrics: one instance for the whole process, or one of many."""
 
 
-def count(metrics: Meter, counts: Mapping[str, int]) -> None:
-    """Add counts by name; zeros too, so that an alarm can tell silence from nothing wrong."""
-    for name, number in counts.items():
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+def count_projected(metrics: Meter, result: BatchResult) -> None:
+    """Add the counts of a projected batch."""
+    counts = result.counts
+    count_events(metrics, counts.events)
+    count(metrics, {"Ignored": counts.ignored, "Quarantined": counts.quarantined, "Facts": counts.facts})
+    count(metrics, {"Written": counts.written, "Unchanged": counts.unchanged})
+    count(metrics, {"Faults": result.internal_errors.total(), "Unfinished": int(result.cause is not None)})
 
 
 def count_events(metrics: Meter, events: Mapping[str, int]) -> None:
@@ -29,10 +32,7 @@ def count_events(metrics: Meter, events: Mapping[str, int]) -> None:
     count(metrics, {f"{kind.title().replace('_', '')}Events": number for kind, number in events.items()})
 
 
-def count_projected(metrics: Meter, done: BatchResult) -> None:
-    """Add what became of a batch, in whatever way it came."""
-    counts = done.counts
-    count_events(metrics, counts.events)
-    count(metrics, {"Ignored": counts.ignored, "Quarantined": counts.quarantined, "Facts": counts.facts})
-    count(metrics, {"Written": counts.written, "Unchanged": counts.unchanged})
-    count(metrics, {"Faults": done.internal_errors.total(), "Unfinished": int(done.cause is not None)})
+def count(metrics: Meter, counts: Mapping[str, int]) -> None:
+    """Add counts by name, zeros included: an alarm must tell "none" from "no data"."""
+    for name, number in counts.items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)

@@ -1,8 +1,8 @@
-"""The quarantine in S3: one object for each payload that was set aside.
+"""The quarantine in S3: one object per quarantined payload.
 
-Nothing here reads a clock: an object's key comes from what it holds, so that a repeat replaces itself. Keys begin
-with a hash, so that S3 can spread a flood of them (AmazonS3/latest/userguide/optimizing-performance.html). Encryption
-is the bucket's.
+An object's key is derived from its content and position, never from a clock, so that a repeated put replaces it. Keys
+begin with a hash, so that S3 can spread many puts (AmazonS3/latest/userguide/optimizing-performance.html). The bucket
+encrypts.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.aws.errors import error_code
+from pipeline.aws.errors import translated
 from pipeline.errors import QuarantineUnavailable
 from pipeline.ports import Quarantined
 
@@ -26,7 +25,7 @@ class QuarantineObject(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         reason: What is wrong with the payload, for people.
-        position: Where it was: stream, shard and sequence number, or file and line.
+        position: Its place: stream, shard and sequence number, or file and line.
         payload_base64: Its exact bytes, in base64.
     """
 
@@ -36,36 +35,33 @@ class QuarantineObject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class S3Quarantine:
-    """The quarantine in S3; see `ports.Quarantine`."""
+    """The quarantine in S3; see `ports.Quarantine`.
+
+    Args:
+        client: boto3's S3 client, with its time-outs and retries.
+        bucket: The bucket, which must exist.
+        prefix: The prefix of every key.
+    """
 
     def __init__(self, client: S3Client, *, bucket: str, prefix: str = "quarantine/") -> None:
-        """Use a bucket that exists.
-
-        Args:
-            client: From `clients.client("s3")`; time-outs and retries are its own.
-            bucket: The bucket's name.
-            prefix: What every key starts with.
-        """
-        self._client = client
-        self._bucket = bucket
-        self._prefix = prefix
+        self._client, self._bucket, self._prefix = client, bucket, prefix
 
     def put(self, quarantined: Quarantined) -> None:
         """See `ports.Quarantine`."""
-        position = quarantined.position.encode(errors="backslashreplace")  # a file's name may be no UTF-8
+        position = quarantined.position.encode(errors="backslashreplace")  # a file name may not be UTF-8
         document = QuarantineObject(
             reason=quarantined.reason, position=position.decode(), payload_base64=quarantined.payload
         )
         name = sha256(position + b"\0" + quarantined.payload).hexdigest()
-        try:
+        # A rejected put stops the batch too: a payload that is not in the quarantine must not be acknowledged.
+        with translated(
+            f"putting a payload into the quarantine in the bucket {self._bucket}",
+            unavailable=QuarantineUnavailable,
+            invalid=QuarantineUnavailable,
+        ):
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=f"{self._prefix}{name[:2]}/{name}.json",
                 Body=msgspec.json.encode(document),
                 ContentType="application/json",
             )
-        except (ClientError, BotoCoreError) as error:
-            # Every error: what cannot be set aside must not be passed.
-            raise QuarantineUnavailable(
-                f"S3's PutObject into {self._bucket} ended in {error_code(error)}: try again"
-            ) from error

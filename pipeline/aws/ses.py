@@ -1,10 +1,7 @@
-"""SES's own account-level suppression list, read page by page. SES knows no order in it, and answers once a second.
+"""Amazon SES: sending one e-mail, and reading the account-level suppression list.
 
-docs.aws.amazon.com/ses/latest/APIReference-V2/API_ListSuppressedDestinations.html
-
-One e-mail through SES, and what SES's refusals mean. No address is repeated: SES's words quote them.
-
-docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
+No message contains an address, although AWS's do.
+docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html and API_ListSuppressedDestinations.html
 """
 
 from __future__ import annotations
@@ -17,30 +14,33 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.account_list import ListEntry
-from pipeline.aws.errors import ErrorKind, classify, error_code, redact_addresses, translated
-from pipeline.errors import AccessDenied, InvalidInput, MailfoldError, ServiceUnavailable, UsageError
+from pipeline.aws.errors import translated
+from pipeline.errors import AccessDenied, InvalidInput, MailfoldError, UsageError
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sesv2.literals import SuppressionListReasonType
+    from mypy_boto3_sesv2.type_defs import SuppressedDestinationSummaryTypeDef
 
-# What it means, or what to do, by SES's code.
+ENTRIES_PER_PAGE = 1_000  # SES's limit for one response
+
+# By SES's code.
 REMEDIES = {
-    "AccountSuspendedException": ". The account may send nothing any more: see SES's console",
-    "MailFromDomainNotVerifiedException": ". Finish setting up the identity's MAIL FROM domain",
+    "AccountSuspendedException": "The account may not send any more: see the SES console",
+    "LimitExceededException": "SES's sending quota is used up: try again later",
+    "MailFromDomainNotVerifiedException": "Finish setting up the identity's MAIL FROM domain",
     "MessageRejected": (
-        ". The sender has to be a verified identity of this region, and so has each recipient while the account is in "
-        "SES's sandbox, but for those of the mailbox simulator"
+        "The sender must be a verified identity of this region. While the account is in the SES sandbox, each "
+        "recipient must be one too, except for addresses of the mailbox simulator"
     ),
-    "NotFoundException": ". There is no such configuration set: is the stack whole? See `mailfold doctor`",
-    "SendingPausedException": ". Sending is switched off, for the account or the set: see `mailfold doctor`",
+    "NotFoundException": "The configuration set does not exist: check the stack with `mailfold doctor`",
+    "SendingPausedException": "Sending is paused for the account or the configuration set: see `mailfold doctor`",
+    "TooManyRequestsException": "SES's sending quota is used up: try again later",
 }
-QUOTAS = frozenset({"LimitExceededException", "TooManyRequestsException"})
 
 
 class OutgoingEmail(msgspec.Struct, frozen=True, kw_only=True):
-    """An e-mail of plain text.
+    """A plain-text e-mail.
 
     Attributes:
         sender: The From address.
@@ -62,56 +62,35 @@ class OutgoingEmail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def send_email(client: SESV2Client, email: OutgoingEmail, *, configuration_set: str) -> str:
-    """Give an e-mail to SES, and return SES's id of it.
+    """Send an e-mail through SES, and return its message id.
 
     Raises:
-        UsageError: SES refuses it; with what to do.
-        ServiceUnavailable: A quota of SES's is used up, or it cannot be reached.
+        InvalidInput: SES rejects the e-mail.
+        NotFound: The configuration set does not exist.
+        AccessDenied: AWS denies sending.
+        ServiceUnavailable: SES's quota is used up, or SES throttles or cannot be reached.
     """
-    with translated("sending the e-mail"):
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-        try:
-            answer = client.send_email(
-                FromEmailAddress=email.sender,
-                Destination={
-                    "ToAddresses": list(email.to),
-                    "CcAddresses": list(email.cc),
-                    "BccAddresses": list(email.bcc),
-                },
-                Content={"Simple": {"Subject": {"Data": email.subject}, "Body": {"Text": {"Data": email.body}}}},
-                EmailTags=[{"Name": name, "Value": value} for name, value in email.tags],
-                ConfigurationSetName=configuration_set,
-            )
-        except ClientError as error:
-            if refusal := _refusal(error):
-                raise refusal from error
-            raise
-    return answer["MessageId"]
-
-
-def _refusal(error: ClientError) -> UsageError | ServiceUnavailable | None:
-    """Return what SES's refusal means; None for an outage, whose words are not repeated anyway."""
-    code = error_code(error)
-    words = f"{code}: {redact_addresses(error.response['Error'].get('Message', '').strip().rstrip('.'))}"
-    if code in QUOTAS:
-        return ServiceUnavailable(f"SES answers {words}. Its quota for sending is used up for now: try again later")
-    if classify(error) in {ErrorKind.THROTTLED, ErrorKind.UNAVAILABLE}:
-        return None
-    if classify(error) is ErrorKind.DENIED:
-        return UsageError(f"AWS denies sending, these credentials may not do it: {words}")
-    return UsageError(f"SES refused the e-mail: {words}{REMEDIES.get(code, '')}")
-
-
-ENTRIES_PER_PAGE = 1_000  # what one answer holds at most
+    with translated("sending the e-mail", remedies=REMEDIES):
+        response = client.send_email(
+            FromEmailAddress=email.sender,
+            Destination={
+                "ToAddresses": list(email.to),
+                "CcAddresses": list(email.cc),
+                "BccAddresses": list(email.bcc),
+            },
+            Content={"Simple": {"Subject": {"Data": email.subject}, "Body": {"Text": {"Data": email.body}}}},
+            EmailTags=[{"Name": name, "Value": value} for name, value in email.tags],
+            ConfigurationSetName=configuration_set,
+        )
+    return response["MessageId"]
 
 
 class ListPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of the list.
+    """A page of the account-level suppression list. SES lists its entries in no order.
 
     Attributes:
-        entries: Its entries; there may be none, with more to come.
-        is_last: Whether nothing comes after it.
+        entries: Its entries. There may be none although more pages follow.
+        is_last: Whether this is the last page.
     """
 
     entries: tuple[ListEntry, ...]
@@ -121,55 +100,55 @@ class ListPage(msgspec.Struct, frozen=True, kw_only=True):
 def read_account_list(
     ses: SESV2Client, *, reasons: Sequence[SuppressionListReasonType] = (), since: datetime | None = None
 ) -> Iterator[ListPage]:
-    """Give the list in pages; SES is asked for no more of them than are taken.
+    """Yield the list page by page. A page is requested when it is taken.
 
     Args:
-        ses: boto3's client; see `pace.keep_pace`.
-        reasons: For which an address is there; none: for any.
-        since: Only what was put there after this moment.
+        ses: boto3's client; SES answers one call a second, see `clients.rate_limited`.
+        reasons: Only entries with one of these reasons; none for all.
+        since: Only entries added after this time.
 
     Raises:
-        UsageError: AWS denies it, or the account is in SES's sandbox, or boto3 is not set up.
+        UsageError: The account is in the SES sandbox.
+        AccessDenied: AWS denies reading, or boto3 has no credentials.
         ServiceUnavailable: SES throttles or cannot be reached.
     """
-    asked: dict[str, Any] = {"PageSize": ENTRIES_PER_PAGE}
+    request: dict[str, Any] = {"PageSize": ENTRIES_PER_PAGE}
     if reasons:
-        asked["Reasons"] = list(reasons)
+        request["Reasons"] = list(reasons)
     if since:
-        asked["StartDate"] = since
+        request["StartDate"] = since
     is_last = False
     while not is_last:
-        with _reading(ses):
-            answer = ses.list_suppressed_destinations(**asked)
-        asked["NextToken"] = answer.get("NextToken")
-        is_last = not asked["NextToken"]
-        yield ListPage(entries=tuple(map(_entry, answer.get("SuppressedDestinationSummaries", []))), is_last=is_last)
+        with _sandbox_explained(ses), translated("reading the account-level suppression list"):
+            response = ses.list_suppressed_destinations(**request)
+        request["NextToken"] = response.get("NextToken")
+        is_last = not request["NextToken"]
+        yield ListPage(entries=tuple(map(_entry, response.get("SuppressedDestinationSummaries", []))), is_last=is_last)
 
 
-def _entry(summary: Any) -> ListEntry:
+def _entry(summary: SuppressedDestinationSummaryTypeDef) -> ListEntry:
     return ListEntry(address=summary["EmailAddress"], reason=summary["Reason"], updated_at=summary["LastUpdateTime"])
 
 
 @contextmanager
-def _reading(ses: SESV2Client) -> Iterator[None]:
+def _sandbox_explained(ses: SESV2Client) -> Iterator[None]:
     try:
-        with translated("reading SES's own suppression list"):
-            yield
+        yield
     except (AccessDenied, InvalidInput) as error:
         # In the sandbox, "API calls related to suppression list management are disabled".
         # docs.aws.amazon.com/ses/latest/dg/request-production-access.html
         if _is_in_sandbox(ses):
             raise UsageError(
-                "SES is in its sandbox in this region, where its own suppression list stays closed: ask for production "
-                "access in the SES console, then run this again"
+                "SES is in its sandbox in this region, where the account-level suppression list cannot be read: "
+                "request production access in the SES console, then run this again"
             ) from error
         raise
 
 
 def _is_in_sandbox(ses: SESV2Client) -> bool:
-    """Tell whether SES says so; if it does not answer, the first refusal is what is told."""
+    """Return True if SES reports it. If SES does not answer, the first error is the one to show."""
     try:
-        with translated("looking at SES's account"):
+        with translated("reading the SES account"):
             return ses.get_account().get("ProductionAccessEnabled") is False
     except MailfoldError:
         return False

@@ -1,6 +1,6 @@
-"""What the environment says, read once where a process starts.
+"""The settings of a process, read once from its environment where the process starts.
 
-The only place here that knows the environment. Region, credentials and `AWS_ENDPOINT_URL` are boto3's own affair.
+No other module reads the environment; region, credentials and `AWS_ENDPOINT_URL` are boto3's.
 Names: docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html and
 docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html,
 docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html,
@@ -27,8 +27,8 @@ CHECKPOINT_SECONDS = "MAILFOLD_CHECKPOINT_SECONDS"
 PATIENCE_SECONDS = "MAILFOLD_PATIENCE_SECONDS"
 SERVICE = "POWERTOOLS_SERVICE_NAME"
 
-DEFAULT_CHECKPOINT_SECONDS = 60.0  # what is read again after a crash is a minute of a stream, and harmless
-DEFAULT_PATIENCE_SECONDS = 600.0  # longer than AWS's usual throttling; shorter than anybody should wait to be told
+DEFAULT_CHECKPOINT_SECONDS = 60.0  # after a crash, a minute of the stream is read again, which is harmless
+DEFAULT_PATIENCE_SECONDS = 600.0  # longer than AWS usually throttles, short enough for an operator to notice
 
 TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}", re.ASCII)
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
@@ -39,15 +39,15 @@ _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?", re.ASCII)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the pipeline keeps things, and by which policy it judges.
+    """The settings of every process.
 
     Attributes:
-        table: `MAILFOLD_TABLE`: the suppression table's name, where no parameter says otherwise.
-        bucket: `MAILFOLD_BUCKET`: the bucket that holds the log and the quarantine.
-        policy: `MAILFOLD_POLICY`: a policy as JSON (schemas/policy.json); the default one where unset.
-        tables_parameter: `MAILFOLD_TABLES_PARAMETER`: the parameter that says which table is live (`aws.tables`).
-        delivery_stream: `MAILFOLD_DELIVERY_STREAM`: the Firehose stream by which the log gets what the projector got by
-            SNS or SQS.
+        table: `MAILFOLD_TABLE`: the name of the suppression table, unless the parameter names another.
+        bucket: `MAILFOLD_BUCKET`: the bucket of the event log and the quarantine.
+        policy: `MAILFOLD_POLICY`: a policy as JSON (schemas/policy.json); if unset, the default policy.
+        tables_parameter: `MAILFOLD_TABLES_PARAMETER`: the parameter that names the live table (`aws.stack`).
+        delivery_stream: `MAILFOLD_DELIVERY_STREAM`: the Firehose stream into the event log, for records that the
+            projector receives through SNS or SQS.
     """
 
     table: str
@@ -58,14 +58,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsumerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a consumer of the feedback stream needs, where no Lambda reads it.
+    """Further settings of a consumer of the feedback stream that is not a Lambda.
 
     Attributes:
         stream: `MAILFOLD_STREAM`: the stream's name.
-        checkpoint_seconds: `MAILFOLD_CHECKPOINT_SECONDS`: how long lies between two checkpoints, at least. Each is a
-            write to the lease table, and what is read again for want of one changes nothing. 0: after every batch.
-        patience_seconds: `MAILFOLD_PATIENCE_SECONDS`: how long an outage may hold up a batch before the process ends,
-            so that whatever runs it sees that something is wrong. The shard goes on from its last checkpoint.
+        checkpoint_seconds: `MAILFOLD_CHECKPOINT_SECONDS`: the least time between two checkpoints; 0 for one after
+            every batch. Each checkpoint is a write to the lease table. Records that are read again change nothing.
+        patience_seconds: `MAILFOLD_PATIENCE_SECONDS`: how long an outage may block a batch before the process ends,
+            which makes the outage visible. The shard continues from its last checkpoint.
     """
 
     stream: str
@@ -74,13 +74,13 @@ class ConsumerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Return what the environment says.
+    """Return the settings.
 
     Args:
-        environment: None: this process's own.
+        environment: The environment variables; None for this process's.
 
     Raises:
-        UsageError: Something is missing or wrong; its text names every problem there is, not only the first.
+        UsageError: A variable is missing or invalid. The message names every problem, not only the first.
     """
     environment = os.environ if environment is None else environment
     problems: list[str] = []
@@ -95,13 +95,13 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def read_consumer_settings(environment: Mapping[str, str] | None = None) -> tuple[Settings, ConsumerSettings]:
-    """Return what the environment says to a consumer of the stream.
+    """Return the settings of a consumer of the stream.
 
     Args:
-        environment: None: this process's own.
+        environment: The environment variables; None for this process's.
 
     Raises:
-        UsageError: Something is missing or wrong; its text names every problem there is, not only the first.
+        UsageError: A variable is missing or invalid. The message names every problem, not only the first.
     """
     environment = os.environ if environment is None else environment
     problems: list[str] = []
@@ -120,10 +120,10 @@ def read_consumer_settings(environment: Mapping[str, str] | None = None) -> tupl
 
 
 def service_name(default: str) -> str:
-    """Return what a Lambda calls itself in its log, and in the dimension of its counts.
+    """Return the name of a Lambda in its log, and in the dimension of its metrics.
 
     Args:
-        default: For where `POWERTOOLS_SERVICE_NAME` is unset: outside a deployment.
+        default: The name if `POWERTOOLS_SERVICE_NAME` is unset, as outside a deployment.
     """
     return os.environ.get(SERVICE) or default
 

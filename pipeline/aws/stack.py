@@ -1,12 +1,9 @@
-"""Which suppression table is live, and which others are written to: a parameter beside the stack.
+"""A deployment, found by the name of its CloudFormation stack, and its suppression tables.
 
-CloudFormation never owns it, so no update of the stack sets it back; `mailfold deploy` makes it if it is not there. A
-rebuild writes a second table beside the live one, and then names that one live here.
+A parameter beside the stack names the live table and the shadow tables. CloudFormation does not own it, so no update of
+the stack resets it; `mailfold deploy` creates it if it is missing, and a rebuild changes it.
+docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html and
 docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
-
-A deployment, found by the name of its CloudFormation stack: what its outputs say is what the commands work on.
-
-docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipeline.aws.errors import error_code, translated
+from pipeline.aws.errors import missing_ok, tolerate, translated
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,18 +21,18 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ssm import SSMClient
 
-NO_STACK = "ValidationError"  # CloudFormation's code for a name that no stack has
+NO_STACK = "ValidationError"  # CloudFormation's code for the name of a stack that does not exist
 
 
 class Stack(msgspec.Struct, frozen=True, kw_only=True):
-    """A stack as it stands.
+    """A CloudFormation stack.
 
     Attributes:
         name: Its name.
-        id: Its ARN, which another stack of the same name does not have.
-        status: CloudFormation's word for its state: `UPDATE_COMPLETE`, `ROLLBACK_COMPLETE`, …
-        parameters: What it was deployed with, by name.
-        outputs: What the template says of it, by name; see the end of `infra/mailfold.yaml`.
+        id: Its ARN, which differs from that of a later stack of the same name.
+        status: CloudFormation's status: `UPDATE_COMPLETE`, `ROLLBACK_COMPLETE`, …
+        parameters: Its parameters, by name.
+        outputs: Its outputs, by name; see the end of `infra/mailfold.yaml`.
     """
 
     name: str
@@ -46,181 +43,164 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def region(self) -> str:
-        """Its region, as its ARN says."""
+        """Its region, as in its ARN."""
         return self.id.split(":")[3]
 
     @property
     def account_id(self) -> str:
-        """Its account, as its ARN says."""
+        """Its account, as in its ARN."""
         return self.id.split(":")[4]
 
     @property
     def options(self) -> str:
-        """The options that name it to a command of ours: the region too, or a copied one may make another elsewhere."""
+        """The command-line options that select it. A copied command without the region could reach another stack."""
         return f"--stack {self.name} --region {self.region}"
 
     def output(self, name: str) -> str:
         """Return an output.
 
         Raises:
-            UsageError: The stack has none of that name: it is not Mailfold's, or of an older template, or not finished.
+            UsageError: The stack has no such output: it is not Mailfold's, is of an older template or is incomplete.
         """
         if name not in self.outputs:
             raise UsageError(
-                f"the stack {self.name} ({self.status}) has no output {name}: if it is one of Mailfold's, bring it up "
-                f"to date with `mailfold deploy {self.options}`"
+                f"the stack {self.name} ({self.status}) has no output {name}: if it is one of Mailfold's, update it "
+                f"with `mailfold deploy {self.options}`"
             )
         return self.outputs[name]
 
 
-def find_stack(cloudformation: CloudFormationClient, *, name: str) -> Stack | None:
-    """Return the stack of that name in the client's region, or None if there is none.
-
-    Raises:
-        UsageError: AWS denies it, or boto3 is not set up.
-        ServiceUnavailable: AWS throttles or cannot be reached.
-    """
-    with translated(f"reading the stack {name}"):
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-        try:
-            described = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-        except ClientError as error:
-            if error_code(error) == NO_STACK:
-                return None
-            raise
-    if described["StackStatus"] == "DELETE_COMPLETE":
-        return None
-    return Stack(
-        name=described["StackName"],
-        id=described["StackId"],
-        status=described["StackStatus"],
-        parameters={one["ParameterKey"]: one.get("ParameterValue", "") for one in described.get("Parameters", [])},
-        outputs={one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])},
-    )
-
-
 def deployed_stack(cloudformation: CloudFormationClient, *, name: str) -> Stack:
-    """Return the stack of that name, which must be there.
+    """Return the stack of that name.
 
     Raises:
-        UsageError: There is none; or as for `find_stack`.
+        UsageError: It does not exist.
+        AccessDenied: As for `find_stack`.
         ServiceUnavailable: As for `find_stack`.
     """
     stack = find_stack(cloudformation, name=name)
     if stack is None:
         region = cloudformation.meta.region_name
         raise UsageError(
-            f"there is no stack {name} in {region}: name another --region, or make it with `mailfold deploy`"
+            f"there is no stack {name} in {region}: name another --region, or create it with `mailfold deploy`"
         )
     return stack
 
 
+def find_stack(cloudformation: CloudFormationClient, *, name: str) -> Stack | None:
+    """Return the stack of that name in the client's region, or None if there is none.
+
+    Raises:
+        AccessDenied: AWS denies it, or boto3 has no credentials or region.
+        ServiceUnavailable: AWS throttles or cannot be reached.
+    """
+    with translated(f"reading the stack {name}"):
+        response = missing_ok(lambda: cloudformation.describe_stacks(StackName=name), NO_STACK)
+    if response is None:
+        return None
+    (description,) = response["Stacks"]
+    if description["StackStatus"] == "DELETE_COMPLETE":
+        return None
+    return Stack(
+        name=description["StackName"],
+        id=description["StackId"],
+        status=description["StackStatus"],
+        parameters={
+            parameter["ParameterKey"]: parameter.get("ParameterValue", "")
+            for parameter in description.get("Parameters", [])
+        },
+        outputs={output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])},
+    )
+
+
 class SuppressionTables(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the parameter holds, as JSON.
+    """The suppression tables of a deployment, as the parameter holds them in JSON.
 
     Attributes:
-        live: The table that senders ask.
-        shadow_tables: Tables that the projector writes to besides.
+        live: The table that senders read.
+        shadow_tables: Further tables that the projector writes.
     """
 
     live: str
     shadow_tables: tuple[str, ...] = ()
 
 
-def parse_tables(text: str) -> SuppressionTables:
-    """Return what a parameter's text says.
+def tables_of(ssm: SSMClient, stack: Stack) -> SuppressionTables:
+    """Return a deployment's tables. Without the parameter, the stack's table is the live one.
 
     Raises:
-        UsageError: It says nothing that can be.
+        UsageError: The parameter is invalid, or the stack is not Mailfold's.
+        AccessDenied: AWS denies reading the parameter.
+        ServiceUnavailable: AWS throttles or cannot be reached.
+    """
+    tables = read_tables(ssm, parameter=stack.output("TablesParameter"))
+    return tables or SuppressionTables(live=stack.output("SuppressionTable"))
+
+
+def read_tables(ssm: SSMClient, *, parameter: str) -> SuppressionTables | None:
+    """Return the tables that the parameter names, or None if it does not exist.
+
+    Raises:
+        UsageError: The parameter is invalid.
+        AccessDenied: AWS denies reading it.
+        ServiceUnavailable: AWS throttles or cannot be reached.
+    """
+    with translated("reading which table is live"):
+        response = missing_ok(lambda: ssm.get_parameter(Name=parameter))
+    return None if response is None else parse_tables(response["Parameter"]["Value"])
+
+
+def parse_tables(text: str) -> SuppressionTables:
+    """Return the tables that a parameter's value names.
+
+    Raises:
+        UsageError: The value is invalid.
     """
     try:
         tables = msgspec.json.decode(text, type=SuppressionTables)
     except msgspec.MsgspecError as error:
-        raise UsageError(f"the parameter of the live table is wrong: {error}") from error
+        raise UsageError(f"the parameter of the live table is invalid: {error}") from error
     if not tables.live or not all(tables.shadow_tables) or tables.live in tables.shadow_tables:
         raise UsageError(
-            "the parameter of the live table is wrong: each table has to have a name, and to stand there once"
+            "the parameter of the live table is invalid: name each table, and the live table only as `live`"
         )
     return tables
 
 
-def read_tables(ssm: SSMClient, *, parameter: str) -> SuppressionTables | None:
-    """Return what the parameter says, or None if there is no such parameter.
-
-    Raises:
-        UsageError: It says nothing that can be, or AWS denies reading it.
-        ServiceUnavailable: AWS throttles or cannot be reached.
-    """
-    with translated("reading which table is live"):
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-        try:
-            text = ssm.get_parameter(Name=parameter)["Parameter"]["Value"]
-        except ClientError as error:
-            if error_code(error) == "ParameterNotFound":
-                return None
-            raise
-    return parse_tables(text)
-
-
-def tables_of(ssm: SSMClient, stack: Stack) -> SuppressionTables:
-    """Return a deployment's tables: as the parameter says, or else the stack's own is the live one.
-
-    Raises:
-        UsageError: The parameter says nothing that can be, AWS denies reading it, or the stack is none of Mailfold's.
-        ServiceUnavailable: AWS throttles or cannot be reached.
-    """
-    read = read_tables(ssm, parameter=stack.output("TablesParameter"))
-    return read or SuppressionTables(live=stack.output("SuppressionTable"))
-
-
 def create_tables(ssm: SSMClient, *, parameter: str, live: str) -> bool:
-    """Make the parameter, naming the live table; one that is there stays as it is.
+    """Create the parameter that names the live table. An existing one is not changed.
 
     Returns:
-        Whether it was made.
+        Whether it was created.
 
     Raises:
-        UsageError: AWS denies it.
+        AccessDenied: AWS denies it.
         ServiceUnavailable: AWS throttles or cannot be reached.
     """
-    with translated("saying which table is live"):
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-        try:
-            ssm.put_parameter(
+    with translated("storing which table is live"):
+        response = tolerate(
+            lambda: ssm.put_parameter(
                 Name=parameter,
-                Description="Which of Mailfold's suppression tables is live, and which others are written to",
+                Description="Names Mailfold's live suppression table and the shadow tables that are written too",
                 Value=msgspec.json.encode(SuppressionTables(live=live)).decode(),
                 Type="String",
                 Overwrite=False,
-            )
-        except ClientError as error:
-            if error_code(error) == "ParameterAlreadyExists":
-                return False
-            raise
-    return True
+            ),
+            "ParameterAlreadyExists",
+        )
+    return response is not None
 
 
 def missing_tables(dynamodb: DynamoDBClient, tables: SuppressionTables) -> tuple[str, ...]:
-    """Return the tables that are not there: feedback waits for each of them, and is lost if it waits for too long.
+    """Return the tables that do not exist. Feedback waits for each of them, and is lost when it expires.
 
     Raises:
-        UsageError: AWS denies looking.
+        AccessDenied: AWS denies looking for them.
         ServiceUnavailable: AWS throttles or cannot be reached.
     """
-    return tuple(name for name in (tables.live, *tables.shadow_tables) if not _is_there(dynamodb, name))
+    return tuple(name for name in (tables.live, *tables.shadow_tables) if not _exists(dynamodb, name))
 
 
-def _is_there(dynamodb: DynamoDBClient, name: str) -> bool:
-    with translated(f"looking for the table {name}"):
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-        try:
-            dynamodb.describe_table(TableName=name)
-        except ClientError as error:
-            if error_code(error) == "ResourceNotFoundException":
-                return False
-            raise
-    return True
+def _exists(dynamodb: DynamoDBClient, table: str) -> bool:
+    with translated(f"looking for the table {table}"):
+        return missing_ok(lambda: dynamodb.describe_table(TableName=table)) is not None

@@ -1,4 +1,4 @@
-"""What tests of the layer of AWS share."""
+"""Fixtures of the AWS layer's tests."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ from tests.support.one_deployment import BUCKET
 
 @pytest.fixture
 def beside_cloudformation() -> Iterator[None]:
-    """What is beside CloudFormation, by moto; with the code's bucket, whose policy moto takes for a denial of all.
+    """Run moto beside a fake CloudFormation, with the stack's table.
 
-    The stack's table is there too, which CloudFormation would make.
+    The code's bucket exists too, because moto takes its policy for a denial of everything.
     """
     with mock_aws():
         client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})

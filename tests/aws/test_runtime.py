@@ -1,4 +1,4 @@
-"""What a projector works on is made when it is first needed, once; only the tables may change under it."""
+"""A projector's objects are made when they are first needed, once, and it follows the live table within a minute."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from pipeline.aws.clients import Service, create_client
+from pipeline.aws.clients import Clients, Service, create_client
 from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
-from pipeline.aws.runtime import MAX_AGE_SECONDS, Runtime
+from pipeline.aws.runtime import MAX_AGE_SECONDS, LiveTables, Runtime
 from pipeline.aws.settings import Settings
+from pipeline.aws.stack import SuppressionTables
 from pipeline.batch import StreamRecord
+from pipeline.errors import MailfoldError, ServiceUnavailable, UsageError
 from pipeline.policy import DEFAULT_POLICY
 from tests.support.builders import ADA, BOB, a_bounce
 
@@ -20,23 +22,23 @@ SETTINGS = Settings(table="suppression-0", bucket="mail-log", tables_parameter=P
 TABLES = ["suppression-0", "suppression-1", "suppression-2"]
 
 
-class World:
-    """AWS, a clock, and how often each client was made."""
+class Account:
+    """moto's AWS with three tables, a clock, and the number of clients made."""
 
     def __init__(self) -> None:
         self.now_seconds = 0.0
-        self.clients: Counter[str] = Counter()
+        self.client_counts: Counter[str] = Counter()
         for table in TABLES:
             create_client("dynamodb", region="us-east-1").create_table(**table_definition(table))
 
-    def connect(self, service: Service) -> Any:
-        self.clients[service] += 1
+    def create(self, service: Service) -> Any:
+        self.client_counts[service] += 1
         return create_client(service, region="us-east-1")
 
-    def wiring(self, settings: Settings = SETTINGS) -> Runtime:
-        return Runtime(settings, warn=pytest.fail, connect=self.connect, clock=lambda: self.now_seconds)
+    def runtime(self, settings: Settings = SETTINGS) -> Runtime:
+        return Runtime(settings, warn=pytest.fail, clients=Clients(self.create), clock=lambda: self.now_seconds)
 
-    def say(self, tables: str) -> None:
+    def set_tables(self, tables: str) -> None:
         """Change the parameter, and let a minute pass."""
         ssm = create_client("ssm", region="us-east-1")
         ssm.put_parameter(Name=PARAMETER, Value=tables, Type="String", Overwrite=True)
@@ -48,63 +50,161 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def account() -> Iterator[Account]:
     with mock_aws():
-        yield World()
+        yield Account()
 
 
-def bounce(wiring: Runtime, address: str) -> None:
+def project_bounce(runtime: Runtime, address: str) -> None:
     record = StreamRecord(payload=a_bounce(recipients=[address]), position="1")
-    assert wiring.projector().project([record]).failed_at is None
+    assert runtime.projector().project([record]).failed_at is None
 
 
-def test_a_rebuilt_table_takes_over_without_a_restart(world: World) -> None:
-    """Both tables get what comes while a second one is built; then the second is the live one."""
-    wiring = world.wiring()
-    bounce(wiring, "early@example.com")
-    world.say('{"live":"suppression-1","shadow_tables":["suppression-2"]}')
-    bounce(wiring, ADA)
-    world.say('{"live":"suppression-2"}')
-    bounce(wiring, BOB)
+def test_a_rebuilt_table_takes_over_without_a_restart(account: Account) -> None:
+    """While a second table is built, both get new facts; then the second is the live one."""
+    runtime = account.runtime()
+    project_bounce(runtime, "early@example.com")
+    account.set_tables('{"live":"suppression-1","shadow_tables":["suppression-2"]}')
+    project_bounce(runtime, ADA)
+    account.set_tables('{"live":"suppression-2"}')
+    project_bounce(runtime, BOB)
 
-    assert [world.addresses(table) for table in TABLES] == [{"early@example.com"}, {ADA}, {ADA, BOB}]
+    assert [account.addresses(table) for table in TABLES] == [{"early@example.com"}, {ADA}, {ADA, BOB}]
 
 
-def test_each_client_is_made_once_and_none_that_is_not_needed(world: World) -> None:
-    wiring = world.wiring()
-    assert world.clients == {}
+def test_a_client_is_made_once_when_it_is_needed(account: Account) -> None:
+    """Making a client takes a Lambda's time, so none is made in advance or twice."""
+    runtime = account.runtime()
+    assert account.client_counts == {}
     for address in (ADA, BOB):
-        bounce(wiring, address)
-        world.say('{"live":"suppression-1","shadow_tables":["suppression-2"]}')
-    assert world.clients == {"dynamodb": 1, "ssm": 1}
+        project_bounce(runtime, address)
+        account.set_tables('{"live":"suppression-1","shadow_tables":["suppression-2"]}')
+    assert account.client_counts == {"dynamodb": 1, "ssm": 1}
 
-    assert wiring.log is wiring.log
-    assert world.clients == {"dynamodb": 1, "ssm": 1, "firehose": 1}
+    assert runtime.log is runtime.log
+    assert account.client_counts == {"dynamodb": 1, "ssm": 1, "firehose": 1}
 
 
-@pytest.mark.parametrize(("parameter", "clients"), [(PARAMETER, {"dynamodb": 1, "ssm": 1}), (None, {"dynamodb": 1})])
-def test_what_every_batch_needs_can_be_made_before_the_first(
-    world: World, parameter: str | None, clients: dict[str, int]
+@pytest.mark.parametrize(("parameter", "counts"), [(PARAMETER, {"dynamodb": 1, "ssm": 1}), (None, {"dynamodb": 1})])
+def test_start_makes_the_clients_of_every_batch(
+    account: Account, parameter: str | None, counts: dict[str, int]
 ) -> None:
-    wiring = world.wiring(Settings(table="suppression-0", bucket="mail-log", tables_parameter=parameter))
-    wiring.start()
-    assert world.clients == clients
-    bounce(wiring, ADA)
-    assert world.clients == clients
+    """The first batch makes no further client."""
+    runtime = account.runtime(Settings(table="suppression-0", bucket="mail-log", tables_parameter=parameter))
+    runtime.start()
+    assert account.client_counts == counts
+    project_bounce(runtime, ADA)
+    assert account.client_counts == counts
 
 
-def test_poison_is_what_makes_the_client_of_the_quarantine(world: World) -> None:
+def test_poison_makes_the_client_of_the_quarantine(account: Account) -> None:
+    """The first quarantined payload makes it, and later ones use it."""
     create_client("s3", region="us-east-1").create_bucket(Bucket=SETTINGS.bucket)
-    wiring = world.wiring()
+    runtime = account.runtime()
     for position in ("1", "2"):
-        wiring.projector().project([StreamRecord(payload=b"no JSON", position=position)])
-    assert world.clients["s3"] == 1
+        runtime.projector().project([StreamRecord(payload=b"no JSON", position=position)])
+    assert account.client_counts["s3"] == 1
     assert create_client("s3", region="us-east-1").list_objects_v2(Bucket=SETTINGS.bucket)["KeyCount"] == 2
 
 
-def test_settings_without_parameter_and_stream_need_neither(world: World) -> None:
-    wiring = world.wiring(Settings(table="suppression-0", bucket="mail-log", policy=DEFAULT_POLICY))
-    bounce(wiring, ADA)
-    assert wiring.log is None
-    assert world.addresses("suppression-0") == {ADA}
-    assert world.clients == {"dynamodb": 1}
+def test_parameter_and_delivery_stream_are_optional(account: Account) -> None:
+    """Without them the table of the settings is live, and there is no log."""
+    runtime = account.runtime(Settings(table="suppression-0", bucket="mail-log", policy=DEFAULT_POLICY))
+    project_bounce(runtime, ADA)
+    assert runtime.log is None
+    assert account.addresses("suppression-0") == {ADA}
+    assert account.client_counts == {"dynamodb": 1}
+
+
+# The live table.
+
+FIRST, SECOND = (
+    SuppressionTables(live="mail-suppression-1"),
+    SuppressionTables(live="mail-suppression-2", shadow_tables=("mail-suppression-1",)),
+)
+ERRORS = [ServiceUnavailable("AWS throttles it"), UsageError("it is invalid")]
+
+
+class FakeParameter:
+    """The parameter, and a clock that the test moves."""
+
+    def __init__(self, value: SuppressionTables | MailfoldError | None) -> None:
+        self.value = value
+        self.now_seconds = 1_000.0
+        self.reads = 0
+        self.warnings: list[str] = []
+
+    def read(self) -> SuppressionTables | None:
+        self.reads += 1
+        if isinstance(self.value, MailfoldError):
+            raise self.value
+        return self.value
+
+    def live_tables(self) -> LiveTables:
+        return LiveTables(
+            self.read,
+            default="mail-suppression-0",
+            warn=self.warnings.append,
+            clock=lambda: self.now_seconds,
+        )
+
+
+def test_the_parameter_is_read_once_a_minute() -> None:
+    """Within a minute its last value is used."""
+    parameter = FakeParameter(FIRST)
+    tables = parameter.live_tables()
+    for _ in range(3):
+        assert tables.current() == FIRST
+        parameter.now_seconds += MAX_AGE_SECONDS / 3 - 0.1
+    assert parameter.reads == 1
+
+
+def test_a_changed_parameter_is_used_after_a_minute() -> None:
+    """A rebuild makes another table the live one while projectors run."""
+    parameter = FakeParameter(FIRST)
+    tables = parameter.live_tables()
+    tables.current()
+    parameter.value = SECOND
+    parameter.now_seconds += MAX_AGE_SECONDS
+    assert tables.current() == SECOND
+
+
+def test_without_the_parameter_the_default_is_live() -> None:
+    """A parameter that is created later is used after a minute."""
+    parameter = FakeParameter(None)
+    tables = parameter.live_tables()
+    assert tables.current() == SuppressionTables(live="mail-suppression-0")
+    parameter.value = SECOND
+    assert tables.current() == SuppressionTables(live="mail-suppression-0")
+    parameter.now_seconds += MAX_AGE_SECONDS
+    assert tables.current() == SECOND
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_unreadable_parameter_keeps_its_last_value(error: MailfoldError) -> None:
+    """The reason is a warning, once a minute: a read may take most of one, so not every batch tries it."""
+    parameter = FakeParameter(SECOND)
+    tables = parameter.live_tables()
+    tables.current()
+    parameter.value = error
+    parameter.now_seconds += MAX_AGE_SECONDS
+
+    assert [tables.current(), tables.current()] == [SECOND, SECOND]
+    assert parameter.warnings == [str(error)]
+    assert parameter.reads == 2
+
+    parameter.value = FIRST
+    parameter.now_seconds += MAX_AGE_SECONDS
+    assert tables.current() == FIRST
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_parameter_that_was_never_read_is_an_outage(error: MailfoldError) -> None:
+    """No table is guessed, and the next batch reads the parameter again."""
+    parameter = FakeParameter(error)
+    tables = parameter.live_tables()
+    with pytest.raises(ServiceUnavailable, match=f"parameter of the live table cannot be read: {error}"):
+        tables.current()
+    parameter.value = FIRST
+    assert tables.current() == FIRST
+    assert parameter.warnings == []

@@ -1,18 +1,29 @@
-"""A deployment is found by its stack's name, and what AWS says instead becomes an error of ours."""
+"""A deployment is found by its stack's name, and a parameter beside the stack names its tables."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError, NoCredentialsError
 from botocore.stub import Stubber
+from moto import mock_aws
 
-from pipeline.aws.errors import error_code, translated
-from pipeline.aws.stack import Stack, deployed_stack, find_stack
+from pipeline.aws.dynamodb import table_definition
+from pipeline.aws.stack import (
+    Stack,
+    SuppressionTables,
+    create_tables,
+    deployed_stack,
+    find_stack,
+    missing_tables,
+    parse_tables,
+    read_tables,
+    tables_of,
+)
 from pipeline.errors import AccessDenied, InvalidInput, ServiceUnavailable, UsageError
 from tests.support.fake_service import client
 
 STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/mail/6b2d"
+PARAMETER = "/mailfold/mail/tables"
 
 
 @pytest.fixture
@@ -22,29 +33,36 @@ def stubbed() -> Iterator[tuple[Any, Stubber]]:
         yield cloudformation, stubber
 
 
-def described(**changes: Any) -> dict[str, Any]:
+def a_response(**changes: Any) -> dict[str, Any]:
+    """Return a response of DescribeStacks."""
     stack = {"StackName": "mail", "StackId": STACK_ID, "StackStatus": "CREATE_COMPLETE", "CreationTime": "2026-01-01"}
     return {"Stacks": [stack | changes]}
 
 
-def test_a_stack_is_what_cloudformation_says_of_it(stubbed: tuple[Any, Stubber]) -> None:
+def a_stack(**outputs: str) -> Stack:
+    return Stack(name="mail", id=STACK_ID, status="CREATE_COMPLETE", parameters={}, outputs=outputs)
+
+
+def test_a_stack_is_as_cloudformation_describes_it(stubbed: tuple[Any, Stubber]) -> None:
+    """Region and account are in its ARN; parameters and outputs are by name."""
     cloudformation, stubber = stubbed
     outputs = [{"OutputKey": "LogBucket", "OutputValue": "mail-log"}]
     parameters = [{"ParameterKey": "StreamMode", "ParameterValue": "PROVISIONED"}]
-    stubber.add_response("describe_stacks", described(Outputs=outputs, Parameters=parameters), {"StackName": "mail"})
-    found = find_stack(cloudformation, name="mail")
-    assert found is not None
-    assert (found.region, found.account_id) == ("eu-west-1", "123456789012")
-    assert (found.output("LogBucket"), found.parameters) == ("mail-log", {"StreamMode": "PROVISIONED"})
+    stubber.add_response("describe_stacks", a_response(Outputs=outputs, Parameters=parameters), {"StackName": "mail"})
+    stack = find_stack(cloudformation, name="mail")
+    assert stack is not None
+    assert (stack.region, stack.account_id) == ("eu-west-1", "123456789012")
+    assert (stack.output("LogBucket"), stack.parameters) == ("mail-log", {"StreamMode": "PROVISIONED"})
 
 
-def test_a_missing_output_says_how_to_get_it() -> None:
-    stack = Stack(name="mail", id=STACK_ID, status="CREATE_COMPLETE", parameters={}, outputs={})
+def test_a_missing_output_names_the_remedy() -> None:
+    """The message holds the command that updates the stack, region included."""
     with pytest.raises(UsageError, match="mailfold deploy --stack mail --region eu-west-1`"):
-        stack.output("LogBucket")
+        a_stack().output("LogBucket")
 
 
-def test_no_stack_is_none_and_its_command_says_where_it_looked(stubbed: tuple[Any, Stubber]) -> None:
+def test_a_stack_that_does_not_exist_is_none(stubbed: tuple[Any, Stubber]) -> None:
+    """CloudFormation's code for it is ValidationError. Where a stack is required, the message names the region."""
     cloudformation, stubber = stubbed
     for _ in range(2):
         stubber.add_client_error("describe_stacks", "ValidationError", "Stack with id mail does not exist", 400)
@@ -54,13 +72,14 @@ def test_no_stack_is_none_and_its_command_says_where_it_looked(stubbed: tuple[An
 
 
 def test_a_deleted_stack_is_none(stubbed: tuple[Any, Stubber]) -> None:
+    """CloudFormation describes a stack for 90 days after its deletion."""
     cloudformation, stubber = stubbed
-    stubber.add_response("describe_stacks", described(StackStatus="DELETE_COMPLETE"))
+    stubber.add_response("describe_stacks", a_response(StackStatus="DELETE_COMPLETE"))
     assert find_stack(cloudformation, name="mail") is None
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "kind"),
+    ("code", "status", "error"),
     [
         ("AccessDenied", 403, AccessDenied),
         ("ValidationException", 400, InvalidInput),
@@ -68,25 +87,70 @@ def test_a_deleted_stack_is_none(stubbed: tuple[Any, Stubber]) -> None:
         ("InternalFailure", 500, ServiceUnavailable),
     ],
 )
-def test_what_aws_answers_decides_whether_to_try_again(
-    stubbed: tuple[Any, Stubber], code: str, status: int, kind: type[Exception]
+def test_an_error_of_cloudformation_is_translated(
+    stubbed: tuple[Any, Stubber], code: str, status: int, error: type[Exception]
 ) -> None:
+    """Its message names the stack that was read."""
     cloudformation, stubber = stubbed
     stubber.add_client_error("describe_stacks", code, "no", status)
-    with pytest.raises(kind, match="reading the stack mail"):
+    with pytest.raises(error, match="reading the stack mail"):
         find_stack(cloudformation, name="mail")
 
 
+# The suppression tables.
+
+
+@pytest.fixture
+def ssm() -> Iterator[Any]:
+    with mock_aws():
+        yield client("ssm")
+
+
+def test_the_parameter_is_created_once(ssm: Any) -> None:
+    """An existing parameter is not changed: a rebuild may have named another table."""
+    assert read_tables(ssm, parameter=PARAMETER) is None
+    assert create_tables(ssm, parameter=PARAMETER, live="mail-suppression-1")
+    ssm.put_parameter(
+        Name=PARAMETER, Value='{"live":"mail-suppression-2","shadow_tables":["mail-suppression-1"]}', Overwrite=True
+    )
+    assert not create_tables(ssm, parameter=PARAMETER, live="mail-suppression-1")
+    assert read_tables(ssm, parameter=PARAMETER) == SuppressionTables(
+        live="mail-suppression-2", shadow_tables=("mail-suppression-1",)
+    )
+
+
+def test_without_the_parameter_the_stacks_table_is_live(ssm: Any) -> None:
+    """The parameter replaces the table of the stack's outputs."""
+    stack = a_stack(TablesParameter=PARAMETER, SuppressionTable="mail-suppression-0")
+    assert tables_of(ssm, stack) == SuppressionTables(live="mail-suppression-0")
+    create_tables(ssm, parameter=PARAMETER, live="mail-suppression-1")
+    assert tables_of(ssm, stack) == SuppressionTables(live="mail-suppression-1")
+
+
 @pytest.mark.parametrize(
-    ("error", "kind"),
-    [(NoCredentialsError(), AccessDenied), (ConnectTimeoutError(endpoint_url="https://x"), ServiceUnavailable)],
+    "text",
+    ["", "mail-suppression-1", "{}", '{"live":""}', '{"live":"a","shadow_tables":["a"]}', '{"live":"a","alos":[]}'],
 )
-def test_what_keeps_boto3_from_asking_is_told_apart(error: Exception, kind: type[Exception]) -> None:
-    with pytest.raises(kind), translated("looking"):
-        raise error
+def test_an_invalid_parameter_is_an_error(text: str) -> None:
+    """A guess at the live table would lose feedback."""
+    with pytest.raises(UsageError, match="parameter of the live table is invalid"):
+        parse_tables(text)
 
 
-def test_an_error_that_no_client_raised_passes() -> None:
-    with pytest.raises(KeyError), translated("looking"):
-        raise KeyError
-    assert error_code(KeyError()) == "KeyError"
+def test_a_throttled_parameter_is_unavailable(ssm: Any) -> None:
+    """Reading and creating the parameter may be tried again."""
+    with Stubber(ssm) as stubber:
+        for operation in ("get_parameter", "put_parameter"):
+            stubber.add_client_error(operation, "ThrottlingException", "slow", 400)
+        with pytest.raises(ServiceUnavailable):
+            read_tables(ssm, parameter=PARAMETER)
+        with pytest.raises(ServiceUnavailable):
+            create_tables(ssm, parameter=PARAMETER, live="mail-suppression-1")
+
+
+def test_missing_tables_are_named(ssm: Any) -> None:
+    """Live table and shadow tables are looked for."""
+    dynamodb = client("dynamodb")
+    dynamodb.create_table(**table_definition("mail-suppression-1"))
+    tables = SuppressionTables(live="mail-suppression-1", shadow_tables=("mail-suppression-2",))
+    assert missing_tables(dynamodb, tables) == ("mail-suppression-2",)

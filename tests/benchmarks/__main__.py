@@ -1,4 +1,4 @@
-"""Run every benchmark and print its ratios; a goal that is missed is printed as missed.
+"""Run the benchmarks and print their ratios, with the goals that are missed.
 
 Example: python -m tests.benchmarks decode replay
 """
@@ -15,7 +15,7 @@ BENCHMARKS = ("decode", "transform", "parquet", "replay", "cold_start", "record_
 
 
 def main(names: list[str]) -> None:
-    """Measure what is named, or everything."""
+    """Run the named benchmarks, or all."""
     if unknown := set(names) - set(BENCHMARKS):
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
     console = Console(stderr=True)
@@ -28,11 +28,11 @@ def main(names: list[str]) -> None:
 
 def table(ratios: list[Ratio]) -> Table:
     """Return ratios as a table: CPU time, medians of alternating rounds."""
-    shown = Table("comparison", "ours µs", "peer µs", "ratio", "lowest to highest", "goal", "", "note")
+    rows = Table("comparison", "Mailfold µs", "peer µs", "ratio", "lowest to highest", "goal", "", "note")
     for ratio in ratios:
-        shown.add_row(
+        rows.add_row(
             ratio.name,
-            f"{ratio.ours_us:.2f}",
+            f"{ratio.mailfold_us:.2f}",
             f"{ratio.peer_us:.2f}",
             f"{ratio.ratio:.2f}",
             f"{ratio.low:.2f} to {ratio.high:.2f}",
@@ -40,7 +40,7 @@ def table(ratios: list[Ratio]) -> Table:
             "reached" if ratio.reached else "MISSED",
             ratio.note,
         )
-    return shown
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The start of each Lambda against boto3 with one client, which is the least that talks to AWS: in fresh processes.
+"""The start of each Lambda, compared with boto3 and one client: the least that calls AWS. In fresh processes.
 
-What is counted is CPU time from the first import on, so that Python's own start, which both have, is not.
+CPU time is measured from the first import on; Python's start is left out.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ GOAL = 1.3
 
 PEER = "import boto3; boto3.client('dynamodb')"
 TRANSFORM = "import pipeline.aws.lambdas.transform"
-PROJECTOR = "import pipeline.aws.lambdas.projector; pipeline.aws.lambdas.projector._wiring()"
+PROJECTOR = "import pipeline.aws.lambdas.projector; pipeline.aws.lambdas.projector._runtime()"
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
@@ -29,12 +29,12 @@ ENVIRONMENT = {
 
 def compare() -> list[Ratio]:
     """Return the ratio of each Lambda."""
-    note = "per start, in processes of their own"
+    note = "per start, in separate processes"
     return [
         alternate_costs(
-            f"start of {name}, by boto3 and one client", partial(_cost_us, ours), _peer, goal=GOAL, note=note
+            f"start of {name}, by boto3 and one client", partial(_cost_us, program), _peer, goal=GOAL, note=note
         )
-        for name, ours in (("the transform", TRANSFORM), ("the projector with its two clients", PROJECTOR))
+        for name, program in (("the transform", TRANSFORM), ("the projector with its two clients", PROJECTOR))
     ]
 
 
@@ -43,9 +43,15 @@ def _peer() -> float:
 
 
 def _cost_us(program: str) -> float:
-    """Return the CPU time that a program takes in a process of its own."""
-    timed = f"import time\nstart = time.process_time()\n{program}\nprint(time.process_time() - start)"
-    done = subprocess.run(  # noqa: S603 - this very interpreter
-        [sys.executable, "-c", timed], env=ENVIRONMENT, cwd=ROOT, capture_output=True, check=True, text=True, timeout=60
+    """Return the CPU time of a program in a fresh process."""
+    timed_program = f"import time\nstart = time.process_time()\n{program}\nprint(time.process_time() - start)"
+    result = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", timed_program],
+        env=ENVIRONMENT,
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
     )
-    return float(done.stdout) * 1e6
+    return float(result.stdout) * 1e6

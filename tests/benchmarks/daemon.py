@@ -1,8 +1,8 @@
-"""Records through the KCL's daemon and the record processor to the table, against a full shard.
+"""Records through the KCL's daemon and the record processor into the table, compared with the rate of a full shard.
 
-Kinesis and the lease table are ministack's; the suppression table is one that answers as fast as AWS's and keeps
-nothing. Every record is another person's, and so a write. What is measured is from one word of the record processor to
-its last, so that the daemon's start, which takes it ten seconds, does not count.
+Kinesis and the lease table are ministack's. The suppression table answers as fast as AWS's and stores nothing. Every
+record has another address, so each is a write. The time runs from the record processor's first report to its last,
+which leaves out the daemon's start of ten seconds.
 """
 
 import os
@@ -24,7 +24,8 @@ from tests.acceptance.emulators.ministack import REGION
 from tests.acceptance.kcl import lease_table
 from tests.acceptance.kcl.consumer import Consumer, consuming
 from tests.benchmarks.measure import Ratio
-from tests.benchmarks.record_processor import SHARD_BYTES_PER_SECOND, feedback, quiet_dynamodb
+from tests.benchmarks.record_processor import SHARD_BYTES_PER_SECOND, quiet_dynamodb
+from tests.benchmarks.sample import feedback
 
 RECORDS = 20_000
 STREAM_NAME = "feedback"
@@ -38,20 +39,20 @@ def compare() -> list[Ratio]:
     """Return the ratio."""
     with ExitStack() as resources:
         kinesis_url = resources.enter_context(ministack.running(guarded=False)).endpoint_url
-        found = environment(kinesis_url, resources.enter_context(quiet_dynamodb()))
+        variables = environment(kinesis_url, resources.enter_context(quiet_dynamodb()))
         log = Path(resources.enter_context(TemporaryDirectory())) / "log"
         payloads = feedback(RECORDS)
         fill(kinesis_url, payloads)
         options = ("--property", f"dynamoDBEndpoint={kinesis_url}", "--java", find_java(os.environ))
-        first, last = follow(resources.enter_context(consuming(found, log, *options)))
+        first, last = follow(resources.enter_context(consuming(variables, log, *options)))
     records = last["records"] - first["records"]
     record_us = (reported_at(last) - reported_at(first)).total_seconds() / records * 1e6
     size_bytes = sum(map(len, payloads)) // len(payloads)
-    shard_us = 1e6 * size_bytes / SHARD_BYTES_PER_SECOND  # sooner reached than its 1,000 records
+    shard_us = 1e6 * size_bytes / SHARD_BYTES_PER_SECOND  # a shard reaches it before its 1,000 records a second
     return [
         Ratio(
             name="daemon and record processor, by a shard's 1 MB a second",
-            ours_us=record_us,
+            mailfold_us=record_us,
             peer_us=shard_us,
             ratio=record_us / shard_us,
             low=record_us / shard_us,
@@ -63,7 +64,7 @@ def compare() -> list[Ratio]:
 
 
 def environment(kinesis_url: str, dynamodb_url: str) -> dict[str, str]:
-    """Return what a consumer finds in its environment."""
+    """Return the environment of a consumer."""
     return {
         "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
@@ -79,12 +80,12 @@ def environment(kinesis_url: str, dynamodb_url: str) -> dict[str, str]:
 
 
 def fill(url: str, payloads: Sequence[bytes]) -> None:
-    """Put the records into a stream of one shard, and make its lease."""
+    """Put the records into a stream of one shard, and create its lease."""
     kinesis, dynamodb = (local_client(service, endpoint_url=url, region=REGION) for service in SERVICES)
     kinesis.create_stream(StreamName=STREAM_NAME, ShardCount=1)
     kinesis.get_waiter("stream_exists").wait(StreamName=STREAM_NAME, WaiterConfig={"Delay": 1})
-    for lot in batches(payloads, size_bytes=len, max_bytes=CALL_BYTES, max_items=CALL_RECORDS):
-        records = [{"Data": payload, "PartitionKey": str(number)} for number, payload in enumerate(lot)]
+    for batch in batches(payloads, size_bytes=len, max_bytes=CALL_BYTES, max_items=CALL_RECORDS):
+        records = [{"Data": payload, "PartitionKey": str(number)} for number, payload in enumerate(batch)]
         assert kinesis.put_records(StreamName=STREAM_NAME, Records=records)["FailedRecordCount"] == 0
     lease_table.seed(dynamodb, kinesis, application=STREAM_NAME, stream=STREAM_NAME)
     kinesis.close()
@@ -92,7 +93,7 @@ def fill(url: str, payloads: Sequence[bytes]) -> None:
 
 
 def follow(consumer: Consumer) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return how the shard fared when its first records were done, and when its last were."""
+    """Return the shard's health when its first records were done, and when its last were."""
     first: Mapping[str, Any] | None = None
     end_s = time.monotonic() + END_SECONDS
     while time.monotonic() < end_s:
@@ -101,9 +102,9 @@ def follow(consumer: Consumer) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
             if first and shard["records"] == RECORDS:
                 return first, shard
         time.sleep(POLL_SECONDS)
-    raise AssertionError(f"the consumer did not get to the end of the stream:\n{consumer.log()}")
+    raise AssertionError(f"the consumer did not reach the end of the stream:\n{consumer.log()}")
 
 
 def reported_at(shard: Mapping[str, Any]) -> datetime:
-    """Return when the record processor said how the shard fared."""
+    """Return when the record processor reported the shard's health."""
     return datetime.fromisoformat(shard["reported_at"])

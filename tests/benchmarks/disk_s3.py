@@ -1,4 +1,4 @@
-"""S3 in a folder: everything of boto3 but the network, so that no emulator's work is measured as ours."""
+"""S3 in a folder: all of boto3 except for the network, so that no emulator's work is measured."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RANGE = re.compile(r"(?:b')?bytes=(\d+)-(\d+)'?")
 
 
 class _Raw(io.BytesIO):
-    """A body, as botocore reads it."""
+    """A response's body, as botocore reads it."""
 
     def stream(self, **_: Any) -> Iterator[bytes]:
         yield self.read()

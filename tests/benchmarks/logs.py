@@ -1,6 +1,6 @@
-"""A million events written three times: as gzip NDJSON, as the log that `S3Archive` writes, as the one Firehose does.
+"""A million events, written as gzip NDJSON, in the log's layout and in Firehose's layout.
 
-They are one file of made-up traffic again and again, each time with mails and people of its own.
+They are one file of synthetic traffic many times, each time with other message ids and addresses.
 """
 
 import gzip
@@ -21,11 +21,11 @@ EVENTS_PER_FILE = 40_000  # about what Firehose's buffer of 128 MB holds
 FILES = 25
 EVENTS = FILES * EVENTS_PER_FILE
 
-NDJSON, OURS, FIREHOSE = "ndjson", "ours", "firehose"  # a folder each, and a bucket
+NDJSON, MAILFOLD, FIREHOSE = "ndjson", "mailfold", "firehose"  # a folder each, which is a bucket too
 
 
 def write_logs(root: Path) -> None:
-    """Write them below `root`, on all processors."""
+    """Write the events below `root`, on all processors."""
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         list(pool.map(partial(_write, root), range(FILES)))
 
@@ -35,12 +35,12 @@ def _write(root: Path, number: int) -> None:
     _put(root / NDJSON / f"{number:02}.gz", gzip.compress(b"".join(payloads), 6))
     hour = START + number * timedelta(hours=1)
     key = f"events/dt={hour:%Y-%m-%d}/hr={hour:%H}/{number}"
-    _put(root / OURS / key, parquet.encode_rows(_rows(payloads, hour)))
+    _put(root / MAILFOLD / key, parquet.encode_rows(_rows(payloads, hour)))
     _put(root / FIREHOSE / key, parquet.encode_rows(_rows(payloads, hour), compression="gzip", sort=False))
 
 
 def _renamed(payload: bytes, number: int) -> bytes:
-    """Return an event about another mail (SES's ids of this time begin so) to other people."""
+    """Return an event with another message id (SES's ids begin with a time) and other addresses."""
     return payload.replace(b"0100019", b"01%05x" % number).replace(b"@", b".%d@" % number)
 
 

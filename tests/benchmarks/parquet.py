@@ -1,8 +1,8 @@
-"""SES's JSON to Parquet, raw text and all, against pyarrow's own way from JSON to Parquet.
+"""SES's JSON to Parquet, raw text included, compared with pyarrow's conversion from JSON to Parquet.
 
-The peer does what an engineer without this project would: `pyarrow.json` with the whole of SES's format written down
-as an explicit schema (it cannot infer one, and has no maps), and zstd. It keeps neither unknown fields nor tags that
-are not in the schema, and finds no facts. Both on one thread.
+The peer does what an engineer without this project would do: `pyarrow.json` with SES's format as an explicit schema,
+and zstd. pyarrow cannot infer the schema and has no maps. The peer keeps neither unknown fields nor tags outside of the
+schema, and finds no facts. Both use one thread.
 """
 
 import gzip
@@ -37,7 +37,7 @@ def compare() -> list[Ratio]:
     try:
         ratio = alternate(
             "JSON to Parquet, lossless, by pyarrow.json + write_table zstd-3",
-            lambda: _ours() and EVENTS,
+            lambda: _mailfold() and EVENTS,
             lambda: _peer(json) and EVENTS,
             goal=GOAL,
             note=_sizes(json),
@@ -47,7 +47,7 @@ def compare() -> list[Ratio]:
     return [ratio]
 
 
-def _ours() -> int:
+def _mailfold() -> int:
     outcomes = (outcome for payload in events(EVENTS) for outcome in decode(payload))
     rows = (to_row(outcome, arrived_at=ARRIVED_AT) for outcome in outcomes if isinstance(outcome, Event))
     return len(parquet.encode_rows(rows))
@@ -65,9 +65,9 @@ def _peer(json: bytes) -> int:
 
 
 def _sizes(json: bytes) -> str:
-    sizes = {"ours": _ours(), "peer": _peer(json), "gzip -6 of the JSON": len(gzip.compress(json, 6))}
-    told = ", ".join(f"{name} {size / EVENTS:.0f}" for name, size in sizes.items())
-    return f"per event; bytes of JSON {len(json) / EVENTS:.0f}, {told}"
+    sizes = {"Mailfold": _mailfold(), "peer": _peer(json), "gzip -6 of the JSON": len(gzip.compress(json, 6))}
+    bytes_by_name = ", ".join(f"{name} {size / EVENTS:.0f}" for name, size in sizes.items())
+    return f"per event; bytes of JSON {len(json) / EVENTS:.0f}, {bytes_by_name}"
 
 
 def _schema() -> pa.Schema:

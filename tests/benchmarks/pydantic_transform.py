@@ -1,7 +1,7 @@
-"""The transform as powertools' parser and pydantic invite to write it: the peer that ours is measured against.
+"""The transform as usually written with powertools' parser and pydantic: the peer of Mailfold's.
 
-It gives the same columns for well-formed records of SES; it has none of ours' tolerance. Facts are for feedback only,
-and told apart as plainly as the traffic allows.
+It returns the same columns for well-formed records of SES, and tolerates no others. Facts are found for feedback only,
+by rules as simple as the traffic allows.
 """
 
 import base64
@@ -41,7 +41,7 @@ Columns = dict[str, Any]
 
 
 def transform(event: dict[str, Any]) -> dict[str, Any]:
-    """Return what Firehose is answered."""
+    """Return the response to Firehose."""
     response = KinesisFirehoseDataTransformationResponse()
     for record in parse(event, model=KinesisFirehoseModel).records:
         assert isinstance(record.data, bytes)
@@ -103,7 +103,7 @@ def _recipients(event: SesEvent) -> list[str]:
 
 
 def _own(event: SesEvent) -> tuple[Wire | None, Columns, list[Any]]:
-    """Return a kind's own object, its columns, and what tells two such events of one mail apart."""
+    """Return the object of a kind, its columns, and the values that distinguish two such events of one mail."""
     if own := event.delivery:
         more: Columns = {
             "processing_time_ms": own.processing_time_millis,

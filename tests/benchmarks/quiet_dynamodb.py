@@ -1,6 +1,6 @@
-"""Run as a program: a DynamoDB that is empty, keeps nothing, and answers some milliseconds after it was asked.
+"""A program: an empty DynamoDB that stores nothing and answers a request after some milliseconds.
 
-It costs so little itself that what is measured is whoever asks. Prints its port; ends with its input.
+It uses so little CPU that a benchmark measures its client. It prints its port, and ends at the end of its input.
 
 Example: python tests/benchmarks/quiet_dynamodb.py 0.004
 """
@@ -36,7 +36,7 @@ def main(latency_seconds: float) -> None:
 
 
 def serve(server: socket.socket, latency_seconds: float) -> None:
-    """Take connections for ever."""
+    """Accept connections without end."""
     while True:
         Thread(target=answer, args=(server.accept()[0], latency_seconds), daemon=True).start()
 

@@ -1,8 +1,8 @@
-"""The record processor over its protocol, without Java: against one that does nothing, and against a full shard.
+"""The record processor over its protocol, without Java, compared with an empty one and with the rate of a full shard.
 
-A shard brings at most 1,000 records and 1 MB a second (docs.aws.amazon.com/streams, service-sizes-and-limits), so a
-record must not take longer than a thousandth of a second, nor than its share of that second by size. The worst case is
-feedback alone with an address that is new in each record: nothing folds, and every record is a write.
+A shard delivers at most 1,000 records and 1 MB a second (docs.aws.amazon.com/streams, service-sizes-and-limits). So a
+record must not take longer than a millisecond, nor than its share of a second by size. The worst case is feedback with
+a new address in each record: nothing folds, and every record is a write.
 """
 
 import io
@@ -31,8 +31,8 @@ from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import SuppressionStore
 from pipeline.projection import BatchProjector, MapFunction
 from tests.benchmarks.measure import Ratio, alternate
-from tests.benchmarks.sample import events
-from tests.support.builders import base64, in_eventbridge
+from tests.benchmarks.sample import feedback
+from tests.support.builders import base64
 
 BATCH = 1_000
 BATCHES = 5
@@ -46,7 +46,7 @@ ANSWER = {"action": "checkpoint", "sequenceNumber": None, "subSequenceNumber": N
 
 
 class Empty(RecordProcessorBase):  # type: ignore[misc]  # kclpy has no types
-    """Does nothing but checkpoint each batch, as ours does here."""
+    """Only checkpoints each batch, as Mailfold's does here."""
 
     def initialize(self, initialize_input: object) -> None:
         """Do nothing."""
@@ -60,20 +60,22 @@ def compare() -> list[Ratio]:
     """Return the ratios."""
     payloads = feedback(BATCH * BATCHES)
     lines, size_bytes = conversation(payloads), sum(map(len, payloads)) // len(payloads)
-    ours = alternate(
+    ratio = alternate(
         "record processor, by one of kclpy's that does nothing",
         lambda: run(a_processor(MemoryStore()), lines),
         lambda: run(Empty(), lines),
         goal=6,
         note=f"per record of {size_bytes} bytes, all feedback; table in memory",
     )
-    return [ours, *against_a_shard(ours, lines, size_bytes)]
+    return [ratio, *against_a_shard(ratio, lines, size_bytes)]
 
 
-def against_a_shard(ours: Ratio, lines: str, size_bytes: int) -> Iterator[Ratio]:
-    """Give our time for a record by the time in which a full shard brings one."""
+def against_a_shard(ratio: Ratio, lines: str, size_bytes: int) -> Iterator[Ratio]:
+    """Yield ratios of the time per record and the time in which a full shard delivers one."""
     every_us = 1e6 / SHARD_RECORDS_PER_SECOND
-    yield by_shard("record processor, by a shard's 1,000 records a second", [ours.ours_us], every_us, 0.2, ours.note)
+    yield by_shard(
+        "record processor, by a shard's 1,000 records a second", [ratio.mailfold_us], every_us, 0.2, ratio.note
+    )
     with dynamodb() as store, ThreadPoolExecutor(SAVES_AT_ONCE) as pool:
         walls = [wall_us(lambda: run(a_processor(store, pool.map), lines)) for _ in range(ROUNDS)]
     every_us = 1e6 * size_bytes / SHARD_BYTES_PER_SECOND
@@ -82,10 +84,10 @@ def against_a_shard(ours: Ratio, lines: str, size_bytes: int) -> Iterator[Ratio]
 
 
 def by_shard(name: str, times_us: Sequence[float], every_us: float, goal: float, note: str) -> Ratio:
-    """Return times for a record by the time in which the shard brings one."""
+    """Return the ratio of times per record and the time in which the shard delivers one."""
     return Ratio(
         name=name,
-        ours_us=median(times_us),
+        mailfold_us=median(times_us),
         peer_us=every_us,
         ratio=median(times_us) / every_us,
         low=min(times_us) / every_us,
@@ -95,32 +97,19 @@ def by_shard(name: str, times_us: Sequence[float], every_us: float, goal: float,
     )
 
 
-def feedback(count: int) -> list[bytes]:
-    """Return bounces and complaints as EventBridge hands them on; each number is another person's."""
-    found = [
-        one.strip() for one in events(40_000) if b'"eventType":"Bounce"' in one or b'"eventType":"Complaint"' in one
-    ]
-    return [in_eventbridge(renamed(found[number % len(found)], number)) for number in range(count)]
-
-
-def renamed(event: bytes, number: int) -> bytes:
-    """Return an event of other people."""
-    return event.replace(b"@", b"%d@" % number)
-
-
 def conversation(payloads: Sequence[bytes]) -> str:
-    """Return all that the daemon says: it answers each checkpoint."""
-    said: list[object] = [
+    """Return the daemon's side of the protocol, with its answer to each checkpoint."""
+    messages: list[object] = [
         {"action": "initialize", "shardId": "shardId-0", "sequenceNumber": "0", "subSequenceNumber": 0}
     ]
     for first in range(0, len(payloads), BATCH):
         batch = [record(payload, first + number) for number, payload in enumerate(payloads[first : first + BATCH])]
-        said += [{"action": "processRecords", "records": batch, "millisBehindLatest": 0}, ANSWER]
-    return "".join(msgspec.json.encode(message).decode() + "\n" for message in said)
+        messages += [{"action": "processRecords", "records": batch, "millisBehindLatest": 0}, ANSWER]
+    return "".join(msgspec.json.encode(message).decode() + "\n" for message in messages)
 
 
 def record(payload: bytes, number: int) -> dict[str, object]:
-    """Return a record as the daemon hands it on."""
+    """Return a record as the daemon delivers it."""
     return {
         "action": "record",
         "data": base64(payload),
@@ -132,14 +121,14 @@ def record(payload: bytes, number: int) -> dict[str, object]:
 
 
 def a_processor(store: SuppressionStore, each: MapFunction = map) -> RecordProcessor:
-    """Return ours."""
+    """Return Mailfold's record processor."""
     projector = BatchProjector(store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY, map_function=each)
     telemetry = Telemetry(service="consumer", logger=Logger(service="consumer", stream=io.StringIO()))
     return RecordProcessor(lambda: projector, settings=SETTINGS, telemetry=telemetry, wait=lambda _: True)
 
 
 def run(processor: RecordProcessorBase, lines: str) -> int:
-    """Say everything to a processor, and return how many records it took."""
+    """Send everything to a processor, and return the number of records."""
     answers, log = io.StringIO(), io.StringIO()
     with redirect_stdout(log), redirect_stderr(log):
         KCLProcess(processor, io.StringIO(lines), answers, log).run()
@@ -148,7 +137,7 @@ def run(processor: RecordProcessorBase, lines: str) -> int:
 
 
 def wall_us(work: Callable[[], int]) -> float:
-    """Return the time that goes by for each unit of work."""
+    """Return the wall time per unit of work."""
     start_s = time.perf_counter()
     units = work()
     return (time.perf_counter() - start_s) / units * 1e6
@@ -156,7 +145,7 @@ def wall_us(work: Callable[[], int]) -> float:
 
 @contextmanager
 def dynamodb() -> Iterator[SuppressionStore]:
-    """Give a table in a DynamoDB that answers as fast as AWS's, and keeps nothing."""
+    """Yield a table in a DynamoDB that answers as fast as AWS's and stores nothing."""
     with quiet_dynamodb() as url:
         client = local_client("dynamodb", endpoint_url=url, region="us-east-1")
         yield DynamoSuppressionStore(client, table="suppression")
@@ -164,9 +153,9 @@ def dynamodb() -> Iterator[SuppressionStore]:
 
 @contextmanager
 def quiet_dynamodb() -> Iterator[str]:
-    """Run that DynamoDB, and give its address."""
+    """Run that DynamoDB, and yield its URL."""
     program = [sys.executable, str(Path(__file__).with_name("quiet_dynamodb.py")), str(LATENCY_SECONDS)]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - a program of the project
         assert process.stdin
         assert process.stdout
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"

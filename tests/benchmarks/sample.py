@@ -1,4 +1,4 @@
-"""The events that benchmarks work on: made-up traffic in the order in which it happened, so that mails interleave."""
+"""The events of the benchmarks: synthetic traffic in order of time, so that mails interleave."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,18 +7,30 @@ from functools import cache
 from pipeline.decode import decode
 from pipeline.event import Event
 from pipeline.local.traffic.generator import generate_traffic
+from tests.support.builders import in_eventbridge
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-EVENTS_PER_EMAIL = 2  # a Send and a Delivery, mostly; never fewer on average
+EVENTS_PER_EMAIL = 2  # mostly a Send and a Delivery; never fewer on average
 
 
 @cache
 def events(count: int, *, seed: int = 1) -> Sequence[bytes]:
     """Return that many events as SES writes them, each with its newline."""
-    made = [
-        event for some in generate_traffic(emails=count // EVENTS_PER_EMAIL, seed=seed, start=START) for event in some
+    traffic = [
+        event
+        for mail_events in generate_traffic(emails=count // EVENTS_PER_EMAIL, seed=seed, start=START)
+        for event in mail_events
     ]
-    return sorted(made[:count], key=_occurred_at)
+    return sorted(traffic[:count], key=_occurred_at)
+
+
+def feedback(count: int) -> list[bytes]:
+    """Return bounces and complaints as EventBridge delivers them, each with other addresses."""
+    types = (b'"eventType":"Bounce"', b'"eventType":"Complaint"')
+    templates = [event.strip() for event in events(40_000) if any(name in event for name in types)]
+    return [
+        in_eventbridge(templates[number % len(templates)].replace(b"@", b"%d@" % number)) for number in range(count)
+    ]
 
 
 def _occurred_at(payload: bytes) -> datetime:

@@ -1,4 +1,4 @@
-"""Firehose's transform against the same work by powertools' parser and pydantic: base64 in, base64 out."""
+"""Firehose's transform, compared with the same work by powertools' parser and pydantic: base64 in, base64 out."""
 
 import gc
 import json
@@ -23,23 +23,23 @@ Event = dict[str, Any]
 
 
 def compare() -> list[Ratio]:
-    """Return the ratio, once both have been seen to give the same rows."""
+    """Return the ratio, after checking that both return the same rows."""
     payloads = list(chain.from_iterable(generate_traffic(emails=EMAILS, seed=1, start=START)))
     calls = [
         a_firehose_event(*payloads[first : first + RECORDS_PER_CALL])
         for first in range(0, len(payloads), RECORDS_PER_CALL)
     ]
     _check(calls)
-    ours, peer = _work(calls, _ours), _work(calls, pydantic_transform.transform)
+    mailfold, peer = _work(calls, _mailfold), _work(calls, pydantic_transform.transform)
     note = f"per event, of {len(payloads)} events; the same rows out"
-    gc.freeze()  # a Lambda holds one call's records, not all of these
+    gc.freeze()  # a Lambda holds the records of one invocation, not all of these
     try:
-        return [alternate("transform, by powertools' parser with pydantic", ours, peer, goal=GOAL, note=note)]
+        return [alternate("transform, by powertools' parser with pydantic", mailfold, peer, goal=GOAL, note=note)]
     finally:
         gc.unfreeze()
 
 
-def _ours(event: Event) -> Event:
+def _mailfold(event: Event) -> Event:
     return transform(event, now=START)
 
 
@@ -49,8 +49,8 @@ def _work(calls: list[Event], way: Callable[[Event], Event]) -> Callable[[], int
 
 def _check(calls: list[Event]) -> None:
     for event in calls:
-        for ours, peer in zip(_rows(_ours(event)), _rows(pydantic_transform.transform(event)), strict=True):
-            assert ours == peer, sorted(ours.items() ^ peer.items())
+        for row, peer_row in zip(_rows(_mailfold(event)), _rows(pydantic_transform.transform(event)), strict=True):
+            assert row == peer_row, sorted(row.items() ^ peer_row.items())
 
 
 def _rows(answer: Event) -> list[Event]:

@@ -14,7 +14,7 @@ from tests.support.builders import OCCURRED_AT
 from tests.support.cloud_process import CloudProcess
 from tests.support.command import good, refused, run, told
 from tests.support.deployed import NAME, TABLE, deployed, items, objects, put_behind
-from tests.support.fake_account_list import FakeOwnList
+from tests.support.fake_account_list import FakeAccountList
 
 STACK = ("--stack", NAME)
 LIST = {"ann@example.com": "BOUNCE", "Bob@example.com": "COMPLAINT", "cy@example.com": "BOUNCE"}
@@ -105,16 +105,16 @@ def test_a_dry_run_counts_and_writes_nothing(cloud: CloudProcess, ses: Any, peop
 
 
 @pytest.fixture
-def asking(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeOwnList]:
+def asking(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAccountList]:
     """A deployment in AWS whose SES lists three entries."""
     monkeypatch.setattr(clients, "SES_SECONDS", 0.0)
     with deployed(monkeypatch):
-        fake = FakeOwnList(LIST, page_size=2)
+        fake = FakeAccountList(LIST, page_size=2)
         put_behind(monkeypatch, sesv2=fake.client())
         yield fake
 
 
-def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeOwnList) -> None:
+def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeAccountList) -> None:
     """With --stack, the account's list goes into the stack's log and live table, once."""
     assert good("import", *STACK).splitlines() == [
         "3 entries of SES's account-level suppression list",
@@ -137,7 +137,7 @@ def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeOwnList
     assert len(objects("events/dt=")) == 1
 
 
-def test_a_shadow_table_gets_the_import_too(asking: FakeOwnList) -> None:
+def test_a_shadow_table_gets_the_import_too(asking: FakeAccountList) -> None:
     """A table that is being rebuilt gets the same items as the live one."""
     rebuilt = f"{NAME}-suppression-2"
     good("replay", "--into", rebuilt, *STACK)
@@ -147,7 +147,7 @@ def test_a_shadow_table_gets_the_import_too(asking: FakeOwnList) -> None:
     assert items(rebuilt) == items() == ["ann@example.com", "bob@example.com", "cy@example.com"]
 
 
-def test_ses_filters_by_reason_and_time(asking: FakeOwnList) -> None:
+def test_ses_filters_by_reason_and_time(asking: FakeAccountList) -> None:
     """--reason and --since are passed to SES, which lists only the matching entries."""
     [done] = told("import", "--reason", "complaint", "--since", "2026-03-01", "--json", *STACK)
     assert done["listed"] == {"complaint": 1}
@@ -158,13 +158,13 @@ def test_ses_filters_by_reason_and_time(asking: FakeOwnList) -> None:
     assert done["listed"] == {}
 
 
-def test_no_address_is_shown(asking: FakeOwnList) -> None:
+def test_no_address_is_shown(asking: FakeAccountList) -> None:
     """No output of an import contains an address."""
     for options in ((), ("--json",), ("--dry-run",)):
         assert "@" not in run("import", *options, *STACK).output
 
 
-def test_ses_in_aws_is_called_once_a_second(asking: FakeOwnList, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ses_in_aws_is_called_once_a_second(asking: FakeAccountList, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls of SES are limited to its rate of one a second."""
     kept: list[Any] = []
     monkeypatch.setattr("pipeline.cli.import_list.rate_limited", kept.append)
@@ -175,7 +175,7 @@ def test_ses_in_aws_is_called_once_a_second(asking: FakeOwnList, monkeypatch: py
 def test_a_throttled_import_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Throttling exits with 5 and advises to try again, and a second run takes in everything."""
     with deployed(monkeypatch):
-        fake = FakeOwnList(LIST, refuses=["TooManyRequestsException"])
+        fake = FakeAccountList(LIST, refuses=["TooManyRequestsException"])
         put_behind(monkeypatch, sesv2=fake.client())
         sentence = refused("import", *STACK, exit_code=5)
         assert "try again later" in sentence
@@ -186,11 +186,11 @@ def test_a_throttled_import_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> 
 def test_in_the_sandbox_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """In SES's sandbox there is no list, and the message explains it."""
     with deployed(monkeypatch):
-        put_behind(monkeypatch, sesv2=FakeOwnList(LIST, in_sandbox=True).client())
+        put_behind(monkeypatch, sesv2=FakeAccountList(LIST, in_sandbox=True).client())
         assert refused("import", *STACK).startswith("SES is in its sandbox in this region")
 
 
-def test_an_invalid_time_is_rejected_before_any_call(asking: FakeOwnList) -> None:
+def test_an_invalid_time_is_rejected_before_any_call(asking: FakeAccountList) -> None:
     """An invalid --since is a usage error, found before AWS is called."""
     assert refused("import", "--since", "yesterday", *STACK).startswith("not a date or a time: 'yesterday'")
     assert asking.calls == []

@@ -247,7 +247,7 @@ def test_an_invalid_table_name_is_rejected(cloud: CloudProcess, name: str) -> No
         (["--to", "ann@example.com", "--tag", "campaign"], "not a tag: 'campaign'"),
         (["--to", "ann@example.com", "--tag", "=x"], "not a tag"),
         (["--to", "ann@example.com", "--from", "nobody"], "sender"),
-        (["--to", ",".join(f"{number}@example.com" for number in range(51))], "SES refused"),
+        (["--to", ",".join(f"{number}@example.com" for number in range(51))], "AWS rejects sending the e-mail"),
     ],
 )
 def test_a_mail_that_cannot_be_sent_is_rejected(cloud: CloudProcess, options: list[str], reason: str) -> None:

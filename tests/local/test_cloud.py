@@ -41,7 +41,7 @@ SETTLED_SECONDS = 30
 def a_moto_process() -> Iterator[str]:
     """Run moto in another process. Yield its endpoint."""
     program = [sys.executable, str(Path(__file__).parents[1] / "support" / "moto_process.py")]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - this interpreter
         assert process.stdin
         assert process.stdout
         try:

@@ -178,6 +178,8 @@ def test_a_missing_bucket_is_reported_and_waited_for() -> None:
     s3 = boto3.client("s3", region_name="us-east-1")
     stream = DeliveryStream(s3, bucket="log", transform=AS_ROWS, retry_after_seconds=QUICKLY)
     stream.put([b"1"])
+    with pytest.raises(ArchiveUnavailable):
+        stream.flush(0.01)
     assert until(lambda: stream.trouble) == "NoSuchBucket"
     with pytest.raises(ArchiveUnavailable, match="NoSuchBucket"):
         stream.flush(0.01)

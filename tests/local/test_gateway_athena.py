@@ -13,7 +13,7 @@ from botocore.config import Config
 from werkzeug.wrappers import Response
 
 from pipeline.aws.archive.athena import QueryProgress, query
-from pipeline.errors import ArchiveUnavailable, UsageError
+from pipeline.errors import ArchiveUnavailable, QueryFailed
 from pipeline.local.athena import Athena
 from pipeline.local.client import local_client
 from pipeline.local.gateway.athena import MAX_EXECUTIONS, AthenaApi
@@ -122,7 +122,7 @@ def test_a_page_has_the_requested_length(client: AthenaClient) -> None:
 
 def test_a_mistake_fails_the_query_with_its_position(client: AthenaClient) -> None:
     """The reason of a failed query names line and column."""
-    with pytest.raises(UsageError, match='the query failed: line 1:8: Referenced column "nope" not found'):
+    with pytest.raises(QueryFailed, match='the query failed: line 1:8: Referenced column "nope" not found'):
         query(client, "SELECT nope FROM events", database="mailfold")
 
 

@@ -1,4 +1,4 @@
-"""SES's own suppression list, in pages. moto's version 2 of SES knows none."""
+"""A fake of SES's account-level suppression list, page by page. moto's SES API v2 has none."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,14 +8,14 @@ from tests.support.builders import OCCURRED_AT
 from tests.support.fake_service import FakeService
 
 
-class FakeOwnList(FakeService):
-    """SES.
+class FakeAccountList(FakeService):
+    """SES with an account-level suppression list.
 
     Args:
         entries: Addresses on the list, with SES's reason.
-        page_size: How many one answer holds, whatever is asked for.
-        in_sandbox: Whether the account is, where every question about the list is refused.
-        refuses: The code by which each next question about the list is refused, one for each; "" answers.
+        page_size: Entries per response, whatever is requested.
+        in_sandbox: Whether the account is in the sandbox, where every request for the list is rejected.
+        refuses: The error code of each next request for the list; "" for success.
     """
 
     SERVICE = "sesv2"
@@ -42,7 +42,7 @@ class FakeOwnList(FakeService):
         StartDate: datetime | None = None,  # noqa: N803 - as in AWS's API
         NextToken: str = "0",  # noqa: N803 - as in AWS's API
     ) -> dict[str, Any]:
-        if code := "BadRequestException" if self._in_sandbox else self._refuses.pop(0) if self._refuses else "":
+        if code := self._next_error():
             return {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
         start = int(NextToken)
         end = start + min(PageSize, self._page_size)
@@ -53,6 +53,11 @@ class FakeOwnList(FakeService):
         ]
         more = {"NextToken": str(end)} if end < len(self._entries) else {}
         return {"SuppressedDestinationSummaries": summaries, **more}
+
+    def _next_error(self) -> str:
+        if self._in_sandbox:
+            return "BadRequestException"
+        return self._refuses.pop(0) if self._refuses else ""
 
     def _get_account(self) -> dict[str, Any]:
         return {"ProductionAccessEnabled": not self._in_sandbox}

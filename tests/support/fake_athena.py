@@ -1,4 +1,4 @@
-"""Athena that takes every statement, and keeps saved queries. moto's knows no BatchGetNamedQuery."""
+"""A fake of Athena that accepts every statement and stores saved queries. moto has no BatchGetNamedQuery."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ class FakeAthena(FakeService):
     """Athena.
 
     Args:
-        page: How many saved queries ListNamedQueries gives at once.
+        page: Saved queries per response of ListNamedQueries.
 
     Attributes:
         statements: The statements that were run, in order.
         queries: The saved queries, by id.
-        refuses: Why it takes no statement, if so.
+        refuses: The message with which it rejects statements; "" to accept them.
     """
 
     SERVICE = "athena"
@@ -45,12 +45,12 @@ class FakeAthena(FakeService):
         return {"NamedQueryIds": list(self.queries)[begin:end], **following}
 
     def _batch_get_named_query(self, *, NamedQueryIds: list[str]) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
-        return {"NamedQueries": [{"NamedQueryId": one, **self.queries[one]} for one in NamedQueryIds]}
+        return {"NamedQueries": [{"NamedQueryId": query_id, **self.queries[query_id]} for query_id in NamedQueryIds]}
 
     def _create_named_query(self, **query: Any) -> dict[str, Any]:
-        name = f"id-{len(self.queries)}"
-        self.queries[name] = {key: value for key, value in query.items() if key != "ClientRequestToken"}
-        return {"NamedQueryId": name}
+        query_id = f"id-{len(self.queries)}"
+        self.queries[query_id] = {key: value for key, value in query.items() if key != "ClientRequestToken"}
+        return {"NamedQueryId": query_id}
 
     def _update_named_query(self, *, NamedQueryId: str, **query: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         self.queries[NamedQueryId] |= query

@@ -1,4 +1,4 @@
-"""A service of AWS that does as a test says, behind a true client of boto3, which checks every request and waits."""
+"""Fakes of AWS services behind real clients of boto3, which validate every request and run waiters."""
 
 from collections.abc import Callable
 from functools import cache
@@ -13,11 +13,11 @@ ACCOUNT = "123456789012"
 
 
 class FakeService:
-    """Answers an operation by the method of its name, after an underscore: `_describe_stacks`.
+    """A fake service. The method `_describe_stacks` answers the operation DescribeStacks.
 
     Attributes:
-        calls: Operations and what they were asked, in order.
-        interrupts: By operation, what its next call raises.
+        calls: Operations and their parameters, in order.
+        interrupts: The error that the next call of an operation raises, by operation.
     """
 
     SERVICE: Any
@@ -25,13 +25,13 @@ class FakeService:
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.interrupts: dict[str, BaseException] = {}
-        self._asked: dict[str, Any] = {}
+        self._parameters: dict[str, Any] = {}
 
     def client(self) -> Any:
-        """Return a client of boto3 that it answers."""
+        """Return a boto3 client of this service."""
         client = _session().client(self.SERVICE)
         events: Any = client.meta.events
-        events.register(f"provide-client-params.{self.SERVICE}.*", self._note)
+        events.register(f"provide-client-params.{self.SERVICE}.*", self._record)
         events.register(f"before-call.{self.SERVICE}.*", self._answer)
         return client
 
@@ -40,29 +40,29 @@ class FakeService:
         return [name for name, _ in self.calls]
 
     def asked(self, operation: str) -> dict[str, Any]:
-        """Return what the last call of an operation asked."""
-        return [asked for name, asked in self.calls if name == operation][-1]
+        """Return the parameters of the last call of an operation."""
+        return [parameters for name, parameters in self.calls if name == operation][-1]
 
-    def _note(self, params: dict[str, Any], **_: Any) -> None:
-        self._asked = params
+    def _record(self, params: dict[str, Any], **_: Any) -> None:
+        self._parameters = params
 
     def _answer(self, model: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
         operation = xform_name(model.name)
-        self.calls.append((operation, self._asked))
+        self.calls.append((operation, self._parameters))
         if interrupt := self.interrupts.pop(operation, None):
             raise interrupt
         answer: Callable[..., dict[str, Any]] = getattr(self, f"_{operation}")
-        answered = answer(**self._asked)
-        return SimpleNamespace(status_code=400 if "Error" in answered else 200), answered
+        response = answer(**self._parameters)
+        return SimpleNamespace(status_code=400 if "Error" in response else 200), response
 
 
 @cache
 def client(service: Any, region: str = REGION) -> Any:
-    """Return a client of made-up credentials, for moto or a stub; one is enough, whatever is behind it."""
+    """Return a client with fake credentials, for moto or a stub; the same one for every test."""
     return _session().client(service, region_name=region)
 
 
 @cache
 def _session() -> Session:
-    """Return a session of made-up credentials; it reads boto3's models once."""
+    """Return a session with fake credentials; it reads boto3's models once."""
     return Session(aws_access_key_id="a", aws_secret_access_key="b", region_name=REGION)

@@ -1,4 +1,4 @@
-"""SES with configuration sets and their destinations. moto's version 2 of SES knows no destinations."""
+"""A fake of SES with configuration sets and their event destinations. moto's SES API v2 has no destinations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,21 +11,24 @@ class FakeSes(FakeService):
 
     Args:
         sets: The configuration sets, each with its destinations as SES describes them.
-        refuses: What it answers the next calls that make or change a destination: codes, one for each.
+        refuses: The error code of each next call that creates or changes a destination.
 
     Attributes:
-        sets: The same, by name, and each destination by its name.
+        sets: The configuration sets by name, each with its destinations by name.
     """
 
     SERVICE = "sesv2"
 
     def __init__(self, sets: Mapping[str, Sequence[Mapping[str, Any]]], *, refuses: Sequence[str] = ()) -> None:
         super().__init__()
-        self.sets = {name: {one["Name"]: dict(one) for one in there} for name, there in sets.items()}
+        self.sets = {
+            name: {destination["Name"]: dict(destination) for destination in destinations}
+            for name, destinations in sets.items()
+        }
         self._refuses = list(refuses)
 
     def changes(self) -> list[str]:
-        """Return the operations that changed something, in order."""
+        """Return the operations that are not reads, in order."""
         return [name for name in self.operations() if not name.startswith("get_")]
 
     def _get_configuration_set_event_destinations(self, *, ConfigurationSetName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
@@ -33,26 +36,26 @@ class FakeSes(FakeService):
             return _error("NotFoundException")
         return {"EventDestinations": list(self.sets[ConfigurationSetName].values())}
 
-    def _create_configuration_set_event_destination(self, **asked: Any) -> dict[str, Any]:
-        name = asked["EventDestinationName"]
-        if name in self.sets[asked["ConfigurationSetName"]]:
+    def _create_configuration_set_event_destination(self, **request: Any) -> dict[str, Any]:
+        name = request["EventDestinationName"]
+        if name in self.sets[request["ConfigurationSetName"]]:
             return _error("AlreadyExistsException")
-        return self._put(**asked)
+        return self._put(**request)
 
-    def _update_configuration_set_event_destination(self, **asked: Any) -> dict[str, Any]:
-        if asked["EventDestinationName"] not in self.sets[asked["ConfigurationSetName"]]:
+    def _update_configuration_set_event_destination(self, **request: Any) -> dict[str, Any]:
+        if request["EventDestinationName"] not in self.sets[request["ConfigurationSetName"]]:
             return _error("NotFoundException")
-        return self._put(**asked)
+        return self._put(**request)
 
-    def _delete_configuration_set_event_destination(self, **asked: Any) -> dict[str, Any]:
-        there = self.sets[asked["ConfigurationSetName"]]
-        return {} if there.pop(asked["EventDestinationName"], None) else _error("NotFoundException")
+    def _delete_configuration_set_event_destination(self, **request: Any) -> dict[str, Any]:
+        destinations = self.sets[request["ConfigurationSetName"]]
+        return {} if destinations.pop(request["EventDestinationName"], None) else _error("NotFoundException")
 
-    def _put(self, **asked: Any) -> dict[str, Any]:
+    def _put(self, **request: Any) -> dict[str, Any]:
         if self._refuses:
             return _error(self._refuses.pop(0))
-        name = asked["EventDestinationName"]
-        self.sets[asked["ConfigurationSetName"]][name] = {"Name": name, **asked["EventDestination"]}
+        name = request["EventDestinationName"]
+        self.sets[request["ConfigurationSetName"]][name] = {"Name": name, **request["EventDestination"]}
         return {}
 
 

@@ -1,4 +1,4 @@
-"""What AWS calls the Lambdas with, in its real shapes.
+"""Events of the Lambdas, in AWS's shapes.
 
 docs.aws.amazon.com/lambda/latest/dg/ (with-kinesis, with-sqs, with-sns, services-kinesisfirehose)
 """
@@ -29,8 +29,8 @@ class Context(LambdaContext):
 
 
 def a_kinesis_event(*data: bytes | str) -> dict[str, Any]:
-    """Return what the event source mapping calls with; a text is data as it stands, bytes are encoded."""
-    return {"Records": [_kinesis_record(number, one) for number, one in enumerate(data)]}
+    """Return the event of a Kinesis event source mapping. A string is data as it is; bytes are encoded."""
+    return {"Records": [_kinesis_record(number, item) for number, item in enumerate(data)]}
 
 
 def sequence_number(index: int) -> str:
@@ -39,7 +39,7 @@ def sequence_number(index: int) -> str:
 
 
 def an_sqs_event(*bodies: bytes) -> dict[str, Any]:
-    """Return what a queue's mapping calls with: bodies as SNS's raw delivery writes them, or in its envelope."""
+    """Return the event of an SQS event source mapping. Bodies may be raw, or in SNS's envelope."""
     return {"Records": [_message(number, body.decode()) for number, body in enumerate(bodies)]}
 
 
@@ -49,20 +49,20 @@ def message_id(index: int) -> str:
 
 
 def an_sns_event(*messages: bytes) -> dict[str, Any]:
-    """Return what SNS calls with; in truth there is always one record."""
+    """Return SNS's event. SNS itself always sends one record."""
     return {"Records": [_notification(number, message.decode()) for number, message in enumerate(messages)]}
 
 
 def a_firehose_event(*data: bytes | str, arrived_ms: int | None = ARRIVED_MS) -> dict[str, Any]:
-    """Return what Firehose calls with; a text is data as it stands, bytes are encoded."""
+    """Return Firehose's event. A string is data as it is; bytes are encoded."""
     arrival = {} if arrived_ms is None else {"approximateArrivalTimestamp": arrived_ms}
     return {
         "invocationId": "2b4d1ad9-2f48-94bd-a088-767c317e994a",
         "deliveryStreamArn": "arn:aws:firehose:us-east-1:123456789012:deliverystream/mailfold-log",
         "region": "us-east-1",
         "records": [
-            {"recordId": record_id(number), **arrival, "data": one if isinstance(one, str) else base64(one)}
-            for number, one in enumerate(data)
+            {"recordId": record_id(number), **arrival, "data": item if isinstance(item, str) else base64(item)}
+            for number, item in enumerate(data)
         ],
     }
 

@@ -59,7 +59,7 @@ def a_bucket(s3: S3Client) -> str:
 
 
 def keep(s3: S3Client, bucket: str, *records: bytes, arrived_at: datetime = ARRIVED_AT) -> str:
-    """Put records into the log as one more object; return its key."""
+    """Put records into the log as a further object, and return its key."""
     key = f"events/dt={arrived_at:%Y-%m-%d}/hr={arrived_at:%H}/part-{next(_numbers)}.parquet"
     s3.put_object(Bucket=bucket, Key=key, Body=parquet.encode_rows(rows(*records, arrived_at=arrived_at)))
     return key

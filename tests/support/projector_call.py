@@ -1,11 +1,16 @@
-"""One call of the projector's Lambda: with which ports, and what Lambda is told."""
+"""One invocation of the projector's Lambda with fake ports, and Lambda's response."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.aws.lambdas.projector import project_event
 from pipeline.batch import StreamRecord
-from pipeline.errors import ArchiveUnavailable, PartialBatchFailure, StoreUnavailable
+from pipeline.errors import (
+    ArchiveUnavailable,
+    MailfoldError,
+    PartialBatchFailure,
+    StoreUnavailable,
+)
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import Item
@@ -17,41 +22,42 @@ PEOPLE = [f"user{number}@example.com" for number in range(6)]
 
 
 def a_bounce_of(number: int) -> bytes:
-    """Return a bounce as EventBridge hands it on; each number is another person's."""
+    """Return the bounce of one of `PEOPLE`, as EventBridge delivers it."""
     return in_eventbridge(a_bounce(recipients=[PEOPLE[number]], feedback_id=f"f{number}"))
 
 
-class Flaky(MemoryStore):
-    """A table that is away after a number of saves."""
+class LimitedStore(MemoryStore):
+    """A table that fails after a number of saves; with fewer than none left, it cannot be read either."""
 
-    def __init__(self, saves: int) -> None:
+    def __init__(self, saves: int, error: MailfoldError | None = None) -> None:
         super().__init__()
         self.saves_left = saves
+        self._error = error or StoreUnavailable("the table is unavailable")
 
     def load(self, keys: Iterable[Key]) -> Mapping[Key, Item]:
         if self.saves_left < 0:
-            raise StoreUnavailable("the table is away")
+            raise self._error
         return super().load(keys)
 
     def save(self, key: Key, item: Item, *, expected: str) -> None:
         if self.saves_left <= 0:
-            raise StoreUnavailable("the table is away")
+            raise self._error
         self.saves_left -= 1
         super().save(key, item, expected=expected)
 
 
-class Log:
-    """A log that is away after a number of records."""
+class FakeLog:
+    """An event log that fails after a number of records."""
 
     def __init__(self, room: int = 99) -> None:
         self.room = room
         self.payloads: list[bytes] = []
 
     def put(self, records: Sequence[StreamRecord]) -> int:
-        taken = records[: self.room - len(self.payloads)]
-        self.payloads += [record.payload for record in taken]
-        if len(taken) < len(records):
-            raise PartialBatchFailure(failed_at=len(taken), cause=ArchiveUnavailable("the log is away"))
+        stored = records[: self.room - len(self.payloads)]
+        self.payloads += [record.payload for record in stored]
+        if len(stored) < len(records):
+            raise PartialBatchFailure(failed_at=len(stored), cause=ArchiveUnavailable("the log is unavailable"))
         return 0
 
 
@@ -60,21 +66,21 @@ def failures(
     *,
     store: MemoryStore | None = None,
     quarantine: MemoryQuarantine | None = None,
-    log: Log | None = None,
+    log: FakeLog | None = None,
 ) -> list[str]:
-    """Project, and return the sequence numbers or message ids that Lambda is told."""
-    answer = project_event(
+    """Project, and return the sequence numbers or message ids of the response."""
+    response = project_event(
         event,
         store=store or MemoryStore(),
         quarantine=quarantine or MemoryQuarantine(),
         policy=DEFAULT_POLICY,
-        log=log,  # type: ignore[arg-type]  # what of the log is called
+        log=log,  # type: ignore[arg-type]  # only `put` is called
     )
-    assert list(answer) == ["batchItemFailures"]
-    assert all(list(failure) == ["itemIdentifier"] for failure in answer["batchItemFailures"])
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    assert list(response) == ["batchItemFailures"]
+    assert all(list(failure) == ["itemIdentifier"] for failure in response["batchItemFailures"])
+    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
 
-def addresses(store: MemoryStore) -> list[str]:
-    """Return who is suppressed, in order."""
+def suppressed_addresses(store: MemoryStore) -> list[str]:
+    """Return the suppressed addresses, sorted."""
     return sorted(key.address for key, item in store.scan() if item.verdict.suppressed)

@@ -30,8 +30,8 @@ def project() -> None:
     from pipeline.aws.lambdas import projector  # noqa: PLC0415 - reads its environment when imported
 
     batch_projector = BatchProjector(store=MemoryStore(), quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
-    wiring = SimpleNamespace(projector=lambda: batch_projector, log=None)
-    projector._wiring = lambda: wiring  # type: ignore[assignment]  # the part that is used
+    runtime = SimpleNamespace(projector=lambda: batch_projector, log=None)
+    projector._runtime = lambda: runtime  # type: ignore[assignment]  # the part that is used
     projector.handler(a_kinesis_event(a_bounce(), *PAYLOADS), Context())
 
 

@@ -1,4 +1,4 @@
-"""The Lambdas' libraries, from the folder that `make wheels` fills, as `make test` does: no test asks an index."""
+"""The Lambdas' libraries in the folder that `make wheels` fills, so that no test needs a package index."""
 
 import os
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ FOLDER = ROOT / ".venv" / "wheels"
 
 @contextmanager
 def from_folder() -> Iterator[None]:
-    """Let pip, in processes that are started, find the wheels in that folder and nowhere else."""
+    """Make pip, in child processes, use only the wheels in that folder."""
     if not (FOLDER / "ready").exists():
-        pytest.skip("the Lambdas' libraries are not here: `make wheels` fetches them")
+        pytest.skip("the Lambdas' libraries are missing: run `make wheels`")
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
             if name.startswith("PIP_"):

@@ -1,6 +1,6 @@
-"""SQL over the log, by Athena's API: start, wait, read all pages of the answer.
+"""Athena queries: start one, wait for it, and read all pages of its result.
 
-The same against AWS and against the cloud on this machine.
+It works alike against AWS and the local cloud.
 docs.aws.amazon.com/athena/latest/APIReference/API_GetQueryExecution.html
 """
 
@@ -9,40 +9,34 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipeline.aws.errors import ErrorKind, classify, redact_addresses
-from pipeline.errors import ArchiveUnavailable, MailfoldError, UsageError
+from pipeline.aws.errors import redact_addresses, translated
+from pipeline.aws.retry import Backoff
+from pipeline.errors import ArchiveUnavailable, MailfoldError, QueryFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_athena.type_defs import QueryExecutionTypeDef, ResultSetTypeDef, StartQueryExecutionInputTypeDef
 
-FIRST_WAIT_SECONDS = 0.05  # the local cloud answers at once, Athena after half a second at best
-LONGEST_WAIT_SECONDS = 2.0  # GetQueryExecution may be called 5 times a second, by everybody in the account together
+FIRST_POLL_SECONDS = 0.05  # the local cloud answers at once, Athena after half a second at best
+LONGEST_POLL_SECONDS = 2.0  # an account may call GetQueryExecution 5 times a second in all
 ROWS_PER_PAGE = 1_000  # the limit of GetQueryResults
 
-# What the caller can put right; anything else that a call may answer is an outage.
-WRONG_REQUESTS = frozenset(
-    {"InvalidRequestException", "MetadataException", "ResourceNotFoundException", "ValidationException"}
-)
-
-# What only whoever gives leave, or signs in again, can put right: waiting does not.
-
-# Where a workgroup's own limit ended a query, only Athena's words say so: it has no code for it.
+# How Athena reports that a query exceeded its workgroup's limit: it has no code for it, only this text.
 # docs.aws.amazon.com/athena/latest/ug/workgroups-setting-control-limits-cloudwatch.html
-CUT_OFF = "Bytes scanned limit was exceeded"
+SCAN_LIMIT_EXCEEDED = "Bytes scanned limit was exceeded"
 
 
 class ResultColumn(msgspec.Struct, frozen=True, kw_only=True):
-    """A column of an answer.
+    """A column of a query's result.
 
     Attributes:
-        name: Its name, `_col0` and so on for one without.
-        type: Its type, as Athena's `ColumnInfo` writes it: `varchar`, `bigint`, `array`, …
+        name: Its name; `_col0` and so on for a column without one.
+        type: Its type, as in Athena's `ColumnInfo`: `varchar`, `bigint`, `array`, …
     """
 
     name: str
@@ -50,12 +44,12 @@ class ResultColumn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueryResult(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer.
+    """The result of a query.
 
     Attributes:
-        columns: What its rows hold.
+        columns: The columns of its rows.
         rows: Each value as Athena's text for it, None for null.
-        scanned_bytes: What was read of the log, which is what Athena bills.
+        scanned_bytes: Bytes read from the event log, which Athena bills.
     """
 
     columns: tuple[ResultColumn, ...]
@@ -64,12 +58,12 @@ class QueryResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueryProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """How a query is getting on.
+    """The progress of a query.
 
     Attributes:
         state: QUEUED, RUNNING, SUCCEEDED, FAILED or CANCELLED.
-        scanned_bytes: What was read of the log so far.
-        elapsed_seconds: Since it was started here.
+        scanned_bytes: Bytes read from the event log so far.
+        elapsed_seconds: Time since the query was started.
     """
 
     state: str
@@ -77,11 +71,7 @@ class QueryProgress(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_seconds: float
 
 
-class QueryWaits(NamedTuple):
-    """How long a query may take, and how much it may read."""
-
-    seconds: float
-    scan_bytes: float
+ProgressCallback = Callable[[QueryProgress], None]
 
 
 def query(
@@ -93,25 +83,26 @@ def query(
     output_location: str | None = None,
     timeout_seconds: float = 300.0,
     scan_limit_bytes: float = math.inf,
-    progress: Callable[[QueryProgress], None] = lambda _: None,
+    progress: ProgressCallback = lambda _: None,
 ) -> QueryResult:
-    """Run one statement and return its whole answer.
+    """Run one statement and return its whole result.
 
     Args:
-        client: From `clients.client("athena")`.
+        client: boto3's Athena client.
         sql: One statement, in Athena's SQL.
-        database: Where tables without a database are looked for.
+        database: The database of tables that are named without one.
         workgroup: Athena's workgroup.
-        output_location: `s3://…/` for the answer's file; None where the workgroup has one, or keeps answers itself.
-        timeout_seconds: How long it may take; then, and when interrupted, the query is stopped.
-        scan_limit_bytes: How much it may read; once Athena says that it read more, it is stopped. Athena says so late,
-            by seconds; what it never passes is the limit of the workgroup.
-        progress: Called whenever the state was looked at.
+        output_location: `s3://…/` for the result's file; None if the workgroup has one or manages results itself.
+        timeout_seconds: The query is stopped after this time, and on an interrupt.
+        scan_limit_bytes: The query is stopped once Athena reports that it read more. Athena reports that seconds late;
+            only the limit of the workgroup is exact.
+        progress: Called after each look at the query's state.
 
     Raises:
-        UsageError: Athena refuses the statement, AWS denies it, it failed, or somebody stopped it, with its reason; or
-            it read too much.
-        ArchiveUnavailable: Athena is throttled, unreachable, failed by no fault of ours, or took too long.
+        QueryFailed: Athena rejected, failed or cancelled the query, or it read too much.
+        AccessDenied: AWS denies the query.
+        NotFound: The workgroup or another named resource does not exist.
+        ArchiveUnavailable: Athena throttles, fails temporarily or cannot be reached, or the query took too long.
     """
     request: StartQueryExecutionInputTypeDef = {
         "QueryString": sql,
@@ -120,82 +111,92 @@ def query(
     }
     if output_location:
         request["ResultConfiguration"] = {"OutputLocation": output_location}
-    with _translated("StartQueryExecution"):
+    with _translated("starting the query"):
         execution_id = client.start_query_execution(**request)["QueryExecutionId"]
-    execution = _finished(client, execution_id, QueryWaits(timeout_seconds, scan_limit_bytes), progress)
-    columns, rows = _answer(client, execution_id, has_header=execution.get("StatementType") == "DML")
+    try:
+        execution = _await_end(client, execution_id, timeout_seconds, scan_limit_bytes, progress)
+    except BaseException:  # an interrupt too: the result is not read any more, and the query may cost money
+        _stop(client, execution_id)
+        raise
+    _check_succeeded(execution)
+    columns, rows = _read_result(client, execution_id, has_header=execution.get("StatementType") == "DML")
     return QueryResult(columns=columns, rows=rows, scanned_bytes=_scanned_bytes(execution))
 
 
-def _finished(
-    client: AthenaClient, execution_id: str, patience: QueryWaits, progress: Callable[[QueryProgress], None]
+def _await_end(
+    client: AthenaClient,
+    execution_id: str,
+    timeout_seconds: float,
+    scan_limit_bytes: float,
+    progress: ProgressCallback,
 ) -> QueryExecutionTypeDef:
-    """Wait until it succeeded; stop it if it will not be waited for."""
-    try:
-        execution = _awaited(client, execution_id, patience, progress)
-    except BaseException:  # an interrupt too: nobody will read the answer, and it may cost
-        with suppress(MailfoldError), _translated("StopQueryExecution"):
-            client.stop_query_execution(QueryExecutionId=execution_id)
-        raise
-    _check(execution)
-    return execution
-
-
-def _awaited(
-    client: AthenaClient, execution_id: str, patience: QueryWaits, progress: Callable[[QueryProgress], None]
-) -> QueryExecutionTypeDef:
-    began, wait_seconds = time.monotonic(), FIRST_WAIT_SECONDS
+    """Return the execution once it has ended."""
+    started_at_seconds = time.monotonic()
+    backoff = Backoff(
+        timeout_seconds, first_wait_seconds=FIRST_POLL_SECONDS, longest_wait_seconds=LONGEST_POLL_SECONDS, wait=_sleep
+    )
     while True:
-        with _translated("GetQueryExecution"):
+        with _translated("following the query"):
             execution = client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]
-        state, elapsed_seconds = execution["Status"]["State"], time.monotonic() - began
-        scanned_bytes = _scanned_bytes(execution)
+        state, scanned_bytes = execution["Status"]["State"], _scanned_bytes(execution)
+        elapsed_seconds = time.monotonic() - started_at_seconds
         progress(QueryProgress(state=state, scanned_bytes=scanned_bytes, elapsed_seconds=elapsed_seconds))
         if state not in {"QUEUED", "RUNNING"}:
             return execution
-        if scanned_bytes > patience.scan_bytes:
-            raise UsageError(
-                f"the query was stopped when it had read {scanned_bytes:,} bytes, more than the limit of "
-                f"{patience.scan_bytes:,}: filter on dt, name the columns that you want, or let it read more"
+        if scanned_bytes > scan_limit_bytes:
+            raise QueryFailed(
+                f"the query was stopped after it had read {scanned_bytes:,} bytes, more than the limit of "
+                f"{scan_limit_bytes:,}: filter on dt, name only the columns you need, or raise the limit"
             )
-        if elapsed_seconds >= patience.seconds:
+        if not backoff.wait():
             raise ArchiveUnavailable(
-                f"the query took more than {patience.seconds:g} s and was stopped: read fewer days (dt), or wait longer"
+                f"the query took more than {timeout_seconds:g} s and was stopped: read fewer days (dt), or wait longer"
             )
-        time.sleep(max(0.0, min(wait_seconds, patience.seconds - elapsed_seconds)))
-        wait_seconds = min(wait_seconds * 1.5, LONGEST_WAIT_SECONDS)
 
 
-def _check(execution: QueryExecutionTypeDef) -> None:
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return True
+
+
+def _stop(client: AthenaClient, execution_id: str) -> None:
+    """Stop a query. A failure to do so must not hide why it is stopped."""
+    with suppress(MailfoldError), _translated("stopping the query"):
+        client.stop_query_execution(QueryExecutionId=execution_id)
+
+
+def _check_succeeded(execution: QueryExecutionTypeDef) -> None:
+    """Raise the error of a query that failed or was cancelled."""
     status = execution["Status"]
-    reason = redact_addresses(status.get("StateChangeReason", "Athena gives no reason"))
-    if CUT_OFF in reason and status["State"] in {"CANCELLED", "FAILED"}:
-        raise UsageError(
-            f"Athena stopped the query at the limit of its workgroup, {execution.get('WorkGroup', 'primary')}, when it "
-            f"had read {_scanned_bytes(execution):,} bytes: filter on dt, name the columns that you want, or raise the "
-            "limit (of a stack, with `mailfold deploy --param QueryScanLimitBytes=…`)"
+    state, reason = status["State"], redact_addresses(status.get("StateChangeReason", "Athena gives no reason"))
+    if state not in {"CANCELLED", "FAILED"}:
+        return
+    if SCAN_LIMIT_EXCEEDED in reason:
+        raise QueryFailed(
+            f"Athena stopped the query at the limit of its workgroup, {execution.get('WorkGroup', 'primary')}, after "
+            f"it had read {_scanned_bytes(execution):,} bytes: filter on dt, name only the columns you need, or raise "
+            "the limit (of a stack, with `mailfold deploy --param QueryScanLimitBytes=…`)"
         )
-    if status["State"] == "CANCELLED":
-        raise UsageError(f"the query was stopped: {reason}")
-    if status["State"] == "FAILED" and status.get("AthenaError", {}).get("Retryable"):
+    if state == "CANCELLED":
+        raise QueryFailed(f"the query was stopped: {reason}")
+    if status.get("AthenaError", {}).get("Retryable"):
         raise ArchiveUnavailable(f"the query failed, and may succeed if tried again: {reason}")
-    if status["State"] == "FAILED":
-        raise UsageError(f"the query failed: {reason}")
+    raise QueryFailed(f"the query failed: {reason}")
 
 
-def _answer(
+def _read_result(
     client: AthenaClient, execution_id: str, *, has_header: bool
 ) -> tuple[tuple[ResultColumn, ...], list[tuple[str | None, ...]]]:
-    """Return columns and rows. The first row of a SELECT's answer holds the columns' names."""
-    with _translated("GetQueryResults"):
+    """Return columns and rows. The first row of a SELECT's result holds the columns' names."""
+    with _translated("reading the query's result"):
         pages = client.get_paginator("get_query_results").paginate(
             QueryExecutionId=execution_id, PaginationConfig={"PageSize": ROWS_PER_PAGE}
         )
         results = [page["ResultSet"] for page in pages]
     rows = [row for result in results for row in _rows(result)]
     columns = results[0].get("ResultSetMetadata", {}).get("ColumnInfo", [])
-    described = tuple(ResultColumn(name=column["Name"], type=column["Type"]) for column in columns)
-    return described, rows[1:] if has_header else rows
+    result_columns = tuple(ResultColumn(name=column["Name"], type=column["Type"]) for column in columns)
+    return result_columns, rows[1:] if has_header else rows
 
 
 def _rows(result: ResultSetTypeDef) -> Iterator[tuple[str | None, ...]]:
@@ -207,20 +208,5 @@ def _scanned_bytes(execution: QueryExecutionTypeDef) -> int:
     return execution.get("Statistics", {}).get("DataScannedInBytes", 0)
 
 
-@contextmanager
-def _translated(operation: str) -> Iterator[None]:
-    """Raise what boto3 raises as an error of ours."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        message = redact_addresses(error.response["Error"].get("Message", code))
-        if code in WRONG_REQUESTS:
-            raise UsageError(f"Athena refuses {operation}: {message}") from error
-        if classify(error) in {ErrorKind.DENIED, ErrorKind.CREDENTIALS}:
-            raise UsageError(f"AWS denies Athena's {operation}, these credentials may not do it: {message}") from error
-        raise ArchiveUnavailable(f"Athena {operation}: {code}") from error
-    except BotoCoreError as error:
-        raise ArchiveUnavailable(f"Athena {operation}: {type(error).__name__}") from error
+def _translated(action: str) -> AbstractContextManager[None]:
+    return translated(action, unavailable=ArchiveUnavailable, invalid=QueryFailed)

@@ -1,15 +1,16 @@
-"""The facts in a file of the log, without reading more of it than they need.
+"""The facts in a Parquet file of the event log, without reading more of the file than they need.
 
-A row group whose statistics say that it holds no feedback is not read at all; of the others the facts' own columns
-are. They become findings a column at a time, not a row at a time: that is what makes a replay cheap. `raw` is read
-only where another decoder wrote the rows, since those are decoded again, feedback or not.
+A row group without feedback, by its statistics, is skipped. From the others only the columns of the facts are read,
+and converted a column at a time instead of a row at a time: this is what makes a replay cheap. `raw` is read only for
+rows of another decoder version, because those are decoded again, feedback or not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import repeat
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.aws.archive.parquet import arrived_between
@@ -20,96 +21,74 @@ from pipeline.ports import FactScan
 from pipeline.standing import Evidence, FactKind, Key
 
 ROWS_PER_SCAN = 65_536
-ROWS_DECODED_AGAIN = 4_096  # about 8 MB of raw text
+ROWS_PER_DECODING_SCAN = 4_096  # about 8 MB of raw text
 
-_COLUMNS = ("facts", "decoder_version")
-_FIELDS = (
-    "address",
-    "scope",
-    "fact",
-    "at_ms",
-    "event_id",
-    "message_id",
-    "sub_type",
-    "status",
-    "diagnostic",
-    "spelling",
-)
-_FACTS = {fact.value: fact for fact in FactKind}
+FACT_COLUMNS = ("facts", "decoder_version")
+_KINDS = {kind.value: kind for kind in FactKind}
 
 
-def scans(file: Any, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
-    """Give the facts in those rows of a file that arrived from `since` up to, not including, `until`.
+def scan_facts(file: Any, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
+    """Yield the facts in the rows of a file that arrived from `since` up to, but not including, `until`.
 
     Args:
-        file: From `parquet.opened`.
-        since: None: from the first row.
-        until: None: to the last row.
+        file: From `parquet.open_parquet`.
+        since: The first arrival time; None for the first row on.
+        until: The end of the arrival times; None for all rows on.
     """
     bounds = ["arrived_at"] if since or until else []
-    indices = _indices(file)
+    indices = _column_indices(file)
     for group in range(file.num_row_groups):
         metadata = file.metadata.row_group(group)
-        is_current = _is_all(DECODER_VERSION, metadata.column(indices["decoder_version"]))
-        is_idle = is_current and _is_all(False, metadata.column(indices["is_feedback"]))
-        names = [*bounds] if is_idle else [*bounds, *_COLUMNS] if is_current else [*bounds, *_COLUMNS, "raw"]
+        is_current = _is_constant(metadata.column(indices["decoder_version"]), DECODER_VERSION)
+        has_no_facts = is_current and _is_constant(metadata.column(indices["is_feedback"]), value=False)
+        names = bounds if has_no_facts else [*bounds, *FACT_COLUMNS, *([] if is_current else ["raw"])]
         if not names:
             yield FactScan(rows=metadata.num_rows, facts=())
             continue
-        size = ROWS_PER_SCAN if is_current else ROWS_DECODED_AGAIN
+        size = ROWS_PER_SCAN if is_current else ROWS_PER_DECODING_SCAN
         for batch in file.iter_batches(size, row_groups=[group], columns=names, use_threads=False):
             rows = arrived_between(batch, since, until)
-            yield FactScan(rows=rows.num_rows, facts=() if is_idle else _findings(rows))
+            yield FactScan(rows=rows.num_rows, facts=() if has_no_facts else _facts(rows))
 
 
-def _indices(file: Any) -> dict[str, int]:
-    """Return where each column is, by its path in the file."""
+def _column_indices(file: Any) -> dict[str, int]:
+    """Return the index of each column, by its path in the file."""
     schema = file.metadata.schema
     return {schema.column(index).path: index for index in range(file.metadata.num_columns)}
 
 
-def _is_all(value: object, column: Any) -> bool:
-    """Tell whether a row group's statistics say that a column has this value in every row."""
-    known = column.statistics
-    return known is not None and known.has_min_max and known.min == known.max == value
+def _is_constant(column: Any, value: object) -> bool:
+    """Return True if a row group's statistics prove that a column has this value in every row."""
+    statistics = column.statistics
+    return statistics is not None and statistics.has_min_max and statistics.min == statistics.max == value
 
 
-def _findings(rows: Any) -> Sequence[Fact]:
+def _facts(rows: Any) -> Sequence[Fact]:
+    """Return the facts of rows: as stored, or decoded from `raw` for rows of another decoder version."""
     if "raw" not in rows.schema.names:
-        return _as_decided(rows)
-    current = pc.equal(rows.column("decoder_version"), DECODER_VERSION)
-    found = _as_decided(rows.filter(current))
-    for raw in rows.filter(pc.invert(current)).column("raw").to_pylist():
+        return _stored_facts(rows)
+    is_current = pc.equal(rows.column("decoder_version"), DECODER_VERSION)
+    found_facts = _stored_facts(rows.filter(is_current))
+    for raw in rows.filter(pc.invert(is_current)).column("raw").to_pylist():
         for outcome in decode(raw.encode()):
             if isinstance(outcome, Event):
-                found.extend(facts(outcome))
-    return found
+                found_facts.extend(facts(outcome))
+    return found_facts
 
 
-def _as_decided(rows: Any) -> list[Fact]:
-    """Return what `row.finding` makes of each fact; all of them at once."""
-    facts = pc.list_flatten(rows.column("facts"))
-    address, scope, fact, *own = (pc.struct_field(facts, name).to_pylist() for name in _FIELDS)
-    evidence = [
-        Evidence(
-            at_ms=at_ms,
-            event_id=event_id,
-            message_id=message_id,
-            sub_type=sub_type,
-            status=status,
-            diagnostic=diagnostic,
-            spelling=spelling,
-            lifts=lifts,
-        )
-        for lifts, at_ms, event_id, message_id, sub_type, status, diagnostic, spelling in zip(
-            _lifts(pc.struct_field(facts, "lifts")), *own, strict=True
-        )
-    ]
-    return list(map(Fact, map(Key, address, scope), map(_FACTS.__getitem__, fact), evidence))
+def _stored_facts(rows: Any) -> list[Fact]:
+    """Return what `row.to_fact` returns for each stored fact, for all of them at once."""
+    structs = pc.list_flatten(rows.column("facts"))
+    addresses, scopes, kinds = (pc.struct_field(structs, name).to_pylist() for name in ("address", "scope", "fact"))
+    evidence = map(Evidence, *(_values(pc.struct_field(structs, name)) for name in Evidence.__struct_fields__))
+    return list(map(Fact, map(Key, addresses, scopes), map(_KINDS.__getitem__, kinds), evidence))
 
 
-def _lifts(lists: Any) -> Iterator[tuple[str, ...]]:
-    """Give each fact's lifts; hardly any has some, so that is looked at first."""
-    if not len(pc.list_flatten(lists)):
-        return repeat((), len(lists))
-    return (tuple(lifts or ()) for lifts in lists.to_pylist())
+def _values(column: Any) -> Iterable[Any]:
+    """Return the Python values of a column, lists as tuples. Almost every list is empty, so test that first."""
+    if not pa.types.is_list(column.type):
+        values: list[Any] = column.to_pylist()
+        return values
+    if not len(pc.list_flatten(column)):
+        return repeat((), len(column))
+    return (tuple(items or ()) for items in column.to_pylist())

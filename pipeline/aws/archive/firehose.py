@@ -1,7 +1,7 @@
-"""Into the log by Firehose: what the projector got by SNS or SQS, and SES therefore did not put there itself.
+"""Append records received through SNS or SQS to the event log, by way of Firehose. SES does not archive these itself.
 
-Payloads go as they came, poison too: nothing is decoded here, and the transform makes of each what it makes of any
-record. A payload that is put twice is two rows of one event, which folds do not mind.
+Payloads are put unchanged, poison included: the transform decodes them like any other record. A payload that is put
+twice becomes two rows of one event, which does not change a fold.
 docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 """
 
@@ -11,13 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from pipeline.aws.batching import batches
-from pipeline.aws.errors import error_code
+from pipeline.aws.errors import translated
 from pipeline.aws.retry import attempts
 from pipeline.batch import StreamRecord
-from pipeline.errors import ArchiveUnavailable, PartialBatchFailure, Unavailable
+from pipeline.errors import STOPS_BATCH, ArchiveUnavailable, PartialBatchFailure
 from pipeline.ports import Quarantine, Quarantined
 
 if TYPE_CHECKING:
@@ -25,17 +23,24 @@ if TYPE_CHECKING:
 
 RECORDS_PER_CALL = 500  # Firehose's limits for PutRecordBatch
 BYTES_PER_CALL = 4 * 1_024 * 1_024
-BYTES_PER_RECORD = 1_000 * 1_024  # and for a record, before base64; a message of SNS or SQS may have 1,024 KiB
+BYTES_PER_RECORD = 1_000 * 1_024  # Firehose's limit for a record, before base64; SNS and SQS allow 1,024 KiB
 
-PUT_ATTEMPTS = 6  # with all the waits between them, 6 s at most
-FIRST_WAIT_SECONDS = 0.2
+PUT_ATTEMPTS = 6  # 6 s at most, all waits included
+FIRST_PUT_WAIT_SECONDS = 0.2
 
 Pending = dict[int, StreamRecord]
 """Records that are not done, by their index in the batch."""
 
 
 class FirehoseLog:
-    """Puts payloads into the log's delivery stream."""
+    """Puts payloads into the delivery stream of the event log.
+
+    Args:
+        client: boto3's Firehose client, with its time-outs and its retries of whole calls.
+        delivery_stream: The delivery stream's name. It must exist.
+        quarantine: Takes payloads larger than Firehose's limit. Ingesting them from there brings them into the log.
+        wait: Waits so many seconds before records are put again that Firehose left out.
+    """
 
     def __init__(
         self,
@@ -45,73 +50,67 @@ class FirehoseLog:
         quarantine: Quarantine,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Use a delivery stream that exists.
-
-        Args:
-            client: From `clients.client("firehose")`; time-outs, and retries of whole calls, are its own.
-            delivery_stream: Its name.
-            quarantine: Where a payload waits that is larger than Firehose takes. Ingesting it from there brings it into
-                the log.
-            wait: Waits so many seconds before putting again what Firehose left out.
-        """
-        self._client = client
-        self._delivery_stream = delivery_stream
-        self._quarantine = quarantine
-        self._wait = wait
+        self._client, self._delivery_stream = client, delivery_stream
+        self._quarantine, self._wait = quarantine, wait
 
     def put(self, records: Sequence[StreamRecord]) -> int:
-        """Put all records. Once this returns, Firehose has them, and tries for 24 hours to bring them into S3.
+        """Put all records. Firehose then has them, and retries their delivery to S3 for 24 hours.
 
         Returns:
-            How many were set aside for their size.
+            How many were quarantined for their size.
 
         Raises:
-            PartialBatchFailure: Firehose or the quarantine is away. All before `first` is done; what comes after may be
-                too, and is then another row if it is put again.
+            PartialBatchFailure: Firehose or the quarantine failed. All records before `failed_at` are done. Later ones
+                may be too, and become further rows if they are put again.
         """
         pending = dict(enumerate(records))
-        large = {index: each for index, each in pending.items() if len(each.payload) > BYTES_PER_RECORD}
+        oversized = [index for index, record in pending.items() if len(record.payload) > BYTES_PER_RECORD]
         try:
-            for lot in batches(
-                sorted(pending.keys() - large.keys()),
+            for indices in batches(
+                sorted(pending.keys() - set(oversized)),
                 size_bytes=lambda index: len(records[index].payload),
                 max_bytes=BYTES_PER_CALL,
                 max_items=RECORDS_PER_CALL,
             ):
-                self._put(lot, pending)
-            for index in large:
-                self._set_aside(index, pending)
-        except Unavailable as cause:
+                self._put(indices, pending)
+            for index in oversized:
+                self._quarantine_oversized(index, pending)
+        except STOPS_BATCH as cause:
             raise PartialBatchFailure(failed_at=min(pending), cause=cause) from cause
-        return len(large)
+        return len(oversized)
 
-    def _put(self, lot: Sequence[int], pending: Pending) -> None:
-        """Put one call's worth, again and again what was left out of it: a call may succeed in part."""
-        for _ in attempts(PUT_ATTEMPTS, first_wait_seconds=FIRST_WAIT_SECONDS, wait=self._wait):
-            for index, code in zip(lot, self._call([pending[index].payload for index in lot]), strict=True):
-                if code is None:
+    def _put(self, indices: Sequence[int], pending: Pending) -> None:
+        """Put the records of one call. A call may succeed in part, so put again those that it left out."""
+        for _ in attempts(PUT_ATTEMPTS, first_wait_seconds=FIRST_PUT_WAIT_SECONDS, wait=self._wait):
+            error_codes = self._put_batch([pending[index].payload for index in indices])
+            for index, error_code in zip(indices, error_codes, strict=True):
+                if error_code is None:
                     del pending[index]
-            lot = [index for index in lot if index in pending]
-            if not lot:
+            indices = [index for index in indices if index in pending]
+            if not indices:
                 return
         raise ArchiveUnavailable(
-            f"Firehose's PutRecordBatch left {len(lot)} records out of {PUT_ATTEMPTS} answers: "
-            f"{self._delivery_stream} takes no more for now, try again"
+            f"Firehose left {len(indices)} records out of all {PUT_ATTEMPTS} responses: "
+            f"{self._delivery_stream} is busy, try again later"
         )
 
-    def _call(self, payloads: Sequence[bytes]) -> list[str | None]:
-        """Return what was wrong with each; None: nothing."""
-        try:
-            answer = self._client.put_record_batch(
+    def _put_batch(self, payloads: Sequence[bytes]) -> list[str | None]:
+        """Return Firehose's error code for each payload, or None if it took it.
+
+        A rejected call is an outage too: once its cause is corrected, trying again loses nothing.
+        """
+        with translated(
+            f"putting records into the delivery stream {self._delivery_stream}",
+            unavailable=ArchiveUnavailable,
+            invalid=ArchiveUnavailable,
+        ):
+            response = self._client.put_record_batch(
                 DeliveryStreamName=self._delivery_stream, Records=[{"Data": payload} for payload in payloads]
             )
-        except (ClientError, BotoCoreError) as error:
-            # Every error: a missing permission or stream too. Trying again once that is mended loses nothing.
-            raise ArchiveUnavailable(f"Firehose's PutRecordBatch ended in {error_code(error)}: try again") from error
-        return [each.get("ErrorCode") for each in answer["RequestResponses"]]
+        return [result.get("ErrorCode") for result in response["RequestResponses"]]
 
-    def _set_aside(self, index: int, pending: Pending) -> None:
+    def _quarantine_oversized(self, index: int, pending: Pending) -> None:
         record = pending[index]
-        reason = f"too large for the log's stream: {len(record.payload)} bytes, and Firehose takes {BYTES_PER_RECORD}"
+        reason = f"too large for the event log: {len(record.payload)} bytes; Firehose's limit is {BYTES_PER_RECORD}"
         self._quarantine.put(Quarantined(payload=record.payload, reason=reason, position=record.position))
         del pending[index]

@@ -39,6 +39,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         text: Text as CloudFormation reads it.
+        document: The parsed text, with intrinsic functions in their long form.
         parameters: Declarations of the parameters, by name.
         runtime: Runtime of the functions.
         handlers: Modules of the functions' handlers.
@@ -46,6 +47,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     text: str
+    document: Mapping[str, Any]
     parameters: Mapping[str, Mapping[str, Any]]
     runtime: LambdaRuntime
     handlers: tuple[str, ...]
@@ -70,6 +72,7 @@ def load_template() -> Template:
     functions = [resource["Properties"] for resource in resources if resource["Type"] == FUNCTION]
     return Template(
         text=text,
+        document=document,
         parameters=document["Parameters"],
         runtime=_shared_runtime(functions),
         handlers=tuple(sorted({function["Handler"].rpartition(".")[0] for function in functions})),
@@ -95,15 +98,13 @@ def _shared_runtime(functions: list[Any]) -> LambdaRuntime:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads the template as plain values. An intrinsic function such as `!Ref` becomes its argument."""
+    """Reads the short form of intrinsic functions as the long one: `!Sub text` as `{"Fn::Sub": "text"}`."""
 
 
-def _construct_argument(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]  # the one kind of node that is left
+def _construct_function(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
+    function = name if name in {"Ref", "Condition"} else f"Fn::{name}"
+    # The template passes a mapping to no function.
+    return {function: loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else node.value}
 
 
-_Loader.add_multi_constructor("!", _construct_argument)
+_Loader.add_multi_constructor("!", _construct_function)

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
-import yaml
-
-from pipeline.aws.deployment.template import infra_folder
+from pipeline.aws.deployment.template import load_template
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.policy_document import as_list
 
@@ -40,11 +37,12 @@ class RolePolicies:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self._resources = _template()["Resources"]
+        self._template = load_template().document
+        self._resources = self._template["Resources"]
         # The output that contains a resource's name, or an attribute of it.
         self._outputs = {
             (function, argument): output
-            for output, declaration in _template()["Outputs"].items()
+            for output, declaration in self._template["Outputs"].items()
             if isinstance(declaration["Value"], dict)
             for function, argument in declaration["Value"].items()
             if function in {"Ref", "Fn::GetAtt"}
@@ -119,9 +117,9 @@ class RolePolicies:
                 return stack.region
             case "AWS::StackName":
                 return stack.name
-        if name in _template()["Parameters"]:
+        if name in self._template["Parameters"]:
             # A stack of an older template lacks the newest parameters.
-            return stack.parameters.get(name, str(_template()["Parameters"][name].get("Default", "")))
+            return stack.parameters.get(name, str(self._template["Parameters"][name].get("Default", "")))
         return self._deployment.output(self._outputs["Ref", name])
 
     def _attribute(self, path: str) -> str:
@@ -133,7 +131,7 @@ class RolePolicies:
         return _ARNS[self._resources[name]["Type"]](self._deployment, str(self._ref(name)))
 
     def _condition(self, name: str) -> bool:
-        return self._is_true(_template()["Conditions"][name])
+        return self._is_true(self._template["Conditions"][name])
 
     def _is_true(self, expression: Mapping[str, Any]) -> bool:
         [(name, argument)] = expression.items()
@@ -150,23 +148,3 @@ class RolePolicies:
                 first, second = map(self._resolve, argument)
                 return bool(first == second)
         raise ValueError(f"{name} in a condition of the template is not supported")
-
-
-@cache
-def _template() -> Mapping[str, Any]:
-    text = infra_folder().joinpath("mailfold.yaml").read_text(encoding="utf-8")
-    document: Mapping[str, Any] = yaml.load(text, _Loader)  # noqa: S506 - a subclass of SafeLoader
-    return document
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads the short form of intrinsic functions as the long one: `!Sub text` as `{"Fn::Sub": "text"}`."""
-
-
-def _construct_function(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
-    function = name if name in {"Ref", "Condition"} else f"Fn::{name}"
-    # The template passes a mapping to no function.
-    return {function: loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else node.value}
-
-
-_Loader.add_multi_constructor("!", _construct_function)

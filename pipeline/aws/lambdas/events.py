@@ -1,11 +1,11 @@
-"""What called the projector's Lambda, told by the records themselves: a shard of a stream, a queue, or a topic.
+"""The event of the projector's Lambda as a batch of records: from a Kinesis stream, an SQS queue or an SNS topic.
 
-Each record becomes its payload and its place; what else is around the payload is for `decode` to find. SNS's signature
-is not looked at: nobody calls a Lambda, nor writes into a queue, but whom its policy names.
+Each record becomes its payload and its position; `decode` handles any envelope around the payload. SNS's signature is
+not verified, because only principals that a policy names can invoke the Lambda or write to the queue.
 Shapes: docs.aws.amazon.com/lambda/latest/dg/ (with-kinesis, with-sqs, with-sns)
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -21,7 +21,7 @@ from pipeline.errors import UsageError
 
 
 class EventSource(StrEnum):
-    """What the projector can be connected with, by Lambda's name for it."""
+    """The sources that can invoke the projector, by Lambda's names for them."""
 
     KINESIS = "aws:kinesis"
     SQS = "aws:sqs"
@@ -29,12 +29,12 @@ class EventSource(StrEnum):
 
 
 class EventBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """What the Lambda was called with.
+    """The records of one invocation.
 
     Attributes:
-        source: Where it comes from.
-        records: The payloads, each with its place.
-        ids: What Lambda calls each of them: its sequence number, or its message's id.
+        source: Their source.
+        records: The payloads, each with its position.
+        ids: Lambda's identifier of each record: its sequence number, or its message id.
     """
 
     source: EventSource
@@ -43,69 +43,68 @@ class EventBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_batch(event: dict[str, Any]) -> EventBatch:
-    """Return what an event holds.
+    """Return the records of an event.
 
     Raises:
-        UsageError: It comes from none of these sources. Whoever connected it with this Lambda has to undo that.
+        UsageError: The event comes from another source. Its trigger must be removed.
     """
-    match _source(event):
+    source = _source(event)
+    match source:
         case EventSource.KINESIS:
             stream_records = list(KinesisStreamEvent(event).records)
+            records = [_from_stream(record) for record in stream_records]
             ids = [record.kinesis.sequence_number for record in stream_records]
-            return _batch(EventSource.KINESIS, map(_of_stream, stream_records), ids)
         case EventSource.SQS:
             messages = list(SQSEvent(event).records)
-            return _batch(EventSource.SQS, map(_of_queue, messages), [message.message_id for message in messages])
+            records = [_from_queue(message) for message in messages]
+            ids = [message.message_id for message in messages]
         case EventSource.SNS:
             notifications = list(SNSEvent(event).records)
+            records = [_from_topic(notification) for notification in notifications]
             ids = [notification.sns.message_id for notification in notifications]
-            return _batch(EventSource.SNS, map(_of_topic, notifications), ids)
+    return EventBatch(source=source, records=records, ids=ids)
 
 
 def _source(event: Any) -> EventSource:
-    """Return the one source of all records; Lambda mixes none."""
+    """Return the source of all records; Lambda does not mix sources."""
     records = event.get("Records") if isinstance(event, dict) else None
     if records == []:
-        return EventSource.KINESIS  # there is nothing to do, and nothing to answer, whoever asked
+        return EventSource.KINESIS  # any source would do: there is no record to project or to report
     name = _source_name(records[0]) if isinstance(records, list) else None
     if name in set(EventSource):
         return EventSource(name)
     raise UsageError(
-        f"the projector was called by {name or _stranger(event)}, which is not what it reads: connect a Kinesis "
-        "stream, an SQS queue or an SNS topic with it and nothing else, and give other payloads to `mailfold ingest`"
+        f"the projector was invoked by {name or _unknown_invoker(event)}, which it cannot read: connect only a Kinesis "
+        "stream, an SQS queue or an SNS topic to it, and read other payloads with `mailfold ingest`"
     )
 
 
 def _source_name(record: Any) -> str | None:
-    """Return Lambda's name for where a record comes from; SNS alone writes its key with a capital."""
+    """Return Lambda's name for a record's source. Only SNS capitalizes the key."""
     return (record.get("eventSource") or record.get("EventSource")) if isinstance(record, dict) else None
 
 
-def _stranger(event: Any) -> str:
-    """Say what called without records of a known shape; nothing of the event itself, which may be anything."""
-    return "EventBridge" if isinstance(event, dict) and "detail-type" in event else "somebody who sends no records"
+def _unknown_invoker(event: Any) -> str:
+    """Return a name for the invoker of an event without known records; the event's content is not quoted."""
+    return "EventBridge" if isinstance(event, dict) and "detail-type" in event else "an unknown source"
 
 
-def _batch(source: EventSource, records: Iterable[StreamRecord], ids: Sequence[str]) -> EventBatch:
-    return EventBatch(source=source, records=list(records), ids=ids)
-
-
-def _of_stream(record: KinesisStreamRecord) -> StreamRecord:
+def _from_stream(record: KinesisStreamRecord) -> StreamRecord:
     stream = record.event_source_arn.rpartition("/")[2]
     shard, _, sequence_number = record.event_id.partition(":")
     return StreamRecord(payload=record_payload(record.kinesis.data), position=f"{stream} {shard} {sequence_number}")
 
 
-def _of_queue(message: SQSRecord) -> StreamRecord:
+def _from_queue(message: SQSRecord) -> StreamRecord:
     queue = message.event_source_arn.rpartition(":")[2]
-    return StreamRecord(payload=_bytes(message.body), position=f"{queue} {message.message_id}")
+    return StreamRecord(payload=_encode(message.body), position=f"{queue} {message.message_id}")
 
 
-def _of_topic(notification: SNSEventRecord) -> StreamRecord:
+def _from_topic(notification: SNSEventRecord) -> StreamRecord:
     topic = notification.sns.topic_arn.rpartition(":")[2]
-    return StreamRecord(payload=_bytes(notification.sns.message), position=f"{topic} {notification.sns.message_id}")
+    return StreamRecord(payload=_encode(notification.sns.message), position=f"{topic} {notification.sns.message_id}")
 
 
-def _bytes(text: str) -> bytes:
-    """Return a text's bytes; half a surrogate pair, which is none, is for `decode` to judge."""
+def _encode(text: str) -> bytes:
+    """Return a text's bytes. A lone surrogate, which has none in UTF-8, is kept for `decode` to report."""
     return text.encode(errors="surrogatepass")

@@ -1,19 +1,20 @@
-"""The Lambda that projects feedback into the suppression table: from the stream, and from a topic, directly or queued.
+"""The Lambda that projects feedback into the suppression table, from a Kinesis stream, an SQS queue or an SNS topic.
 
-What is not done is tried again, and what was done already is then joined again without effect. How Lambda is told:
+Records that are not done are tried again; joining those that were done already has no effect. The response depends on
+the source:
 
-- Kinesis: exactly one failed record, the first that an outage kept from being done. Lambda goes on from there.
-- SQS: every message from that one on. The others are deleted.
-- SNS: an error. Lambda tries twice more, and then keeps the call in S3.
+- Kinesis: exactly one failed record, the first that an outage stopped. Lambda continues from there.
+- SQS: every message from that one on. Lambda deletes the others.
+- SNS: an error. Lambda tries twice more, and then stores the event in S3.
 
-Nothing but an outage fails a batch. A record that trips an error of ours is found by halving the batch, and set aside
-like any other poison: raising would hold up its shard for days and heal nothing. Only a crash or a time-out of the
-whole function leaves a batch to Lambda's own bisecting.
+Only an outage fails a batch. A record that raises an unexpected exception is found by bisecting the batch, and
+quarantined like any other poison: failing would block its shard for days. Only after a crash or a time-out does Lambda
+bisect the batch itself.
 
-What the stream carries is in the log already: SES puts it there, and so does whoever decides. What comes by SNS or SQS
-is not, so the projector puts it there: after the table, and only as far as the table came. A table forgets repetitions,
-while the log gets another row of each; so that the log gets few, what may be away for hours comes before it. A record
-is acknowledged once both have it, and the failure of either repeats no more than is not done, or is not known to be.
+Records of the stream are in the event log already: SES puts events there, and the author of a decision puts it there.
+Records received through SNS or SQS are not, so the projector appends them, after the table and only as far as the table
+got. A table ignores a repeated event, but the log gets a further row for it; this order keeps such rows rare. A record
+is acknowledged once table and log have it.
 docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html, services-sqs-errorhandling.html and
 invocation-async-error-handling.html
 """
@@ -42,16 +43,81 @@ metrics = Metrics(namespace=NAMESPACE, service=service_name("projector"))
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """Project a batch, publish the counts, and answer Lambda.
+    """Project a batch, publish its counts, and return Lambda's response.
 
     Raises:
-        UsageError: The settings are wrong, or the event is of a kind that the projector does not read.
-        Unavailable: SNS called, and something is away.
+        UsageError: The settings are invalid, or the projector cannot read the event.
+        Unavailable, AccessDenied, NotFound: SNS invoked the Lambda, and this error stopped the batch.
     """
     batch = read_batch(event)
-    done = _done(batch, _wiring())
-    _report(done)
-    return _answer(batch, done)
+    result = _project_current(batch, _runtime())
+    _report(result)
+    return _response(batch, result)
+
+
+@cache
+def _runtime() -> Runtime:
+    """Read the settings and make the clients, once per container."""
+    runtime = Runtime(read_settings(), warn=_warn_of_old_tables)
+    runtime.start()
+    return runtime
+
+
+def _project_current(batch: EventBatch, runtime: Runtime) -> BatchResult:
+    """Project a batch into the current tables. While these are unknown, the whole batch fails."""
+    try:
+        projector = runtime.projector()
+    except STOPS_BATCH as cause:
+        return BatchResult(cause=cause, failed_at=0)
+    return _project(batch, projector, None if batch.source is EventSource.KINESIS else _log(runtime))
+
+
+def _log(runtime: Runtime) -> FirehoseLog | None:
+    if runtime.log is None:
+        _warn_of_missing_log()
+    return runtime.log
+
+
+def _project(batch: EventBatch, projector: BatchProjector, log: FirehoseLog | None) -> BatchResult:
+    """Project a batch, then append what is done to the log. A record that the log did not get is not done."""
+    result = projector.project(batch.records)
+    if log:
+        try:
+            result.counts += Counts(quarantined=log.put(batch.records[: result.failed_at]))
+        except PartialBatchFailure as failure:
+            result.cause, result.failed_at = failure, failure.failed_at
+    return result
+
+
+def _report(result: BatchResult) -> None:
+    count_projected(metrics, result)
+    if result.cause:
+        logger.warning("the batch is unfinished; Lambda tries again", cause=str(result.cause))
+    if result.internal_errors:
+        logger.error("records are in quarantine for internal errors", errors=dict(result.internal_errors))
+
+
+def _response(batch: EventBatch, result: BatchResult) -> dict[str, Any]:
+    failed_ids = [] if result.failed_at is None else batch.ids[result.failed_at :]
+    match batch.source:
+        case EventSource.KINESIS:
+            failed_ids = failed_ids[:1]
+        case EventSource.SNS if result.cause:
+            raise result.cause from None  # its own cause may quote an address, and Lambda logs the whole chain
+    return {"batchItemFailures": [{"itemIdentifier": failed_id} for failed_id in failed_ids]}
+
+
+def _warn_of_old_tables(why: str) -> None:
+    logger.warning("the parameter of the live table cannot be read; its last value is used", why=why)
+
+
+@cache
+def _warn_of_missing_log() -> None:
+    """Warn once per container instead of once per batch."""
+    logger.warning(
+        "records from SNS or SQS are stored in the table only: no variable names the log's delivery stream",
+        unset=DELIVERY_STREAM,
+    )
 
 
 def project_event(
@@ -62,82 +128,19 @@ def project_event(
     policy: Policy,
     log: FirehoseLog | None = None,
 ) -> dict[str, Any]:
-    """Project a batch, and return what Lambda is answered.
+    """Project a batch with the given ports, as the local cloud does, and return Lambda's response.
 
     Args:
-        event: What a mapping, or SNS, calls with.
+        event: The event of an event source mapping, or of SNS.
         store: The suppression table.
-        quarantine: Where poison is set aside.
-        policy: What gives the verdicts.
-        log: Gets what came by SNS or SQS; None: it goes into the table alone.
+        quarantine: The quarantine for poison.
+        policy: The policy of the verdicts.
+        log: The event log for records from SNS or SQS; None to store them in the table only.
 
     Raises:
-        UsageError: The event is of a kind that the projector does not read.
-        Unavailable: SNS called, and something is away.
+        UsageError: The projector cannot read the event.
+        Unavailable, AccessDenied, NotFound: SNS sent the event, and this error stopped the batch.
     """
     batch = read_batch(event)
-    return _answer(batch, _project(batch, BatchProjector(store=store, quarantine=quarantine, policy=policy), log))
-
-
-@cache
-def _wiring() -> Runtime:
-    """Read the settings and make the clients, once in a container."""
-    wiring = Runtime(read_settings(), warn=_warn_of_old_tables)
-    wiring.start()
-    return wiring
-
-
-def _done(batch: EventBatch, wiring: Runtime) -> BatchResult:
-    try:
-        projector = wiring.projector()
-    except STOPS_BATCH as cause:
-        return BatchResult(cause=cause, failed_at=0)
-    return _project(batch, projector, None if batch.source is EventSource.KINESIS else _log(wiring))
-
-
-def _log(wiring: Runtime) -> FirehoseLog | None:
-    if wiring.log is None:
-        _warn_of_no_log()
-    return wiring.log
-
-
-def _project(batch: EventBatch, projector: BatchProjector, log: FirehoseLog | None) -> BatchResult:
-    """Project a batch; then put what is done into the log, and count as undone what the log did not get."""
-    done = projector.project(batch.records)
-    if log:
-        try:
-            done.counts += Counts(quarantined=log.put(batch.records[: done.failed_at]))
-        except PartialBatchFailure as outage:
-            done.cause, done.failed_at = outage, outage.failed_at
-    return done
-
-
-def _answer(batch: EventBatch, done: BatchResult) -> dict[str, Any]:
-    undone = [] if done.failed_at is None else batch.ids[done.failed_at :]
-    match batch.source:
-        case EventSource.KINESIS:
-            undone = undone[:1]
-        case EventSource.SNS if done.cause:
-            raise done.cause from None  # what it came from may quote an address, and Lambda logs it all
-    return {"batchItemFailures": [{"itemIdentifier": each} for each in undone]}
-
-
-def _report(done: BatchResult) -> None:
-    count_projected(metrics, done)
-    if done.cause:
-        logger.warning("a batch is unfinished; Lambda tries again", cause=str(done.cause))
-    if done.internal_errors:
-        logger.error("records are in quarantine for internal errors", errors=dict(done.internal_errors))
-
-
-def _warn_of_old_tables(why: str) -> None:
-    logger.warning("the parameter of the live table cannot be read; what it said before is used", why=why)
-
-
-@cache
-def _warn_of_no_log() -> None:
-    """Say once in a container what would otherwise be said with every batch."""
-    logger.warning(
-        "what comes by SNS or SQS goes into the table alone: no variable names a way into the log",
-        unset=DELIVERY_STREAM,
-    )
+    projector = BatchProjector(store=store, quarantine=quarantine, policy=policy)
+    return _response(batch, _project(batch, projector, log))

@@ -1,8 +1,9 @@
 """The real daemon on one stream: each record is stored or in quarantine, whatever fails or ends.
 
-The tests share a scenario, and consumers that follow one another. Each test works alone and in any order. The last one
-comes last to save time: a restarted leader cannot release its lock, and the next consumer waits two minutes for that.
-How a consumer starts without a lease table: `test_policy`.
+The tests share a scenario, and consumers that follow one another. Each test works alone and in any order. The order of
+the last tests saves time: the library waits two minutes for the lock of a leader that saw a split and then ended, and
+a leader that was restarted takes as long to assign new shards. How a consumer starts without a lease table:
+`test_policy`.
 """
 
 import base64
@@ -124,20 +125,6 @@ def test_an_outage_of_the_table_delays_records_and_loses_none(scenario: Scenario
     assert consumer.restarts() == restarts
 
 
-def test_a_split_shard_is_read_to_its_end_then_its_children(scenario: Scenario, consumer: Consumer) -> None:
-    """No record before or after the split is lost. The parent is checkpointed at its end."""
-    parent = min(scenario.open_shards())
-    scenario.put(feedback(20))
-    scenario.split(parent)
-    scenario.put(feedback(40))
-    scenario.settle()
-    until(lambda: scenario.checkpoints()[parent] == SHARD_END, timeout_seconds=WAIT_SECONDS)
-    assert scenario.checkpoints()[parent] == SHARD_END
-    assert consumer.shards()[parent]["state"] == "shard_ended"
-    assert len(scenario.open_shards()) >= 3
-    assert scenario.open_shards() <= consumer.active_shards()
-
-
 def test_its_output_is_lines_of_json(consumer: Consumer) -> None:
     """A log service can parse each line of the consumer, its daemon and their record processors."""
     assert [line for line in consumer.log().splitlines() if not line.startswith("{")] == []
@@ -173,6 +160,20 @@ def test_nothing_outlives_a_killed_consumer_and_the_next_continues(
     scenario.put(feedback(20))
     consumers.current()
     scenario.settle()
+
+
+def test_a_split_shard_is_read_to_its_end_then_its_children(scenario: Scenario, consumer: Consumer) -> None:
+    """No record before or after the split is lost. The parent is checkpointed at its end."""
+    parent = min(scenario.open_shards())
+    scenario.put(feedback(20))
+    scenario.split(parent)
+    scenario.put(feedback(40))
+    scenario.settle()
+    until(lambda: scenario.checkpoints()[parent] == SHARD_END, timeout_seconds=WAIT_SECONDS)
+    assert scenario.checkpoints()[parent] == SHARD_END
+    assert consumer.shards()[parent]["state"] == "shard_ended"
+    assert len(scenario.open_shards()) >= 3
+    assert scenario.open_shards() <= consumer.active_shards()
 
 
 def test_a_record_processor_that_dies_is_replaced(scenario: Scenario, consumer: Consumer) -> None:

@@ -1,4 +1,4 @@
-"""Queries by Athena's API, against scripted answers of the service."""
+"""Athena queries against stubbed responses."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from pipeline.aws.archive.athena import QueryProgress, QueryResult, ResultColumn, query
-from pipeline.errors import ArchiveUnavailable, UsageError
+from pipeline.errors import AccessDenied, ArchiveUnavailable, NotFound, QueryFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -37,7 +37,7 @@ def athena(client: "AthenaClient") -> Iterator[Stubber]:
         stubber.assert_no_pending_responses()
 
 
-def started(athena: Stubber) -> None:
+def expect_start(athena: Stubber) -> None:
     athena.add_response("start_query_execution", {"QueryExecutionId": ID})
 
 
@@ -58,8 +58,9 @@ def a_page(*rows: tuple[str | None, ...], token: str | None = None) -> dict[str,
     return {"ResultSet": result} | ({"NextToken": token} if token else {})
 
 
-def test_the_answer_is_all_rows_of_all_pages_without_the_heading(client: "AthenaClient", athena: Stubber) -> None:
-    started(athena)
+def test_a_result_is_the_rows_of_all_pages(client: "AthenaClient", athena: Stubber) -> None:
+    """The first row of the first page holds the columns' names and is left out."""
+    expect_start(athena)
     athena.add_response("get_query_execution", an_execution("SUCCEEDED"))
     athena.add_response("get_query_results", a_page(("event_type", "n"), ("send", "2"), token="next"))
     athena.add_response("get_query_results", a_page((None, "1")))
@@ -71,8 +72,9 @@ def test_the_answer_is_all_rows_of_all_pages_without_the_heading(client: "Athena
     assert query(client, SQL, database="mailfold") == expected
 
 
-def test_show_has_no_heading_to_leave_out(client: "AthenaClient", athena: Stubber) -> None:
-    started(athena)
+def test_a_utility_statement_has_no_header(client: "AthenaClient", athena: Stubber) -> None:
+    """The first row of SHOW is data."""
+    expect_start(athena)
     execution = an_execution("SUCCEEDED")
     execution["QueryExecution"]["StatementType"] = "UTILITY"
     athena.add_response("get_query_execution", execution)
@@ -80,7 +82,8 @@ def test_show_has_no_heading_to_leave_out(client: "AthenaClient", athena: Stubbe
     assert query(client, "SHOW TABLES", database="mailfold").rows == [("events", None)]
 
 
-def test_database_workgroup_and_output_location_are_passed_on(client: "AthenaClient", athena: Stubber) -> None:
+def test_database_workgroup_and_location_are_passed(client: "AthenaClient", athena: Stubber) -> None:
+    """StartQueryExecution gets them with the statement."""
     athena.add_response(
         "start_query_execution",
         {"QueryExecutionId": ID},
@@ -88,37 +91,40 @@ def test_database_workgroup_and_output_location_are_passed_on(client: "AthenaCli
             "QueryString": SQL,
             "QueryExecutionContext": {"Database": "mailfold"},
             "WorkGroup": "team",
-            "ResultConfiguration": {"OutputLocation": "s3://answers/"},
+            "ResultConfiguration": {"OutputLocation": "s3://results/"},
         },
     )
     athena.add_response("get_query_execution", an_execution("SUCCEEDED"), {"QueryExecutionId": ID})
     athena.add_response("get_query_results", a_page(("event_type", "n")))
-    assert query(client, SQL, database="mailfold", workgroup="team", output_location="s3://answers/").rows == []
+    assert query(client, SQL, database="mailfold", workgroup="team", output_location="s3://results/").rows == []
 
 
-def test_progress_tells_every_state_that_was_seen(client: "AthenaClient", athena: Stubber) -> None:
-    started(athena)
+def test_progress_is_called_for_every_poll(client: "AthenaClient", athena: Stubber) -> None:
+    """It gets state, bytes read and elapsed time."""
+    expect_start(athena)
     for state in ("QUEUED", "RUNNING", "SUCCEEDED"):
         athena.add_response("get_query_execution", an_execution(state))
     athena.add_response("get_query_results", a_page(("event_type", "n")))
-    seen: list[QueryProgress] = []
-    query(client, SQL, database="mailfold", progress=seen.append)
-    assert [progress.state for progress in seen] == ["QUEUED", "RUNNING", "SUCCEEDED"]
-    assert seen[-1].scanned_bytes == 1_000
-    assert seen[0].elapsed_seconds <= seen[-1].elapsed_seconds
+    polls: list[QueryProgress] = []
+    query(client, SQL, database="mailfold", progress=polls.append)
+    assert [progress.state for progress in polls] == ["QUEUED", "RUNNING", "SUCCEEDED"]
+    assert polls[-1].scanned_bytes == 1_000
+    assert polls[0].elapsed_seconds <= polls[-1].elapsed_seconds
 
 
-def test_a_failed_query_is_misuse_with_athenas_reason_but_no_address(client: "AthenaClient", athena: Stubber) -> None:
-    started(athena)
+def test_a_failed_query_has_athenas_reason(client: "AthenaClient", athena: Stubber) -> None:
+    """Addresses in it are redacted."""
+    expect_start(athena)
     reason = "INVALID_CAST_ARGUMENT: Cannot cast 'ada@example.com' to INT"
     athena.add_response("get_query_execution", an_execution("FAILED", StateChangeReason=reason))
-    with pytest.raises(UsageError) as raised:
+    with pytest.raises(QueryFailed) as raised:
         query(client, SQL, database="mailfold")
     assert str(raised.value) == "the query failed: INVALID_CAST_ARGUMENT: Cannot cast '…@…' to INT"
 
 
-def test_a_query_that_failed_by_no_fault_of_ours_is_an_outage(client: "AthenaClient", athena: Stubber) -> None:
-    started(athena)
+def test_a_query_that_may_be_retried_is_an_outage(client: "AthenaClient", athena: Stubber) -> None:
+    """Athena marks its internal errors as retryable."""
+    expect_start(athena)
     error = {"ErrorCategory": 1, "Retryable": True}
     athena.add_response(
         "get_query_execution", an_execution("FAILED", StateChangeReason="Internal error", AthenaError=error)
@@ -127,15 +133,17 @@ def test_a_query_that_failed_by_no_fault_of_ours_is_an_outage(client: "AthenaCli
         query(client, SQL, database="mailfold")
 
 
-def test_a_query_that_somebody_stopped_is_misuse(client: "AthenaClient", athena: Stubber) -> None:
-    started(athena)
+def test_a_cancelled_query_failed(client: "AthenaClient", athena: Stubber) -> None:
+    """It may have been stopped in the console, without a reason."""
+    expect_start(athena)
     athena.add_response("get_query_execution", an_execution("CANCELLED"))
-    with pytest.raises(UsageError, match="the query was stopped: Athena gives no reason"):
+    with pytest.raises(QueryFailed, match="the query was stopped: Athena gives no reason"):
         query(client, SQL, database="mailfold")
 
 
 def test_a_query_that_takes_too_long_is_stopped(client: "AthenaClient", athena: Stubber) -> None:
-    started(athena)
+    """Its bytes cost money although its result is not read."""
+    expect_start(athena)
     athena.add_response("get_query_execution", an_execution("RUNNING"))
     athena.add_response("stop_query_execution", {}, {"QueryExecutionId": ID})
     with pytest.raises(ArchiveUnavailable, match=r"more than 0 s and was stopped"):
@@ -143,56 +151,61 @@ def test_a_query_that_takes_too_long_is_stopped(client: "AthenaClient", athena: 
 
 
 def test_an_interrupted_query_is_stopped(client: "AthenaClient", athena: Stubber) -> None:
+    """Ctrl-C stops it in Athena too."""
+
     def interrupt(_: QueryProgress) -> None:
         raise KeyboardInterrupt
 
-    started(athena)
+    expect_start(athena)
     athena.add_response("get_query_execution", an_execution("RUNNING"))
     athena.add_response("stop_query_execution", {}, {"QueryExecutionId": ID})
     with pytest.raises(KeyboardInterrupt):
         query(client, SQL, database="mailfold", progress=interrupt)
 
 
-def test_what_went_wrong_shows_although_stopping_fails_too(client: "AthenaClient", athena: Stubber) -> None:
-    started(athena)
+def test_a_failed_stop_does_not_hide_the_first_error(client: "AthenaClient", athena: Stubber) -> None:
+    """The error that made the query stop is raised."""
+    expect_start(athena)
     athena.add_client_error("get_query_execution", "ThrottlingException")
     athena.add_client_error("stop_query_execution", "InternalServerException")
-    with pytest.raises(ArchiveUnavailable, match="GetQueryExecution: ThrottlingException"):
+    with pytest.raises(ArchiveUnavailable, match="throttles following the query with ThrottlingException"):
         query(client, SQL, database="mailfold")
 
 
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        ("InvalidRequestException", UsageError),
-        ("MetadataException", UsageError),
-        ("ResourceNotFoundException", UsageError),
+        ("InvalidRequestException", QueryFailed),
+        ("MetadataException", QueryFailed),
+        ("ResourceNotFoundException", NotFound),
         ("TooManyRequestsException", ArchiveUnavailable),
         ("ThrottlingException", ArchiveUnavailable),
         ("InternalServerException", ArchiveUnavailable),
-        ("AccessDeniedException", UsageError),
-        ("ExpiredTokenException", UsageError),
+        ("AccessDeniedException", AccessDenied),
+        ("ExpiredTokenException", AccessDenied),
     ],
 )
-def test_each_of_athenas_errors_is_one_of_ours(
-    client: "AthenaClient", athena: Stubber, code: str, error: type[Exception]
-) -> None:
-    athena.add_client_error("start_query_execution", code, "no such thing")
-    with pytest.raises(error, match="StartQueryExecution"):
+def test_a_code_has_its_type(client: "AthenaClient", athena: Stubber, code: str, error: type[Exception]) -> None:
+    """The type tells a rejected query from an outage and from a denial."""
+    athena.add_client_error("start_query_execution", code, "no")
+    with pytest.raises(error, match="starting the query"):
         query(client, SQL, database="mailfold")
 
 
 def test_an_unreachable_athena_is_an_outage(client: "AthenaClient") -> None:
+    """The query may be tried again."""
+
     def refuse(**_: Any) -> None:
         raise EndpointConnectionError(endpoint_url="https://athena")
 
     client.meta.events.register("before-send.athena", refuse)
-    with pytest.raises(ArchiveUnavailable, match="StartQueryExecution: EndpointConnectionError"):
+    with pytest.raises(ArchiveUnavailable, match="starting the query: EndpointConnectionError"):
         query(client, SQL, database="mailfold")
 
 
 def test_a_query_that_reads_too_much_is_stopped(client: "AthenaClient", athena: Stubber) -> None:
-    started(athena)
+    """It is stopped once Athena reports more bytes than the limit, and the message says how to read fewer."""
+    expect_start(athena)
     for state in ("QUEUED", "RUNNING"):
         athena.add_response("get_query_execution", an_execution(state))
     athena.add_response("stop_query_execution", {}, {"QueryExecutionId": ID})
@@ -203,17 +216,17 @@ def test_a_query_that_reads_too_much_is_stopped(client: "AthenaClient", athena: 
 
     client.meta.events.register("after-call.athena.GetQueryExecution", read)
     with pytest.raises(
-        UsageError, match=r"stopped when it had read 1,000 bytes, more than the limit of 999: filter on dt"
+        QueryFailed, match=r"stopped after it had read 1,000 bytes, more than the limit of 999: filter on dt"
     ):
         query(client, SQL, database="mailfold", scan_limit_bytes=999)
 
 
 @pytest.mark.parametrize(("state", "limit_bytes"), [("RUNNING", 1_000), ("SUCCEEDED", 10)])
-def test_a_query_within_its_limit_or_that_has_ended_gives_its_answer(
+def test_a_query_within_its_limit_has_its_result(
     client: "AthenaClient", athena: Stubber, state: str, limit_bytes: int
 ) -> None:
-    """What is read by then is billed all the same."""
-    started(athena)
+    """So has one that ended above its limit: its bytes are billed anyway."""
+    expect_start(athena)
     if state == "RUNNING":
         athena.add_response("get_query_execution", an_execution(state))
     athena.add_response("get_query_execution", an_execution("SUCCEEDED"))
@@ -222,12 +235,13 @@ def test_a_query_within_its_limit_or_that_has_ended_gives_its_answer(
 
 
 @pytest.mark.parametrize("state", ["CANCELLED", "FAILED"])
-def test_the_limit_of_the_workgroup_is_told_in_words(client: "AthenaClient", athena: Stubber, state: str) -> None:
-    started(athena)
+def test_the_limit_of_the_workgroup_is_explained(client: "AthenaClient", athena: Stubber, state: str) -> None:
+    """Athena has only a text for it, whether it reports the query as cancelled or as failed."""
+    expect_start(athena)
     execution = an_execution(state, StateChangeReason="Query cancelled! : Bytes scanned limit was exceeded")
     execution["QueryExecution"]["WorkGroup"] = "mail"
     athena.add_response("get_query_execution", execution)
     with pytest.raises(
-        UsageError, match=r"limit of its workgroup, mail, when it had read 1,000 bytes.*QueryScanLimitBytes"
+        QueryFailed, match=r"limit of its workgroup, mail, after it had read 1,000 bytes.*QueryScanLimitBytes"
     ):
         query(client, SQL, database="mailfold")

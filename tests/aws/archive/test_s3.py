@@ -1,4 +1,4 @@
-"""The log in S3, beyond what every archive promises: what is read, and what is left alone."""
+"""The event log in S3, beyond the contract of archives: its objects, and which of them are read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from botocore.exceptions import BotoCoreError, EndpointConnectionError
 from moto import mock_aws
 
 from pipeline.aws.archive import parquet
-from pipeline.aws.archive.s3 import READ_BYTES, S3Archive
+from pipeline.aws.archive.objects import READ_BYTES
+from pipeline.aws.archive.s3 import S3Archive
 from pipeline.aws.clients import create_client
 from pipeline.errors import UsageError
 from pipeline.row import Row, row_facts
@@ -30,7 +31,7 @@ FOLDER = "events/dt=2026-03-01/hr=12/"  # of ARRIVED_AT
 
 @pytest.fixture
 def s3() -> Iterator[S3Client]:
-    """Give S3 with an empty bucket."""
+    """Yield moto's S3 with an empty bucket."""
     with mock_aws():
         s3 = create_client("s3", region="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
@@ -51,17 +52,19 @@ def put(s3: S3Client, key: str, data: bytes) -> None:
 
 
 def rows_in(archive: S3Archive, **bounds: Any) -> list[Row]:
-    return [row for lot in archive.rows(**bounds) for row in lot]
+    return [row for batch in archive.rows(**bounds) for row in batch]
 
 
-def test_each_hour_of_arrival_gets_one_object_in_its_folder(s3: S3Client, archive: S3Archive) -> None:
+def test_each_hour_of_arrival_has_one_object(s3: S3Client, archive: S3Archive) -> None:
+    """Its folder names date and hour."""
     archive.append([a_row(arrived_at=ARRIVED_AT + hours * HOUR, event_id=str(hours)) for hours in (0, 0.1, 1, 13)])
 
     folders = [key.rpartition("/")[0] for key in keys(s3)]
     assert folders == ["events/dt=2026-03-01/hr=12", "events/dt=2026-03-01/hr=13", "events/dt=2026-03-02/hr=01"]
 
 
-def test_the_same_rows_in_another_order_replace_themselves(s3: S3Client, archive: S3Archive) -> None:
+def test_rows_appended_again_replace_themselves(s3: S3Client, archive: S3Archive) -> None:
+    """In any order."""
     rows = [a_row(a_bounce(feedback_id=name)) for name in "abc"]
 
     archive.append(rows)
@@ -70,18 +73,18 @@ def test_the_same_rows_in_another_order_replace_themselves(s3: S3Client, archive
     assert len(keys(s3)) == 1
 
 
-def test_what_firehose_wrote_is_read_whatever_its_name(s3: S3Client, archive: S3Archive) -> None:
+def test_an_object_of_firehose_is_read(s3: S3Client, archive: S3Archive) -> None:
+    """Its name does not end in .parquet."""
     rows = [a_row(a_send()), a_row(a_bounce())]
     name = "mailfold-events-1-2026-03-01-12-04-59-0c3f8a6e-6a0b-4f5e-9d8e-6f4f6f0b2c11"
     put(s3, FOLDER + name, parquet.encode_rows(rows, compression="gzip", sort=False))
 
     assert rows_in(archive) == rows
-    assert [finding for scan in archive.scan_facts() for finding in scan.facts] == list(row_facts(rows[1]))
+    assert [fact for scan in archive.scan_facts() for fact in scan.facts] == list(row_facts(rows[1]))
 
 
-def test_a_row_is_found_in_the_hour_before_its_own_where_firehose_may_leave_it(
-    s3: S3Client, archive: S3Archive
-) -> None:
+def test_a_row_in_the_folder_of_the_hour_before_is_found(s3: S3Client, archive: S3Archive) -> None:
+    """Firehose puts an object into the hour of its oldest row."""
     late = a_row(arrived_at=ARRIVED_AT + HOUR)
     put(s3, FOLDER + "file", parquet.encode_rows([a_row(), late], compression="gzip"))
 
@@ -101,14 +104,16 @@ def test_a_row_is_found_in_the_hour_before_its_own_where_firehose_may_leave_it(
         f"{FOLDER}.hidden",
     ],
 )
-def test_what_is_not_the_log_is_passed_over(s3: S3Client, archive: S3Archive, key: str) -> None:
+def test_an_object_with_another_key_is_skipped(s3: S3Client, archive: S3Archive, key: str) -> None:
+    """Error prefixes, markers and hidden files are not part of the log."""
     put(s3, key, b"no Parquet")
     archive.append([a_row()])
 
     assert rows_in(archive) == [a_row()]
 
 
-def test_an_empty_object_is_passed_over(s3: S3Client, archive: S3Archive) -> None:
+def test_an_empty_object_is_skipped(s3: S3Client, archive: S3Archive) -> None:
+    """Consoles create such objects as folders."""
     put(s3, FOLDER, b"")
     put(s3, f"{FOLDER}file", b"")
     archive.append([a_row()])
@@ -116,7 +121,8 @@ def test_an_empty_object_is_passed_over(s3: S3Client, archive: S3Archive) -> Non
     assert rows_in(archive) == [a_row()]
 
 
-def test_only_the_hours_asked_for_are_read(s3: S3Client, archive: S3Archive) -> None:
+def test_only_objects_of_the_requested_hours_are_read(s3: S3Client, archive: S3Archive) -> None:
+    """And those of the hour before, where Firehose may have left some rows."""
     for hours in range(5):
         archive.append([a_row(arrived_at=ARRIVED_AT + hours * HOUR)])
     read: list[str] = []
@@ -124,11 +130,11 @@ def test_only_the_hours_asked_for_are_read(s3: S3Client, archive: S3Archive) -> 
 
     list(archive.scan_facts(since=NOON + 2 * HOUR, until=NOON + 3 * HOUR))
 
-    # The hour before too, where Firehose may have left some.
     assert sorted({key.split("/")[2] for key in read}) == ["hr=13", "hr=14"]
 
 
-def test_a_log_of_several_pages_is_read_whole(s3: S3Client, archive: S3Archive) -> None:
+def test_all_pages_of_a_listing_are_read(s3: S3Client, archive: S3Archive) -> None:
+    """S3 lists at most 1,000 objects at once."""
     for number in range(5):
         put(s3, f"{FOLDER}{number}", parquet.encode_rows([a_row()]))
     s3.meta.events.register("provide-client-params.s3.ListObjectsV2", lambda params, **_: params.update(MaxKeys=2))
@@ -136,39 +142,43 @@ def test_a_log_of_several_pages_is_read_whole(s3: S3Client, archive: S3Archive) 
     assert rows_in(archive) == [a_row()] * 5
 
 
-def test_finding_facts_reads_a_small_part_of_the_bytes(s3: S3Client, archive: S3Archive) -> None:
+def test_finding_facts_reads_few_bytes(s3: S3Client, archive: S3Archive) -> None:
+    """Row groups without feedback are not downloaded."""
     random = Random(1)  # noqa: S311 - text that does not compress
     sends = [a_row(a_send(), raw=random.randbytes(2_500).hex()) for _ in range(2_000)]
     archive.append([*sends, a_row()])
-    sent: list[int] = []
-    s3.meta.events.register("after-call.s3.GetObject", lambda parsed, **_: sent.append(parsed["ContentLength"]))
+    bytes_sent: list[int] = []
+    s3.meta.events.register("after-call.s3.GetObject", lambda parsed, **_: bytes_sent.append(parsed["ContentLength"]))
 
     scans = list(archive.scan_facts())
 
     (entry,) = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
     assert sum(scan.rows for scan in scans) == len(sends) + 1
-    assert [finding.key.address for scan in scans for finding in scan.facts] == [ADA]
+    assert [fact.key.address for scan in scans for fact in scan.facts] == [ADA]
     assert entry["Size"] > 4 * READ_BYTES
-    assert sum(sent) < entry["Size"] / 2
+    assert sum(bytes_sent) < entry["Size"] / 2
 
 
-def test_what_is_no_parquet_is_named(s3: S3Client, archive: S3Archive) -> None:
+def test_a_file_of_another_format_is_named(s3: S3Client, archive: S3Archive) -> None:
+    """The message holds its URI."""
     put(s3, f"{FOLDER}file", b"no Parquet")
 
-    with pytest.raises(UsageError, match=f"s3://{BUCKET}/{FOLDER}file is no Parquet file"):
+    with pytest.raises(UsageError, match=f"s3://{BUCKET}/{FOLDER}file is not a Parquet file"):
         rows_in(archive)
 
 
 def test_a_damaged_file_is_named(s3: S3Client, archive: S3Archive) -> None:
+    """Its checksums find a flipped bit."""
     data = bytearray(parquet.encode_rows([a_row()]))
     data[len(data) // 8] ^= 1
     put(s3, f"{FOLDER}file", bytes(data))
 
-    with pytest.raises(UsageError, match=f"s3://{BUCKET}/{FOLDER}file is no Parquet file"):
+    with pytest.raises(UsageError, match=f"s3://{BUCKET}/{FOLDER}file is not a Parquet file"):
         rows_in(archive)
 
 
-def test_what_the_reader_raises_between_rows_is_left_alone(archive: S3Archive) -> None:
+def test_an_error_of_the_consumer_is_not_translated(archive: S3Archive) -> None:
+    """Only errors of S3 and of Arrow are."""
     archive.append([a_row()])
 
     def read() -> None:

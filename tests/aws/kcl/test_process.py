@@ -101,9 +101,7 @@ def test_an_outage_beyond_the_time_limit_ends_the_process(
         assert client.wait() == 1
     assert client.reports[-1].state is ShardState.FAILED
     (reason,) = [entry["reason"] for entry in client.log_entries if entry.get("level") == "ERROR"]
-    assert (
-        f"DynamoDB's BatchGetItem on the table {cloud_without_table.table} ended in ResourceNotFoundException" in reason
-    )
+    assert f"not found while reading the table {cloud_without_table.table}: ResourceNotFoundException" in reason
 
 
 @pytest.mark.slow

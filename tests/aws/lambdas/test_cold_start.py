@@ -1,4 +1,4 @@
-"""A Lambda starts often: what it does not need must not cost it time, nor a place in its package."""
+"""Lambdas start often: importing a handler loads nothing that it does not need."""
 
 import subprocess
 import sys
@@ -18,19 +18,26 @@ ENVIRONMENT = {
 
 
 def loaded(program: str, *names: str) -> str:
-    """Return which of these modules a program loads, in a process of its own."""
-    asked = f"import sys; {program}; print(*[name for name in {names!r} if name in sys.modules])"
-    done = subprocess.run(  # noqa: S603 - this very interpreter
-        [sys.executable, "-c", asked], env=ENVIRONMENT, capture_output=True, check=True, text=True, timeout=60
+    """Return which of these modules a program loads, in a process by itself."""
+    reporting_program = f"import sys; {program}; print(*[name for name in {names!r} if name in sys.modules])"
+    result = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", reporting_program],
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
     )
-    return done.stdout.strip()
+    return result.stdout.strip()
 
 
 @pytest.mark.parametrize("module", HANDLERS)
-def test_importing_a_handler_loads_nothing_heavy_and_makes_no_client(module: str) -> None:
-    assert loaded(f"import {module}", "boto3", "botocore.client", *HEAVY) == ""
+def test_importing_a_handler_loads_nothing_heavy(module: str) -> None:
+    """It makes no client either."""
+    assert loaded(f"import {module}", "boto3", "botocore.client", "botocore.exceptions", *HEAVY) == ""
 
 
-def test_the_projectors_start_loads_boto3_and_nothing_else_that_is_heavy() -> None:
-    start = "from pipeline.aws.lambdas.projector import _wiring; _wiring()"
+def test_starting_the_projector_loads_only_boto3() -> None:
+    """The clients of every batch need it, and nothing else that is heavy."""
+    start = "from pipeline.aws.lambdas.projector import _runtime; _runtime()"
     assert loaded(start, "boto3", *HEAVY) == "boto3"

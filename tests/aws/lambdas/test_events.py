@@ -1,4 +1,4 @@
-"""Whoever calls the projector, each record is its payload, its place, and the name that Lambda is answered."""
+"""Events of the projector: each record is its payload, its position, and Lambda's identifier."""
 
 from typing import Any
 
@@ -20,7 +20,8 @@ from tests.support.lambda_events import (
 PAYLOADS = [a_bounce(), in_sns(a_complaint())]
 
 
-def test_a_record_of_a_stream_has_its_shard_and_sequence_number() -> None:
+def test_a_kinesis_record_has_its_shard_and_sequence_number() -> None:
+    """Lambda identifies it by its sequence number."""
     batch = read_batch(a_kinesis_event(*PAYLOADS))
     assert batch.source is EventSource.KINESIS
     assert [record.payload for record in batch.records] == PAYLOADS
@@ -28,7 +29,8 @@ def test_a_record_of_a_stream_has_its_shard_and_sequence_number() -> None:
     assert batch.ids == [sequence_number(0), sequence_number(1)]
 
 
-def test_a_message_of_a_queue_has_its_body_and_its_id() -> None:
+def test_an_sqs_message_has_its_body_and_id() -> None:
+    """Its position names queue and message."""
     batch = read_batch(an_sqs_event(*PAYLOADS))
     assert batch.source is EventSource.SQS
     assert [record.payload for record in batch.records] == PAYLOADS
@@ -36,7 +38,8 @@ def test_a_message_of_a_queue_has_its_body_and_its_id() -> None:
     assert batch.ids == [message_id(0), message_id(1)]
 
 
-def test_a_notification_of_a_topic_has_its_message_and_its_id() -> None:
+def test_an_sns_notification_has_its_message_and_id() -> None:
+    """Its position names topic and message."""
     batch = read_batch(an_sns_event(*PAYLOADS))
     assert batch.source is EventSource.SNS
     assert [record.payload for record in batch.records] == PAYLOADS
@@ -45,31 +48,34 @@ def test_a_notification_of_a_topic_has_its_message_and_its_id() -> None:
 
 
 @pytest.mark.parametrize("event", [an_sqs_event(b"?"), an_sns_event(b"?")], ids=["sqs", "sns"])
-def test_half_a_surrogate_pair_is_kept_for_decoding_to_judge(event: dict[str, Any]) -> None:
+def test_a_lone_surrogate_is_kept(event: dict[str, Any]) -> None:
+    """UTF-8 cannot encode it, so it is left to `decode` to report."""
     record = event["Records"][0]
     (record if "body" in record else record["Sns"])["body" if "body" in record else "Message"] = "\ud83d"
     assert read_batch(event).records[0].payload == b"\xed\xa0\xbd"
 
 
-def test_without_records_there_is_nothing_to_do() -> None:
+def test_an_event_may_have_no_records() -> None:
+    """Then there is nothing to do."""
     assert not read_batch({"Records": []}).records
 
 
 @pytest.mark.parametrize(
-    ("event", "caller"),
+    ("event", "invoker"),
     [
         ({"Records": [{"eventSource": "aws:s3", "s3": {}}]}, "aws:s3"),
         ({"Records": [{"eventSource": "aws:dynamodb"}]}, "aws:dynamodb"),
         ({"version": "0", "source": "aws.ses", "detail-type": "Email Bounced", "detail": {}}, "EventBridge"),
-        (a_firehose_event(a_bounce()), "somebody who sends no records"),
-        ({"key1": "value1"}, "somebody who sends no records"),
-        ({"Records": [1]}, "somebody who sends no records"),
-        ({"Records": {}}, "somebody who sends no records"),
-        ([in_eventbridge(a_bounce()).decode()], "somebody who sends no records"),
+        (a_firehose_event(a_bounce()), "an unknown source"),
+        ({"key1": "value1"}, "an unknown source"),
+        ({"Records": [1]}, "an unknown source"),
+        ({"Records": {}}, "an unknown source"),
+        ([in_eventbridge(a_bounce()).decode()], "an unknown source"),
     ],
 )
-def test_anything_else_is_wrongly_connected_and_it_is_said_what_came_and_what_to_do(event: Any, caller: str) -> None:
+def test_another_event_names_its_source_and_the_remedy(event: Any, invoker: str) -> None:
+    """A trigger of another kind is a mistake that its owner must correct."""
     with pytest.raises(
-        UsageError, match=f"called by {caller}, .* connect a Kinesis stream, an SQS queue or an SNS topic"
+        UsageError, match=f"invoked by {invoker}, .* connect only a Kinesis stream, an SQS queue or an SNS topic"
     ):
         read_batch(event)

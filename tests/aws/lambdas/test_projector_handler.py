@@ -1,4 +1,4 @@
-"""The projector's handler: what it finds in its environment, what it logs and counts."""
+"""The projector's handler: its settings, its log, its metrics, and the live table."""
 
 import json
 import traceback
@@ -13,7 +13,7 @@ from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
 from pipeline.aws.lambdas import projector as module
 from pipeline.aws.lambdas.projector import handler
 from pipeline.batch import BatchReader
-from pipeline.errors import Unavailable, UsageError
+from pipeline.errors import NotFound, Unavailable, UsageError
 from tests.support.builders import ADA, a_bounce, a_delivery, in_eventbridge
 from tests.support.lambda_events import (
     Context,
@@ -33,8 +33,8 @@ PARAMETER = "/mailfold/mail/tables"
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Set up what the handler finds in its environment."""
-    _forget()
+    """Set up table and bucket, and the variables that name them."""
+    start_container()
     with mock_aws():
         monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         monkeypatch.setenv("MAILFOLD_TABLE", TABLE)
@@ -42,16 +42,23 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         create_client("dynamodb").create_table(**table_definition(TABLE))
         create_client("s3").create_bucket(Bucket=BUCKET)
         yield
-    _forget()
+    start_container()
 
 
-def _forget() -> None:
-    """Make the container a new one."""
-    module._wiring.cache_clear()
-    module._warn_of_no_log.cache_clear()
+def start_container() -> None:
+    """Forget the objects of the container before."""
+    module._runtime.cache_clear()
+    module._warn_of_missing_log.cache_clear()
 
 
-def test_the_handler_stores_sets_aside_and_counts(cloud: None, capsys: pytest.CaptureFixture[str]) -> None:
+def metrics_in(output: str) -> dict[str, Any]:
+    """Return the metrics of the last line of the log, by name."""
+    metrics: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return metrics
+
+
+def test_a_batch_is_stored_and_counted(cloud: None, capsys: pytest.CaptureFixture[str]) -> None:
+    """Facts are in the table, poison is in the quarantine, and the metrics count both."""
     event = a_kinesis_event(A_BOUNCE, a_delivery(), POISON, A_BOUNCE)
 
     assert handler(event, Context()) == {"batchItemFailures": []}
@@ -59,27 +66,29 @@ def test_the_handler_stores_sets_aside_and_counts(cloud: None, capsys: pytest.Ca
     ((key, item),) = DynamoSuppressionStore(create_client("dynamodb"), table=TABLE).scan()
     assert (key.address, item.verdict.suppressed) == (ADA, True)
     assert create_client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
-    counts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    counts = metrics_in(capsys.readouterr().out)
     names = ("BounceEvents", "DeliveryEvents", "Quarantined", "Facts", "Written", "Unchanged", "Faults", "Unfinished")
     assert [sum(counts[name]) for name in names] == [2, 1, 1, 2, 1, 0, 0, 0]
     assert counts["service"] == "projector"
 
 
-def test_the_handler_reports_an_outage_logs_and_counts_it(
+def test_an_outage_is_reported_logged_and_counted(
     cloud: None, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The log says what failed, to which table, and holds no address."""
     create_client("dynamodb").delete_table(TableName=TABLE)
 
     assert handler(a_kinesis_event(a_delivery(), A_BOUNCE), Context()) == {
         "batchItemFailures": [{"itemIdentifier": sequence_number(1)}]
     }
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["Unfinished"] == [1.0]
-    (told,) = [str(vars(record)) for record in caplog.records if record.name == "projector"]
-    assert f"DynamoDB's BatchGetItem on the table {TABLE} ended in ResourceNotFoundException" in told
-    assert ADA not in told
+    assert metrics_in(capsys.readouterr().out)["Unfinished"] == [1.0]
+    (entry,) = [str(vars(record)) for record in caplog.records if record.name == "projector"]
+    assert f"not found while reading the table {TABLE}: ResourceNotFoundException" in entry
+    assert ADA not in entry
 
 
-def test_the_handler_takes_its_policy_from_the_environment(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_policy_is_that_of_the_environment(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verdicts are stored under it, with its version."""
     monkeypatch.setenv("MAILFOLD_POLICY", '{"version":5,"hard":false}')
     handler(a_kinesis_event(A_BOUNCE), Context())
 
@@ -88,19 +97,23 @@ def test_the_handler_takes_its_policy_from_the_environment(cloud: None, monkeypa
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics")
-def test_a_handler_without_its_settings_says_what_is_missing(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_setting_is_an_error_that_names_it(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that is set up wrongly must not acknowledge anything."""
     monkeypatch.delenv("MAILFOLD_TABLE")
     with pytest.raises(UsageError, match="MAILFOLD_TABLE is not set"):
         handler(a_kinesis_event(A_BOUNCE), Context())
 
 
-def test_what_a_call_works_on_is_made_once_in_a_container(cloud: None) -> None:
-    assert module._wiring() is module._wiring()
+def test_the_runtime_is_made_once_per_container(cloud: None) -> None:
+    """Later invocations use its clients."""
+    assert module._runtime() is module._runtime()
 
 
-def test_the_handler_logs_an_error_of_ours_without_its_text(
+def test_an_internal_error_is_logged_without_its_text(
     cloud: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The record is quarantined, and the log names the exception's type and line only: its text may be an address."""
+
     def broken(*_: Any) -> None:
         raise ZeroDivisionError(ADA)
 
@@ -108,18 +121,18 @@ def test_the_handler_logs_an_error_of_ours_without_its_text(
 
     assert handler(a_kinesis_event(A_BOUNCE), Context()) == {"batchItemFailures": []}
     assert create_client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["Faults"] == [1.0]
-    (told,) = [str(vars(record)) for record in caplog.records if record.name == "projector"]
-    assert "ZeroDivisionError in test_projector_handler.py" in told
-    assert ADA not in told
+    assert metrics_in(capsys.readouterr().out)["Faults"] == [1.0]
+    (entry,) = [str(vars(record)) for record in caplog.records if record.name == "projector"]
+    assert "ZeroDivisionError in test_projector_handler.py" in entry
+    assert ADA not in entry
 
 
-# From a topic: into the log too.
+# From a queue or a topic: into the log too.
 
 
 @pytest.fixture
 def stream(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set up the way into the log; this Firehose writes what it gets into the bucket, call by call."""
+    """Set up the log's delivery stream. moto's writes each call's records into the bucket as one object."""
     monkeypatch.setenv("MAILFOLD_DELIVERY_STREAM", STREAM)
     role = "arn:aws:iam::123456789012:role/delivery"
     destination: Any = {"RoleARN": role, "BucketARN": f"arn:aws:s3:::{BUCKET}", "Prefix": "log/"}
@@ -129,9 +142,9 @@ def stream(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def logged() -> list[bytes]:
-    """Return what each call put into the log."""
+    """Return the data that each call put into the log."""
     s3 = create_client("s3")
-    keys = [one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET, Prefix="log/").get("Contents", [])]
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix="log/").get("Contents", [])]
     return [s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys]
 
 
@@ -140,92 +153,95 @@ def suppressed(table: str = TABLE) -> list[str]:
 
 
 @pytest.mark.parametrize("an_event", [an_sqs_event, an_sns_event])
-def test_what_came_by_a_topic_is_in_the_table_and_in_the_log(stream: None, an_event: Any) -> None:
+def test_messages_are_stored_in_table_and_log(stream: None, an_event: Any) -> None:
+    """SES does not archive what comes through SNS or SQS."""
     assert handler(an_event(a_bounce(), a_delivery()), Context()) == {"batchItemFailures": []}
     assert suppressed() == [ADA]
     assert logged() == [a_bounce() + a_delivery()]
 
 
-def test_what_came_by_the_stream_is_in_the_log_already(stream: None) -> None:
+def test_records_of_the_stream_are_not_logged(stream: None) -> None:
+    """They are in the log already."""
     handler(a_kinesis_event(A_BOUNCE), Context())
     assert (suppressed(), logged()) == ([ADA], [])
 
 
-def test_messages_that_are_not_in_the_log_stay_in_the_queue(
+def test_messages_that_cannot_be_logged_stay_in_the_queue(
     stream: None, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The table has them, and the retry changes nothing there."""
     create_client("firehose").delete_delivery_stream(DeliveryStreamName=STREAM)
 
     failures = handler(an_sqs_event(a_bounce(), a_delivery()), Context())["batchItemFailures"]
     assert failures == [{"itemIdentifier": message_id(0)}, {"itemIdentifier": message_id(1)}]
     assert suppressed() == [ADA]
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["Unfinished"] == [1.0]
-    assert "Firehose's PutRecordBatch ended in ResourceNotFoundException" in str(vars(caplog.records[-1]))
+    assert metrics_in(capsys.readouterr().out)["Unfinished"] == [1.0]
+    assert f"while putting records into the delivery stream {STREAM}" in str(vars(caplog.records[-1]))
 
 
-def test_a_call_by_sns_that_is_not_in_the_table_ends_in_an_error_and_is_not_in_the_log(
-    stream: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_notification_that_cannot_be_stored_is_an_error(stream: None, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is counted, and the log does not get it before the table."""
     create_client("dynamodb").delete_table(TableName=TABLE)
 
-    with pytest.raises(
-        Unavailable, match=f"DynamoDB's BatchGetItem on the table {TABLE} ended in ResourceNotFoundException"
-    ):
+    with pytest.raises(NotFound, match=f"reading the table {TABLE}: ResourceNotFoundException"):
         handler(an_sns_event(a_bounce()), Context())
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["Unfinished"] == [1.0]
+    assert metrics_in(capsys.readouterr().out)["Unfinished"] == [1.0]
     assert logged() == []
 
 
-def test_a_call_by_sns_that_is_not_in_the_log_ends_in_an_error_that_quotes_nothing_of_aws_s(stream: None) -> None:
-    """Lambda logs an error with all that led to it, and what boto3 raises may quote what it was given."""
+def test_the_error_of_a_notification_has_no_cause(stream: None) -> None:
+    """Lambda logs an error with its causes, and boto3's errors may quote their arguments."""
     create_client("firehose").delete_delivery_stream(DeliveryStreamName=STREAM)
 
-    with pytest.raises(Unavailable, match="Firehose's PutRecordBatch ended in ResourceNotFoundException") as raised:
+    with pytest.raises(Unavailable, match=f"the delivery stream {STREAM}: ResourceNotFoundException") as raised:
         handler(an_sns_event(a_bounce()), Context())
-    told = "".join(traceback.format_exception(raised.value))
-    assert "botocore" not in told
-    assert ADA not in told
+    logged_error = "".join(traceback.format_exception(raised.value))
+    assert "botocore" not in logged_error
+    assert ADA not in logged_error
 
 
-def test_without_a_way_into_the_log_the_table_alone_gets_it_and_that_is_said_once(
-    cloud: None, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_a_delivery_stream_one_warning_is_logged(cloud: None, caplog: pytest.LogCaptureFixture) -> None:
+    """Messages are stored in the table only, and the warning names the variable, once per container."""
     for _ in range(3):
         assert handler(an_sqs_event(a_bounce()), Context()) == {"batchItemFailures": []}
     assert suppressed() == [ADA]
-    (told,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert "goes into the table alone" in told.getMessage()
-    assert vars(told)["unset"] == "MAILFOLD_DELIVERY_STREAM"
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "stored in the table only" in warning.getMessage()
+    assert vars(warning)["unset"] == "MAILFOLD_DELIVERY_STREAM"
 
 
-def test_the_stream_needs_no_way_into_the_log(cloud: None, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_stream_needs_no_delivery_stream(cloud: None, caplog: pytest.LogCaptureFixture) -> None:
+    """A projector of the Kinesis stream logs no warning."""
     handler(a_kinesis_event(A_BOUNCE), Context())
     assert [record for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics")
-def test_an_event_of_somebody_else_s_is_an_error(cloud: None) -> None:
-    with pytest.raises(UsageError, match="called by aws:s3"):
+def test_an_event_of_another_source_is_an_error(cloud: None) -> None:
+    """It must not look like a batch that is done."""
+    with pytest.raises(UsageError, match="invoked by aws:s3"):
         handler({"Records": [{"eventSource": "aws:s3"}]}, Context())
 
 
 # The live table.
 
 
-def test_the_parameter_says_which_tables_get_the_facts(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_parameter_names_the_tables_that_are_written(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Live table and shadow table get the facts, and the table of the settings does not."""
     monkeypatch.setenv("MAILFOLD_TABLES_PARAMETER", PARAMETER)
     for table in ("suppression-1", "suppression-2"):
         create_client("dynamodb").create_table(**table_definition(table))
-    said = '{"live":"suppression-2","shadow_tables":["suppression-1"]}'
-    create_client("ssm").put_parameter(Name=PARAMETER, Value=said, Type="String")
+    tables = '{"live":"suppression-2","shadow_tables":["suppression-1"]}'
+    create_client("ssm").put_parameter(Name=PARAMETER, Value=tables, Type="String")
 
     assert handler(a_kinesis_event(A_BOUNCE), Context()) == {"batchItemFailures": []}
     assert [suppressed(table) for table in (TABLE, "suppression-1", "suppression-2")] == [[], [ADA], [ADA]]
 
 
-def test_without_the_parameter_the_table_of_the_settings_gets_them(
+def test_without_the_parameter_the_table_of_the_settings_is_written(
     cloud: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A deployment has no parameter until `mailfold deploy` creates it."""
     monkeypatch.setenv("MAILFOLD_TABLES_PARAMETER", PARAMETER)
     assert handler(a_kinesis_event(A_BOUNCE), Context()) == {"batchItemFailures": []}
     assert suppressed() == [ADA]
@@ -239,12 +255,13 @@ def test_without_the_parameter_the_table_of_the_settings_gets_them(
     ],
     ids=["kinesis", "sqs"],
 )
-def test_while_nobody_knows_which_table_is_live_nothing_is_done(
+def test_an_invalid_parameter_fails_the_whole_batch(
     cloud: None, event: Any, failed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """While the live table is unknown, no record is done, not even one without facts."""
     monkeypatch.setenv("MAILFOLD_TABLES_PARAMETER", PARAMETER)
     create_client("ssm").put_parameter(Name=PARAMETER, Value="suppression-1", Type="String")
 
-    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
+    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": failed_id} for failed_id in failed]}
     assert suppressed() == []
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["Unfinished"] == [1.0]
+    assert metrics_in(capsys.readouterr().out)["Unfinished"] == [1.0]

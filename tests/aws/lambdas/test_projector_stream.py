@@ -1,4 +1,4 @@
-"""The projector, fed by a stream: all before the one record that it reports is stored or set aside, none is passed."""
+"""The projector, invoked by a stream: every record before the one that it reports is stored or quarantined."""
 
 import json
 from datetime import timedelta
@@ -10,32 +10,42 @@ from hypothesis import strategies as st
 
 from pipeline.aws.lambdas.projector import project_event
 from pipeline.batch import BatchReader, StreamRecord
-from pipeline.errors import MailfoldError
+from pipeline.errors import AccessDenied, MailfoldError, NotFound
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from tests.support.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_delivery, in_sns
 from tests.support.flaky import FlakyQuarantine, permanent_outage
 from tests.support.lambda_events import FIRST_SEQUENCE_NUMBER, SHARD, a_kinesis_event, sequence_number
-from tests.support.projector_call import PEOPLE, POISON, Flaky, a_bounce_of, addresses, failures
+from tests.support.projector_call import (
+    PEOPLE,
+    POISON,
+    LimitedStore,
+    a_bounce_of,
+    failures,
+    suppressed_addresses,
+)
 
 
-def test_a_batch_that_is_stored_has_no_failures() -> None:
+def test_a_stored_batch_has_no_failures() -> None:
+    """The response reports no record, and the table has all facts."""
     store = MemoryStore()
 
     assert failures(a_kinesis_event(*map(a_bounce_of, range(3))), store=store) == []
-    assert addresses(store) == PEOPLE[:3]
+    assert suppressed_addresses(store) == PEOPLE[:3]
 
 
-def test_whatever_carried_it_the_facts_are_stored() -> None:
+def test_facts_are_stored_from_any_envelope() -> None:
+    """Bare records, SNS's and EventBridge's envelopes, and decisions may come together."""
     store = MemoryStore()
     bare, sns = a_complaint(recipients=[PEOPLE[1]]), in_sns(a_bounce(recipients=[PEOPLE[2]]))
     decision = a_decision(address=PEOPLE[3])
 
     assert failures(a_kinesis_event(a_bounce_of(0), bare, sns, decision), store=store) == []
-    assert addresses(store) == PEOPLE[:4]
+    assert suppressed_addresses(store) == PEOPLE[:4]
 
 
 def test_an_empty_batch_has_no_failures() -> None:
+    """Lambda may invoke a function without records, as in a test of its console."""
     assert failures({"Records": []}) == []
 
 
@@ -43,52 +53,67 @@ def test_an_empty_batch_has_no_failures() -> None:
 
 
 @pytest.mark.parametrize("saves", range(5))
-def test_an_outage_of_the_table_reports_the_first_record_that_is_not_done_and_no_other(saves: int) -> None:
+def test_a_table_outage_reports_only_the_first_record_not_done(saves: int) -> None:
     """All before it is stored; Lambda starts again there."""
-    store = Flaky(saves)
+    store = LimitedStore(saves)
     event = a_kinesis_event(*map(a_bounce_of, range(5)))
 
     assert failures(event, store=store) == [sequence_number(saves)]
-    assert addresses(store) == PEOPLE[:saves]
+    assert suppressed_addresses(store) == PEOPLE[:saves]
 
 
-def test_what_a_read_cannot_reach_fails_from_the_start() -> None:
+@pytest.mark.parametrize("error", [AccessDenied("AWS denies it"), NotFound("no table")])
+def test_a_denied_or_missing_table_stops_the_batch(error: MailfoldError) -> None:
+    """These errors are no poison: the record is reported, and nothing is quarantined."""
+    quarantine = MemoryQuarantine()
+    event = a_kinesis_event(*map(a_bounce_of, range(3)))
+
+    assert failures(event, store=LimitedStore(1, error), quarantine=quarantine) == [sequence_number(1)]
+    assert quarantine.held == []
+
+
+def test_a_table_that_cannot_be_read_fails_its_first_record() -> None:
+    """Records without facts before it need no table."""
     event = a_kinesis_event(a_delivery(), a_bounce_of(0), a_bounce_of(1))
 
-    assert failures(event, store=Flaky(-1)) == [sequence_number(1)]
+    assert failures(event, store=LimitedStore(-1)) == [sequence_number(1)]
 
 
-def test_records_without_facts_and_poison_before_an_outage_are_done() -> None:
+def test_other_records_before_an_outage_are_done() -> None:
+    """Records without facts pass, and poison of the whole batch is quarantined."""
     quarantine = MemoryQuarantine()
     event = a_kinesis_event(a_delivery(), POISON, a_bounce_of(0), a_bounce_of(1), POISON)
 
-    assert failures(event, store=Flaky(1), quarantine=quarantine) == [sequence_number(3)]
-    assert [one.payload for one in quarantine.held] == [POISON, POISON]
+    assert failures(event, store=LimitedStore(1), quarantine=quarantine) == [sequence_number(3)]
+    assert [held.payload for held in quarantine.held] == [POISON, POISON]
 
 
-def test_what_lambda_sends_again_after_an_outage_ends_as_one_go_does() -> None:
-    store, one_go = Flaky(2), MemoryStore()
+def test_a_retry_after_an_outage_ends_as_without_one() -> None:
+    """Lambda sends the reported record and all after it again."""
+    store, store_without_outage = LimitedStore(2), MemoryStore()
     data = [a_bounce_of(number) for number in (0, 1, 2, 0, 3)]
 
     event = a_kinesis_event(*data)
     (failed,) = failures(event, store=store)
     store.saves_left = 99
-    rest = [one for one in event["Records"] if int(one["kinesis"]["sequenceNumber"]) >= int(failed)]
+    rest = [record for record in event["Records"] if int(record["kinesis"]["sequenceNumber"]) >= int(failed)]
     assert failures({"Records": rest}, store=store) == []
 
-    failures(a_kinesis_event(*data), store=one_go)
-    assert dict(store.scan()) == dict(one_go.scan())
+    failures(a_kinesis_event(*data), store=store_without_outage)
+    assert dict(store.scan()) == dict(store_without_outage.scan())
 
 
-def test_an_outage_of_the_quarantine_reports_the_poison_and_all_before_it_is_stored() -> None:
+def test_a_quarantine_outage_reports_the_poison() -> None:
+    """All records before it are stored."""
     store = MemoryStore()
     event = a_kinesis_event(a_bounce_of(0), a_bounce_of(1), POISON, a_bounce_of(2))
 
     assert failures(event, store=store, quarantine=FlakyQuarantine(permanent_outage())) == [sequence_number(2)]
-    assert addresses(store) == PEOPLE[:2]
+    assert suppressed_addresses(store) == PEOPLE[:2]
 
 
-def test_a_table_of_a_newer_policy_is_an_outage_too() -> None:
+def test_a_table_of_a_newer_policy_is_an_outage() -> None:
+    """An older projector must not restore old verdicts, so its records wait for the newer one."""
     store, newer = MemoryStore(), DEFAULT_POLICY.__replace__(version=2)
     ports: Any = {"store": store, "quarantine": MemoryQuarantine()}
     project_event(a_kinesis_event(a_bounce_of(0)), **ports, policy=newer)
@@ -97,22 +122,24 @@ def test_a_table_of_a_newer_policy_is_an_outage_too() -> None:
     assert failures(a_kinesis_event(later), store=store) == [sequence_number(0)]
 
 
-# Poison: set aside, and passed.
+# Poison: quarantined, and passed.
 
 
 @pytest.mark.parametrize("poison", [POISON, b"\xff\xfe", b"", b'{"eventType":"Bounce","mail":{}}'])
-def test_poison_is_set_aside_with_its_bytes_and_its_place_and_passed(poison: bytes) -> None:
+def test_poison_is_quarantined_with_bytes_and_position(poison: bytes) -> None:
+    """The other records of the batch are stored."""
     store, quarantine = MemoryStore(), MemoryQuarantine()
 
     assert failures(a_kinesis_event(a_bounce_of(0), poison, a_bounce_of(1)), store=store, quarantine=quarantine) == []
-    assert addresses(store) == PEOPLE[:2]
+    assert suppressed_addresses(store) == PEOPLE[:2]
     (held,) = quarantine.held
     assert held.payload == poison
     assert held.position == f"mailfold-feedback {SHARD} {sequence_number(1)}"
 
 
 @pytest.mark.parametrize("data", ["no base64!", "YWJj\nYWJj", "é", "YQ"])
-def test_data_that_is_no_base64_is_set_aside_as_it_came(data: str) -> None:
+def test_data_that_is_not_base64_is_quarantined_unchanged(data: str) -> None:
+    """It is kept inside its envelope, so that ingesting reports the same reason."""
     quarantine = MemoryQuarantine()
 
     assert failures(a_kinesis_event(data), quarantine=quarantine) == []
@@ -122,8 +149,8 @@ def test_data_that_is_no_base64_is_set_aside_as_it_came(data: str) -> None:
 
 
 @pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Let any batch with a record "broken" in it trip over an error of ours; return the sizes of the batches tried."""
+def batch_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Make projecting any batch with a record "broken" raise; return the sizes of the projected batches."""
     sizes: list[int] = []
     read_batch = BatchReader.read
 
@@ -138,47 +165,48 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("places", [[0], [3], [99], [0, 50], list(range(40, 44))])
-def test_a_record_that_trips_an_error_of_ours_is_set_aside_and_the_others_are_stored(
-    broken: list[int], places: list[int]
-) -> None:
-    """Found by halving: not one by one, which for a large batch would take longer than a Lambda may."""
+def test_a_record_that_raises_is_found_by_bisecting(batch_sizes: list[int], places: list[int]) -> None:
+    """It is quarantined and the others are stored. One by one, a large batch would exceed a Lambda's time-out."""
     store, quarantine = MemoryStore(), MemoryQuarantine()
     data = [b"broken" if number in places else a_bounce_of(number % 6) for number in range(100)]
 
     assert failures(a_kinesis_event(*data), store=store, quarantine=quarantine) == []
-    assert addresses(store) == PEOPLE
+    assert suppressed_addresses(store) == PEOPLE
     assert [held.position.rpartition(" ")[2] for held in quarantine.held] == [sequence_number(n) for n in places]
     assert {held.payload for held in quarantine.held} == {b"broken"}
     assert all("ZeroDivisionError" in held.reason and ADA not in held.reason for held in quarantine.held)
-    assert len(broken) <= 1 + 2 * 7 * len(places)
+    assert len(batch_sizes) <= 1 + 2 * 7 * len(places)
 
 
-def test_an_outage_while_looking_for_such_a_record_reports_the_first_that_is_not_done(broken: list[int]) -> None:
-    store = Flaky(2)
+def test_an_outage_while_bisecting_reports_the_first_record_not_done(batch_sizes: list[int]) -> None:
+    """All records before it are stored."""
+    store = LimitedStore(2)
     data = [a_bounce_of(0), a_bounce_of(1), a_bounce_of(2), b"broken", a_bounce_of(3)]
 
     assert failures(a_kinesis_event(*data), store=store) == [sequence_number(2)]
-    assert addresses(store) == PEOPLE[:2]
+    assert suppressed_addresses(store) == PEOPLE[:2]
 
 
-def test_such_a_record_waits_for_a_quarantine_that_is_away(broken: list[int]) -> None:
+def test_a_record_that_raises_waits_for_the_quarantine(batch_sizes: list[int]) -> None:
+    """While the quarantine is unavailable, it is reported like any other poison."""
     store = MemoryStore()
     data = [a_bounce_of(0), b"broken", a_bounce_of(1)]
 
     assert failures(a_kinesis_event(*data), store=store, quarantine=FlakyQuarantine(permanent_outage())) == [
         sequence_number(1)
     ]
-    assert addresses(store) == PEOPLE[:1]
+    assert suppressed_addresses(store) == PEOPLE[:1]
 
 
 @given(st.lists(st.sampled_from([*map(a_bounce_of, range(3)), POISON, a_delivery()])), st.integers(0, 4))
-def test_with_any_batch_and_any_outage_what_is_before_the_failure_is_done(payloads: list[bytes], saves: int) -> None:
-    store, quarantine, expected = Flaky(saves), MemoryQuarantine(), MemoryStore()
+def test_records_before_the_failure_are_done(payloads: list[bytes], saves: int) -> None:
+    """For any batch and any outage, the table has the facts before the failure, and the quarantine the poison."""
+    store, quarantine, expected = LimitedStore(saves), MemoryQuarantine(), MemoryStore()
     failed = failures(a_kinesis_event(*payloads), store=store, quarantine=quarantine)
 
     assert len(failed) <= 1
-    done = (int(failed[0]) - FIRST_SEQUENCE_NUMBER) // 7 if failed else len(payloads)
-    failures(a_kinesis_event(*payloads[:done]), store=expected)
+    end = (int(failed[0]) - FIRST_SEQUENCE_NUMBER) // 7 if failed else len(payloads)
+    failures(a_kinesis_event(*payloads[:end]), store=expected)
     assert dict(expected.scan()).items() <= dict(store.scan()).items()
-    poison = [sequence_number(n) for n, payload in enumerate(payloads[:done]) if payload == POISON]
+    poison = [sequence_number(n) for n, payload in enumerate(payloads[:end]) if payload == POISON]
     assert {held.position.rpartition(" ")[2] for held in quarantine.held} >= set(poison)

@@ -1,4 +1,4 @@
-"""Firehose's transformation: one answer for every record, and no record without its bytes."""
+"""Firehose's transformation: one result for every record, and no record loses its bytes."""
 
 import json
 from base64 import b64decode
@@ -26,18 +26,18 @@ POISON = b"no JSON at all"
 NOT_AN_EVENT = dumped({"notificationType": "AmazonSnsSubscriptionSucceeded", "message": "ok"})
 
 
-def answers(event: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return Firehose's answers, after what Lambda does to them on the way."""
+def transformed(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the response's records as Firehose gets them, in JSON."""
     records: list[dict[str, Any]] = json.loads(json.dumps(transform(event, now=NOW)))["records"]
     return records
 
 
 def results(event: dict[str, Any]) -> list[str]:
-    return [answer["result"] for answer in answers(event)]
+    return [record["result"] for record in transformed(event)]
 
 
-def rows(answer: dict[str, Any]) -> list[Row]:
-    lines = b64decode(answer["data"], validate=True).splitlines(keepends=True)
+def rows(record: dict[str, Any]) -> list[Row]:
+    lines = b64decode(record["data"], validate=True).splitlines(keepends=True)
     assert all(line.endswith(b"\n") for line in lines)
     return [msgspec.json.decode(line, type=Row) for line in lines]
 
@@ -48,30 +48,34 @@ def a_row(payload: bytes, *, arrived_at: datetime = ARRIVED_AT) -> Row:
 
 
 @pytest.mark.parametrize("payload", one_of_each().values(), ids=one_of_each())
-def test_an_event_of_any_type_becomes_its_row_on_a_line(payload: bytes) -> None:
-    (answer,) = answers(a_firehose_event(payload + b"\n"))
+def test_an_event_becomes_a_row_on_a_line(payload: bytes) -> None:
+    """Each of the ten types becomes its row, with the record itself in `raw`."""
+    (record,) = transformed(a_firehose_event(payload + b"\n"))
 
-    assert answer["result"] == "Ok"
-    assert rows(answer) == [a_row(payload)]
-    assert rows(answer)[0].raw.encode() == payload
-
-
-def test_a_row_says_when_firehose_got_the_record_to_the_millisecond() -> None:
-    (answer,) = answers(a_firehose_event(a_send(), arrived_ms=1_772_366_405_678))
-
-    assert rows(answer)[0].arrived_at == datetime(2026, 3, 1, 12, 0, 5, 678_000, tzinfo=UTC)
+    assert record["result"] == "Ok"
+    assert rows(record) == [a_row(payload)]
+    assert rows(record)[0].raw.encode() == payload
 
 
-def test_a_record_that_does_not_say_when_it_came_came_now() -> None:
-    (answer,) = answers(a_firehose_event(a_send(), arrived_ms=None))
+def test_a_row_has_the_arrival_time_of_its_record() -> None:
+    """Firehose reports it to the millisecond."""
+    (record,) = transformed(a_firehose_event(a_send(), arrived_ms=1_772_366_405_678))
 
-    assert rows(answer) == [a_row(a_send(), arrived_at=NOW)]
+    assert rows(record)[0].arrived_at == datetime(2026, 3, 1, 12, 0, 5, 678_000, tzinfo=UTC)
 
 
-def test_every_record_gets_one_answer_in_order_whatever_the_others_are() -> None:
+def test_a_record_without_an_arrival_time_arrives_now() -> None:
+    """Emulators may leave it out."""
+    (record,) = transformed(a_firehose_event(a_send(), arrived_ms=None))
+
+    assert rows(record) == [a_row(a_send(), arrived_at=NOW)]
+
+
+def test_every_record_gets_one_result_in_order() -> None:
+    """A record without events or with poison does not affect its neighbours."""
     event = a_firehose_event(a_send(), NOT_AN_EVENT, POISON, "no base64!", a_bounce())
 
-    assert [answer["recordId"] for answer in answers(event)] == [record_id(index) for index in range(5)]
+    assert [record["recordId"] for record in transformed(event)] == [record_id(index) for index in range(5)]
     assert results(event) == ["Ok", "Dropped", "ProcessingFailed", "ProcessingFailed", "Ok"]
 
 
@@ -87,64 +91,71 @@ def test_every_record_gets_one_answer_in_order_whatever_the_others_are() -> None
         "é",
     ],
 )
-def test_poison_is_given_back_as_it_came(data: str) -> None:
-    (answer,) = answers(a_firehose_event(data))
+def test_poison_is_returned_unchanged(data: str) -> None:
+    """Firehose then keeps its bytes under the error prefix."""
+    (record,) = transformed(a_firehose_event(data))
 
-    assert (answer["result"], answer["data"]) == ("ProcessingFailed", data)
+    assert (record["result"], record["data"]) == ("ProcessingFailed", data)
 
 
-def test_poison_among_what_is_no_event_is_given_back_too() -> None:
+def test_poison_beside_no_event_is_returned_unchanged() -> None:
+    """A record that is partly poison is not dropped."""
     data = base64(b"[" + NOT_AN_EVENT + b",7]")
-    (answer,) = answers(a_firehose_event(data))
+    (record,) = transformed(a_firehose_event(data))
 
-    assert (answer["result"], answer["data"]) == ("ProcessingFailed", data)
+    assert (record["result"], record["data"]) == ("ProcessingFailed", data)
 
 
-def test_of_events_and_poison_in_one_record_neither_is_lost() -> None:
+def test_poison_beside_events_becomes_a_row() -> None:
+    """Events and poison of one record are all kept."""
     poison = dumped({"eventType": "Delivery", "mail": {}})
-    (answer,) = answers(a_firehose_event(b"\n".join([a_send(), poison, a_bounce(), NOT_AN_EVENT])))
+    (record,) = transformed(a_firehose_event(b"\n".join([a_send(), poison, a_bounce(), NOT_AN_EVENT])))
 
-    *events, last = rows(answer)
+    *events, last = rows(record)
     assert events == [a_row(a_send()), a_row(a_bounce())]
     assert (last.event_type, last.raw.encode()) == ("unknown", poison)
     assert last.error_message == "delivery: what happened is missing"
 
 
-def test_poison_among_events_that_is_no_text_keeps_its_bytes() -> None:
-    """Decoding what its row holds gives them back."""
+def test_binary_poison_beside_events_keeps_its_bytes() -> None:
+    """Decoding the `raw` of its row returns them."""
     poison = b'{"eventType":"Bounce"\xff\x00'
-    (answer,) = answers(a_firehose_event(a_send() + b"\n" + poison))
+    (record,) = transformed(a_firehose_event(a_send() + b"\n" + poison))
 
-    _, last = rows(answer)
+    _, last = rows(record)
     assert [outcome.raw for outcome in decode(last.raw.encode())] == [poison]
 
 
-def test_the_same_poison_again_has_the_same_id_and_other_poison_another() -> None:
+def test_the_id_of_poison_follows_from_its_bytes() -> None:
+    """A repeated record is a repeated row, which queries can recognize."""
+
     def ids(*poison: bytes) -> list[str]:
-        (answer,) = answers(a_firehose_event(b"\n".join([a_send(), *poison])))
-        return [one.event_id for one in rows(answer)[1:]]
+        (record,) = transformed(a_firehose_event(b"\n".join([a_send(), *poison])))
+        return [row.event_id for row in rows(record)[1:]]
 
     once, again, other = *ids(b'{"a":1}'), *ids(b'{"a":1}'), *ids(b'{"a":2}')
     assert once == again != other
 
 
-def test_a_type_that_nobody_knows_is_kept() -> None:
+def test_an_unknown_type_is_kept() -> None:
+    """Its row has the kind `unknown` and the type as received."""
     payload = a_record("Telepathy", {"telepathy": {"strength": 11}})
-    (answer,) = answers(a_firehose_event(payload))
+    (record,) = transformed(a_firehose_event(payload))
 
-    assert [(one.event_type, one.ses_type, one.raw.encode()) for one in rows(answer)] == [
+    assert [(row.event_type, row.ses_type, row.raw.encode()) for row in rows(record)] == [
         ("unknown", "Telepathy", payload)
     ]
 
 
-def test_a_carrier_is_unwrapped() -> None:
-    (answer,) = answers(a_firehose_event(in_sns(a_bounce())))
+def test_an_envelope_is_unwrapped() -> None:
+    """A notification in the stream becomes the row of its event."""
+    (record,) = transformed(a_firehose_event(in_sns(a_bounce())))
 
-    assert rows(answer) == [a_row(a_bounce())]
+    assert rows(record) == [a_row(a_bounce())]
 
 
-def test_an_error_of_ours_fails_its_own_record_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And its reason holds nothing that the error says: that may be an address."""
+def test_an_internal_error_fails_only_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reason holds nothing of the exception, whose text may be an address."""
 
     def broken(event: Event, *, arrived_at: datetime) -> Row:
         if event.kind == "bounce":
@@ -152,22 +163,23 @@ def test_an_error_of_ours_fails_its_own_record_only(monkeypatch: pytest.MonkeyPa
         return to_row(event, arrived_at=arrived_at)
 
     monkeypatch.setattr(module, "to_row", broken)
-    done = transform_batch(a_firehose_event(a_send(), a_bounce(), a_delivery()), now=NOW)
+    result = transform_batch(a_firehose_event(a_send(), a_bounce(), a_delivery()), now=NOW)
 
-    assert [answer["result"] for answer in done.response["records"]] == ["Ok", "ProcessingFailed", "Ok"]
-    (reason,) = done.tally.failed
+    assert [record["result"] for record in result.response["records"]] == ["Ok", "ProcessingFailed", "Ok"]
+    (reason,) = result.counts.failed
     assert reason.startswith("internal error, MailfoldError in test_transform.py, line ")
     assert ADA not in reason
 
 
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([a_send(), POISON, NOT_AN_EVENT]), min_size=1))
-def test_whatever_firehose_holds_is_answered(payloads: list[bytes]) -> None:
+def test_any_records_get_results(payloads: list[bytes]) -> None:
+    """Each record is transformed, dropped or returned unchanged, whatever it holds."""
     event = a_firehose_event(*payloads)
 
-    assert [answer["recordId"] for answer in answers(event)] == [one["recordId"] for one in event["records"]]
-    for answer, record in zip(answers(event), event["records"], strict=True):
-        assert answer["result"] != "ProcessingFailed" or answer["data"] == record["data"]
-        assert answer["result"] != "Ok" or rows(answer)
+    assert [record["recordId"] for record in transformed(event)] == [record["recordId"] for record in event["records"]]
+    for after, before in zip(transformed(event), event["records"], strict=True):
+        assert after["result"] != "ProcessingFailed" or after["data"] == before["data"]
+        assert after["result"] != "Ok" or rows(after)
 
 
 # Size.
@@ -177,8 +189,8 @@ def a_large_send(size_bytes: int) -> bytes:
     return a_send(headers=[{"name": "X-Filler", "value": '"' * (size_bytes // 2)}])
 
 
-def test_what_does_not_fit_into_lambdas_answer_is_given_back_and_the_rest_is_not_held_up() -> None:
-    """Quotes are escaped once more in `raw`, so that these grow twofold."""
+def test_rows_that_do_not_fit_are_returned_unchanged() -> None:
+    """Quotes are escaped again in `raw`, so these rows grow twofold. Other records are transformed."""
     event = a_firehose_event(*[a_large_send(700_000)] * 4, a_bounce())
     response = transform(event, now=NOW)
 
@@ -188,8 +200,8 @@ def test_what_does_not_fit_into_lambdas_answer_is_given_back_and_the_rest_is_not
 
 
 @pytest.mark.parametrize("payload", [a_send(), a_bounce()], ids=["send", "bounce"])
-def test_a_usual_batch_of_firehose_s_default_size_is_far_from_lambdas_limit(payload: bytes) -> None:
-    """1 MB of records."""
+def test_a_default_batch_fits_into_lambdas_response(payload: bytes) -> None:
+    """Firehose buffers 1 MB by default."""
     event = a_firehose_event(*[payload] * (1_000_000 // len(payload)))
 
     assert len(json.dumps(transform(event, now=NOW))) < RESPONSE_BYTES
@@ -199,7 +211,8 @@ def test_a_usual_batch_of_firehose_s_default_size_is_far_from_lambdas_limit(payl
 # The handler.
 
 
-def test_the_handler_answers_as_transform_does_and_counts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_handler_responds_and_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its response is that of `transform`, and its metrics count rows, dropped and failed records."""
     event = a_firehose_event(a_send(), a_send(), a_bounce(), NOT_AN_EVENT, POISON)
 
     assert handler(event, Context()) == transform(event, now=NOW)
@@ -215,14 +228,15 @@ def test_the_handler_answers_as_transform_does_and_counts(capsys: pytest.Capture
     }
 
 
-def test_neither_log_nor_counts_hold_anything_of_a_payload(
+def test_log_and_metrics_hold_nothing_of_a_payload(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Reasons are counted, and no address is logged, not even in base64."""
     event = a_firehose_event(a_bounce(), dumped({"eventType": "Bounce", "mail": {"destination": [ADA]}}), ADA.encode())
     handler(event, Context())
 
     (logged,) = [vars(record) for record in caplog.records if record.name == "transform"]
     assert sum(logged["reasons"].values()) == 2
-    told = f"{logged} {capsys.readouterr().out}"
-    assert ADA not in told
-    assert base64(ADA.encode()) not in told
+    output = f"{logged} {capsys.readouterr().out}"
+    assert ADA not in output
+    assert base64(ADA.encode()) not in output

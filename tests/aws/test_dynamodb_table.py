@@ -1,4 +1,4 @@
-"""The suppression table itself: how it is made, and what it takes."""
+"""Creating the suppression table, and the items that it rejects."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from pipeline.aws.clients import create_client
 from pipeline.aws.dynamodb import BACKUP_ATTEMPTS, DynamoSuppressionStore, ensure_table, table_definition
-from pipeline.errors import ItemRejected, StoreUnavailable, UsageError
+from pipeline.errors import AccessDenied, ItemRejected, StoreUnavailable, UsageError
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import to_item
 from pipeline.standing import Evidence, FactKind, Key, Standing, fold
@@ -19,7 +19,8 @@ from tests.support.items import KEY, an_item
 TABLE = "suppression"
 
 
-def test_the_table_is_on_demand_encrypted_and_keyed_by_address_and_scope() -> None:
+def test_a_table_is_encrypted_and_billed_on_demand() -> None:
+    """Its key is address and scope."""
     with mock_aws():
         dynamodb = create_client("dynamodb", region="us-east-1")
         dynamodb.create_table(**table_definition(TABLE))
@@ -33,7 +34,8 @@ def test_the_table_is_on_demand_encrypted_and_keyed_by_address_and_scope() -> No
     assert table["SSEDescription"]["Status"] == "ENABLED"
 
 
-def test_a_table_is_made_once_and_keeps_what_is_in_it() -> None:
+def test_a_table_is_created_once() -> None:
+    """An existing table keeps its items."""
     with mock_aws():
         dynamodb = create_client("dynamodb", region="us-east-1")
         ensure_table(dynamodb, TABLE)
@@ -45,28 +47,33 @@ def test_a_table_is_made_once_and_keeps_what_is_in_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "ab", "no spaces", "a" * 256])
-def test_a_name_that_no_table_can_have_is_a_misuse(name: str) -> None:
+def test_an_invalid_name_is_a_usage_error(name: str) -> None:
+    """Emulators accept names that DynamoDB rejects."""
     with mock_aws(), pytest.raises(UsageError, match="no name for a table"):
         ensure_table(create_client("dynamodb", region="us-east-1"), name)
 
 
 @pytest.mark.parametrize("operation", ["CreateTable", "DescribeTable"])
-def test_a_table_that_cannot_be_made_is_an_outage(operation: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "error"), [("AccessDeniedException", AccessDenied), ("InternalServerError", StoreUnavailable)]
+)
+def test_an_error_of_creating_a_table_is_translated(operation: str, code: str, error: type[Exception]) -> None:
+    """A denial is a denial, also while waiting until the table is active."""
     with mock_aws():
         dynamodb = create_client("dynamodb", region="us-east-1")
 
         def fail(**_: Any) -> None:
-            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, operation)
+            raise ClientError({"Error": {"Code": code}}, operation)
 
         dynamodb.meta.events.register(f"before-call.dynamodb.{operation}", fail)
 
-        with pytest.raises(StoreUnavailable, match=operation):
+        with pytest.raises(error, match=f"creating the table {TABLE}"):
             ensure_table(dynamodb, TABLE)
 
 
 @pytest.mark.parametrize("key", [KEY, Key(KEY.address, "s" * 1_025)], ids=["too large", "its key is too long"])
-def test_an_item_that_no_table_takes_is_rejected(key: Key) -> None:
-    """The one that is too large is an operator's release that lifts more than anybody can read."""
+def test_an_item_that_dynamodb_rejects_is_not_written(key: Key) -> None:
+    """It is too large, because its release lifts too many events, or its key is too long."""
     lifts = tuple(f"{number:032x}" for number in range(13_000 if key == KEY else 1))
     too_large: Standing = fold([(FactKind.RELEASE, Evidence(at_ms=1, event_id="0" * 32, lifts=lifts))])
     with mock_aws():
@@ -79,22 +86,23 @@ def test_an_item_that_no_table_takes_is_rejected(key: Key) -> None:
         assert dict(store.scan()) == {}
 
 
-@pytest.mark.parametrize(("refusals", "is_made"), [(2, True), (100, False)])
-def test_a_new_table_whose_backups_are_not_set_up_yet_is_asked_again(refusals: int, is_made: bool) -> None:
-    refusing, waits = iter(range(refusals)), list[float]()
+@pytest.mark.parametrize(("rejections", "succeeds"), [(2, True), (100, False)])
+def test_recovery_of_a_new_table_is_tried_again(rejections: int, succeeds: bool) -> None:
+    """DynamoDB rejects it until the backups of a new table are set up."""
+    rejections_left, waits = iter(range(rejections)), list[float]()
     with mock_aws():
         dynamodb = create_client("dynamodb", region="us-east-1")
 
-        def refuse(**_: Any) -> None:
-            if next(refusing, None) is not None:
+        def reject(**_: Any) -> None:
+            if next(rejections_left, None) is not None:
                 raise ClientError({"Error": {"Code": "ContinuousBackupsUnavailableException"}}, "any")
 
-        dynamodb.meta.events.register("before-call.dynamodb.UpdateContinuousBackups", refuse)
-        with nullcontext() if is_made else pytest.raises(StoreUnavailable, match="UpdateContinuousBackups"):
+        dynamodb.meta.events.register("before-call.dynamodb.UpdateContinuousBackups", reject)
+        with nullcontext() if succeeds else pytest.raises(StoreUnavailable, match="point-in-time recovery"):
             ensure_table(dynamodb, TABLE, protected=True, wait=waits.append)
 
         backups = dynamodb.describe_continuous_backups(TableName=TABLE)["ContinuousBackupsDescription"]
         recovery = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
-        assert (recovery == "ENABLED") == is_made
-        assert len(waits) == min(refusals, BACKUP_ATTEMPTS - 1)
+        assert (recovery == "ENABLED") == succeeds
+        assert len(waits) == min(rejections, BACKUP_ATTEMPTS - 1)
         assert dynamodb.describe_table(TableName=TABLE)["Table"]["DeletionProtectionEnabled"]

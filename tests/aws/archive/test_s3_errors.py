@@ -1,4 +1,4 @@
-"""What S3 may raise while the log is read or written: an outage, or a mistake of whoever asks."""
+"""Errors of S3 while the event log is read or written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from pipeline.aws.archive.s3 import REMEDIES, S3Archive
-from pipeline.errors import ArchiveUnavailable, MailfoldError, UsageError
+from pipeline.errors import AccessDenied, ArchiveUnavailable, InvalidInput, MailfoldError, NotFound
 from tests.support.rows import a_row
 
 if TYPE_CHECKING:
@@ -22,20 +22,24 @@ if TYPE_CHECKING:
 BUCKET = "mailfold-log"
 LISTED: dict[str, Any] = {"Contents": [{"Key": "events/dt=2026-03-01/hr=12/file", "Size": 9_999}]}
 
-OUTAGES = [
-    *("InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "ExpiredToken", "Throttling", "503"),
-    "SomethingThatAwsWillInvent",
-]
 CODES: list[tuple[str, type[MailfoldError]]] = [
-    *((code, ArchiveUnavailable) for code in OUTAGES),
-    *((code, UsageError) for code in REMEDIES),
+    *(
+        (code, ArchiveUnavailable)
+        for code in ("InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling", "503")
+    ),
+    *(
+        (code, AccessDenied)
+        for code in ("AccessDenied", "AllAccessDisabled", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+    ),
+    ("NoSuchBucket", NotFound),
+    *((code, InvalidInput) for code in ("InvalidBucketName", "PermanentRedirect", "SomethingThatAwsWillInvent")),
 ]
-LOST: list[tuple[Exception, type[MailfoldError]]] = [
+CONNECTIONS: list[tuple[Exception, type[MailfoldError]]] = [
     (ConnectionResetError(), ArchiveUnavailable),
     (EndpointConnectionError(endpoint_url="https://s3"), ArchiveUnavailable),
     (ConnectTimeoutError(endpoint_url="https://s3"), ArchiveUnavailable),
     (ReadTimeoutError(endpoint_url="https://s3"), ArchiveUnavailable),
-    (NoCredentialsError(), UsageError),
+    (NoCredentialsError(), AccessDenied),
 ]
 CALLS: list[tuple[str, Callable[[S3Archive], object]]] = [
     ("put_object", lambda archive: archive.append([a_row()])),
@@ -48,83 +52,87 @@ CALLS: list[tuple[str, Callable[[S3Archive], object]]] = [
 
 @pytest.fixture(scope="module")
 def bare_s3() -> S3Client:
-    """Return S3 that nothing answers for."""
+    """Return a client without a service behind it."""
     return boto3.client("s3", region_name="us-east-1", aws_access_key_id="id", aws_secret_access_key="key")
 
 
 @pytest.fixture
 def stubbed(bare_s3: S3Client) -> Iterator[tuple[S3Archive, Stubber]]:
-    """Give an archive whose S3 answers as it is told."""
+    """Yield an archive whose S3 is stubbed."""
     with Stubber(bare_s3) as stub:
         yield S3Archive(bare_s3, bucket=BUCKET), stub
 
 
 @pytest.mark.parametrize(("operation", "call"), CALLS)
 @pytest.mark.parametrize(("code", "error"), CODES)
-def test_s3s_error_is_translated(
+def test_a_code_has_its_type(
     stubbed: tuple[S3Archive, Stubber],
     operation: str,
     call: Callable[[S3Archive], object],
     code: str,
     error: type[MailfoldError],
 ) -> None:
+    """Writing, listing and reading translate alike. No message holds an address."""
     archive, stub = stubbed
     if operation == "get_object":
         stub.add_response("list_objects_v2", LISTED)
     stub.add_client_error(operation, code, "<person@example.com>")
 
-    with pytest.raises(error, match=code) as raised:
+    with pytest.raises(error, match=f"s3://{BUCKET}/events/") as raised:
         call(archive)
-    assert "@" not in str(raised.value)
+    assert "person" not in str(raised.value)
+    assert REMEDIES.get(code, "") in str(raised.value)
 
 
-class LostS3:
-    """S3 behind a connection that is lost at one operation."""
+class UnreachableS3:
+    """S3 behind a connection that fails at one operation."""
 
     def __init__(self, operation: str, cause: Exception) -> None:
         self._operation = operation
         self._cause = cause
 
     def put_object(self, **_: Any) -> None:
-        self._reach("put_object")
+        self._call("put_object")
 
     def get_object(self, **_: Any) -> None:
-        self._reach("get_object")
+        self._call("get_object")
 
-    def get_paginator(self, _: str) -> LostS3:
+    def get_paginator(self, _: str) -> UnreachableS3:
         return self
 
     def paginate(self, **_: Any) -> Iterator[Mapping[str, Any]]:
-        self._reach("list_objects_v2")
+        self._call("list_objects_v2")
         yield LISTED
 
-    def _reach(self, operation: str) -> None:
+    def _call(self, operation: str) -> None:
         if operation == self._operation:
             raise self._cause
 
 
-@pytest.mark.parametrize(("cause", "error"), LOST)
+@pytest.mark.parametrize(("cause", "error"), CONNECTIONS)
 @pytest.mark.parametrize(("operation", "call"), CALLS)
-def test_a_lost_connection_is_translated(
+def test_a_failed_connection_has_its_type(
     operation: str, call: Callable[[S3Archive], object], cause: Exception, error: type[MailfoldError]
 ) -> None:
-    archive = S3Archive(cast("S3Client", LostS3(operation, cause)), bucket=BUCKET)
+    """An unreachable S3 is an outage; missing credentials are not."""
+    archive = S3Archive(cast("S3Client", UnreachableS3(operation, cause)), bucket=BUCKET)
 
     with pytest.raises(error):
         call(archive)
 
 
 class _Broken(io.BytesIO):
-    """A connection that is cut while an object is on its way."""
+    """The body of a response whose connection fails."""
 
     def read(self, *_: Any, **__: Any) -> bytes:
         raise ReadTimeoutError(endpoint_url="https://s3")
 
 
 @pytest.mark.parametrize("call", [lambda archive: list(archive.rows()), lambda archive: list(archive.scan_facts())])
-def test_a_connection_cut_while_an_object_is_read_is_an_outage(
+def test_a_connection_lost_in_a_body_is_an_outage(
     stubbed: tuple[S3Archive, Stubber], call: Callable[[S3Archive], Sequence[object]]
 ) -> None:
+    """The response has begun by then, so boto3 does not try again."""
     archive, stub = stubbed
     stub.add_response("list_objects_v2", LISTED)
     stub.add_response("get_object", {"Body": StreamingBody(_Broken(), 9_999)})

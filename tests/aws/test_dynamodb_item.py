@@ -1,4 +1,4 @@
-"""What an item looks like to readers in other languages, and how large it can become."""
+"""Items as readers in other languages see them, and their greatest size."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -30,16 +30,16 @@ Attributes = dict[str, Any]
 
 
 def an_item(*payloads: bytes, address: str = ADA, policy: Policy = DEFAULT_POLICY) -> Attributes:
-    """Return what the table holds about an address once all of this has happened."""
+    """Return the table's item of an address after these events."""
     events = [outcome for payload in payloads for outcome in decode(payload) if isinstance(outcome, Event)]
     assert len(events) == len(payloads)
-    changes = group_by_key(finding for event in events for finding in facts(event))
+    changes = group_by_key(fact for event in events for fact in facts(event))
     key = next(key for key in changes if key.address == address)
     return dict(to_attributes(key, to_item(key, changes[key], policy)))
 
 
 def as_read(attributes: Attributes) -> Attributes:
-    """Return an item as an SDK gives it to its caller."""
+    """Return an item as an SDK returns it."""
     read = {name: TypeDeserializer().deserialize(value) for name, value in attributes.items()}
     return {name: int(value) if isinstance(value, Decimal) else value for name, value in read.items()}
 
@@ -61,8 +61,8 @@ ITEMS = {
 
 
 @pytest.mark.parametrize("attributes", ITEMS.values(), ids=ITEMS)
-def test_an_item_is_as_its_schema_says(attributes: Attributes) -> None:
-    """Its facts too, by the schema of the text inside."""
+def test_an_item_conforms_to_its_schema(attributes: Attributes) -> None:
+    """Its facts conform too, to the schema of the text inside."""
     item = as_read(attributes)
     Draft202012Validator(SCHEMA).validate(item)
     facts_schema = {**SCHEMA["properties"]["facts"]["contentSchema"], "$defs": SCHEMA["$defs"]}
@@ -80,19 +80,21 @@ def test_an_item_is_as_its_schema_says(attributes: Attributes) -> None:
         ("something else", {"ttl": 1}),
     ],
 )
-def test_its_schema_refuses_what_is_no_item(name: str, broken: Attributes) -> None:
+def test_the_schema_rejects_other_documents(name: str, broken: Attributes) -> None:
+    """Readers in other languages may rely on it."""
     hard = as_read(ITEMS["hard"])
     if name == "suppressed without a reason":
         del hard["reason"]
     assert not Draft202012Validator(SCHEMA).is_valid({**hard, **broken})
 
 
-def test_the_schema_names_every_fact_there_is() -> None:
+def test_the_schema_names_every_kind_of_fact() -> None:
+    """A new kind must be added to schemas/item.json."""
     assert list(SCHEMA["$defs"]["standing"]["properties"]) == [fact.value for fact in FactKind]
 
 
-def test_an_item_reads_like_this() -> None:
-    """An example, for whoever reads the table in another language."""
+def test_an_example_item() -> None:
+    """This is what a reader in another language gets."""
     item = as_read(an_item(a_bounce(person={"diagnosticCode": "smtp; 550 5.1.1 no such user"})))
     assert item == {
         "address": "ada@example.com",
@@ -112,13 +114,15 @@ def test_an_item_reads_like_this() -> None:
 
 @pytest.mark.parametrize("attributes", ITEMS.values(), ids=ITEMS)
 def test_facts_come_back_byte_for_byte(attributes: Attributes) -> None:
+    """Reading an item and writing it again changes nothing, and the hash stays that of the text."""
     key, item = from_attributes(attributes)
 
     assert to_attributes(key, item) == attributes
     assert facts_hash(item.standing) == attributes["facts_hash"]["S"]
 
 
-def test_an_item_without_a_hash_or_with_half_its_facts_is_none() -> None:
+def test_an_incomplete_item_is_an_error() -> None:
+    """An attribute or a field of a fact is missing."""
     half = {**ITEMS["hard"], "facts": {"S": '{"hard":[{"at_ms":1}]}'}}
     with pytest.raises(ValueError, match="event_id"):
         from_attributes(half)
@@ -126,7 +130,7 @@ def test_an_item_without_a_hash_or_with_half_its_facts_is_none() -> None:
         from_attributes({name: value for name, value in half.items() if name != "suppressed"})
 
 
-def test_the_default_policy_is_the_one_on_file() -> None:
+def test_the_default_policy_equals_its_file() -> None:
     """schemas/policy.json shows its form, with every field."""
     on_file = json.loads((SCHEMAS / "policy.json").read_text())
     assert on_file == {name: getattr(DEFAULT_POLICY, name) for name in Policy.__struct_fields__}
@@ -157,27 +161,28 @@ def _value_bytes(value: Attributes) -> int:
 def everything(
     address: str, *, diagnostic: str, feedback_type: str, message_id: Callable[[int], str]
 ) -> Iterator[bytes]:
-    """Give more of each fact than is kept, all different."""
-    said = {"status": "5.222.222", "diagnosticCode": diagnostic}
+    """Yield more facts of each kind than are kept, all different."""
+    diagnosis = {"status": "5.222.222", "diagnosticCode": diagnostic}
     for number in range(80):
         mail: Any = {"at": SENT_AT + timedelta(seconds=number), "messageId": message_id(number)}
-        yield a_soft_bounce(recipients=[address], feedback_id=f"s{number}", person=said, **mail)
-        yield a_bounce(recipients=[address], feedback_id=f"h{number}", person=said, **mail)
+        yield a_soft_bounce(recipients=[address], feedback_id=f"s{number}", person=diagnosis, **mail)
+        yield a_bounce(recipients=[address], feedback_id=f"h{number}", person=diagnosis, **mail)
         for others in ([], [BOB]):
-            everybody = [address, *others]
-            yield a_complaint(recipients=everybody, feedback_id=f"c{number}", feedback_type=feedback_type, **mail)
+            recipients = [address, *others]
+            yield a_complaint(recipients=recipients, feedback_id=f"c{number}", feedback_type=feedback_type, **mail)
     for sub_type in ("OnAccountSuppressionList", "UnsubscribedRecipient"):
-        yield a_bounce(recipients=[address], sub_type=sub_type, person=said, messageId=message_id(0))
+        yield a_bounce(recipients=[address], sub_type=sub_type, person=diagnosis, messageId=message_id(0))
     yield a_decision(address=address)
     yield a_decision(action="release", address=address, at=SENT_AT, read=[f"{number:032x}" for number in range(95)])
 
 
 def test_the_usual_item_is_under_1_kb() -> None:
+    """DynamoDB bills a write by the kilobyte."""
     assert size_bytes(an_item(a_bounce(), a_complaint())) < 1_000
 
 
 @pytest.mark.parametrize("character", ["x", "😀"], ids=["ASCII", "four bytes each"])
-def test_the_largest_item_that_ses_can_cause_is_under_64_kb(character: str) -> None:
+def test_the_largest_item_from_ses_is_under_64_kb(character: str) -> None:
     """SES's ids have 60 characters, its feedback types 12, addresses 320; remote servers write what they like."""
     address = f"{'a' * 64}@{'b' * 251}.com"
     payloads = everything(
@@ -189,8 +194,8 @@ def test_the_largest_item_that_ses_can_cause_is_under_64_kb(character: str) -> N
     assert size_bytes(an_item(*payloads, address=address, policy=SOFT)) < 64_000
 
 
-def test_no_text_however_long_makes_an_item_that_dynamodb_refuses() -> None:
-    """Every text at its bound, in characters of four bytes: that is not SES, but it must not block a shard either."""
+def test_no_text_makes_an_item_too_large() -> None:
+    """Every text at its limit, in characters of four bytes. SES sends none, but none may block a shard."""
     address = f"{'😀' * 60}@{'b' * 70}.com"
     payloads = everything(
         address,
