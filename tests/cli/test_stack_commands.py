@@ -66,7 +66,7 @@ def test_a_stack_is_named_by_the_environment_or_an_option(stack: None, monkeypat
     """MAILFOLD_STACK names the stack, an option overrides it, and other commands ignore it."""
     monkeypatch.setenv("MAILFOLD_STACK", NAME)
     assert good("lookup", "ann@example.com") == "ann@example.com: clear\n"
-    assert "no stack another" in refused("lookup", "ann@example.com", "--stack", "another")
+    assert "no stack another" in refused("lookup", "ann@example.com", "--stack", "another", exit_code=4)
     assert json.loads(good("decode", BOUNCE))["kind"] == "bounce"
 
 
@@ -84,8 +84,8 @@ def test_a_stack_is_rejected_by_commands_without_deployment(command: str) -> Non
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_missing_stack_is_named_with_its_region(stack: None, command: str) -> None:
-    """A stack that does not exist is reported with the region in which it was looked up."""
-    sentence = refused("--stack", "another", "--region", "eu-central-1", *COMMANDS[command])
+    """A stack that does not exist exits with 4 and is named with the region in which it was looked up."""
+    sentence = refused("--stack", "another", "--region", "eu-central-1", *COMMANDS[command], exit_code=4)
     assert sentence.startswith("there is no stack another in eu-central-1")
 
 
