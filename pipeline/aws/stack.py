@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.aws.errors import missing_ok, tolerate, translated
-from pipeline.errors import UsageError
+from pipeline.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -75,14 +75,14 @@ def deployed_stack(cloudformation: CloudFormationClient, *, name: str) -> Stack:
     """Return the stack of that name.
 
     Raises:
-        UsageError: It does not exist.
+        NotFound: It does not exist.
         AccessDenied: As for `find_stack`.
         ServiceUnavailable: As for `find_stack`.
     """
     stack = find_stack(cloudformation, name=name)
     if stack is None:
         region = cloudformation.meta.region_name
-        raise UsageError(
+        raise NotFound(
             f"there is no stack {name} in {region}: name another --region, or create it with `mailfold deploy`"
         )
     return stack
