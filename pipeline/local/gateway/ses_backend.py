@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from werkzeug.wrappers import Request, Response
 
+from pipeline.address import bare
 from pipeline.errors import UsageError
 from pipeline.local.gateway.protocols import flatten
 from pipeline.local.gateway.ses_requests import RequestFields
@@ -52,7 +53,8 @@ class SesBackend:
         if not is_rejected(reply):
             return reply
         # The application's credentials and region apply, so the identity is verified where the application sends from.
-        self.call(request, action_form("VerifyEmailIdentity", {"EmailAddress": sender}))
+        # An identity is an address without a display name.
+        self.call(request, action_form("VerifyEmailIdentity", {"EmailAddress": bare(sender)}))
         return self._send(request, form)
 
     def call(self, request: Request, form: Mapping[str, str]) -> Response:
