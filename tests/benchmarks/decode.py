@@ -1,7 +1,8 @@
 """Decoding and folding up to the store, compared with msgspec's untyped decode.
 
-Two inputs: all ten event types as SES writes them, and feedback as the stream carries it, in EventBridge's envelope in a
-Lambda event with base64, which the peer reads with powertools. The peers neither validate nor find facts.
+Two inputs: all ten event types as SES writes them, and feedback as the stream carries it, which is EventBridge's
+envelope in a Lambda event with base64. There the peer reads the event with powertools. The peers neither validate nor
+find facts.
 """
 
 from collections.abc import Callable, Sequence
