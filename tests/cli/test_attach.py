@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli.attach import attach_command
-from tests.support.command import good, refused, run, told
+from tests.support.command import good, json_lines, refused, run
 from tests.support.deployed import NAME, OUTPUTS, deployed, put_behind
 from tests.support.fake_ses import FakeSes
 
@@ -39,7 +39,7 @@ def test_the_example_in_the_help_runs(ses: FakeSes) -> None:
 
 def test_attaching_twice_reports_created_and_then_unchanged(ses: FakeSes) -> None:
     """The first run reports new destinations, and the second one no changes."""
-    assert told(*COMMAND, QUIET, "--json") == [
+    assert json_lines(*COMMAND, QUIET, "--json") == [
         {"configuration_set": "newsletter", "destinations": {"archive": "created", "feedback": "created"}}
     ]
     assert good(*COMMAND, QUIET) == "destination archive: unchanged\ndestination feedback: unchanged\n"

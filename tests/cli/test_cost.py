@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from pipeline.aws.cost.estimate import price_list
-from tests.support.command import good, refused, run, told
+from tests.support.command import good, json_lines, refused, run
 
 
 def row(shown: str, part: str) -> list[str]:
@@ -18,7 +18,7 @@ def row(shown: str, part: str) -> list[str]:
 
 def cost(*options: str, emails: str = "500000") -> Any:
     """Return the command's JSON."""
-    [answer] = told("cost", "--emails-per-day", emails, "--json", *options)
+    [answer] = json_lines("cost", "--emails-per-day", emails, "--json", *options)
     return answer
 
 

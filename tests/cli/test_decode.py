@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command import ROOT, good, refused, run, told
+from tests.support.command import ROOT, good, json_lines, refused, run
 
 EXAMPLES = ROOT / "schemas" / "wire" / "examples"
 EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((EXAMPLES / "expected.json").read_bytes())
@@ -28,7 +28,7 @@ BOUNCE: dict[str, Any] = {
 
 
 def decoded(text: str) -> list[dict[str, Any]]:
-    return told("decode", "-", given=text)
+    return json_lines("decode", "-", given=text)
 
 
 def a_send(message_id: str) -> str:
@@ -42,7 +42,7 @@ def ids(lines: list[dict[str, Any]]) -> list[str]:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_every_example_is_decoded_as_expected(name: str) -> None:
     """Each example yields the expected lines, and each event has an id of 32 hex digits."""
-    lines = told("decode", str(EXAMPLES / name))
+    lines = json_lines("decode", str(EXAMPLES / name))
     for line, expected in zip(lines, EXPECTED[name], strict=True):
         if "kind" in expected:
             event_id = line.pop("event_id")
@@ -117,19 +117,19 @@ def test_several_files_are_decoded_in_order_plain_or_gzip(tmp_path: Path) -> Non
     """Files and standard input are decoded in the order of the arguments, decompressed if necessary."""
     (tmp_path / "plain").write_text(a_send("1"))
     (tmp_path / "zipped").write_bytes(gzip.compress(f"{a_send('2')}\n{a_send('3')}".encode()))
-    lines = told("decode", str(tmp_path / "zipped"), "-", str(tmp_path / "plain"), given=a_send("4"))
+    lines = json_lines("decode", str(tmp_path / "zipped"), "-", str(tmp_path / "plain"), given=a_send("4"))
     assert ids(lines) == ["2", "3", "4", "1"]
 
 
 def test_without_a_file_standard_input_is_read_plain_or_gzip() -> None:
     """Without an argument, standard input is decoded, decompressed if necessary."""
-    assert ids(told("decode", given=a_send("1"))) == ["1"]
-    assert ids(told("decode", given=gzip.compress(a_send("1").encode()))) == ["1"]
+    assert ids(json_lines("decode", given=a_send("1"))) == ["1"]
+    assert ids(json_lines("decode", given=gzip.compress(a_send("1").encode()))) == ["1"]
 
 
 def test_invalid_utf8_is_replaced() -> None:
     """Bytes that are not UTF-8 become replacement characters, so that the output is always JSON."""
-    [line] = told("decode", given=b'{"eventType":"Send","mail":{"messageId":"caf\xe9"}}')
+    [line] = json_lines("decode", given=b'{"eventType":"Send","mail":{"messageId":"caf\xe9"}}')
     assert line["message_id"] == "caf\N{REPLACEMENT CHARACTER}"
 
 

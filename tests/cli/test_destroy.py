@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from pipeline.cli.destroy import destroy_command
-from tests.support.command import good, refused, run, told
+from tests.support.command import good, json_lines, refused, run
 from tests.support.deployed import NAME, OUTPUTS, PARAMETER, TABLE, bucket, deployed, put_behind
 from tests.support.fake_ses import FakeSes
 
@@ -118,7 +118,7 @@ def test_a_policy_may_be_attached_to_the_stacks_own_role(ses: FakeSes) -> None:
 def test_data_is_deleted_by_name_and_the_rest_remains(ses: FakeSes) -> None:
     """With --data only resources whose names are confirmed are deleted."""
     log = bucket()
-    [result] = told(*CONFIRMED, "--data", "--confirm", TABLE, "--json")
+    [result] = json_lines(*CONFIRMED, "--data", "--confirm", TABLE, "--json")
     assert result["deleted"] == [{"kind": "table", "name": TABLE}]
     assert [resource["name"] for resource in result["left"]] == [log, PARAMETER]
     assert data() == {log, PARAMETER}

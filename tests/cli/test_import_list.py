@@ -12,7 +12,7 @@ from pipeline.local.client import local_client
 from pipeline.local.discovery import find
 from tests.support.builders import OCCURRED_AT
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import good, refused, run, told
+from tests.support.command import good, json_lines, refused, run
 from tests.support.deployed import NAME, TABLE, deployed, items, objects, put_behind
 from tests.support.fake_account_list import FakeAccountList
 
@@ -51,12 +51,12 @@ def test_an_import_suppresses_the_listed_and_survives_a_replay(
 ) -> None:
     """Addresses on SES's list are suppressed after an import, and a replay of the log yields the same table."""
     bounced, complained = next(people), next(people)
-    assert not any(answer["suppressed"] for answer in told("lookup", "--json", bounced, complained))
+    assert not any(answer["suppressed"] for answer in json_lines("lookup", "--json", bounced, complained))
     ses.put_suppressed_destination(EmailAddress=bounced, Reason="BOUNCE")
     ses.put_suppressed_destination(EmailAddress=complained, Reason="COMPLAINT")
-    [done] = told("import", "--json")
+    [done] = json_lines("import", "--json")
     assert (done["statuses"]["missing"], done["written"], done["dry_run"]) == (2, 2, False)
-    answers = told("lookup", "--json", bounced, complained)
+    answers = json_lines("lookup", "--json", bounced, complained)
     assert [(answer["suppressed"], answer["reason"], answer["until"]) for answer in answers] == [
         (True, "operator", None)
     ] * 2
@@ -64,17 +64,17 @@ def test_an_import_suppresses_the_listed_and_survives_a_replay(
     assert (evidence["fact"], evidence["spelling"]) == ("suppress", bounced)
 
     into = f"rebuilt-{uuid4().hex[:8]}"
-    [live], [rebuilt] = told("replay", "--json"), told("replay", "--json", "--into", into)
+    [live], [rebuilt] = json_lines("replay", "--json"), json_lines("replay", "--json", "--into", into)
     assert live["digest"] == rebuilt["digest"]
 
 
 def test_a_second_import_changes_nothing(cloud: CloudProcess, ses: Any, people: Iterator[str]) -> None:
     """A second import finds everything suppressed and writes nothing."""
     ses.put_suppressed_destination(EmailAddress=next(people), Reason="BOUNCE")
-    told("import", "--json")
-    [before] = told("replay", "--json")
-    [done] = told("import", "--json")
-    [after] = told("replay", "--json")
+    json_lines("import", "--json")
+    [before] = json_lines("replay", "--json")
+    [done] = json_lines("import", "--json")
+    [after] = json_lines("replay", "--json")
     assert (done["statuses"]["missing"], done["written"]) == (0, 0)
     assert done["statuses"]["suppressed"] >= 1
     assert after == before
@@ -86,22 +86,22 @@ def test_mail_that_bounced_here_needs_no_import(cloud: CloudProcess, ses: Any, p
     good("send", "--to", address)
     cloud.settle()
     assert address in _addresses(ses)
-    [done] = told("import", "--json")
+    [done] = json_lines("import", "--json")
     assert done["statuses"]["missing"] == 0
-    assert [answer["reason"] for answer in told("lookup", "--json", address)] == ["hard"]
+    assert [answer["reason"] for answer in json_lines("lookup", "--json", address)] == ["hard"]
 
 
 def test_a_dry_run_counts_and_writes_nothing(cloud: CloudProcess, ses: Any, people: Iterator[str]) -> None:
     """A dry run prints the counts and changes neither table nor log."""
     address = next(people)
     ses.put_suppressed_destination(EmailAddress=address, Reason="COMPLAINT")
-    [before] = told("replay", "--json")
-    [done] = told("import", "--dry-run", "--reason", "complaint", "--json")
+    [before] = json_lines("replay", "--json")
+    [done] = json_lines("import", "--dry-run", "--reason", "complaint", "--json")
     assert (done["statuses"]["missing"], done["written"], done["dry_run"]) == (1, 0, True)
     assert set(done["listed"]) == {"complaint"}
     assert "1 would be taken in" in good("import", "--dry-run", "--reason", "complaint")
-    assert told("replay", "--json") == [before]
-    assert not told("lookup", "--json", address)[0]["suppressed"]
+    assert json_lines("replay", "--json") == [before]
+    assert not json_lines("lookup", "--json", address)[0]["suppressed"]
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeAccount
     assert len(objects("events/dt=")) == 1
     assert "suppressed (operator) since 2026-03-01T12:00:02.000Z, for good" in good("lookup", "bob@example.com", *STACK)
 
-    [again] = told("import", "--json", *STACK)
+    [again] = json_lines("import", "--json", *STACK)
     assert again == {
         "listed": {"bounce": 2, "complaint": 1},
         "statuses": NO_ENTRIES | {"suppressed": 3},
@@ -149,12 +149,12 @@ def test_a_shadow_table_gets_the_import_too(asking: FakeAccountList) -> None:
 
 def test_ses_filters_by_reason_and_time(asking: FakeAccountList) -> None:
     """--reason and --since are passed to SES, which lists only the matching entries."""
-    [done] = told("import", "--reason", "complaint", "--since", "2026-03-01", "--json", *STACK)
+    [done] = json_lines("import", "--reason", "complaint", "--since", "2026-03-01", "--json", *STACK)
     assert done["listed"] == {"complaint": 1}
     request = asking.asked("list_suppressed_destinations")
     assert request["Reasons"] == ["COMPLAINT"]
     assert request["StartDate"] == OCCURRED_AT.replace(hour=0, second=0)
-    [done] = told("import", "--since", "2026-03-02", "--json", *STACK)
+    [done] = json_lines("import", "--since", "2026-03-02", "--json", *STACK)
     assert done["listed"] == {}
 
 

@@ -12,7 +12,7 @@ import pytest
 from pipeline.local.client import local_client
 from pipeline.local.discovery import find
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import ROOT, refused, run, told
+from tests.support.command import ROOT, json_lines, refused, run
 
 EXAMPLES = ROOT / "schemas" / "wire" / "examples"
 EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((EXAMPLES / "expected.json").read_bytes())
@@ -41,7 +41,7 @@ def people() -> Iterator[str]:
 
 
 def are_suppressed(addresses: Sequence[str]) -> bool:
-    answers = told("lookup", "--json", "-", given="\n".join(addresses))
+    answers = json_lines("lookup", "--json", "-", given="\n".join(addresses))
     return all(answer["suppressed"] for answer in answers)
 
 
@@ -99,9 +99,9 @@ def test_a_second_run_changes_no_fact(cloud: CloudProcess, people: Iterator[str]
     """A second run of the same file adds rows to the log and changes no item of the table."""
     (tmp_path / "events").write_text("\n".join(json.dumps(a_bounce(next(people))) for _ in range(3)))
     first_run = ingested(tmp_path / "events")
-    [before] = told("replay", "--json")
+    [before] = json_lines("replay", "--json")
     second_run = ingested(tmp_path / "events")
-    [after] = told("replay", "--json")
+    [after] = json_lines("replay", "--json")
     assert (first_run["written"], second_run["written"], second_run["unchanged"]) == (3, 0, 3)
     assert before["digest"] == after["digest"]
     assert after["rows"] == before["rows"] + 3
@@ -116,7 +116,7 @@ def test_an_event_ingested_twice_counts_once_by_its_id(
     ingested(tmp_path / "events")
     ingested(tmp_path / "events")
     sql = "SELECT count(DISTINCT event_id) AS n FROM events WHERE message_id = 'm-ADDRESS'".replace("ADDRESS", address)
-    assert told("query", sql, "--json") == [{"n": 1}]
+    assert json_lines("query", sql, "--json") == [{"n": 1}]
 
 
 def test_rejects_are_named_by_file_and_line(cloud: CloudProcess, people: Iterator[str], tmp_path: Path) -> None:
@@ -166,15 +166,18 @@ def test_broken_gzip_is_named_and_the_other_files_are_ingested(
     assert are_suppressed([first, fourth])
 
 
-@pytest.mark.parametrize("missing", ["nothing", "s3://mailfold-log/nothing/", "s3://no-such-bucket/", "s3://"])
+@pytest.mark.parametrize(
+    ("missing", "exit_code"),
+    [("nothing", 2), ("s3://mailfold-log/nothing/", 2), ("s3://no-such-bucket/", 4), ("s3://", 2)],
+)
 def test_a_missing_source_stops_before_anything_is_ingested(
-    cloud: CloudProcess, people: Iterator[str], tmp_path: Path, missing: str
+    cloud: CloudProcess, people: Iterator[str], tmp_path: Path, missing: str, exit_code: int
 ) -> None:
     """A source that does not exist is found before the first record is ingested."""
     address = next(people)
     (tmp_path / "events").write_text(json.dumps(a_bounce(address)))
     name = missing if missing.startswith("s3:") else str(tmp_path / missing)
-    assert missing in refused("ingest", str(tmp_path / "events"), name)
+    assert missing in refused("ingest", str(tmp_path / "events"), name, exit_code=exit_code)
     assert not are_suppressed([address])
 
 
@@ -189,14 +192,14 @@ def test_objects_below_an_s3_prefix_are_ingested(cloud: CloudProcess, people: It
     s3.put_object(Bucket=bucket, Key="2026/other", Body=b"?")
     s3.close()
     assert ingested(f"s3://{bucket}/2025/")["events"] == {"bounce": 3}
-    assert told("decode", f"s3://{bucket}/2025/0.gz")[0]["recipients"] == addresses[:1]
+    assert json_lines("decode", f"s3://{bucket}/2025/0.gz")[0]["recipients"] == addresses[:1]
     assert are_suppressed(addresses)
 
 
 def test_standard_input_is_ingested(cloud: CloudProcess, people: Iterator[str]) -> None:
     """The argument - means standard input."""
     address = next(people)
-    [counts] = told("ingest", "--json", "-", given=json.dumps(a_bounce(address)))
+    [counts] = json_lines("ingest", "--json", "-", given=json.dumps(a_bounce(address)))
     assert counts["events"] == {"bounce": 1}
     assert are_suppressed([address])
 

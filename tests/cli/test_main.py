@@ -15,8 +15,8 @@ from pipeline import errors
 from pipeline.cli.main import COMMANDS, EXIT_CODES, EXTRAS, exit_code, load_command
 from tests.support.command import ROOT, WAIT_SECONDS, refused, run
 
-CONSUMER = {"pipeline.aws.kcl", "pipeline.aws.deployment.template", "aws_lambda_powertools", "prometheus_client"}
-PARQUET = {"pyarrow", "botocore"}
+CONSUMER = {"pipeline.aws.kcl", "aws_lambda_powertools", "prometheus_client"}
+PARQUET = {"pyarrow"}
 LOCAL = {"boto3", "botocore", "pyarrow", "duckdb", "moto", "sqlglot", "aws_lambda_powertools", "pipeline.local"}
 
 # Heavy modules that a command may load with its module and its help. rich and pydantic are typer's own.

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.test_ingest import a_bounce
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import COMMAND, WAIT_SECONDS, ended, measuring, started, told
+from tests.support.command import COMMAND, WAIT_SECONDS, ended, json_lines, measuring, started
 
 MEBIBYTE = 2**20
 ATTACK = "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b5m owned"
@@ -137,13 +137,13 @@ def test_an_interrupted_ingest_is_completed_by_repeating_it(cloud: CloudProcess,
     again = ended("ingest", "--json", str(file))
     assert json.loads(again.stdout)["events"] == {"bounce": lines}
     assert _count_in_log() == lines
-    answers = told("lookup", "--json", *(f"interrupted.{number}@example.com" for number in range(50)))
+    answers = json_lines("lookup", "--json", *(f"interrupted.{number}@example.com" for number in range(50)))
     assert all(answer["suppressed"] for answer in answers)
 
 
 def _count_in_log() -> int:
     sql = "SELECT count(DISTINCT event_id) AS n FROM events WHERE message_id LIKE 'interrupted-%'"
-    [row] = told("query", sql, "--json")
+    [row] = json_lines("query", sql, "--json")
     return int(row["n"])
 
 

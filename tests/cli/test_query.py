@@ -13,7 +13,7 @@ from pipeline.cli.query import OutputFormat, reads_every_day, write
 from pipeline.cli.table import write_table
 from pipeline.errors import UsageError
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import good, refused, run, told
+from tests.support.command import good, json_lines, refused, run
 
 ODD = 'a, "b"\nc ; [bold]d[/bold] :smile: ü \' \t'
 
@@ -39,13 +39,13 @@ def test_json_is_one_object_per_row_with_json_types(cloud: CloudProcess) -> None
         {"a": 1, "b": 2.5, "c": True, "d": "x", "e": None},
         {"a": 2, "b": 0.0, "c": False, "d": "", "e": 3},
     ]
-    assert expected == told("query", f"{sql} ORDER BY 1", "--json")
-    assert expected == told("query", f"{sql} ORDER BY 1", "--format", "json")
+    assert expected == json_lines("query", f"{sql} ORDER BY 1", "--json")
+    assert expected == json_lines("query", f"{sql} ORDER BY 1", "--format", "json")
 
 
 def test_json_of_no_rows_is_empty(cloud: CloudProcess) -> None:
     """A result without rows prints nothing as JSON."""
-    assert told("query", "SELECT 1 AS a WHERE false", "--json") == []
+    assert json_lines("query", "SELECT 1 AS a WHERE false", "--json") == []
 
 
 def test_csv_can_be_read_back_unchanged(cloud: CloudProcess) -> None:
@@ -180,7 +180,7 @@ def test_invalid_options_are_usage_errors(arguments: list[str]) -> None:
 
 def test_the_views_can_be_queried(cloud: CloudProcess) -> None:
     """The local cloud has the log table and the packaged views."""
-    names = {row["tab_name"] for row in told("query", "SHOW TABLES", "--json")}
+    names = {row["tab_name"] for row in json_lines("query", "SHOW TABLES", "--json")}
     assert {"events", "suppression_facts", "domain_counts"} <= names
 
 

@@ -12,7 +12,7 @@ import pytest
 from pipeline.aws.stack import POLICY_PARAMETER
 from tests.support import cloudformation
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import ROOT, good, refused, run, told
+from tests.support.command import ROOT, good, json_lines, refused, run
 from tests.support.deployed import NAME, OUTPUTS, PARAMETER, REGION, SENDER, TABLE, bucket, deployed, items, objects
 
 BOUNCE = str(ROOT / "schemas/wire/examples/v1.bounce-permanent-general.pass.json")
@@ -123,7 +123,7 @@ def test_a_named_stack_overrides_the_environment(stack: None, monkeypatch: pytes
     good("ingest", BOUNCE, *STACK)
     monkeypatch.setenv("MAILFOLD_TABLE", "another-table")
     monkeypatch.setenv("MAILFOLD_BUCKET", "another-bucket")
-    [answer] = told("lookup", addresses_of(BOUNCE)[0], "--json", *STACK)
+    [answer] = json_lines("lookup", addresses_of(BOUNCE)[0], "--json", *STACK)
     assert answer["suppressed"]
 
 

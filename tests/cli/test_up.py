@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.command import WAIT_SECONDS, ended, refused, started, told
+from tests.support.command import WAIT_SECONDS, ended, json_lines, refused, started
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -87,13 +87,13 @@ def files_in(folder: Path) -> list[Path]:
 
 def becomes_suppressed(address: str) -> bool:
     """Wait until an address is suppressed, and return True if it is."""
-    return until(lambda: bool(told("lookup", "--json", address)[0]["suppressed"]))
+    return until(lambda: bool(json_lines("lookup", "--json", address)[0]["suppressed"]))
 
 
 def count_in_log(address: str) -> int:
     """Wait until an address has events in the log, and return their number."""
     sql = "SELECT count(*) AS n FROM events WHERE contains(recipients, 'ADDRESS')".replace("ADDRESS", address)
-    return until(lambda: int(told("query", sql, "--json")[0]["n"]))
+    return until(lambda: int(json_lines("query", sql, "--json")[0]["n"]))
 
 
 def test_an_application_needs_only_the_printed_environment(folder: Path) -> None:

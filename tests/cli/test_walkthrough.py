@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import good, refused, run, told
+from tests.support.command import good, json_lines, refused, run
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -33,7 +33,7 @@ class SentMail:
             self.listed,
             self.simulated,
         )
-        [sent] = told(
+        [sent] = json_lines(
             "send", "--to", ",".join(self.recipients), "--subject", label, "--tag", f"label={label}", "--json"
         )
         self.message_id = sent["message_id"]
@@ -41,7 +41,7 @@ class SentMail:
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Return the result of SQL in which MAIL is replaced by this mail's id."""
-        return told("query", sql.replace("MAIL", f"'{self.message_id}'"), "--json")
+        return json_lines("query", sql.replace("MAIL", f"'{self.message_id}'"), "--json")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def mail(sent: SentMail, cloud: CloudProcess) -> SentMail:
 
 
 def looked_up(*addresses: str) -> list[dict[str, Any]]:
-    return told("lookup", "--json", *addresses)
+    return json_lines("lookup", "--json", *addresses)
 
 
 def test_a_bounce_suppresses_with_reason_time_and_evidence(mail: SentMail) -> None:
@@ -114,7 +114,7 @@ def test_any_spelling_finds_the_address(mail: SentMail) -> None:
 def test_a_long_list_of_addresses_keeps_its_order(mail: SentMail) -> None:
     """A list of thousands of addresses on standard input is answered in order."""
     requested = [*(f"{number}@example.net" for number in range(2_500)), mail.bounced]
-    answers = told("lookup", "--json", "-", given="\r\n".join(requested) + "\n\n")
+    answers = json_lines("lookup", "--json", "-", given="\r\n".join(requested) + "\n\n")
     assert [answer["asked"] for answer in answers] == requested
     assert [answer["asked"] for answer in answers if answer["suppressed"]] == [mail.bounced]
 
@@ -178,9 +178,9 @@ def new_table() -> str:
 
 def test_a_replay_into_a_new_table_yields_the_same_table(mail: SentMail, new_table: str) -> None:
     """A replay into a new table has the live table's digest, and a second replay changes nothing."""
-    [live] = told("replay", "--json")
-    [first] = told("replay", "--into", new_table, "--json")
-    [second] = told("replay", "--into", new_table, "--json")
+    [live] = json_lines("replay", "--json")
+    [first] = json_lines("replay", "--into", new_table, "--json")
+    [second] = json_lines("replay", "--into", new_table, "--json")
     assert live["digest"] == first["digest"] == second["digest"]
     assert first["rows"] == second["rows"] >= 8
     assert (live["written"], first["unchanged"], second["written"]) == (0, 0, 0)
@@ -189,7 +189,7 @@ def test_a_replay_into_a_new_table_yields_the_same_table(mail: SentMail, new_tab
 
 def test_a_replay_prints_the_same_as_text(mail: SentMail, new_table: str) -> None:
     """The text for people shows the counts and the digest of the JSON."""
-    [json_result] = told("replay", "--into", new_table, "--json")
+    [json_result] = json_lines("replay", "--into", new_table, "--json")
     line, digest = good("replay", "--into", new_table).splitlines()
     assert re.fullmatch(r"[\d,]+ rows of the log, [\d,]+ facts: 0 items written, [\d,]+ unchanged", line)
     assert digest == f"digest {json_result['digest']}"
@@ -206,7 +206,7 @@ def test_a_replay_prints_the_same_as_text(mail: SentMail, new_table: str) -> Non
 )
 def test_a_replay_reads_only_the_given_time_span(mail: SentMail, options: list[str], *, is_all: bool) -> None:
     """A replay reads what arrived between --since and --until."""
-    [done] = told("replay", "--json", *options)
+    [done] = json_lines("replay", "--json", *options)
     assert (done["rows"] >= len(mail.recipients)) is is_all
     assert (done["rows"] == 0) is not is_all
 
@@ -270,7 +270,7 @@ def test_send_prints_the_message_id(cloud: CloudProcess) -> None:
     """The text for people, and the JSON, have the message id."""
     result = run("send", "--to", "success@example.com")
     assert re.fullmatch(r"sent: message \S+\n", result.stdout)
-    [sent] = told("send", "--to", "success@example.com", "--json")
+    [sent] = json_lines("send", "--to", "success@example.com", "--json")
     assert list(sent) == ["message_id"]
 
 

@@ -41,7 +41,7 @@ def good(*arguments: str, given: str | bytes = b"") -> str:
     return result.stdout
 
 
-def told(*arguments: str, given: str | bytes = b"") -> list[Any]:
+def json_lines(*arguments: str, given: str | bytes = b"") -> list[Any]:
     """Run a command that must succeed, and return its lines of JSON."""
     return [json.loads(line) for line in good(*arguments, given=given).splitlines()]
 

@@ -12,7 +12,7 @@ from tests.acceptance.deployment.account import Account
 from tests.acceptance.deployment.deployment import Deployment, deploy
 from tests.acceptance.deployment.edge import Ses, athena_of
 from tests.support.builders import a_complaint
-from tests.support.command import good, refused, told
+from tests.support.command import good, json_lines, refused
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -49,24 +49,24 @@ def athena(story: Deployment, operator: None, monkeypatch: pytest.MonkeyPatch) -
 
 def test_lookup_reports_suppressed_addresses(sent: set[str], operator: None) -> None:
     """`lookup` reports the two suppressed addresses with their reasons."""
-    answers = told("lookup", "--stack", STACK, "--json", BOUNCES, COMPLAINS, SUCCEEDS)
+    answers = json_lines("lookup", "--stack", STACK, "--json", BOUNCES, COMPLAINS, SUCCEEDS)
     assert {answer["address"]: answer["reason"] for answer in answers if answer["suppressed"]} == SUPPRESSED
 
 
 def test_query_reads_the_log(sent: set[str], athena: None) -> None:
     """`query` counts all events, and the view has the facts of both suppressed addresses."""
-    [answer] = told("query", "--stack", STACK, "--json", "SELECT count(DISTINCT event_id) AS events FROM events")
+    [answer] = json_lines("query", "--stack", STACK, "--json", "SELECT count(DISTINCT event_id) AS events FROM events")
     assert int(answer["events"]) == len(sent)
     sql = "SELECT address, fact FROM suppression_facts ORDER BY 1"
-    assert told("query", "--stack", STACK, "--json", sql) == [
+    assert json_lines("query", "--stack", STACK, "--json", sql) == [
         {"address": address, "fact": fact} for address, fact in SUPPRESSED.items()
     ]
 
 
 def test_a_replay_changes_nothing_and_rebuilds_an_equal_table(sent: set[str], operator: None) -> None:
     """A replay into the live table writes nothing, and one into a new table has the same digest."""
-    [live] = told("replay", "--stack", STACK, "--json")
-    [rebuilt] = told("replay", "--stack", STACK, "--json", "--into", f"{STACK}-suppression-rebuilt")
+    [live] = json_lines("replay", "--stack", STACK, "--json")
+    [rebuilt] = json_lines("replay", "--stack", STACK, "--json", "--into", f"{STACK}-suppression-rebuilt")
     assert (live["written"], rebuilt["written"]) == (0, len(SUPPRESSED))
     assert live["digest"] == rebuilt["digest"]
 
@@ -74,7 +74,7 @@ def test_a_replay_changes_nothing_and_rebuilds_an_equal_table(sent: set[str], op
 def test_an_ingested_complaint_is_reported_by_lookup(sent: set[str], story: Deployment, operator: None) -> None:
     """A complaint that `ingest` reads suppresses its address."""
     good("ingest", "--stack", STACK, "-", given=a_complaint(recipients=["old@story.example"]))
-    [answer] = told("lookup", "--stack", STACK, "--json", "old@story.example")
+    [answer] = json_lines("lookup", "--stack", STACK, "--json", "old@story.example")
     assert answer["suppressed"]
 
 

@@ -18,7 +18,7 @@ from tests.acceptance.doctor.injected_feedback_faults import FAULTS
 from tests.acceptance.doctor.test_healthy_deployment import EMULATOR_LIMITS
 from tests.cli.conftest import clean
 from tests.cli.test_readme import examples
-from tests.support.command import good, refused, run, told
+from tests.support.command import good, json_lines, refused, run
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +70,7 @@ def test_error(deployed: DeploymentFixture) -> None:
 
 def test_json_output() -> None:
     """Each finding is one line of JSON with the same keys."""
-    findings = told("doctor", "--stack", STACK, "--json")
+    findings = json_lines("doctor", "--stack", STACK, "--json")
     assert all(finding.keys() == {"check", "severity", "name", "message", "remedy"} for finding in findings)
     assert {finding["name"] for finding in findings if finding["severity"] != "ok"} == EMULATOR_LIMITS
 
