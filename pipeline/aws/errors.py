@@ -78,9 +78,11 @@ _KINDS_BY_CLASS = {
     "LoginError": ErrorKind.CREDENTIALS,
     "NoCredentialsError": ErrorKind.CREDENTIALS,
     "PartialCredentialsError": ErrorKind.CREDENTIALS,
+    "ProfileNotFound": ErrorKind.CREDENTIALS,
     "SSOError": ErrorKind.CREDENTIALS,
     "TokenRetrievalError": ErrorKind.CREDENTIALS,
     "NoRegionError": ErrorKind.CREDENTIALS,
+    "InvalidRegionError": ErrorKind.INVALID,
     "ParamValidationError": ErrorKind.INVALID,
 }
 _ADDRESS = re.compile(r"[^\s'\"<>()]+@[^\s'\"<>()]+")

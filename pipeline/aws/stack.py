@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.aws.errors import missing_ok, tolerate, translated
-from pipeline.errors import UsageError
+from pipeline.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ssm import SSMClient
 
+POLICY_PARAMETER = "Policy"  # the template parameter with the suppression policy, as JSON
 NO_STACK = "ValidationError"  # CloudFormation's code for the name of a stack that does not exist
 
 
@@ -74,14 +75,14 @@ def deployed_stack(cloudformation: CloudFormationClient, *, name: str) -> Stack:
     """Return the stack of that name.
 
     Raises:
-        UsageError: It does not exist.
+        NotFound: It does not exist.
         AccessDenied: As for `find_stack`.
         ServiceUnavailable: As for `find_stack`.
     """
     stack = find_stack(cloudformation, name=name)
     if stack is None:
         region = cloudformation.meta.region_name
-        raise UsageError(
+        raise NotFound(
             f"there is no stack {name} in {region}: name another --region, or create it with `mailfold deploy`"
         )
     return stack

@@ -15,7 +15,6 @@ from typing import Annotated
 
 import typer
 
-from pipeline.aws.deployment.parameters import POLICY_PARAMETER
 from pipeline.aws.kcl.configuration import (
     GRACE_SECONDS,
     HEALTH_HOST,
@@ -39,6 +38,7 @@ from pipeline.aws.settings import (
     read_consumer_settings,
     service_name,
 )
+from pipeline.aws.stack import POLICY_PARAMETER
 from pipeline.cli.options import RegionOption, StackOption, parse_moment
 from pipeline.cli.signals import stop_on_signal
 from pipeline.cli.target import target

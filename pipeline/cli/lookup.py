@@ -47,9 +47,7 @@ def lookup_command(
             else:
                 say(lookup_lines(result), to=console)
     if invalid_count:
-        raise UsageError(
-            "one is no e-mail address" if invalid_count == 1 else f"{invalid_count:,} are no e-mail addresses"
-        )
+        raise UsageError(f"invalid e-mail addresses: {invalid_count:,}")
 
 
 def lookup_json(result: LookupResult) -> dict[str, Any]:

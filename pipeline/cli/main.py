@@ -81,7 +81,7 @@ COMMANDS = {
     "doctor": LazyCommand(
         "doctor",
         "doctor_command",
-        "Check every link of a live deployment, from SES to the log and to the table; nothing is changed.",
+        "Check every link of a live deployment, from SES to the log and the suppression table.",
     ),
     "cost": LazyCommand(
         "cost",

@@ -12,10 +12,9 @@ from typing import Any
 import msgspec
 
 from pipeline.aws.clients import Clients, Service, create_client
-from pipeline.aws.deployment.parameters import POLICY_PARAMETER
 from pipeline.aws.errors import translated
 from pipeline.aws.settings import BUCKET, STREAM, TABLE, Settings, read_settings
-from pipeline.aws.stack import Stack, deployed_stack, tables_of
+from pipeline.aws.stack import POLICY_PARAMETER, Stack, deployed_stack, tables_of
 from pipeline.cli.options import STACK
 from pipeline.errors import UsageError
 from pipeline.policy import DEFAULT_POLICY, parse_policy

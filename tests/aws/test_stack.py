@@ -19,7 +19,7 @@ from pipeline.aws.stack import (
     read_tables,
     tables_of,
 )
-from pipeline.errors import AccessDenied, InvalidInput, ServiceUnavailable, UsageError
+from pipeline.errors import AccessDenied, InvalidInput, NotFound, ServiceUnavailable, UsageError
 from tests.support.fake_service import client
 
 STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/mail/6b2d"
@@ -67,7 +67,7 @@ def test_a_stack_that_does_not_exist_is_none(stubbed: tuple[Any, Stubber]) -> No
     for _ in range(2):
         stubber.add_client_error("describe_stacks", "ValidationError", "Stack with id mail does not exist", 400)
     assert find_stack(cloudformation, name="mail") is None
-    with pytest.raises(UsageError, match="no stack mail in eu-west-1"):
+    with pytest.raises(NotFound, match="no stack mail in eu-west-1"):
         deployed_stack(cloudformation, name="mail")
 
 

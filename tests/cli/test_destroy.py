@@ -219,7 +219,7 @@ def test_a_stack_must_be_named_and_exist(ses: FakeSes) -> None:
     """The messages tell a missing option from a missing stack."""
     assert refused("destroy").startswith("which stack?")
     assert (
-        refused("destroy", "--stack", "another")
+        refused("destroy", "--stack", "another", exit_code=4)
         == "there is no stack another in eu-west-1, and no data of a deleted one"
     )
 

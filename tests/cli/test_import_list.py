@@ -18,7 +18,7 @@ from tests.support.fake_account_list import FakeAccountList
 
 STACK = ("--stack", NAME)
 LIST = {"ann@example.com": "BOUNCE", "Bob@example.com": "COMPLAINT", "cy@example.com": "BOUNCE"}
-STANDS = {"missing": 0, "suppressed": 0, "released": 0, "unusable": 0}
+NO_ENTRIES = {"missing": 0, "suppressed": 0, "released": 0, "unusable": 0}
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def ses(cloud: CloudProcess) -> Iterator[Any]:
 
 
 def _addresses(client: Any) -> set[str]:
-    return {one["EmailAddress"] for one in client.list_suppressed_destinations()["SuppressedDestinationSummaries"]}
+    return {entry["EmailAddress"] for entry in client.list_suppressed_destinations()["SuppressedDestinationSummaries"]}
 
 
 def test_an_import_suppresses_the_listed_and_survives_a_replay(
@@ -130,7 +130,7 @@ def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeAccount
     [again] = told("import", "--json", *STACK)
     assert again == {
         "listed": {"bounce": 2, "complaint": 1},
-        "statuses": STANDS | {"suppressed": 3},
+        "statuses": NO_ENTRIES | {"suppressed": 3},
         "written": 0,
         "dry_run": False,
     }
@@ -151,9 +151,9 @@ def test_ses_filters_by_reason_and_time(asking: FakeAccountList) -> None:
     """--reason and --since are passed to SES, which lists only the matching entries."""
     [done] = told("import", "--reason", "complaint", "--since", "2026-03-01", "--json", *STACK)
     assert done["listed"] == {"complaint": 1}
-    asked = asking.asked("list_suppressed_destinations")
-    assert asked["Reasons"] == ["COMPLAINT"]
-    assert asked["StartDate"] == OCCURRED_AT.replace(hour=0, second=0)
+    request = asking.asked("list_suppressed_destinations")
+    assert request["Reasons"] == ["COMPLAINT"]
+    assert request["StartDate"] == OCCURRED_AT.replace(hour=0, second=0)
     [done] = told("import", "--since", "2026-03-02", "--json", *STACK)
     assert done["listed"] == {}
 
@@ -184,7 +184,7 @@ def test_a_throttled_import_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_in_the_sandbox_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In SES's sandbox there is no list, and the message says so."""
+    """In SES's sandbox there is no list, and the message explains it."""
     with deployed(monkeypatch):
         put_behind(monkeypatch, sesv2=FakeAccountList(LIST, in_sandbox=True).client())
         assert refused("import", *STACK).startswith("SES is in its sandbox in this region")

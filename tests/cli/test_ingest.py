@@ -48,21 +48,21 @@ def are_suppressed(addresses: Sequence[str]) -> bool:
 def ingested(*names: str | Path, exit_code: int = 0) -> dict[str, Any]:
     result = run("ingest", "--json", *map(str, names))
     assert result.exit_code == exit_code, result.output
-    done: dict[str, Any] = json.loads(result.stdout)
-    return done
+    counts: dict[str, Any] = json.loads(result.stdout)
+    return counts
 
 
 def test_ndjson_pretty_json_and_gzip_are_taken_in_alike(
     cloud: CloudProcess, people: Iterator[str], tmp_path: Path
 ) -> None:
     """NDJSON, a document over several lines and gzip are all ingested."""
-    one, two, three, four = (next(people) for _ in range(4))
-    (tmp_path / "lines.ndjson").write_text(f"{json.dumps(a_bounce(one))}\n\n{json.dumps(a_bounce(two))}\n")
-    (tmp_path / "pretty.json").write_text(json.dumps([a_bounce(three)], indent=2))
-    (tmp_path / "zipped").write_bytes(gzip.compress(json.dumps(a_bounce(four)).encode()))
-    done = ingested(tmp_path / "lines.ndjson", tmp_path / "pretty.json", tmp_path / "zipped")
-    assert done == {"events": {"bounce": 4}, "ignored": 0, "rejects": [], "facts": 4, "written": 4, "unchanged": 0}
-    assert are_suppressed([one, two, three, four])
+    first, second, third, fourth = (next(people) for _ in range(4))
+    (tmp_path / "lines.ndjson").write_text(f"{json.dumps(a_bounce(first))}\n\n{json.dumps(a_bounce(second))}\n")
+    (tmp_path / "pretty.json").write_text(json.dumps([a_bounce(third)], indent=2))
+    (tmp_path / "zipped").write_bytes(gzip.compress(json.dumps(a_bounce(fourth)).encode()))
+    counts = ingested(tmp_path / "lines.ndjson", tmp_path / "pretty.json", tmp_path / "zipped")
+    assert counts == {"events": {"bounce": 4}, "ignored": 0, "rejects": [], "facts": 4, "written": 4, "unchanged": 0}
+    assert are_suppressed([first, second, third, fourth])
 
 
 def test_every_envelope_is_ingested_and_every_reject_is_named(cloud: CloudProcess, tmp_path: Path) -> None:
@@ -72,13 +72,13 @@ def test_every_envelope_is_ingested_and_every_reject_is_named(cloud: CloudProces
     for name in EXPECTED:
         (folder / name).symlink_to(EXAMPLES / name)
     lines = [line for name in EXPECTED for line in EXPECTED[name]]
-    done = ingested(folder, exit_code=1)
+    counts = ingested(folder, exit_code=1)
     kinds = [line["kind"] for line in lines if "kind" in line]
-    assert done["events"] == {kind: kinds.count(kind) for kind in kinds}
-    assert done["ignored"] == sum("ignored" in line for line in lines)
+    assert counts["events"] == {kind: kinds.count(kind) for kind in kinds}
+    assert counts["ignored"] == sum("ignored" in line for line in lines)
     failing = {str(folder / name) for name in EXPECTED if any("error" in line for line in EXPECTED[name])}
-    assert failing <= {reject["position"].rpartition(":")[0] for reject in done["rejects"]}
-    assert all(reject["why"] for reject in done["rejects"])
+    assert failing <= {reject["position"].rpartition(":")[0] for reject in counts["rejects"]}
+    assert all(reject["why"] for reject in counts["rejects"])
 
 
 def test_a_thousand_small_files_in_folders_are_ingested(
@@ -90,19 +90,19 @@ def test_a_thousand_small_files_in_folders_are_ingested(
         folder = tmp_path / f"{number % 13}" / f"{number % 7}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{number}.json").write_text(json.dumps(a_bounce(addresses[number % 10], number=number)))
-    done = ingested(tmp_path)
-    assert (done["events"], done["facts"], done["rejects"]) == ({"bounce": 1_000}, 1_000, [])
+    counts = ingested(tmp_path)
+    assert (counts["events"], counts["facts"], counts["rejects"]) == ({"bounce": 1_000}, 1_000, [])
     assert are_suppressed(addresses)
 
 
 def test_a_second_run_changes_no_fact(cloud: CloudProcess, people: Iterator[str], tmp_path: Path) -> None:
     """A second run of the same file adds rows to the log and changes no item of the table."""
     (tmp_path / "events").write_text("\n".join(json.dumps(a_bounce(next(people))) for _ in range(3)))
-    first = ingested(tmp_path / "events")
+    first_run = ingested(tmp_path / "events")
     [before] = told("replay", "--json")
-    second = ingested(tmp_path / "events")
+    second_run = ingested(tmp_path / "events")
     [after] = told("replay", "--json")
-    assert (first["written"], second["written"], second["unchanged"]) == (3, 0, 3)
+    assert (first_run["written"], second_run["written"], second_run["unchanged"]) == (3, 0, 3)
     assert before["digest"] == after["digest"]
     assert after["rows"] == before["rows"] + 3
 
@@ -121,9 +121,9 @@ def test_an_event_ingested_twice_counts_once_by_its_id(
 
 def test_rejects_are_named_by_file_and_line(cloud: CloudProcess, people: Iterator[str], tmp_path: Path) -> None:
     """A reject is named by file and line, the exit code is 1, and all other records are ingested."""
-    one, two = next(people), next(people)
+    first, second = next(people), next(people)
     file = tmp_path / "events.ndjson"
-    file.write_text(f'\n{json.dumps(a_bounce(one))}\n{{"eventType"\n\n[]\n{json.dumps(a_bounce(two))}\n"?"\n')
+    file.write_text(f'\n{json.dumps(a_bounce(first))}\n{{"eventType"\n\n[]\n{json.dumps(a_bounce(second))}\n"?"\n')
     result = run("ingest", str(file))
     assert result.exit_code == 1
     assert result.stderr == "mailfold: 2 rejects set aside; all else was taken in\n"
@@ -134,7 +134,7 @@ def test_rejects_are_named_by_file_and_line(cloud: CloudProcess, people: Iterato
         f"  {file}:3: neither one JSON document nor NDJSON",
         f"  {file}:7: neither one JSON document nor NDJSON",
     ]
-    assert are_suppressed([one, two])
+    assert are_suppressed([first, second])
 
 
 def test_a_reject_is_in_the_quarantine_with_its_bytes(cloud: CloudProcess, tmp_path: Path) -> None:
@@ -153,17 +153,17 @@ def test_broken_gzip_is_named_and_the_other_files_are_ingested(
     cloud: CloudProcess, people: Iterator[str], tmp_path: Path
 ) -> None:
     """Gzip that is cut off or damaged is a reject, and the files beside it are ingested."""
-    one, two, three, four = (next(people) for _ in range(4))
-    lines = f"{json.dumps(a_bounce(two))}\n{json.dumps(a_bounce(three))}\n".encode()
+    first, second, third, fourth = (next(people) for _ in range(4))
+    lines = f"{json.dumps(a_bounce(second))}\n{json.dumps(a_bounce(third))}\n".encode()
     damaged = bytearray(gzip.compress(lines))
     damaged[-6] ^= 0xFF
-    (tmp_path / "a").write_text(json.dumps(a_bounce(one)))
+    (tmp_path / "a").write_text(json.dumps(a_bounce(first)))
     (tmp_path / "b.gz").write_bytes(gzip.compress(lines)[:-20])
     (tmp_path / "c.gz").write_bytes(damaged)
-    (tmp_path / "d").write_text(json.dumps(a_bounce(four)))
-    done = ingested(tmp_path, exit_code=1)
-    assert [reject["position"] for reject in done["rejects"]] == [str(tmp_path / "b.gz"), str(tmp_path / "c.gz")]
-    assert are_suppressed([one, four])
+    (tmp_path / "d").write_text(json.dumps(a_bounce(fourth)))
+    counts = ingested(tmp_path, exit_code=1)
+    assert [reject["position"] for reject in counts["rejects"]] == [str(tmp_path / "b.gz"), str(tmp_path / "c.gz")]
+    assert are_suppressed([first, fourth])
 
 
 @pytest.mark.parametrize("missing", ["nothing", "s3://mailfold-log/nothing/", "s3://no-such-bucket/", "s3://"])
@@ -194,10 +194,10 @@ def test_objects_below_an_s3_prefix_are_ingested(cloud: CloudProcess, people: It
 
 
 def test_standard_input_is_ingested(cloud: CloudProcess, people: Iterator[str]) -> None:
-    """The argument - stands for standard input."""
+    """The argument - means standard input."""
     address = next(people)
-    [done] = told("ingest", "--json", "-", given=json.dumps(a_bounce(address)))
-    assert done["events"] == {"bounce": 1}
+    [counts] = told("ingest", "--json", "-", given=json.dumps(a_bounce(address)))
+    assert counts["events"] == {"bounce": 1}
     assert are_suppressed([address])
 
 

@@ -15,7 +15,7 @@ from pipeline import errors
 from pipeline.cli.main import COMMANDS, EXIT_CODES, EXTRAS, exit_code, load_command
 from tests.support.command import ROOT, WAIT_SECONDS, refused, run
 
-CONSUMER = {"pipeline.aws.kcl", "pipeline.aws.deployment", "aws_lambda_powertools", "prometheus_client"}
+CONSUMER = {"pipeline.aws.kcl", "pipeline.aws.deployment.template", "aws_lambda_powertools", "prometheus_client"}
 PARQUET = {"pyarrow", "botocore"}
 LOCAL = {"boto3", "botocore", "pyarrow", "duckdb", "moto", "sqlglot", "aws_lambda_powertools", "pipeline.local"}
 
@@ -31,15 +31,22 @@ ALLOWED: dict[str, set[str]] = {
     "import": PARQUET,
     "decode": set(),
     "consume": CONSUMER,
-    "deploy": {"pipeline.aws.deployment"},
-    "attach": {"pipeline.aws.deployment"},
-    "doctor": {"pipeline.aws.deployment", "pipeline.aws.doctor"},
+    "deploy": {"pipeline.aws.deployment.template"},
+    "attach": {"pipeline.aws.deployment.template"},
+    "doctor": {"pipeline.aws.deployment.template", "pipeline.aws.doctor"},
     "cost": {"pipeline.aws.cost"},
-    "destroy": {"pipeline.aws.deployment"},
+    "destroy": {"pipeline.aws.deployment.template"},
 }
 HEAVY = {
     *("amazon_kclpy", "aws_lambda_powertools", "boto3", "botocore", "duckdb", "moto", "prometheus_client", "pyarrow"),
-    *("pydantic", "sqlglot", "pipeline.aws.cost", "pipeline.aws.deployment", "pipeline.aws.doctor", "pipeline.aws.kcl"),
+    *(
+        "pydantic",
+        "sqlglot",
+        "pipeline.aws.cost",
+        "pipeline.aws.deployment.template",
+        "pipeline.aws.doctor",
+        "pipeline.aws.kcl",
+    ),
     "pipeline.local",
 }
 PROGRAM = """

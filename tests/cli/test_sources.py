@@ -15,7 +15,7 @@ from pipeline.errors import UsageError
 SEND = b'{"eventType":"Send","mail":{"messageId":"m-1"}}'
 
 
-def found(data: bytes) -> list[tuple[int, bytes]]:
+def split(data: bytes) -> list[tuple[int, bytes]]:
     return [(payload.line, payload.data) for payload in split_payloads(io.BytesIO(data))]
 
 
@@ -30,51 +30,51 @@ def read(path: Path) -> list[bytes]:
 def test_a_document_spread_over_lines_is_one_payload() -> None:
     """A JSON document over several lines is one payload."""
     document = b'{\n "mail": {\n  "destination": [\n   "a@example.com"\n  ]\n }\n}'
-    assert found(document) == [(1, document)]
+    assert split(document) == [(1, document)]
 
 
 def test_each_ndjson_line_is_a_payload_with_its_number() -> None:
     """Each line of NDJSON is a payload with its line number, blank lines counted."""
-    assert found(SEND + b"\n\n" + SEND + b"\r\n") == [(1, SEND), (3, SEND)]
+    assert split(SEND + b"\n\n" + SEND + b"\r\n") == [(1, SEND), (3, SEND)]
 
 
 def test_blank_lines_yield_nothing() -> None:
     """An empty or blank file has no payload."""
-    assert found(b"\n \n\t\n") == []
-    assert found(b"") == []
+    assert split(b"\n \n\t\n") == []
+    assert split(b"") == []
 
 
 def test_a_broken_line_does_not_hide_the_lines_after_it() -> None:
     """A broken first line is a payload, and so are the lines after it."""
-    assert found(b'{"eventType":\n' + SEND) == [(1, b'{"eventType":'), (2, SEND)]
+    assert split(b'{"eventType":\n' + SEND) == [(1, b'{"eventType":'), (2, SEND)]
 
 
 def test_a_broken_line_after_good_ones_is_a_payload() -> None:
     """A broken line after good ones is a payload with its own number."""
-    assert found(SEND + b"\n{oops\n") == [(1, SEND), (2, b"{oops")]
+    assert split(SEND + b"\n{oops\n") == [(1, SEND), (2, b"{oops")]
 
 
 def test_a_document_cut_short_is_one_payload() -> None:
     """Lines of a document that happen to be JSON by themselves do not make it NDJSON."""
     document = b'{"destination": [\n"a@example.com",\n"b@example.com"\n'
-    assert found(document) == [(1, document.strip())]
+    assert split(document) == [(1, document.strip())]
 
 
 @pytest.mark.parametrize("line", [b"[]", b"{}", b"1", b'"a"', b"null"])
 def test_lines_of_any_json_value_are_ndjson(line: bytes) -> None:
     """Lines that are valid JSON values are NDJSON, even if they are not objects."""
-    assert found(line + b"\n\n" + line) == [(1, line), (3, line)]
+    assert split(line + b"\n\n" + line) == [(1, line), (3, line)]
 
 
 def test_a_byte_order_mark_is_skipped() -> None:
     """A byte order mark at the start belongs to no payload."""
-    assert found(b"\xef\xbb\xbf" + SEND) == [(1, SEND)]
+    assert split(b"\xef\xbb\xbf" + SEND) == [(1, SEND)]
 
 
 def test_leading_blank_lines_count_in_line_numbers() -> None:
     """Line numbers are those of the file, also after leading blank lines."""
-    assert found(b"\n\n" + SEND + b"\n" + SEND) == [(3, SEND), (4, SEND)]
-    assert found(b"\n{oops\n" + SEND) == [(2, b"{oops"), (3, SEND)]
+    assert split(b"\n\n" + SEND + b"\n" + SEND) == [(3, SEND), (4, SEND)]
+    assert split(b"\n{oops\n" + SEND) == [(2, b"{oops"), (3, SEND)]
 
 
 def test_gzip_is_recognized_by_content_not_by_name(tmp_path: Path) -> None:
@@ -88,10 +88,10 @@ def test_truncated_gzip_yields_its_start_and_names_the_file(tmp_path: Path) -> N
     """Payloads before the end of truncated gzip are yielded, then an error names the file."""
     zipped = tmp_path / "events.gz"
     zipped.write_bytes(gzip.compress(SEND + b"\n" + SEND + b"\n")[:-4])
-    found = payloads(str(zipped), s3=no_s3)
-    assert [next(found).data, next(found).data] == [SEND, SEND]
+    remaining = payloads(str(zipped), s3=no_s3)
+    assert [next(remaining).data, next(remaining).data] == [SEND, SEND]
     with pytest.raises(UsageError, match=r"cannot read .*events\.gz: "):
-        next(found)
+        next(remaining)
 
 
 @pytest.mark.parametrize("damaged_byte", [3, 12, 30, -6, -2])
@@ -123,7 +123,7 @@ def test_a_named_pipe_is_read_like_a_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_all_files_below_it_sorted_by_name(tmp_path: Path) -> None:
-    """A folder stands for all files below it, sorted by path."""
+    """A folder yields all files below it, sorted by path."""
     for name in ("b.json", "a/2.json", "a/10.json", "c/d/e"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(SEND)

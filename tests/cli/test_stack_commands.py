@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from pipeline.aws.stack import POLICY_PARAMETER
 from tests.support import cloudformation
 from tests.support.cloud_process import CloudProcess
 from tests.support.command import ROOT, good, refused, run, told
@@ -40,17 +41,18 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def addresses_of(file: str) -> list[str]:
     recipients = json.loads(Path(file).read_text())["bounce"]["bouncedRecipients"]
-    return sorted(one["emailAddress"] for one in recipients)
+    return sorted(recipient["emailAddress"] for recipient in recipients)
 
 
 def test_every_output_that_the_code_reads_is_in_the_template() -> None:
-    """Every stack output that the code reads by name is an output of the template."""
+    """Every output and parameter that the code reads by name is in the template."""
     read = set[str]()
     for file in (ROOT / "pipeline").rglob("*.py"):
         read |= {*re.findall(r"\boutputs?(?:\.get)?\(\s*\"(\w+)\"", file.read_text(encoding="utf-8"))}
     assert {"TablesParameter", "LogBucket", "SesRoleArn"} <= read
     assert read <= cloudformation.template()["Outputs"].keys()
     assert OUTPUTS.keys() <= cloudformation.template()["Outputs"].keys()
+    assert POLICY_PARAMETER in cloudformation.template()["Parameters"]
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -64,7 +66,7 @@ def test_a_stack_is_named_by_the_environment_or_an_option(stack: None, monkeypat
     """MAILFOLD_STACK names the stack, an option overrides it, and other commands ignore it."""
     monkeypatch.setenv("MAILFOLD_STACK", NAME)
     assert good("lookup", "ann@example.com") == "ann@example.com: clear\n"
-    assert "no stack another" in refused("lookup", "ann@example.com", "--stack", "another")
+    assert "no stack another" in refused("lookup", "ann@example.com", "--stack", "another", exit_code=4)
     assert json.loads(good("decode", BOUNCE))["kind"] == "bounce"
 
 
@@ -82,8 +84,8 @@ def test_a_stack_is_rejected_by_commands_without_deployment(command: str) -> Non
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_missing_stack_is_named_with_its_region(stack: None, command: str) -> None:
-    """A stack that does not exist is reported with the region in which it was looked up."""
-    sentence = refused("--stack", "another", "--region", "eu-central-1", *COMMANDS[command])
+    """A stack that does not exist exits with 4 and is named with the region in which it was looked up."""
+    sentence = refused("--stack", "another", "--region", "eu-central-1", *COMMANDS[command], exit_code=4)
     assert sentence.startswith("there is no stack another in eu-central-1")
 
 
@@ -135,12 +137,12 @@ def test_an_ingested_bounce_is_in_log_and_table(stack: None) -> None:
 
 def test_a_lookup_makes_three_reading_calls(stack: None) -> None:
     """A lookup describes the stack, reads the parameter and the items, and calls nothing else."""
-    seen: list[str] = []
+    operations: list[str] = []
     boto3.setup_default_session()
     events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]  # set up above
-    events.register("before-call.*", lambda model, **_: seen.append(model.name))
+    events.register("before-call.*", lambda model, **_: operations.append(model.name))
     good("lookup", "ann@example.com", *STACK)
-    assert seen == ["DescribeStacks", "GetParameter", "BatchGetItem"]
+    assert operations == ["DescribeStacks", "GetParameter", "BatchGetItem"]
 
 
 def test_the_parameter_names_the_live_table(stack: None) -> None:
@@ -174,12 +176,12 @@ def test_a_new_table_has_the_templates_protections(stack: None) -> None:
     table = dynamodb.describe_table(TableName=name)["Table"]
     backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     recovery = backups["PointInTimeRecoveryDescription"]
-    wanted = properties["PointInTimeRecoverySpecification"]
+    specification = properties["PointInTimeRecoverySpecification"]
     assert table["DeletionProtectionEnabled"] is properties["DeletionProtectionEnabled"] is True
     assert table["BillingModeSummary"]["BillingMode"] == properties["BillingMode"]
     assert table["SSEDescription"]["Status"] == "ENABLED"
     assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
-    assert recovery["RecoveryPeriodInDays"] == wanted["RecoveryPeriodInDays"]
+    assert recovery["RecoveryPeriodInDays"] == specification["RecoveryPeriodInDays"]
 
 
 @pytest.mark.parametrize(
@@ -203,12 +205,12 @@ def test_the_stacks_policy_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_query_uses_the_stacks_database_and_workgroup(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A query names the stack's database and workgroup, and leaves the result's place to the workgroup."""
-    asked: list[dict[str, Any]] = []
+    requests: list[dict[str, Any]] = []
     boto3.setup_default_session()
     events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]  # set up above
-    events.register("provide-client-params.athena.StartQueryExecution", lambda params, **_: asked.append(params))
+    events.register("provide-client-params.athena.StartQueryExecution", lambda params, **_: requests.append(params))
     good("query", "SELECT 1", *STACK)
-    [query] = asked
+    [query] = requests
     assert query.pop("ClientRequestToken")
     assert query == {
         "QueryString": "SELECT 1",

@@ -3,7 +3,9 @@
 import os
 
 import pytest
+from botocore.stub import Stubber
 
+from pipeline.aws.clients import create_client
 from tests.support.cloud_process import CloudProcess
 from tests.support.command import good, refused
 
@@ -25,6 +27,7 @@ def named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def keys(named: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names AWS and has credentials and a region."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "an-id")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-key")
@@ -52,6 +55,29 @@ def test_a_missing_profile_is_named(keys: None, monkeypatch: pytest.MonkeyPatch)
     """A profile that does not exist exits with 3 and is named."""
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     assert "no-such-profile" in refused("lookup", "ann@example.com", exit_code=3)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "exit_code", "advice"),
+    [
+        ("ExpiredToken", 400, 3, "Sign in again"),
+        ("AccessDenied", 403, 3, "Grant these credentials the permission"),
+        ("InvalidAction", 400, 2, "AWS rejects reading the stack mail"),
+        ("Throttling", 400, 5, "try again later"),
+        ("InternalFailure", 500, 5, "try again later"),
+    ],
+)
+def test_an_aws_error_has_the_exit_code_of_its_kind(  # noqa: PLR0917 - the columns of the table, and fixtures
+    code: str, status: int, exit_code: int, advice: str, keys: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only an error that may pass by itself advises to try again."""
+    cloudformation = create_client("cloudformation")
+    monkeypatch.setattr("pipeline.cli.target.create_client", lambda *_, **__: cloudformation)
+    with Stubber(cloudformation) as stubber:
+        stubber.add_client_error("describe_stacks", code, http_status_code=status)
+        sentence = refused("lookup", "ann@example.com", "--stack", "mail", exit_code=exit_code)
+    assert advice in sentence
+    assert ("try again" in sentence) == (exit_code == 5)
 
 
 @pytest.mark.parametrize(

@@ -113,9 +113,9 @@ def test_any_spelling_finds_the_address(mail: SentMail) -> None:
 
 def test_a_long_list_of_addresses_keeps_its_order(mail: SentMail) -> None:
     """A list of thousands of addresses on standard input is answered in order."""
-    asked = [*(f"{number}@example.net" for number in range(2_500)), mail.bounced]
-    answers = told("lookup", "--json", "-", given="\r\n".join(asked) + "\n\n")
-    assert [answer["asked"] for answer in answers] == asked
+    requested = [*(f"{number}@example.net" for number in range(2_500)), mail.bounced]
+    answers = told("lookup", "--json", "-", given="\r\n".join(requested) + "\n\n")
+    assert [answer["asked"] for answer in answers] == requested
     assert [answer["asked"] for answer in answers if answer["suppressed"]] == [mail.bounced]
 
 
@@ -134,7 +134,7 @@ def test_invalid_addresses_are_counted_after_all_results(mail: SentMail) -> None
         "@: no e-mail address",
     ]
     assert f"{mail.bounced}: suppressed (hard)" in result.stdout
-    assert result.stderr == "mailfold: not e-mail addresses: 2 of the arguments or lines\n"
+    assert result.stderr == "mailfold: invalid e-mail addresses: 2\n"
 
 
 @pytest.mark.parametrize("given", [b"\xff\xfe\n", b"caf\xe9\n", b"\x1b[31m\n"])
@@ -156,7 +156,9 @@ def test_sql_and_lookups_show_the_same_facts(mail: SentMail) -> None:
     """The view `suppression_facts` and lookups show the same facts."""
     rows = mail.query("SELECT address, fact FROM suppression_facts WHERE message_id = MAIL")
     by_sql = {(row["address"], row["fact"]) for row in rows}
-    by_lookup = {(one["address"], item["fact"]) for one in looked_up(*mail.recipients) for item in one["evidence"]}
+    by_lookup = {
+        (result["address"], item["fact"]) for result in looked_up(*mail.recipients) for item in result["evidence"]
+    }
     assert by_sql == by_lookup
     assert (mail.bounced, "hard") in by_sql
 

@@ -60,4 +60,4 @@ class FakeSes(FakeService):
 
 
 def _error(code: str) -> dict[str, Any]:
-    return {"Error": {"Code": code, "Message": "SES says so"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    return {"Error": {"Code": code, "Message": "rejected by the fake"}, "ResponseMetadata": {"HTTPStatusCode": 400}}

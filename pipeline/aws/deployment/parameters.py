@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline.aws.stack import POLICY_PARAMETER
 from pipeline.errors import UsageError
 from pipeline.policy import parse_policy
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from pipeline.aws.deployment.template import Template
 
 CODE = frozenset({"CodeBucket", "CodeKey"})  # parameters that `deploy` sets itself
-POLICY_PARAMETER = "Policy"
 
 # Resources are named after the stack. The strictest of their rules applies.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.aws.clients import Clients
-from pipeline.aws.errors import CODES, ErrorKind, missing_ok, translated
+from pipeline.aws.errors import CODES, ErrorKind, missing_ok, tolerate, translated
 from pipeline.errors import AccessDenied, ServiceUnavailable
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def _delete_bucket(s3: S3Client, name: str, progress: DeleteProgress) -> None:
     deleted = 0
     for _ in range(BUCKET_ATTEMPTS):
         deleted = _delete_all_versions(s3, name, deleted, progress)
-        if missing_ok(lambda: s3.delete_bucket(Bucket=name), "BucketNotEmpty") is not None:
+        if tolerate(lambda: s3.delete_bucket(Bucket=name), "BucketNotEmpty") is not None:
             return
     raise ServiceUnavailable(f"objects are written into the bucket {name} all the time: stop that, and try again")
 

@@ -80,4 +80,5 @@ def test_an_ingested_complaint_is_reported_by_lookup(sent: set[str], story: Depl
 
 def test_a_missing_stack_is_reported(operator: None) -> None:
     """The message names the stack and the region."""
-    assert refused("lookup", "--stack", "elsewhere", BOUNCES).startswith("there is no stack elsewhere in eu-west-1")
+    sentence = refused("lookup", "--stack", "elsewhere", BOUNCES, exit_code=4)
+    assert sentence.startswith("there is no stack elsewhere in eu-west-1")

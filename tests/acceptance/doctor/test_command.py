@@ -100,7 +100,7 @@ def test_policy_that_the_command_needs() -> None:
 
 def test_missing_stack() -> None:
     """An unknown stack is a usage error that names the region."""
-    assert refused("doctor", "--stack", "nothing").startswith("there is no stack nothing in eu-west-1: ")
+    assert refused("doctor", "--stack", "nothing", exit_code=4).startswith("there is no stack nothing in eu-west-1: ")
 
 
 def test_stack_is_required() -> None:

@@ -190,7 +190,7 @@ def test_a_replaced_destination_is_retried_too() -> None:
 def test_a_permanent_rejection_is_reported_in_the_end() -> None:
     """After the last attempt SES's reason is reported."""
     ses = FakeSes({SET: []}, refuses=["BadRequestException"] * 100)
-    with pytest.raises(InvalidInput, match="BadRequestException: SES says so"):
+    with pytest.raises(InvalidInput, match="BadRequestException: rejected by the fake"):
         attached(ses)
 
 
