@@ -19,9 +19,10 @@ from werkzeug.wrappers import Response
 from pipeline.aws.archive import schema
 from pipeline.aws.archive.athena import query
 from pipeline.decode import decode
-from pipeline.errors import NotFound, Unavailable, UsageError
+from pipeline.errors import ArchiveUnavailable, NotFound, Unavailable, UsageError
 from pipeline.event import Event
 from pipeline.local.cloud import LocalCloud
+from pipeline.local.firehose.delivery_stream import DeliveryStream
 from pipeline.local.gateway.backend import Moto
 from pipeline.local.gateway.server import Server
 from pipeline.local.traffic.chaos import Chaos
@@ -183,6 +184,21 @@ def test_stopping_leaves_no_thread_file_or_port(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((address.hostname, address.port), 1)
+
+
+def test_an_error_of_stopping_never_hides_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An undelivered record is an error of stopping, unless the block raised one: that one is reported."""
+    close = DeliveryStream.close
+
+    def fail(self: DeliveryStream, timeout_seconds: float) -> None:
+        close(self, timeout_seconds)
+        raise ArchiveUnavailable("made up")
+
+    monkeypatch.setattr(DeliveryStream, "close", fail)
+    with pytest.raises(ArchiveUnavailable, match="made up"), LocalCloud(seed=1):
+        pass
+    with pytest.raises(KeyboardInterrupt), LocalCloud(seed=1):
+        raise KeyboardInterrupt
 
 
 def test_a_second_cloud_on_moto_is_refused_without_harm() -> None:
