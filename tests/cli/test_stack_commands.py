@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from pipeline.aws.deployment.parameters import POLICY_PARAMETER
+from pipeline.aws.stack import POLICY_PARAMETER
 from tests.support import cloudformation
 from tests.support.cloud_process import CloudProcess
 from tests.support.command import ROOT, good, refused, run, told
