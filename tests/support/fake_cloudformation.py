@@ -86,7 +86,7 @@ class FakeCloudFormation(FakeService):
         super().__init__()
         self.status, self.protected = status, False
         self.change_sets: list[str] = []
-        self._parameters = MAILFOLD_PARAMETERS if parameters is None else parameters
+        self._stack_parameters = MAILFOLD_PARAMETERS if parameters is None else parameters
         self._changes, self._rejection = changes, rejection or (None if changes else NO_CHANGES)
         self._problems = problems
         self._steps = [list(steps_shown) for steps_shown in steps]
@@ -96,7 +96,7 @@ class FakeCloudFormation(FakeService):
     def _describe_stacks(self, **_: Any) -> dict[str, Any]:
         if self.status is None:
             return {"Error": {"Code": "ValidationError", "Message": "no such stack"}, "ResponseMetadata": {}}
-        parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in self._parameters.items()]
+        parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in self._stack_parameters.items()]
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
         stack = {"StackName": NAME, "StackId": STACK_ID, "StackStatus": self.status}
         return {"Stacks": [{**stack, "Parameters": parameters, "Outputs": outputs}]}
