@@ -257,7 +257,7 @@ def test_a_stack_needs_a_sender(stack: None) -> None:
 
 def test_an_unverified_sender_is_explained_without_its_address(stack: None) -> None:
     """A sender that SES rejects is explained, and the message does not repeat the address."""
-    sentence = refused("send", "--to", SIMULATOR, "--from", "nobody@example.com", *STACK)
+    sentence = refused("send", "--to", SIMULATOR, "--from", "no-address@example.com", *STACK)
     assert "MessageRejected" in sentence
     assert "verified identity" in sentence
     assert "@example" not in sentence

@@ -127,10 +127,10 @@ def test_no_address_yields_no_line(cloud: CloudProcess, given: bytes) -> None:
 
 def test_invalid_addresses_are_counted_after_all_results(mail: SentMail) -> None:
     """Invalid addresses get a line each, and exit code 2 after all results are printed."""
-    result = run("lookup", "nobody", mail.bounced, "@", given=b"")
+    result = run("lookup", "no-address", mail.bounced, "@", given=b"")
     assert result.exit_code == 2
     assert [line for line in result.stdout.splitlines() if line.endswith("no e-mail address")] == [
-        "nobody: no e-mail address",
+        "no-address: no e-mail address",
         "@: no e-mail address",
     ]
     assert f"{mail.bounced}: suppressed (hard)" in result.stdout
@@ -241,12 +241,12 @@ def test_an_invalid_table_name_is_rejected(cloud: CloudProcess, name: str) -> No
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--to", "nobody"], "no e-mail address"),
+        (["--to", "no-address"], "no e-mail address"),
         (["--to", ""], "recipient"),
-        (["--to", "ann@example.com", "--cc", "nobody"], "no e-mail address"),
+        (["--to", "ann@example.com", "--cc", "no-address"], "no e-mail address"),
         (["--to", "ann@example.com", "--tag", "campaign"], "not a tag: 'campaign'"),
         (["--to", "ann@example.com", "--tag", "=x"], "not a tag"),
-        (["--to", "ann@example.com", "--from", "nobody"], "sender"),
+        (["--to", "ann@example.com", "--from", "no-address"], "sender"),
         (["--to", ",".join(f"{number}@example.com" for number in range(51))], "AWS rejects sending the e-mail"),
     ],
 )

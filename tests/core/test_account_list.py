@@ -160,7 +160,7 @@ def test_a_release_lifts_an_imported_entry() -> None:
 def test_an_unusable_entry_is_counted_and_stops_nothing() -> None:
     """The entry beside it is imported, and nothing is quarantined."""
     scenario = Scenario()
-    counts = scenario.import_pages([an_entry("nobody"), an_entry()])
+    counts = scenario.import_pages([an_entry("no-address"), an_entry()])
     assert counts.statuses == {
         ListStatus.MISSING: 1,
         ListStatus.SUPPRESSED: 0,

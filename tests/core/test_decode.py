@@ -213,7 +213,7 @@ def test_an_unusable_destination_counts_as_a_candidate() -> None:
 @pytest.mark.parametrize(
     "decision",
     [
-        *({"id": ABSENT}, {"action": "forget"}, {"action": ABSENT}, {"address": "nobody"}, {"address": ABSENT}),
+        *({"id": ABSENT}, {"action": "forget"}, {"action": ABSENT}, {"address": "no-address"}, {"address": ABSENT}),
         *({"decidedAt": "soon"}, {"decidedAt": ABSENT}),
     ],
 )

@@ -99,7 +99,7 @@ def test_evidence_of_a_bounce_holds_the_remote_servers_report() -> None:
 
 def test_every_bounced_recipient_has_its_own_fact() -> None:
     """Each usable recipient of a bounce has one fact; an unusable one has none."""
-    assert kinds_in(a_bounce(recipients=[ADA, "nobody", BOB])) == [(ADA, "hard"), (BOB, "hard")]
+    assert kinds_in(a_bounce(recipients=[ADA, "no-address", BOB])) == [(ADA, "hard"), (BOB, "hard")]
 
 
 def test_soft_bounces_keep_no_diagnostic() -> None:
@@ -150,7 +150,7 @@ def test_complaint_sub_type_decides_between_echo_and_none(sub_type: str, kind: s
         ([ADA], [ADA, BOB], [(ADA, "complaint")]),
         ([ADA, BOB], [ADA, BOB], [(ADA, "uncertain_complaint"), (BOB, "uncertain_complaint")]),
         ([ADA, ADA.upper()], [ADA], [(ADA, "complaint")]),
-        ([ADA, "nobody"], [ADA], [(ADA, "uncertain_complaint")]),
+        ([ADA, "no-address"], [ADA], [(ADA, "uncertain_complaint")]),
         ([], [ADA], [(ADA, "complaint")]),
         ([], [ADA, BOB], []),
     ],

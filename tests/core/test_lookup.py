@@ -36,7 +36,7 @@ class CountingStore(MemoryStore):
 
 def test_results_are_in_the_order_of_the_request() -> None:
     """Texts that are no address have a result too."""
-    requested = [BOB, f"Ada <{ADA.upper()}>", "nobody", ADA]
+    requested = [BOB, f"Ada <{ADA.upper()}>", "no-address", ADA]
     results = lookup(requested, store=CountingStore(a_bounce()), now=OCCURRED_AT)
     assert requested == [result.requested for result in results]
     assert [result.address for result in results] == [BOB, ADA, None, ADA]
@@ -53,8 +53,8 @@ def test_a_result_contains_verdict_and_facts() -> None:
 
 def test_a_text_without_an_address_has_no_verdict() -> None:
     """It is not suppressed, because it cannot be mailed."""
-    [result] = lookup(["nobody"], store=CountingStore(), now=OCCURRED_AT)
-    assert LookupResult(requested="nobody", address=None, suppressed=False) == result
+    [result] = lookup(["no-address"], store=CountingStore(), now=OCCURRED_AT)
+    assert LookupResult(requested="no-address", address=None, suppressed=False) == result
 
 
 def test_each_distinct_address_is_loaded_once() -> None:

@@ -87,7 +87,7 @@ DELAY = {
 REPORT = Diagnosis(address=ADA, action="failed", status="5.1.1", diagnostic="smtp; 550 5.1.1 user unknown")
 DETAIL_COLUMNS: list[tuple[bytes, dict[str, Any]]] = [
     (
-        a_bounce(recipients=[f"Ada <{ADA}>", "nobody"], bounce={"remoteMtaIp": "192.0.2.9"}),
+        a_bounce(recipients=[f"Ada <{ADA}>", "no-address"], bounce={"remoteMtaIp": "192.0.2.9"}),
         {
             "bounce_type": "Permanent",
             "bounce_sub_type": "General",
