@@ -13,7 +13,11 @@ from tests.support.command import ROOT, good, json_lines, refused, run
 EXAMPLES = ROOT / "schemas" / "wire" / "examples"
 EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((EXAMPLES / "expected.json").read_bytes())
 
-MAIL = {"timestamp": "2026-03-01T10:00:00.000Z", "messageId": "m-1", "destination": ["Ann <Ann@Example.com>", "no-address"]}
+MAIL = {
+    "timestamp": "2026-03-01T10:00:00.000Z",
+    "messageId": "m-1",
+    "destination": ["Ann <Ann@Example.com>", "no-address"],
+}
 BOUNCE: dict[str, Any] = {
     "eventType": "Bounce",
     "mail": MAIL,
