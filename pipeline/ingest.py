@@ -4,13 +4,12 @@ Pure except for the ports. Ingesting a payload twice stores its row twice and ch
 the content, so the table stays the same, and SQL counts distinct ids.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
 
-from pipeline.batch import StreamRecord, group_by_key, quarantine_reason
+from pipeline.batch import Counts, StreamRecord, group_by_key, quarantine_reason
 from pipeline.decode import decode
 from pipeline.event import Event, NotAnEvent
 from pipeline.policy import Policy
@@ -34,24 +33,14 @@ class RejectedRecord(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-class IngestCounts(msgspec.Struct, kw_only=True):
+class IngestCounts(Counts, kw_only=True):
     """Counts of an ingestion.
 
     Attributes:
-        events: Events by kind.
-        ignored: Records that are not about a sent e-mail.
-        rejects: The records that were quarantined.
-        facts: Facts in the events.
-        written: Items put in the table.
-        unchanged: Items that already contained the facts.
+        rejects: The records that were quarantined, and the sources that could not be read.
     """
 
-    events: Counter[str] = msgspec.field(default_factory=Counter)
-    ignored: int = 0
     rejects: list[RejectedRecord] = msgspec.field(default_factory=list)
-    facts: int = 0
-    written: int = 0
-    unchanged: int = 0
 
 
 class Ingestion:
@@ -105,6 +94,7 @@ class Ingestion:
             if reason := quarantine_reason(outcome):
                 self._quarantine.put(Quarantined(payload=outcome.raw, reason=reason, position=record.position))
                 self.counts.rejects.append(RejectedRecord(position=record.position, why=reason))
+                self.counts.quarantined += 1
             if isinstance(outcome, Event):
                 self.counts.events[outcome.kind.value] += 1
                 self._rows.append(to_row(outcome, arrived_at=self._arrived_at))

@@ -16,7 +16,7 @@ from pipeline.cli.signals import (
     stop_on_signal,
 )
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 300.0
 
 
 @pytest.fixture(autouse=True)

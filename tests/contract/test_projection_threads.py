@@ -19,7 +19,7 @@ from tests.support.items import MakeStore
 from tests.support.scenario import a_batch
 
 THREADS = 4
-WAIT_SECONDS = 30
+WAIT_SECONDS = 300.0
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def tracked_files() -> list[Path]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     ).stdout.splitlines()
     names = [name for name in listed if not any(part in name for part in GENERATED)]
     files = [ROOT / name for name in names if Path(name).suffix in SUFFIXES]

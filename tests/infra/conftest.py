@@ -42,7 +42,7 @@ def _printed(name: str, environment: dict[str, str]) -> list[dict[str, object]]:
     """Return the lines that a function prints in the embedded metric format."""
     command = [sys.executable, "-m", "tests.support.publication", name]
     process = subprocess.run(  # noqa: S603 - this very interpreter
-        command, env=environment, cwd=FILE.parents[1], capture_output=True, check=True, text=True, timeout=60
+        command, env=environment, cwd=FILE.parents[1], capture_output=True, check=True, text=True, timeout=300
     )
     return [json.loads(line) for line in process.stdout.splitlines() if '"_aws"' in line]
 

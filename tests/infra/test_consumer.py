@@ -44,7 +44,7 @@ def probe(port: int) -> subprocess.CompletedProcess[bytes]:
     word, program, *arguments = container()["HealthCheck"]["Command"]
     assert (word, program) == ("CMD", "python")  # no shell: the image may have none
     command = [sys.executable, *(argument.replace(f":{HEALTH_PORT}/", f":{port}/") for argument in arguments)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603 - what the template says
+    return subprocess.run(command, capture_output=True, check=False, timeout=300)  # noqa: S603 - what the template says
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "PIP_FIND_LINKS": str(WHEELS),
     }
     builder = tmp_path_factory.mktemp("builder")
-    subprocess.run([sys.executable, "-m", "venv", str(builder)], check=True, timeout=120)  # noqa: S603 - what the Dockerfile says
+    subprocess.run([sys.executable, "-m", "venv", str(builder)], check=True, timeout=600)  # noqa: S603 - what the Dockerfile says
     for step in BUILD.instructions:
         if step.name == "COPY":
             copy(*step.words, into=context)
@@ -169,7 +169,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         elif step.name == "RUN":
             program, *arguments = (word.replace(PREFIX, str(prefix)) for word in step.words)
             command = [str(builder / "bin" / program), *arguments]
-            subprocess.run(command, cwd=context, env=environment, check=True, timeout=300)  # noqa: S603 - what the Dockerfile says
+            subprocess.run(command, cwd=context, env=environment, check=True, timeout=900)  # noqa: S603 - what the Dockerfile says
     return prefix
 
 
@@ -195,7 +195,7 @@ def run(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 

@@ -64,7 +64,7 @@ def moto() -> Iterator[Moto]:
 
 def call(address: str, method: str, path: str, **request: Any) -> tuple[int, dict[str, str], bytes]:
     """Make an HTTP request, and return status, headers and body."""
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=120)
     try:
         connection.request(method, path, **request)
         response = connection.getresponse()

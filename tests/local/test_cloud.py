@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SENDER = "News <news@example.com>"
 BOUNCES, COMPLAINS, SIMULATED = "bounce+ann@example.com", "complaint+bob@example.com", "success@simulator.amazonses.com"
 MESSAGE: Any = {"Subject": {"Data": "Seven things"}, "Body": {"Text": {"Data": "one"}}}
-SETTLED_SECONDS = 30
+SETTLED_SECONDS = 300.0
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def a_moto_process() -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.stdin.close()
-            process.wait(10)
+            process.wait(120)
 
 
 @pytest.fixture(scope="module", params=["moto in this process", "an emulator in another process"])

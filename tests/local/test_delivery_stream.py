@@ -244,7 +244,7 @@ def test_many_threads_put_and_flush_at_once() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=20)
+            thread.join(timeout=120)
         assert sorted(raws_in(s3)) == sorted(f"{worker}-{number}" for worker in range(8) for number in range(25))
         assert stream.counters.rows_out == 200
 

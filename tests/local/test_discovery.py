@@ -60,7 +60,7 @@ def test_the_file_is_removed_at_the_end(environment: dict[str, str], folder: Pat
 def test_the_file_of_a_dead_process_is_removed(environment: dict[str, str]) -> None:
     """An announcement of a process that has ended is ignored and removed."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait(30)
+    dead.wait(120)
     with announce(environment) as file:
         file.write_text(file.read_text().replace(f'"process_id":{os.getpid()}', f'"process_id":{dead.pid}'))
         assert find() is None

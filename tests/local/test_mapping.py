@@ -154,7 +154,7 @@ def test_running_invokes_the_function_until_stopped() -> None:
     kinesis.put(*numbered(5))
     assert until(lambda: mapping.finished >= 5)
     stop.set()
-    thread.join(timeout=10)
+    thread.join(timeout=120)
     assert not thread.is_alive()
     assert function.finished == numbered(5)
 

@@ -53,14 +53,14 @@ def test_a_request_in_progress_is_finished_before_the_server_closes() -> None:
 
     def slow(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began.set()
-        assert release.wait(5)
+        assert release.wait(120)
         return Response("done")(environ, start_response)
 
     server = Server(slow)
     requesting = threading.Thread(target=lambda: bodies.append(urllib3.request("GET", server.url).data))
     closing = threading.Thread(target=server.close)
     requesting.start()
-    assert began.wait(5)
+    assert began.wait(120)
     closing.start()
     eventually(lambda: not _accepts(server.url), what="the server to accept no more connections")
     release.set()
@@ -85,7 +85,7 @@ def test_a_server_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
         raise ValueError("ann@example.com")
 
     with Server(broken) as server:
-        connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=120)
         connection.request("GET", "/")
         assert connection.getresponse().status == 500
         connection.close()

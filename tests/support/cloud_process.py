@@ -8,8 +8,8 @@ from typing import Self
 
 import pytest
 
-START_SECONDS = 60
-SETTLE_SECONDS = 30
+START_SECONDS = 300.0
+SETTLE_SECONDS = 300.0
 
 PROGRAM = f"""
 import sys

@@ -5,7 +5,7 @@ from threading import Event
 
 from pipeline.aws.kcl.daemon import Daemon
 
-END_SECONDS = 60.0
+END_SECONDS = 300.0
 
 
 class FakeDaemon(Daemon):

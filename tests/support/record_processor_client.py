@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 from pipeline.aws.kcl.health import ShardHealth, decode_health
 from tests.support.builders import base64
 
-TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 300.0
 SHARD = "shardId-000000000006"
 ARRIVED_MS = 1_772_366_405_678
 FIRST_SEQUENCE_NUMBER = 49590338271490256608559692538361571095921575989136588898

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 START_ATTEMPTS = 3  # ministack fails if another one listens on port 443 between its check and its own attempt
 IN_USE = "Address already in use"
 GRACE_SECONDS = 1.0  # between SIGTERM and SIGKILL; some servers wait for connected clients

@@ -20,7 +20,7 @@ from tests.support.command import COMMAND, ROOT
 from tests.support.waiting import until
 
 START_SECONDS = 240.0
-STOP_SECONDS = 60.0
+STOP_SECONDS = 300.0
 ANSWER_SECONDS = 5.0
 # Shorter than a deployment needs, because each start and each handover waits for all of these.
 # github.com/awslabs/amazon-kinesis-client: DynamicMigrationComponentsInitializer.java, LeaseAssignmentManager.java

@@ -10,7 +10,7 @@ from tests.support.builders import a_bounce, a_complaint, in_eventbridge
 
 RECIPIENTS_PER_CALL = 5
 INTERVAL_SECONDS = 0.5
-JOIN_SECONDS = 60.0
+JOIN_SECONDS = 300.0
 
 _numbers = count()
 

@@ -156,7 +156,7 @@ def test_every_python_builds_the_same_bytes(python: str, bundle: Bundle, tmp_pat
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     assert built.stdout.strip() == bundle.sha256
 
@@ -175,7 +175,7 @@ def test_a_handler_runs_with_nothing_installed_but_the_bundle(module: str, unpac
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert called.returncode == 0, called.stderr
     output: Any = json.loads(called.stdout.splitlines()[-1])

@@ -74,7 +74,7 @@ def moto_url() -> Iterator[str]:
     process = subprocess.Popen([sys.executable, str(MOTO)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
     assert process.stdout
     yield process.stdout.readline().strip()
-    process.communicate(timeout=60)  # it ends with its input
+    process.communicate(timeout=300)  # it ends with its input
 
 
 @pytest.fixture

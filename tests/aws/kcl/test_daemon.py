@@ -12,7 +12,7 @@ from pipeline.aws.kcl.daemon import Daemon
 from tests.acceptance.kcl.process import is_running
 from tests.support.waiting import until
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 300.0
 # A daemon with a record processor that does not notice that the daemon is gone.
 WITH_A_CHILD = """
 import subprocess, sys, time

@@ -13,7 +13,7 @@ from pipeline.errors import Unavailable
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.shard_health import a_line, a_shard
 
-JOIN_SECONDS = 60.0
+JOIN_SECONDS = 300.0
 KILL_WARNING = "killing the daemons that still run; their unfinished records are read again"
 # Captured from KCL 3.1.3.
 HEARTBEAT = (

@@ -26,7 +26,7 @@ def loaded(program: str, *names: str) -> str:
         capture_output=True,
         check=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     return result.stdout.strip()
 
