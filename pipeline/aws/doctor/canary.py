@@ -21,7 +21,7 @@ from pipeline.aws.doctor.ses import sending_identities
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.errors import translated
 from pipeline.aws.ses import OutgoingEmail, send_email
-from pipeline.errors import Unavailable, UsageError
+from pipeline.errors import STOPS_BATCH, UsageError
 from pipeline.standing import Key
 from pipeline.timestamp import from_ms, parse_time
 
@@ -174,10 +174,10 @@ def _wait_for_hop(
 
 
 def _find_unless_unavailable(find: Callable[[], str | None]) -> tuple[str | None, str]:
-    """Return what `find` returns, and the reason if a service is unavailable: it may recover before the time-out."""
+    """Return what `find` returns, and the reason if it cannot look: that may change before the time-out."""
     try:
         return find(), ""
-    except Unavailable as error:
+    except STOPS_BATCH as error:
         return None, str(error)
 
 
