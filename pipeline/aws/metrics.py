@@ -24,7 +24,7 @@ def count_projected(metrics: Meter, result: BatchResult) -> None:
     count_events(metrics, counts.events)
     count(metrics, {"Ignored": counts.ignored, "Quarantined": counts.quarantined, "Facts": counts.facts})
     count(metrics, {"Written": counts.written, "Unchanged": counts.unchanged})
-    count(metrics, {"Faults": result.internal_errors.total(), "Unfinished": int(result.cause is not None)})
+    count(metrics, {"InternalErrors": result.internal_errors.total(), "Unfinished": int(result.cause is not None)})
 
 
 def count_events(metrics: Meter, events: Mapping[str, int]) -> None:

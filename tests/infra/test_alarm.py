@@ -43,7 +43,7 @@ WATCHED = {
     (NAMESPACE, "SendEvents"),
     (NAMESPACE, "Failed"),  # objects under errors/
     (NAMESPACE, "Quarantined"),
-    (NAMESPACE, "Faults"),
+    (NAMESPACE, "InternalErrors"),
     (NAMESPACE, "Unfinished"),
 }
 

@@ -93,7 +93,7 @@ def test_the_container_publishes_the_metrics_of_the_alarms(published_by: dict[st
         for alarm in STACK.of_type("AWS::CloudWatch::Alarm").values()
         if alarm.get("Namespace") == NAMESPACE and "projector" in alarm["Dimensions"][0]["Value"]
     }
-    assert {name for _, name, _ in watched} == {"MillisBehindLatest", "Quarantined", "Faults", "Unfinished"}
+    assert {name for _, name, _ in watched} == {"MillisBehindLatest", "Quarantined", "InternalErrors", "Unfinished"}
     assert watched <= published_by["ConsumerTask"]
 
 

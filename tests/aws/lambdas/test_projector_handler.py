@@ -67,7 +67,16 @@ def test_a_batch_is_stored_and_counted(cloud: None, capsys: pytest.CaptureFixtur
     assert (key.address, item.verdict.suppressed) == (ADA, True)
     assert create_client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
     counts = metrics_in(capsys.readouterr().out)
-    names = ("BounceEvents", "DeliveryEvents", "Quarantined", "Facts", "Written", "Unchanged", "Faults", "Unfinished")
+    names = (
+        "BounceEvents",
+        "DeliveryEvents",
+        "Quarantined",
+        "Facts",
+        "Written",
+        "Unchanged",
+        "InternalErrors",
+        "Unfinished",
+    )
     assert [sum(counts[name]) for name in names] == [2, 1, 1, 2, 1, 0, 0, 0]
     assert counts["service"] == "projector"
 
@@ -121,7 +130,7 @@ def test_an_internal_error_is_logged_without_its_text(
 
     assert handler(a_kinesis_event(A_BOUNCE), Context()) == {"batchItemFailures": []}
     assert create_client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
-    assert metrics_in(capsys.readouterr().out)["Faults"] == [1.0]
+    assert metrics_in(capsys.readouterr().out)["InternalErrors"] == [1.0]
     (entry,) = [str(vars(record)) for record in caplog.records if record.name == "projector"]
     assert "ZeroDivisionError in test_projector_handler.py" in entry
     assert ADA not in entry
