@@ -6,18 +6,15 @@ docs.aws.amazon.com/athena/latest/ug/partition-projection-setting-up.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from pipeline.aws.archive.schema import glue_columns, glue_partitions
 from pipeline.aws.clients import Clients
 from pipeline.aws.dynamodb import table_definition
-from pipeline.aws.errors import error_code, translated
+from pipeline.aws.errors import tolerate, translated
 from pipeline.local.ses.email import CONFIGURATION_SET
 
 if TYPE_CHECKING:
@@ -87,8 +84,9 @@ def create_all(clients: Clients, names: Names, *, region: str) -> None:
         _create_table(clients, names)
     with translated("creating the Glue catalog of the local cloud"):
         _create_catalog(clients, names)
-    with translated("creating the configuration set of the local cloud"), _existing_ok():
-        clients.sesv2.create_configuration_set(ConfigurationSetName=names.configuration_set)
+    with translated("creating the configuration set of the local cloud"):
+        name = names.configuration_set
+        tolerate(lambda: clients.sesv2.create_configuration_set(ConfigurationSetName=name), *_EXISTS)
 
 
 def log_table(names: Names) -> dict[str, Any]:
@@ -123,36 +121,21 @@ def log_table(names: Names) -> dict[str, Any]:
 
 def _create_bucket(clients: Clients, names: Names, region: str) -> None:
     location: Any = {} if region == DEFAULT_REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    with _existing_ok():
-        clients.s3.create_bucket(Bucket=names.bucket, **location)
+    tolerate(lambda: clients.s3.create_bucket(Bucket=names.bucket, **location), *_EXISTS)
 
 
 def _create_stream(clients: Clients, names: Names) -> None:
-    with _existing_ok():
-        clients.kinesis.create_stream(StreamName=names.stream, ShardCount=1)
+    tolerate(lambda: clients.kinesis.create_stream(StreamName=names.stream, ShardCount=1), *_EXISTS)
     clients.kinesis.get_waiter("stream_exists").wait(StreamName=names.stream, WaiterConfig=_WAIT)
 
 
 def _create_table(clients: Clients, names: Names) -> None:
     definition: Any = table_definition(names.table)
-    with _existing_ok():
-        clients.dynamodb.create_table(**definition)
+    tolerate(lambda: clients.dynamodb.create_table(**definition), *_EXISTS)
     clients.dynamodb.get_waiter("table_exists").wait(TableName=names.table, WaiterConfig=_WAIT)
 
 
 def _create_catalog(clients: Clients, names: Names) -> None:
     table: Any = log_table(names)
-    with _existing_ok():
-        clients.glue.create_database(DatabaseInput={"Name": names.database})
-    with _existing_ok():
-        clients.glue.create_table(DatabaseName=names.database, TableInput=table)
-
-
-@contextmanager
-def _existing_ok() -> Iterator[None]:
-    """Ignore the error that a resource exists."""
-    try:
-        yield
-    except ClientError as error:
-        if error_code(error) not in _EXISTS:
-            raise
+    tolerate(lambda: clients.glue.create_database(DatabaseInput={"Name": names.database}), *_EXISTS)
+    tolerate(lambda: clients.glue.create_table(DatabaseName=names.database, TableInput=table), *_EXISTS)
