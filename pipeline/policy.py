@@ -1,13 +1,12 @@
 """Apply a policy to a standing: the verdict says whether to send to an address.
 
-A policy is data, with a version and a hash. The verdict does not depend on the clock: readers compare `until` with
+A policy is data, with a version. The verdict does not depend on the clock: readers compare `until` with
 their own. Pure.
 """
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from hashlib import sha256
 from typing import Annotated
 
 import msgspec
@@ -19,7 +18,7 @@ from pipeline.standing import MAILS_KEPT, Evidence, Standing
 from pipeline.timestamp import from_ms, to_ms
 
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
-Seconds = Annotated[int, msgspec.Meta(ge=1, le=100 * 366 * 86_400)]  # a century: longer is "for good"
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=100 * 366 * 86_400)]  # a century: longer is permanent
 _LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
 
 
@@ -111,11 +110,6 @@ def parse_policy(document: bytes) -> Policy:
         return msgspec.json.decode(document, type=Policy)
     except NOT_JSON as error:
         raise UsageError(f"not a policy: {error}") from error
-
-
-def policy_hash(policy: Policy) -> str:
-    """Return the SHA-256 of a policy's canonical JSON in hex."""
-    return sha256(msgspec.json.encode(policy, order="sorted")).hexdigest()
 
 
 def _verdicts(standing: Standing, policy: Policy) -> Iterator[Verdict]:

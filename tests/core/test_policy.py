@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.address import Address
 from pipeline.errors import UsageError
-from pipeline.policy import CLEAR, DEFAULT_POLICY, Policy, Reason, SoftRule, Verdict, parse_policy, policy_hash, verdict
+from pipeline.policy import CLEAR, DEFAULT_POLICY, Policy, Reason, SoftRule, Verdict, parse_policy, verdict
 from pipeline.standing import NOTHING_KNOWN, Evidence, FactKind, Standing, fold, join
 from pipeline.timestamp import from_ms
 from tests.support.strategies import Facts, facts, standings
@@ -257,19 +257,6 @@ def test_an_invalid_policy_is_a_usage_error(document: bytes) -> None:
     """Wrong types, unknown fields and numbers out of range are rejected."""
     with pytest.raises(UsageError, match="not a policy"):
         parse_policy(document)
-
-
-def test_the_policy_hash_changes_with_every_field() -> None:
-    """Equal policies have equal hashes."""
-    policies = [
-        DEFAULT_POLICY,
-        SOFT_POLICY,
-        Policy(hard=False),
-        Policy(complaint=False),
-        Policy(uncertain_complaint=False),
-    ]
-    assert len({policy_hash(policy) for policy in policies}) == len(policies)
-    assert policy_hash(Policy()) == policy_hash(DEFAULT_POLICY)
 
 
 @pytest.mark.parametrize("expiry_seconds", [10**12, 10**18])
