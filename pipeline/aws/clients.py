@@ -74,7 +74,7 @@ def create_client(service: Service, *, endpoint_url: str | None = None, region: 
         endpoint_url: An emulator's endpoint; None for `AWS_ENDPOINT_URL` if it is set, and else AWS's.
         region: The region; None for the one that boto3 finds in the environment or the user's configuration.
     """
-    with uncollected():
+    with without_garbage_collection():
         import boto3  # noqa: PLC0415 - heavy: see the top
         from botocore.config import Config  # noqa: PLC0415 - the same
 
@@ -126,13 +126,13 @@ class Clients:
             service = name.removesuffix("_")
             if service not in get_args(Service):
                 raise AttributeError(name)
-            with uncollected():
+            with without_garbage_collection():
                 client = self._create(service)
             setattr(self, name, client)
             return client
 
 
-def rate_limited(
+def limit_rate(
     client: Any, *, clock: Callable[[], float] = time.monotonic, wait: Callable[[float], None] = time.sleep
 ) -> None:
     """Make a client of SES API v2 wait before each call until a second has passed since the last one.
@@ -155,7 +155,7 @@ def rate_limited(
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """Disable Python's garbage collector while long-lived objects are made.
 
     A client consists of a hundred thousand small objects. Collecting garbage during and after its creation takes a

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache, cached_property
 
 from pipeline.aws.archive.firehose import FirehoseLog
-from pipeline.aws.clients import Clients, uncollected
+from pipeline.aws.clients import Clients, without_garbage_collection
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.quarantine import S3Quarantine
 from pipeline.aws.settings import Settings
@@ -47,7 +47,7 @@ class Runtime:
 
     def start(self) -> None:
         """Make the clients that every batch needs. A Lambda's initialization has more CPU than its first batch."""
-        with uncollected():
+        with without_garbage_collection():
             _ = self._clients.dynamodb
             if self._settings.tables_parameter is not None:
                 _ = self._clients.ssm

@@ -71,8 +71,8 @@ def _ask_tracking() -> bool:
     Raises:
         UsageError: There is no terminal.
     """
-    otherwise = "use --track-engagement or --no-track-engagement: SES changes the mail to report opens and clicks"
-    return ask_yes_no(TRACKING_QUESTION, otherwise=otherwise)
+    no_terminal = "use --track-engagement or --no-track-engagement: SES changes the mail to report opens and clicks"
+    return ask_yes_no(TRACKING_QUESTION, no_terminal=no_terminal)
 
 
 def _describe_steps(steps: Sequence[AttachStep]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pipeline.aws.deployment.events import StackEvent
 from pipeline.aws.deployment.template import load_template
 from pipeline.aws.stack import Stack
 from pipeline.cli.output import counted, printable, say, to_people, write_json
-from pipeline.cli.prompt import confirmed
+from pipeline.cli.prompt import confirm
 
 STYLES = {"Add": "green", "Modify": "yellow", "Remove": "red"}
 REPLACEMENTS = {"True": "replaced", "Conditional": "maybe replaced"}
@@ -104,7 +104,7 @@ class DeployConsole:
         if not self._asks:
             return True
         with self._status_stopped():
-            return confirmed(question)
+            return confirm(question)
 
     @contextmanager
     def _status_stopped(self) -> Iterator[None]:

@@ -82,7 +82,9 @@ def destroy_command(
         attached = attached_sets(clients.sesv2, existing) if existing else ()
     if not (existing or resources):
         region_name = clients.cloudformation.meta.region_name
-        raise NotFound(f"there is no stack {name} in {region_name}, and no data of a deleted one")
+        raise NotFound(
+            f"there is no stack {name} in {region_name}, and no data of a deleted one: name another --region"
+        )
     say(describe_deployment(name, existing, resources, attached), to=to_people())
     plan = _ask_plan(name, existing, resources, attached, data=data, confirmed=confirm or [], detach_sets=detach_sets)
     _execute(clients, plan)
@@ -144,32 +146,32 @@ def _ask_plan(
     unknown = [other for other in confirmed if other not in names]  # no error: a previous run may have deleted it
     hint = "" if data else ", or holds data and needs --data"
     say((f"{other} does not exist{hint}" for other in unknown), to=to_people())
-    if stack and not _is_confirmed(f"Type the stack's name, {name}, to delete it", name, confirmed):
+    if stack and not _confirm_name(f"Type the stack's name, {name}, to delete it", name, confirmed):
         raise UsageError(
             "the typed name is not the stack's name: nothing was deleted"
             if prompt.can_ask()
             else f"no terminal to ask for confirmation: use --confirm {name} to delete the stack"
         )
     detached = attached if attached and _confirm_detaching(detach_sets) else ()
-    deleted = [resource for resource in resources if data and _is_deletion_confirmed(resource, confirmed)]
+    deleted = [resource for resource in resources if data and _confirm_deletion(resource, confirmed)]
     retained = [resource for resource in resources if resource not in deleted]
     return DeletionPlan(stack=stack, detached=detached, deleted=deleted, retained=retained)
 
 
-def _is_deletion_confirmed(resource: RetainedResource, confirmed: Sequence[str]) -> bool:
+def _confirm_deletion(resource: RetainedResource, confirmed: Sequence[str]) -> bool:
     request = f"Type {resource.name} to delete this {resource.kind} permanently, or press Enter to keep it"
-    return _is_confirmed(request, resource.name, confirmed)
+    return _confirm_name(request, resource.name, confirmed)
 
 
-def _is_confirmed(request: str, name: str, confirmed: Sequence[str]) -> bool:
-    return name in confirmed or prompt.typed(request) == name
+def _confirm_name(request: str, name: str, confirmed: Sequence[str]) -> bool:
+    return name in confirmed or prompt.ask_text(request) == name
 
 
 def _confirm_detaching(detach_sets: bool | None) -> bool:
     if detach_sets is not None:
         return detach_sets
-    otherwise = "use --detach to delete the destinations of the attached configuration sets, or --no-detach"
-    return prompt.ask_yes_no("Delete these destinations first?", otherwise=otherwise, default=True)
+    no_terminal = "use --detach to delete the destinations of the attached configuration sets, or --no-detach"
+    return prompt.ask_yes_no("Delete these destinations first?", no_terminal=no_terminal, default=True)
 
 
 def _execute(clients: Clients, plan: DeletionPlan) -> None:

@@ -9,29 +9,29 @@ import typer
 from pipeline.errors import UsageError
 
 
-def ask_yes_no(question: str, *, otherwise: str, default: bool = False) -> bool:
+def ask_yes_no(question: str, *, no_terminal: str, default: bool = False) -> bool:
     """Ask a question and return True if the answer is yes.
 
     Args:
         question: The question.
-        otherwise: The error message if standard input is no terminal: which option answers the question.
+        no_terminal: The error message if standard input is no terminal: which option answers the question.
         default: The answer if the user presses Enter.
 
     Raises:
         UsageError: Standard input is no terminal.
     """
     if not can_ask():
-        raise UsageError(otherwise)
-    return confirmed(question, default=default)
+        raise UsageError(no_terminal)
+    return confirm(question, default=default)
 
 
-def confirmed(question: str, *, default: bool = False) -> bool:
+def confirm(question: str, *, default: bool = False) -> bool:
     """Ask a question at a terminal and return True if the answer is yes."""
     with _interruptible():
         return typer.confirm(question, default=default, err=True)
 
 
-def typed(request: str) -> str:
+def ask_text(request: str) -> str:
     """Return the text that the user types, or an empty text if standard input is no terminal."""
     if not can_ask():
         return ""

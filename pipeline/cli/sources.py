@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from pipeline.aws.archive.objects import object_uris, open_object
+from pipeline.aws.archive.objects import SCHEME, object_uris, open_object
 from pipeline.document import InvalidJSON, repair_json, strip_json
 from pipeline.envelope import is_container, ndjson_lines
 from pipeline.errors import AccessDenied, InvalidInput, NotFound, UsageError
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 STANDARD_INPUT = "-"
-S3_SCHEME = "s3://"
 GZIP_MAGIC = b"\x1f\x8b"
 
 UNREADABLE = (UsageError, InvalidInput, AccessDenied, NotFound)
@@ -73,7 +72,7 @@ def payloads(source: str, *, s3: ConnectS3) -> Iterator[Payload]:
         MailfoldError: The S3 object cannot be read; see `pipeline.aws.errors.translated`.
     """
     try:
-        with _opened(source, s3) as stream:
+        with _open(source, s3) as stream:
             yield from split_payloads(stream)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(source, error) from error
@@ -94,9 +93,11 @@ def split_payloads(stream: IO[bytes]) -> Iterator[Payload]:
 def _sources(name: str, s3: ConnectS3) -> list[str]:
     if name == STANDARD_INPUT:
         return [name]
-    sources = list(object_uris(s3(), name)) if name.startswith(S3_SCHEME) else _files(name)
+    sources = list(object_uris(s3(), name)) if name.startswith(SCHEME) else _files(name)
     if not sources:
-        raise UsageError(f"nothing to read at {name}")
+        raise UsageError(
+            f"nothing to read at {name}: name a file, a folder with files, or an s3:// prefix with objects"
+        )
     return sources
 
 
@@ -121,15 +122,15 @@ def _unreadable(name: str, error: Exception) -> UsageError:
 
 
 @contextmanager
-def _opened(source: str, s3: ConnectS3) -> Iterator[IO[bytes]]:
+def _open(source: str, s3: ConnectS3) -> Iterator[IO[bytes]]:
     if source == STANDARD_INPUT:
-        yield _unzipped(sys.stdin.buffer)
+        yield _unzip(sys.stdin.buffer)
     else:
-        with open_object(s3(), source) if source.startswith(S3_SCHEME) else Path(source).open("rb") as stream:
-            yield _unzipped(stream)
+        with open_object(s3(), source) if source.startswith(SCHEME) else Path(source).open("rb") as stream:
+            yield _unzip(stream)
 
 
-def _unzipped(stream: IO[bytes]) -> IO[bytes]:
+def _unzip(stream: IO[bytes]) -> IO[bytes]:
     """Return a stream's content: decompressed if it is gzip."""
     buffered = stream if isinstance(stream, BufferedReader) else BufferedReader(stream)  # type: ignore[type-var]  # IO has all that is read of a raw stream
     if buffered.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):

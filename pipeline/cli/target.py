@@ -67,12 +67,12 @@ def target(stack: str | None = None, region: str | None = None) -> Target:
         ServiceUnavailable: AWS throttles or cannot be reached.
     """
     if stack:
-        return _deployed(stack, region)
+        return _stack_target(stack, region)
     if {TABLE, BUCKET} & os.environ.keys():
-        return _named_by_environment(region)
+        return _environment_target(region)
     if region:
         raise UsageError("--region is the region of a stack: name the stack too, with --stack")
-    return _running()
+    return _local_target()
 
 
 def connect_aws(region: str | None = None) -> Callable[[Service], Any]:
@@ -96,7 +96,7 @@ def connect_aws(region: str | None = None) -> Callable[[Service], Any]:
     return create
 
 
-def _deployed(name: str, region: str | None) -> Target:
+def _stack_target(name: str, region: str | None) -> Target:
     clients = Clients(connect_aws(region))
     stack = deployed_stack(clients.cloudformation, name=name)
     tables = tables_of(clients.ssm, stack)
@@ -123,7 +123,7 @@ def _deployed(name: str, region: str | None) -> Target:
     )
 
 
-def _named_by_environment(region: str | None) -> Target:
+def _environment_target(region: str | None) -> Target:
     settings = read_settings()
     return Target(
         settings=settings,
@@ -135,7 +135,7 @@ def _named_by_environment(region: str | None) -> Target:
     )
 
 
-def _running() -> Target:
+def _local_target() -> Target:
     from pipeline.local.client import local_client  # noqa: PLC0415 - heavy, and used only if no cloud is named
     from pipeline.local.discovery import find  # noqa: PLC0415 - the same
     from pipeline.local.resources import Names  # noqa: PLC0415 - the same

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from botocore.exceptions import NoRegionError
 
-from pipeline.aws.clients import SES_SECONDS, Clients, Service, create_client, rate_limited
+from pipeline.aws.clients import SES_SECONDS, Clients, Service, create_client, limit_rate
 
 
 @pytest.mark.parametrize("service", get_args(Service))
@@ -53,7 +53,7 @@ def test_a_rate_limited_client_waits_for_its_turn() -> None:
     times = iter((0.0, 0.0, 0.3, 1.0, 5.0, 5.0))  # before and after the wait of each call
     waits: list[float] = []
     ses = create_client("sesv2", region="us-east-1")
-    rate_limited(ses, clock=lambda: next(times), wait=waits.append)
+    limit_rate(ses, clock=lambda: next(times), wait=waits.append)
     ses.meta.events.register_last("before-call.sesv2", lambda **_: (SimpleNamespace(status_code=200), {}))
     for _ in range(3):
         ses.get_account()

@@ -143,7 +143,7 @@ def test_remaining_data_is_found_after_the_stack_is_deleted(ses: FakeSes) -> Non
 def test_names_are_typed_at_a_terminal(ses: FakeSes, terminal: None) -> None:
     """The stack and each resource are confirmed by typing their names. A wrong or empty name keeps the resource."""
     log = bucket()
-    result = run(*COMMAND, "--data", given=f"{NAME}\n{log}\nmail\n\n")
+    result = run(*COMMAND, "--data", stdin=f"{NAME}\n{log}\nmail\n\n")
     assert result.exit_code == 0
     assert not stack_exists()
     assert data() == {TABLE, PARAMETER}
@@ -152,7 +152,7 @@ def test_names_are_typed_at_a_terminal(ses: FakeSes, terminal: None) -> None:
 @pytest.mark.parametrize("typed", ["\n", "y\n", f"{NAME}2\n", f"{NAME.upper()}\n"])
 def test_another_name_than_the_stacks_stops_the_deletion(ses: FakeSes, terminal: None, typed: str) -> None:
     """Nothing is deleted if the typed name differs in any character."""
-    before, result = data(), run(*COMMAND, "--data", given=typed)
+    before, result = data(), run(*COMMAND, "--data", stdin=typed)
     assert (result.exit_code, data(), stack_exists()) == (2, before, True)
     assert "nothing was deleted" in result.stderr
 
@@ -185,7 +185,7 @@ def test_attached_sets_need_a_decision_without_a_terminal(ses: FakeSes) -> None:
 def test_detaching_is_offered_at_a_terminal(ses: FakeSes, terminal: None) -> None:
     """Enter means yes."""
     ses.sets["newsletter"] = {destination["Name"]: destination for destination in ATTACHED}
-    assert run(*COMMAND, given=f"{NAME}\n\n").exit_code == 0
+    assert run(*COMMAND, stdin=f"{NAME}\n\n").exit_code == 0
     assert sorted(ses.sets["newsletter"]) == ["mine"]
 
 
@@ -220,12 +220,12 @@ def test_a_stack_must_be_named_and_exist(ses: FakeSes) -> None:
     assert refused("destroy").startswith("which stack?")
     assert (
         refused("destroy", "--stack", "another", exit_code=4)
-        == "there is no stack another in eu-west-1, and no data of a deleted one"
+        == "there is no stack another in eu-west-1, and no data of a deleted one: name another --region"
     )
 
 
 def test_the_example_in_the_help_runs_at_a_terminal(ses: FakeSes, terminal: None) -> None:
     """The example deletes the stack after its name is typed."""
     example = (destroy_command.__doc__ or "").partition("Example: ")[2].strip()
-    assert run(*shlex.split(example)[1:], given=f"{NAME}\n").exit_code == 0
+    assert run(*shlex.split(example)[1:], stdin=f"{NAME}\n").exit_code == 0
     assert not stack_exists()

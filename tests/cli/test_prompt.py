@@ -14,7 +14,7 @@ import typer
 from pipeline.cli import prompt
 from tests.support.command import WAIT_SECONDS
 
-QUESTIONS = ["typed('Name')", "ask_yes_no('Agreed?', otherwise='')"]
+QUESTIONS = ["ask_text('Name')", "ask_yes_no('Agreed?', no_terminal='')"]
 
 
 @contextmanager
@@ -51,4 +51,4 @@ def test_the_end_of_input_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     with Path(os.devnull).open() as nothing, monkeypatch.context() as patch:
         patch.setattr(sys, "stdin", nothing)
         with pytest.raises(typer.Abort):
-            prompt.typed("Name")
+            prompt.ask_text("Name")

@@ -166,7 +166,7 @@ def _apply(
     if change_set is None:
         operator.show_changes(None)
         return not request.dry_run
-    if not _is_confirmed(request, clients, operator, change_set):
+    if not _confirm(request, clients, operator, change_set):
         discard(clients.cloudformation, change_set)
         return False
     before = newest_event(clients.cloudformation, stack_id=change_set.stack_id)
@@ -177,7 +177,7 @@ def _apply(
     return True
 
 
-def _is_confirmed(request: DeploymentRequest, clients: Clients, operator: Operator, change_set: ChangeSet) -> bool:
+def _confirm(request: DeploymentRequest, clients: Clients, operator: Operator, change_set: ChangeSet) -> bool:
     """Show a change set and ask for confirmation. An interrupt discards the change set."""
     try:
         operator.show_changes(change_set)

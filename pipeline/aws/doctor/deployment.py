@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from pipeline.aws.clients import Clients, rate_limited
+from pipeline.aws.clients import Clients, limit_rate
 from pipeline.aws.stack import Stack, SuppressionTables, tables_of
 
 DEFAULT_IDENTITIES = 30  # SES answers one call a second, so this takes half a minute
@@ -103,5 +103,5 @@ def connect_deployment(
         clock: Monotonic seconds.
         wait: Waits so many seconds.
     """
-    rate_limited(clients.sesv2, clock=clock, wait=wait)
+    limit_rate(clients.sesv2, clock=clock, wait=wait)
     return Deployment(stack=stack, clients=clients, now=datetime.now(UTC), max_identities=max_identities)
