@@ -17,7 +17,7 @@ The type of an error decides how it is handled, never its text:
     │   └── PartialBatchFailure    a write of several records stopped at one; all before it are written
     ├── DeploymentFailed       CloudFormation started to change a deployment and failed
     ├── Conflict               another writer was first: load the item again and join again
-    └── ItemRejected           the store rejects this one item for good: quarantine its records
+    └── ItemRejected           the store rejects this one item permanently: quarantine its records
 
 `STOPS_BATCH` names the errors that stop a batch without losing it: a consumer that gets one of them acknowledges
 nothing from that record on. `AccessDenied` and `NotFound` are among them, because a record must wait until an operator

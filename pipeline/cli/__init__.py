@@ -1,1 +1,1 @@
-"""`mailfold`: a thin face over the rest. Results go to standard output, words to people to standard error."""
+"""The command line, `mailfold`. Results go to standard output; progress, messages and questions to standard error."""

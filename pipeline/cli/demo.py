@@ -102,13 +102,13 @@ class _Steps:
         self._task = bar.add_task("", total=None)
         self._step = ""
 
-    def __call__(self, step: str, done: int, total: int) -> None:
+    def __call__(self, step: str, completed: int, total: int) -> None:
         if self._stop.is_made():
             raise KeyboardInterrupt
         if step != self._step:
             self._bar.remove_task(self._task)
-            self._step, self._task = step, self._bar.add_task(step, total=total if done else None)
-        self._bar.update(self._task, completed=done)
+            self._step, self._task = step, self._bar.add_task(step, total=total if completed else None)
+        self._bar.update(self._task, completed=completed)
 
 
 def _print_section(title: str, lines: Iterable[str], *, to: Console) -> None:
@@ -132,7 +132,7 @@ def _feedback_lines(report: DemoReport) -> Iterator[str]:
 
 def _replay_lines(report: DemoReport) -> Iterator[str]:
     if report.healed:
-        yield f"{report.healed.written:,} items of the live table healed: feedback was lost on its way, the log has it"
+        yield f"{report.healed.written:,} items of the live table healed: feedback was lost in transit, the log has it"
     yield (
         f"{report.replayed.rows:,} rows of the log, {report.replayed.facts:,} facts, into an empty table: "
         f"{report.replayed.written:,} items"

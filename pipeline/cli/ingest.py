@@ -22,7 +22,7 @@ RECORDS_PER_UPDATE = 1_000  # of the progress display
 
 
 class RecordsRejected(MailfoldError):
-    """Some records were quarantined. All others are in the event log and the table."""
+    """Some records were quarantined, or some sources could not be read. All else is in the event log and the table."""
 
 
 def ingest_command(
@@ -34,11 +34,11 @@ def ingest_command(
     stack: StackOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Take existing SES events into the event log and the suppression table.
+    """Ingest existing SES events into the event log and the suppression table.
 
     Files hold one JSON document or one on each line (NDJSON), plain or gzip, in any envelope. A record that cannot be
-    read is reported by file and line and kept in the quarantine, and the exit code is 1. All other records are taken
-    in. Safe to repeat.
+    read is reported by file and line and kept in the quarantine, and the exit code is 1. All other records are
+    ingested. Safe to repeat.
 
     With --stack, the events go into that deployment's log, its live table, and a table that is being rebuilt.
 
@@ -52,7 +52,7 @@ def ingest_command(
     else:
         say(ingest_lines(counts), to=results())
     if counts.rejects:
-        raise RecordsRejected(f"{counted(len(counts.rejects), 'reject')} set aside; all else was taken in")
+        raise RecordsRejected(f"{counted(len(counts.rejects), 'reject')}: all else was ingested")
 
 
 def ingestion(cloud: Target) -> Ingestion:
@@ -71,7 +71,7 @@ def ingestion(cloud: Target) -> Ingestion:
 def ingest_lines(counts: IngestCounts) -> Iterator[str]:
     """Yield the result as lines for people."""
     events, rejects = counted(counts.events.total(), "event"), counted(len(counts.rejects), "reject")
-    yield f"{events} taken in, {counted(counts.ignored, 'record')} ignored, {rejects} set aside"
+    yield f"{events} ingested, {counted(counts.ignored, 'record')} ignored, {rejects}"
     for kind, count in counts.events.most_common():
         yield f"  {kind:<18} {count:>10,}"
     facts, written = counted(counts.facts, "fact"), counted(counts.written, "item")

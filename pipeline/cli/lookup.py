@@ -54,7 +54,7 @@ def lookup_json(result: LookupResult) -> dict[str, Any]:
     """Return a result as the JSON object that `mailfold lookup --json` prints."""
     verdict = result.verdict
     return {
-        "asked": result.requested,
+        "requested": result.requested,
         "address": result.address,
         "suppressed": result.suppressed,
         "reason": verdict and verdict.reason,
@@ -72,13 +72,13 @@ def lookup_lines(result: LookupResult) -> Iterator[str]:
     """Yield a result as lines for people."""
     verdict = result.verdict
     if result.address is None or verdict is None:
-        yield f"{result.requested}: no e-mail address"
+        yield f"{result.requested}: not an e-mail address"
         return
     if not verdict.suppressed:
         yield f"{result.address}: clear"
     else:
         since = f" since {format_time(verdict.since)}" if verdict.since else ""
-        until = f"until {format_time(verdict.until)}" if verdict.until else "for good"
+        until = f"until {format_time(verdict.until)}" if verdict.until else "permanent"
         doubt = "" if verdict.certain else ", one of several candidates"
         state = "suppressed" if result.suppressed else "clear again; was suppressed"
         yield f"{result.address}: {state} ({verdict.reason}){since}, {until}{doubt}"

@@ -53,12 +53,12 @@ COMMANDS = {
         "Fold the event log into a table, to heal the live one or to rebuild into an empty one.",
     ),
     "ingest": LazyCommand(
-        "ingest", "ingest_command", "Take existing SES events into the event log and the suppression table."
+        "ingest", "ingest_command", "Ingest existing SES events into the event log and the suppression table."
     ),
     "import": LazyCommand(
         "import_list",
         "import_command",
-        "Take SES's account-level suppression list into the event log and the suppression table.",
+        "Import SES's account-level suppression list into the event log and the suppression table.",
     ),
     "decode": LazyCommand(
         "decode", "decode_command", "Decode SES payloads in any envelope: one line of JSON for each record, in order."
@@ -68,11 +68,7 @@ COMMANDS = {
         "consume_command",
         "Project the feedback stream with the Kinesis Client Library, until Ctrl-C; a second one ends it at once.",
     ),
-    "deploy": LazyCommand(
-        "deploy",
-        "deploy_command",
-        "Create or update a stack of Mailfold in AWS.",
-    ),
+    "deploy": LazyCommand("deploy", "deploy_command", "Create or update a stack of Mailfold in AWS."),
     "attach": LazyCommand(
         "attach",
         "attach_command",

@@ -1,7 +1,7 @@
 """What commands print: lines and progress for people, JSON for programs.
 
-Nothing that is printed contains what a terminal would obey: diagnostics and subjects are texts of remote servers, and
-may contain escape sequences. rich is imported when a console is first used, because no help needs it.
+Nothing that is printed contains control characters: diagnostics and subjects are texts of remote servers, and may
+contain escape sequences. rich is imported when a console is first used, because no help needs it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CONTROL = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
 def say(lines: Iterable[str], *, to: Console) -> None:
     """Print lines, made printable. A line longer than the terminal is wide continues on the next one, indented."""
     for line in lines:
-        to.print(_folded(printable(line), to.width), soft_wrap=True)
+        to.print(_fold(printable(line), to.width), soft_wrap=True)
 
 
 def to_people() -> Console:
@@ -58,11 +58,11 @@ def write_json(value: Any) -> None:
 
 def json_line(value: Any) -> bytes:
     """Return a value as one line of JSON, with every control character escaped."""
-    return _CONTROL.sub(_escaped, msgspec.json.encode(value)) + b"\n"
+    return _CONTROL.sub(_escape, msgspec.json.encode(value)) + b"\n"
 
 
 def printable(text: str) -> str:
-    """Return a text in which nothing is left that a terminal would obey."""
+    """Return a text without control characters, so that it cannot control a terminal."""
     return "".join(
         character if character.isprintable() else " " if character.isspace() else _UNPRINTABLE for character in text
     )
@@ -92,7 +92,7 @@ def _console(*, stderr: bool) -> Console:
     return console
 
 
-def _folded(line: str, width: int) -> str:
+def _fold(line: str, width: int) -> str:
     if len(line) <= width:
         return line
     text = line.lstrip(" ")
@@ -107,5 +107,5 @@ def _folded(line: str, width: int) -> str:
     )
 
 
-def _escaped(match: re.Match[bytes]) -> bytes:
+def _escape(match: re.Match[bytes]) -> bytes:
     return b"\\u%04x" % ord(match[0].decode())

@@ -50,7 +50,7 @@ def replay_command(
             policy=cloud.settings.policy,
             since=begin,
             until=end,
-            progress=lambda so_far: display.update(task, description=replay_line(so_far)),
+            progress=lambda result: display.update(task, description=replay_line(result)),
         )
         display.update(task, description="computing the digest")
         digest = store_digest(store)

@@ -62,7 +62,7 @@ def send_command(
         say([f"its outcome is in the table in {_delays(cloud.stack)}"], to=to_people())
 
 
-def _sender(given: str | None, cloud: Target) -> str:
+def _sender(address: str | None, cloud: Target) -> str:
     """Return the sender. Nothing is sent to AWS without --stack.
 
     Raises:
@@ -73,11 +73,11 @@ def _sender(given: str | None, cloud: Target) -> str:
             "this works on a local cloud, or on a stack in AWS that is named with --stack: name one, or unset "
             f"{TABLE} and {BUCKET}, and start a local cloud with `mailfold up`"
         )
-    if cloud.stack and not given:
+    if cloud.stack and not address:
         raise UsageError("no sender: name one of SES's verified identities with --from")
-    if given and canonical(given) is None:
-        raise UsageError("the sender in --from is no e-mail address")
-    return given or LOCAL_SENDER
+    if address and canonical(address) is None:
+        raise UsageError("the sender in --from is not an e-mail address")
+    return address or LOCAL_SENDER
 
 
 def _confirm(recipients: list[str]) -> None:
@@ -91,7 +91,7 @@ def _confirm(recipients: list[str]) -> None:
         return
     warning = f"this sends real mail to {counted(len(people), 'recipient')} outside {SIMULATOR_DOMAIN}"
     question = f"{warning[0].upper()}{warning[1:]}. Send it?"
-    if not ask_yes_no(question, otherwise=f"{warning}, and there is no terminal to ask on: add --yes to send it"):
+    if not ask_yes_no(question, no_terminal=f"{warning}, and there is no terminal to ask on: add --yes to send it"):
         raise UsageError("nothing was sent")
 
 
@@ -105,7 +105,7 @@ def _addresses(text: str) -> list[str]:
     addresses = [address.strip() for address in text.split(",") if address.strip()]
     invalid_count = sum(canonical(address) is None for address in addresses)
     if invalid_count:
-        raise UsageError(f"{invalid_count} of the {len(addresses)} recipients in one option are no e-mail address")
+        raise UsageError(f"{invalid_count} of the {len(addresses)} recipients in one option are not e-mail addresses")
     return addresses
 
 

@@ -1,7 +1,7 @@
 """A request to stop, for commands that run a local cloud: checked at safe places, never raised where a signal arrives.
 
-KeyboardInterrupt can be raised between any two instructions. In a finalizer or a callback it is printed and lost, in a
-cleanup it leaves files and threads behind, and inside a lock it blocks other threads.
+KeyboardInterrupt can be raised between any two instructions. In a finalizer or a callback it is printed and lost. In a
+cleanup it leaves files and threads behind. Inside a lock it blocks other threads.
 docs.python.org/3/library/signal.html#handlers-and-exceptions
 """
 

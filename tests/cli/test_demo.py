@@ -56,7 +56,7 @@ def test_all_numbers_agree(options: list[str]) -> None:
     result = ended("demo", *options)
     assert (result.returncode, result.stderr) == (0, "")
     assert "DIFFERS" not in result.stdout
-    healed = r"\n\d+ items of the live table healed: feedback was lost on its way, the log has it\n"
+    healed = r"\n\d+ items of the live table healed: feedback was lost in transit, the log has it\n"
     for part in (
         r"^2,005 e-mails sent; SES published [\d,]+ records\n",
         r"\nThe log: events by type\n  send +2,005\n",
@@ -89,7 +89,7 @@ def test_the_report_as_json_is_complete(report: dict[str, Any]) -> None:
     }
     assert report["emails"] == report["events"]["send"] == 65
     assert all(check["expected"] == check["actual"] for check in report["checks"])
-    assert {"asked", "address", "suppressed", "reason", "since"} <= set(report["lookups"][0])
+    assert {"requested", "address", "suppressed", "reason", "since"} <= set(report["lookups"][0])
 
 
 def test_a_bounce_lost_on_the_way_to_the_table_disagrees(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`mailfold import` takes in the entries of SES's suppression list that the table does not suppress."""
+"""`mailfold import` imports the entries of SES's suppression list that the table does not suppress."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -54,8 +54,8 @@ def test_an_import_suppresses_the_listed_and_survives_a_replay(
     assert not any(answer["suppressed"] for answer in json_lines("lookup", "--json", bounced, complained))
     ses.put_suppressed_destination(EmailAddress=bounced, Reason="BOUNCE")
     ses.put_suppressed_destination(EmailAddress=complained, Reason="COMPLAINT")
-    [done] = json_lines("import", "--json")
-    assert (done["statuses"]["missing"], done["written"], done["dry_run"]) == (2, 2, False)
+    [counts] = json_lines("import", "--json")
+    assert (counts["statuses"]["missing"], counts["written"], counts["dry_run"]) == (2, 2, False)
     answers = json_lines("lookup", "--json", bounced, complained)
     assert [(answer["suppressed"], answer["reason"], answer["until"]) for answer in answers] == [
         (True, "operator", None)
@@ -73,10 +73,10 @@ def test_a_second_import_changes_nothing(cloud: CloudProcess, ses: Any, people: 
     ses.put_suppressed_destination(EmailAddress=next(people), Reason="BOUNCE")
     json_lines("import", "--json")
     [before] = json_lines("replay", "--json")
-    [done] = json_lines("import", "--json")
+    [counts] = json_lines("import", "--json")
     [after] = json_lines("replay", "--json")
-    assert (done["statuses"]["missing"], done["written"]) == (0, 0)
-    assert done["statuses"]["suppressed"] >= 1
+    assert (counts["statuses"]["missing"], counts["written"]) == (0, 0)
+    assert counts["statuses"]["suppressed"] >= 1
     assert after == before
 
 
@@ -86,8 +86,8 @@ def test_mail_that_bounced_here_needs_no_import(cloud: CloudProcess, ses: Any, p
     good("send", "--to", address)
     cloud.settle()
     assert address in _addresses(ses)
-    [done] = json_lines("import", "--json")
-    assert done["statuses"]["missing"] == 0
+    [counts] = json_lines("import", "--json")
+    assert counts["statuses"]["missing"] == 0
     assert [answer["reason"] for answer in json_lines("lookup", "--json", address)] == ["hard"]
 
 
@@ -96,10 +96,10 @@ def test_a_dry_run_counts_and_writes_nothing(cloud: CloudProcess, ses: Any, peop
     address = next(people)
     ses.put_suppressed_destination(EmailAddress=address, Reason="COMPLAINT")
     [before] = json_lines("replay", "--json")
-    [done] = json_lines("import", "--dry-run", "--reason", "complaint", "--json")
-    assert (done["statuses"]["missing"], done["written"], done["dry_run"]) == (1, 0, True)
-    assert set(done["listed"]) == {"complaint"}
-    assert "1 would be taken in" in good("import", "--dry-run", "--reason", "complaint")
+    [counts] = json_lines("import", "--dry-run", "--reason", "complaint", "--json")
+    assert (counts["statuses"]["missing"], counts["written"], counts["dry_run"]) == (1, 0, True)
+    assert set(counts["listed"]) == {"complaint"}
+    assert "1 would be imported" in good("import", "--dry-run", "--reason", "complaint")
     assert json_lines("replay", "--json") == [before]
     assert not json_lines("lookup", "--json", address)[0]["suppressed"]
 
@@ -120,12 +120,14 @@ def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeAccount
         "3 entries of SES's account-level suppression list",
         "  bounce                      2",
         "  complaint                   1",
-        "3 taken in, 0 suppressed for good already, 0 released since by an operator, 0 no address",
+        "3 imported, 0 suppressed permanently already, 0 released since by an operator, 0 not an address",
         "3 items of the table written",
     ]
     assert items() == ["ann@example.com", "bob@example.com", "cy@example.com"]
     assert len(objects("events/dt=")) == 1
-    assert "suppressed (operator) since 2026-03-01T12:00:02.000Z, for good" in good("lookup", "bob@example.com", *STACK)
+    assert "suppressed (operator) since 2026-03-01T12:00:02.000Z, permanent" in good(
+        "lookup", "bob@example.com", *STACK
+    )
 
     [again] = json_lines("import", "--json", *STACK)
     assert again == {
@@ -149,13 +151,13 @@ def test_a_shadow_table_gets_the_import_too(asking: FakeAccountList) -> None:
 
 def test_ses_filters_by_reason_and_time(asking: FakeAccountList) -> None:
     """--reason and --since are passed to SES, which lists only the matching entries."""
-    [done] = json_lines("import", "--reason", "complaint", "--since", "2026-03-01", "--json", *STACK)
-    assert done["listed"] == {"complaint": 1}
+    [counts] = json_lines("import", "--reason", "complaint", "--since", "2026-03-01", "--json", *STACK)
+    assert counts["listed"] == {"complaint": 1}
     request = asking.asked("list_suppressed_destinations")
     assert request["Reasons"] == ["COMPLAINT"]
     assert request["StartDate"] == OCCURRED_AT.replace(hour=0, second=0)
-    [done] = json_lines("import", "--since", "2026-03-02", "--json", *STACK)
-    assert done["listed"] == {}
+    [counts] = json_lines("import", "--since", "2026-03-02", "--json", *STACK)
+    assert counts["listed"] == {}
 
 
 def test_no_address_is_shown(asking: FakeAccountList) -> None:
@@ -167,20 +169,20 @@ def test_no_address_is_shown(asking: FakeAccountList) -> None:
 def test_ses_in_aws_is_called_once_a_second(asking: FakeAccountList, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls of SES are limited to its rate of one a second."""
     kept: list[Any] = []
-    monkeypatch.setattr("pipeline.cli.import_list.rate_limited", kept.append)
+    monkeypatch.setattr("pipeline.cli.import_list.limit_rate", kept.append)
     good("import", "--dry-run", *STACK)
     assert len(kept) == 1
 
 
 def test_a_throttled_import_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Throttling exits with 5 and advises to try again, and a second run takes in everything."""
+    """Throttling exits with 5 and advises to try again, and a second run imports everything."""
     with deployed(monkeypatch):
         fake = FakeAccountList(LIST, refuses=["TooManyRequestsException"])
         put_behind(monkeypatch, sesv2=fake.client())
         sentence = refused("import", *STACK, exit_code=5)
         assert "try again later" in sentence
         assert "@" not in sentence
-        assert "3 taken in" in good("import", *STACK)
+        assert "3 imported" in good("import", *STACK)
 
 
 def test_in_the_sandbox_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

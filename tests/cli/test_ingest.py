@@ -1,4 +1,4 @@
-"""`mailfold ingest` takes in existing events, and names the records that it could not read."""
+"""`mailfold ingest` ingests existing events, and names the records that it could not read."""
 
 import gzip
 import json
@@ -41,7 +41,7 @@ def people() -> Iterator[str]:
 
 
 def are_suppressed(addresses: Sequence[str]) -> bool:
-    answers = json_lines("lookup", "--json", "-", given="\n".join(addresses))
+    answers = json_lines("lookup", "--json", "-", stdin="\n".join(addresses))
     return all(answer["suppressed"] for answer in answers)
 
 
@@ -52,7 +52,7 @@ def ingested(*names: str | Path, exit_code: int = 0) -> dict[str, Any]:
     return counts
 
 
-def test_ndjson_pretty_json_and_gzip_are_taken_in_alike(
+def test_ndjson_pretty_json_and_gzip_are_ingested_alike(
     cloud: CloudProcess, people: Iterator[str], tmp_path: Path
 ) -> None:
     """NDJSON, a document over several lines and gzip are all ingested."""
@@ -61,7 +61,8 @@ def test_ndjson_pretty_json_and_gzip_are_taken_in_alike(
     (tmp_path / "pretty.json").write_text(json.dumps([a_bounce(third)], indent=2))
     (tmp_path / "zipped").write_bytes(gzip.compress(json.dumps(a_bounce(fourth)).encode()))
     counts = ingested(tmp_path / "lines.ndjson", tmp_path / "pretty.json", tmp_path / "zipped")
-    assert counts == {"events": {"bounce": 4}, "ignored": 0, "rejects": [], "facts": 4, "written": 4, "unchanged": 0}
+    zeros = {"ignored": 0, "quarantined": 0, "unchanged": 0}
+    assert counts == {"events": {"bounce": 4}, "rejects": [], "facts": 4, "written": 4, **zeros}
     assert are_suppressed([first, second, third, fourth])
 
 
@@ -126,9 +127,9 @@ def test_rejects_are_named_by_file_and_line(cloud: CloudProcess, people: Iterato
     file.write_text(f'\n{json.dumps(a_bounce(first))}\n{{"eventType"\n\n[]\n{json.dumps(a_bounce(second))}\n"?"\n')
     result = run("ingest", str(file))
     assert result.exit_code == 1
-    assert result.stderr == "mailfold: 2 rejects set aside; all else was taken in\n"
+    assert result.stderr == "mailfold: 2 rejects: all else was ingested\n"
     assert result.stdout.splitlines() == [
-        "2 events taken in, 1 record ignored, 2 rejects set aside",
+        "2 events ingested, 1 record ignored, 2 rejects",
         "  bounce                      2",
         "2 facts: 2 items of the table written, 0 unchanged",
         f"  {file}:3: neither one JSON document nor NDJSON",
@@ -199,7 +200,7 @@ def test_objects_below_an_s3_prefix_are_ingested(cloud: CloudProcess, people: It
 def test_standard_input_is_ingested(cloud: CloudProcess, people: Iterator[str]) -> None:
     """The argument - means standard input."""
     address = next(people)
-    [counts] = json_lines("ingest", "--json", "-", given=json.dumps(a_bounce(address)))
+    [counts] = json_lines("ingest", "--json", "-", stdin=json.dumps(a_bounce(address)))
     assert counts["events"] == {"bounce": 1}
     assert are_suppressed([address])
 

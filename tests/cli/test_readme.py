@@ -131,7 +131,7 @@ def test_the_shell_examples_run_in_two_terminals(tmp_path: Path, monkeypatch: py
     assert "bounce+ann@example.com: suppressed (hard) since" in arrived
     assert "success+bob@example.com: clear" in arrived
     assert '"kind":"bounce"' in ingested
-    assert "1 event taken in, 0 records ignored, 0 rejects set aside" in ingested
+    assert "1 event ingested, 0 records ignored, 0 rejects" in ingested
     live, rebuilt = re.findall(r"^digest ([0-9a-f]{64})$", replayed, re.MULTILINE)
     assert live == rebuilt
 
