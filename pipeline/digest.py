@@ -1,9 +1,9 @@
 """A digest of all facts in a table: the same facts have the same digest in any order.
 
-An item is hashed by SHA-256 over its address and scope, each with its length, and one line for each fact with its time
-and event. The eight 32-bit words of these hashes are summed over all items, each modulo 2³². Addition is commutative,
-so no order is needed, and SQL can compute it. Equal digests prove equal facts once both tables are at rest. Policy and
-verdict are not included. Pure.
+An item is hashed by SHA-256 over its address and scope, each with its length, and one line for each fact. The line has
+the kind, time and event. The eight 32-bit words of these hashes are summed over all items, each modulo 2³². Addition is
+commutative, so no order is needed, and SQL can compute it. Equal digests prove equal facts once both tables are at
+rest. Policy and verdict are not included. Pure.
 """
 
 from collections.abc import Iterable

@@ -31,7 +31,7 @@ class InvalidJSON(ValueError):
 def repair_json(data: bytes) -> bytes:
     """Return `data` in a form that msgspec parses: unchanged, or with U+FFFD in place of what is not text.
 
-    The headers of a mail may contain bytes of another encoding, or be cut off in the middle of an emoji, which leaves
+    The headers of a mail may contain bytes of another encoding. They may also be cut off inside an emoji, which leaves
     half a surrogate pair. Neither must lose a bounce.
 
     Raises:

@@ -3,7 +3,7 @@
 `pipeline.memory` implements each port in memory, `pipeline.aws` on AWS. One contract suite per port, under
 tests/contract, runs against all implementations.
 
-Every method raises errors of `errors.STOPS_BATCH`. A caller that gets one acknowledges nothing from that record on.
+Every method may raise errors of `errors.STOPS_BATCH`. A caller that gets one acknowledges nothing from that record on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -184,9 +184,9 @@ _SHAPE = inspect.type_info(Record)
 def coerce(tree: object) -> Record:
     """Return parsed JSON as a record. Never raises.
 
-    Fixtures, proxies and old SDKs write a string in place of an array, a number in place of a string, or an object in
-    place of a list. A value is converted where its meaning is plain, and left out where it is not. So one typed parser
-    reads every record.
+    Fixtures, proxies and old SDKs deviate: a string in place of an array, a number in place of a string, or an object
+    in place of a list. A value is converted where its meaning is plain, and left out where it is not. So one typed
+    parser reads every record.
     """
     return msgspec.convert(_coerce(tree, _SHAPE) or {}, Record)
 

@@ -226,7 +226,7 @@ def ensure_table(
         StoreUnavailable: DynamoDB throttles, cannot be reached, rejects the request or takes longer than a minute.
     """
     if not TABLE_NAME.fullmatch(name):  # emulators accept any
-        raise UsageError(f"{name!r} is no name for a table: use 3 to 255 of a-z A-Z 0-9 _ . -")
+        raise UsageError(f"invalid table name {name!r}: use 3 to 255 of a-z A-Z 0-9 _ . -")
     definition = table_definition(name) | ({"DeletionProtectionEnabled": True} if protected else {})
     with translated(f"creating the table {name}", unavailable=StoreUnavailable, invalid=StoreUnavailable):
         tolerate(lambda: client.create_table(**definition), "ResourceInUseException")  # it exists

@@ -1,7 +1,7 @@
 """Classification of boto3's errors, and their translation into Mailfold's.
 
-Every adapter uses it, so that an expired token, a denial, a missing resource and throttling read the same everywhere
-and lead to the same exit code. A denial never advises trying again, and throttling is never a usage error.
+Every adapter uses it. So an expired token, a denial, a missing resource and throttling read the same everywhere, and
+lead to the same exit code. A denial never advises trying again, and throttling is never a usage error.
 docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html
 """
 

@@ -2,8 +2,8 @@
 
     python -m pipeline.aws.projector_kcl
 
-It talks to the daemon over standard input and output, and logs to standard error. It reserves both pipes before it
-imports anything else, so that no import can print between the messages. The work is in `pipeline.aws.kcl`.
+It exchanges messages with the daemon over standard input and output, and logs to standard error. It reserves both pipes
+before it imports anything else, so that no import can print between the messages. The work is in `pipeline.aws.kcl`.
 github.com/awslabs/amazon-kinesis-client/tree/master/amazon-kinesis-client-multilang
 """
 

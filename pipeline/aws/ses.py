@@ -103,7 +103,7 @@ def read_account_list(
     """Yield the list page by page. A page is requested when it is taken.
 
     Args:
-        ses: boto3's client; SES answers one call a second, see `clients.rate_limited`.
+        ses: boto3's client; SES answers one call a second, see `clients.limit_rate`.
         reasons: Only entries with one of these reasons; none for all.
         since: Only entries added after this time.
 

@@ -142,14 +142,14 @@ def _name_if_set(
 ) -> str | None:
     value = environment.get(variable) or None
     if value and not form.fullmatch(value):
-        problems.append(f"{variable} is no name that AWS allows for {meaning}: {value!r}")
+        problems.append(f"{variable} is not a name that AWS allows for {meaning}: {value!r}")
     return value
 
 
 def _seconds(environment: Mapping[str, str], variable: str, default: float, problems: list[str]) -> float:
     value = environment.get(variable, "")
     if value and not _SECONDS.fullmatch(value):
-        problems.append(f"{variable} is no number of seconds: {value!r}")
+        problems.append(f"{variable} is not a number of seconds: {value!r}")
         return default
     return float(value or default)
 

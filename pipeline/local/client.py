@@ -1,7 +1,7 @@
 """boto3 clients of the local cloud, with made-up credentials, and a check that an emulator listens.
 
-Nothing of the user's AWS configuration is read. A missing profile or a broken file must not stop a cloud that never
-leaves this machine, and no request of it may reach AWS or go through a proxy.
+Nothing of the user's AWS configuration is read: a missing profile or a broken file must not stop a local cloud. No
+request of it may reach AWS or go through a proxy.
 """
 
 import os

@@ -52,7 +52,7 @@ def announce(environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 def find() -> dict[str, str] | None:
-    """Return the variables to export to use the running cloud; None if none runs. Remove the file of a dead one."""
+    """Return the variables to export to use the running cloud; None if none runs. Remove the file of one that ended."""
     file = _file()
     if not _is_private(file.parent):
         return None

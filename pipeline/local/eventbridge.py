@@ -153,7 +153,7 @@ def _read(event: bytes) -> _Record:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError("EventBridge relays only records of SES event publishing here, and this is not one") from error
     if record.event_type not in DETAIL_TYPES:
-        raise UsageError("EventBridge has no detail-type for this record's eventType")
+        raise UsageError("EventBridge has no detail-type for this record's eventType: use one of SES's event types")
     return record
 
 

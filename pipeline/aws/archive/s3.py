@@ -1,7 +1,7 @@
 """The event log in S3: Parquet objects by the hour of arrival. Firehose and `append` write them, a replay reads them.
 
-An object below the prefix whose key has another form is skipped, so that a misplaced error prefix is never read as part
-of the log. How Firehose names objects: docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html
+An object below the prefix whose key has another form is skipped. So a misplaced error prefix is never read as part of
+the log. How Firehose names objects: docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ class S3Archive:
                 self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
 
     def rows(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Sequence[Row]]:
-        """See `ports.Archive`."""
+        """See `ports.Archive`. Raises `UsageError` for an object that is not a Parquet file."""
         return self._read(since, until, lambda file: _batches(file, since, until))
 
     def scan_facts(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
-        """See `ports.Archive`."""
+        """See `ports.Archive`. Raises `UsageError` for an object that is not a Parquet file."""
         return self._read(since, until, lambda file: facts.scan_facts(file, since=since, until=until))
 
     def _read(self, since: datetime | None, until: datetime | None, scan: Callable[[Any], Iterator[T]]) -> Iterator[T]:

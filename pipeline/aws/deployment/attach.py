@@ -156,6 +156,7 @@ def attach(
 
     Raises:
         InvalidInput: AWS rejects a destination.
+        NotFound: The set does not exist.
         AccessDenied: Credentials are missing, expired or not allowed to do this.
         ServiceUnavailable: AWS throttles, fails or cannot be reached.
     """

@@ -135,7 +135,9 @@ def fetch_wheels(folder: Path, *, runtime: LambdaRuntime | None) -> list[Path]:
             _pip_download(folder, runtime), capture_output=True, text=True, timeout=PIP_TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise ServiceUnavailable(f"pip did not download the libraries within {PIP_TIMEOUT_SECONDS:g} s") from error
+        raise ServiceUnavailable(
+            f"pip did not download the libraries within {PIP_TIMEOUT_SECONDS:g} s: try again"
+        ) from error
     if process.returncode:
         target = f"python{runtime.python} on {runtime.architecture}" if runtime else "this Python"
         raise UsageError(f"pip cannot download the libraries for {target}: {_pip_error(process.stderr)}")

@@ -27,8 +27,8 @@ PREFIX = "mailfold-"  # of the names of change sets that Mailfold creates
 # Polls once a second. CloudFormation creates a change set in seconds, or in minutes where hooks check it too.
 WAITER_CONFIG = {"Delay": 1, "MaxAttempts": 600}
 
-# A change set without changes fails, and only its reason tells it from a wrong one. The AWS CLI reads the reason too:
-# github.com/aws/aws-cli, awscli/customizations/cloudformation/deployer.py
+# A change set without changes fails, and only its reason distinguishes it from an invalid one. The AWS CLI reads the
+# reason too: github.com/aws/aws-cli, awscli/customizations/cloudformation/deployer.py
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -88,6 +88,7 @@ def create_change_set(
     Raises:
         InvalidInput: CloudFormation rejects it. The message contains the reasons.
         AccessDenied: Credentials are missing, expired or not allowed to do this.
+        DeploymentFailed: The empty stack that was created with it cannot be deleted.
         ServiceUnavailable: AWS throttles, cannot be reached, or does not finish it.
     """
     change_set = _request_change_set(cloudformation, stack, kind, template_url, parameters)
@@ -138,7 +139,7 @@ def _wait_until_created(cloudformation: CloudFormationClient, change_set: Change
         return None
     if failure.last_response.get("Status") == "FAILED":
         return str(failure.last_response.get("StatusReason", "CloudFormation reports no reason"))
-    raise ServiceUnavailable(f"CloudFormation does not finish the change set: {failure}") from failure
+    raise ServiceUnavailable(f"CloudFormation does not finish the change set, try again later: {failure}") from failure
 
 
 def _read_changes(cloudformation: CloudFormationClient, change_set: ChangeSet) -> tuple[Change, ...]:

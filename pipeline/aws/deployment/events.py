@@ -103,7 +103,8 @@ def follow(
                 return
         if time.monotonic() - started_at_seconds > timeout_seconds:
             raise DeploymentFailed(
-                f"the operation on the stack has not ended after {timeout_seconds:g} s: CloudFormation continues it"
+                f"the operation on the stack has not ended after {timeout_seconds:g} s: CloudFormation continues it. "
+                "See the stack's events in its console"
             )
         time.sleep(poll_seconds)
 

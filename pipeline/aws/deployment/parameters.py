@@ -37,29 +37,31 @@ def check_name(name: str) -> None:
         )
 
 
-def check_parameters(given: Mapping[str, str], *, template: Template) -> None:
+def check_parameters(requested: Mapping[str, str], *, template: Template) -> None:
     """Check parameters by name.
 
     Raises:
         UsageError: A parameter does not exist, is set by `deploy`, or has an invalid value. The message names them all.
     """
-    problems = [problem for name, value in given.items() if (problem := _problem(name, value, template))]
+    problems = [problem for name, value in requested.items() if (problem := _problem(name, value, template))]
     if problems:
         raise UsageError("; ".join(problems))
 
 
 def parameter_values(
-    given: Mapping[str, str], *, template: Template, previous: Mapping[str, str] | None
+    requested: Mapping[str, str], *, template: Template, previous: Mapping[str, str] | None
 ) -> list[ParameterTypeDef]:
-    """Return the parameters of a change set. One that is not given keeps its previous value, or else its default.
+    """Return the parameters of a change set. One that is not requested keeps its previous value, or else its default.
 
     Args:
-        given: Values by name, including those of the code.
+        requested: Values by name, including those of the code.
         template: The template to deploy.
         previous: Values that the stack has. None: the stack does not exist.
     """
-    kept = (template.parameters.keys() & (previous or {}).keys()) - given.keys()
-    values: list[ParameterTypeDef] = [{"ParameterKey": name, "ParameterValue": given[name]} for name in sorted(given)]
+    kept = (template.parameters.keys() & (previous or {}).keys()) - requested.keys()
+    values: list[ParameterTypeDef] = [
+        {"ParameterKey": name, "ParameterValue": requested[name]} for name in sorted(requested)
+    ]
     return values + [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(kept)]
 
 

@@ -1,7 +1,7 @@
 """Resources that hold data and remain when a stack is deleted: find them, and delete them one at a time.
 
-CloudFormation lists the resources of a deleted stack for 90 days. Tables of a rebuild, the parameter of the live table,
-and the tables of a consumer's Kinesis Client Library are not part of the stack, and are found by name.
+CloudFormation lists the resources of a deleted stack for 90 days. Some resources are not part of the stack, and are
+found by name: tables of a rebuild, the live table's parameter, and the Kinesis Client Library's tables.
 docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackResources.html,
 docs.aws.amazon.com/streams/latest/dev/kcl-dynamoDB.html,
 docs.aws.amazon.com/AmazonS3/latest/userguide/delete-bucket.html

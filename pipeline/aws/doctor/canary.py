@@ -101,9 +101,12 @@ def trace_canary(
         clock: None: the system's.
 
     Raises:
-        UsageError: SES has no verified identity, or refuses the mail.
-        AccessDenied: AWS denies sending, or a query.
-        Unavailable: SES throttles or cannot be reached.
+        UsageError: SES has no verified identity, or the parameter of the live table is invalid.
+        InvalidInput: SES rejects the mail.
+        NotFound: The configuration set does not exist.
+        AccessDenied: AWS denies sending.
+        QueryFailed: Athena rejects the query of the log.
+        ServiceUnavailable: SES throttles or cannot be reached.
     """
     canary = _send_canary(deployment, sender=sender or _first_sender(deployment), clock=clock or CanaryClock())
     configuration_set = deployment.output("ConfigurationSet")

@@ -1,6 +1,6 @@
 """A finding: one observation about a deployment, as a sentence for people and a name for programs.
 
-A remedy is a command wherever one exists, because the tests run it to prove that it heals.
+A remedy is a command wherever one exists, because the tests run it to prove that it corrects the problem.
 """
 
 from enum import StrEnum

@@ -42,7 +42,7 @@ def check_account(deployment: Deployment) -> Iterator[Finding]:
         change = "put-account-suppression-attributes --suppressed-reasons BOUNCE COMPLAINT"
         yield warning(
             "account_list_off",
-            f"SES does not add {reasons} to its account-level suppression list, so the second line of defense is off",
+            f"SES does not add {reasons} to its account-level suppression list, so it keeps delivering to them",
             remedy=deployment.aws_command(f"sesv2 {change}"),
         )
 

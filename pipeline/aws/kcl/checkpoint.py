@@ -1,7 +1,7 @@
 """Checkpoints of a shard: when they are written, and what a refused one means.
 
 Records that are stored but not checkpointed are read again by the shard's next worker, and change nothing. So a
-checkpoint may be late or may fail, but it must not be early, and it must not be missing at the end of a shard.
+checkpoint may be late or may fail. But it must not be early, and must not be missing at the end of a shard.
 github.com/awslabs/amazon-kinesis-client/tree/master/amazon-kinesis-client/src/main/java/software/amazon/kinesis/exceptions
 """
 

@@ -126,7 +126,7 @@ def java_switches(consumer: ConsumerConfiguration) -> list[str]:
         "-Dfile.encoding=UTF-8",  # under LC_ALL=C, older Javas turn a partition key into question marks
         "-Dstderr.encoding=UTF-8",
         f"-Xmx{consumer.heap_mebibytes}m",
-        "-XX:+ExitOnOutOfMemoryError",  # a crippled daemon would keep its leases and do no work
+        "-XX:+ExitOnOutOfMemoryError",  # a daemon without memory would keep its leases and do no work
     ]
 
 

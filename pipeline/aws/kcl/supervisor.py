@@ -200,7 +200,9 @@ class Worker:
     def _pause_seconds(self, failures: int, code: int) -> float:
         """Return the pause before the next start, and announce it."""
         if self._max_restarts is not None and failures > self._max_restarts:
-            raise Unavailable(f"the daemon failed {failures} times in a row, the last time with exit code {code}")
+            raise Unavailable(
+                f"the daemon failed {failures} times in a row, the last time with exit code {code}: read its log above"
+            )
         seconds = pause_seconds(failures)
         self._warn(f"daemon {self._number} ended with exit code {code}; it restarts in {seconds:.1f} s")
         return seconds

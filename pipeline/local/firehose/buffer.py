@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pipeline.local.firehose.transformation import BufferedRecord
 
-MAX_BUFFERS_HELD = 4  # more would let an endless backlog fill the memory; `put` waits
+MAX_BUFFERS_HELD = 4  # a larger backlog could fill the memory, so `put` waits
 LEAST_ROOM_BYTES = 4 * 1024 * 1024  # the largest call, so that even a small buffer has room for one
 
 

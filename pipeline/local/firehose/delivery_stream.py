@@ -91,7 +91,7 @@ class DeliveryStream:
         clock: Returns a record's time of arrival.
 
     Attributes:
-        trouble: Reason why the oldest records cannot be delivered now; empty if they can.
+        last_error: Reason why the oldest records cannot be delivered now; empty if they can.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class DeliveryStream:
         retry_after_seconds: float = 0.5,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.trouble = ""
+        self.last_error = ""
         self._s3 = s3_client
         self._bucket = bucket
         self._destination = DeliveryDestination(
@@ -145,7 +145,9 @@ class DeliveryStream:
         if not self._buffer.put(accepted, timeout_seconds=PUT_TIMEOUT_SECONDS):
             if self._buffer.closed:
                 raise UsageError(f"the delivery stream {self._destination.name} is closed")
-            raise ArchiveUnavailable(f"the buffer of {self._destination.name} is full: {self.trouble or 'slow down'}")
+            raise ArchiveUnavailable(
+                f"the buffer of {self._destination.name} is full: {self.last_error or 'slow down'}"
+            )
         return [record.id for record in accepted]
 
     def flush(self, timeout_seconds: float = 60.0) -> None:
@@ -157,7 +159,7 @@ class DeliveryStream:
         if not self._buffer.flush(timeout_seconds=timeout_seconds):
             undelivered = f"{self._buffer.unsettled_count} records of {self._destination.name} are not delivered"
             raise ArchiveUnavailable(
-                f"{undelivered} after {timeout_seconds:g} s: {self.trouble or 'there are too many'}"
+                f"{undelivered} after {timeout_seconds:g} s: {self.last_error or 'there are too many'}"
             )
 
     def close(self, timeout_seconds: float = 60.0) -> None:
@@ -191,10 +193,12 @@ class DeliveryStream:
             try:
                 result = action()
             except Exception as error:  # noqa: BLE001 - a thread's entry point: `flush` reports the error
-                self.trouble = error_code(error) if isinstance(error, ERRORS) else describe(error)
-                _log.warning("delivering %s failed and will be tried again: %s", self._destination.name, self.trouble)
+                self.last_error = error_code(error) if isinstance(error, ERRORS) else describe(error)
+                _log.warning(
+                    "delivering %s failed and will be tried again: %s", self._destination.name, self.last_error
+                )
             else:
-                self.trouble = ""
+                self.last_error = ""
                 return result
             if not self._buffer.pause(wait_seconds):
                 break

@@ -1,6 +1,6 @@
 """The gateway: one local address for all of AWS's APIs, and the HTTP server that serves it.
 
-Claims: a handler answers sends of SES, records for Firehose and queries of Athena. Handlers tell requests apart by
+Claims: a handler answers sends of SES, records for Firehose and queries of Athena. Handlers distinguish requests by
 path, `X-Amz-Target` and the scope of the signature, because they share one host.
 Leaves out: everything else. The backend gets such a request unchanged.
 docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html

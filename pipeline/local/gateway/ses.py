@@ -37,7 +37,8 @@ from pipeline.local.gateway.ses_requests import EmailTemplate, Submission, read_
 from pipeline.local.ses.outcome import MailOutcome, RenderingFailed
 
 if TYPE_CHECKING:
-    from pipeline.local.ses.publisher import Email, Publisher
+    from pipeline.local.ses.email import Email
+    from pipeline.local.ses.publisher import Publisher
 
 FORM_SENDS = frozenset({"SendEmail", "SendRawEmail", "SendTemplatedEmail", "SendBulkTemplatedEmail"})
 ROOT = "/v2/email"

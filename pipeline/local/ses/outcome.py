@@ -119,7 +119,7 @@ class MailOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that happens to one e-mail after it was sent.
 
     Attributes:
-        occurrences: Occurrences in any order; none: the mail is still on its way.
+        occurrences: Occurrences in any order; none: it is not delivered yet.
     """
 
     occurrences: tuple[Occurrence, ...] = ()

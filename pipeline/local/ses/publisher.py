@@ -19,8 +19,6 @@ from pipeline.local.ses.record import RecordContext, record, send_record
 from pipeline.local.ses.simulator import is_infected, simulated_outcome
 from pipeline.timestamp import to_ms
 
-__all__ = ["Email", "MailOutcome", "Publisher"]
-
 INFECTED = MailOutcome(occurrences=(RejectedMail(),))
 
 

@@ -20,7 +20,7 @@ _DOMAINS = {
     "bücher.example": 2,
     "xn--bcher-kva.example": 2,
 }
-_GIVEN_NAMES = (
+_FIRST_NAMES = (
     "Ada",
     "Ben",
     "Chloe",
@@ -97,7 +97,7 @@ class RecipientPool:
 
 
 def _create_person(number: int, domain: str, random: Random) -> MailboxOwner:
-    given, family = random.choice(_GIVEN_NAMES), random.choice(_FAMILY_NAMES)
-    local = f"{given}.{family}".lower().replace("ë", "e").replace("ü", "ue")
+    first_name, family_name = random.choice(_FIRST_NAMES), random.choice(_FAMILY_NAMES)
+    local = f"{first_name}.{family_name}".lower().replace("ë", "e").replace("ü", "ue")
     label = f"+{random.choice(('shop', 'news', 'list'))}" if random.random() < _LABELED else ""
-    return MailboxOwner(name=f"{given} {family}", address=f"{local}{number}{label}@{domain}")
+    return MailboxOwner(name=f"{first_name} {family_name}", address=f"{local}{number}{label}@{domain}")

@@ -145,7 +145,7 @@ def _delayed(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
         yield msgspec.structs.replace(delivery, after_ms=late_ms + delivery.after_ms)
 
 
-def _on_its_way(_: Sequence[str], __: Random) -> Iterator[Occurrence]:
+def _undelivered(_: Sequence[str], __: Random) -> Iterator[Occurrence]:
     yield from ()
 
 
@@ -163,7 +163,7 @@ def _rendering_failed(_: Sequence[str], random: Random) -> Iterator[Occurrence]:
 # Of 10,000 e-mails.
 _SCENARIOS: dict[Scenario, int] = {
     _delivered: 8_240,
-    _on_its_way: 1_070,
+    _undelivered: 1_070,
     _bounced: 500,
     _delayed: 130,
     complained: 23,
