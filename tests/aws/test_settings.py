@@ -53,7 +53,7 @@ def test_every_problem_is_reported_at_once() -> None:
     with pytest.raises(UsageError) as raised:
         read_settings({"MAILFOLD_TABLE": "no spaces", "MAILFOLD_POLICY": '{"version": 0}'})
     assert str(raised.value).split("; ") == [
-        "MAILFOLD_TABLE is no name that AWS allows for the suppression table: 'no spaces'",
+        "MAILFOLD_TABLE is not a name that AWS allows for the suppression table: 'no spaces'",
         "MAILFOLD_BUCKET is not set: it names the bucket of log and quarantine",
         "MAILFOLD_POLICY is not a policy: Expected `int` >= 1 - at `$.version`",
     ]
@@ -104,7 +104,7 @@ def test_every_problem_of_a_consumer_is_reported_at_once() -> None:
     assert str(raised.value).split("; ") == [
         "MAILFOLD_BUCKET is not set: it names the bucket of log and quarantine",
         "MAILFOLD_STREAM is not set: it names the feedback stream",
-        "MAILFOLD_CHECKPOINT_SECONDS is no number of seconds: '1e3'",
+        "MAILFOLD_CHECKPOINT_SECONDS is not a number of seconds: '1e3'",
     ]
 
 

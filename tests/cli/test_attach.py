@@ -50,7 +50,7 @@ def test_attaching_twice_reports_created_and_then_unchanged(ses: FakeSes) -> Non
 def test_tracking_is_asked_at_a_terminal(ses: FakeSes, monkeypatch: pytest.MonkeyPatch) -> None:
     """The question says that SES changes the mail, and Enter means no."""
     monkeypatch.setattr("pipeline.cli.prompt.can_ask", lambda: True)
-    result = run(*COMMAND, given="\n")
+    result = run(*COMMAND, stdin="\n")
     assert result.exit_code == 0
     assert "changes the mail" in result.stderr
     assert "OPEN" not in types(ses)

@@ -32,7 +32,7 @@ BOUNCE: dict[str, Any] = {
 
 
 def decoded(text: str) -> list[dict[str, Any]]:
-    return json_lines("decode", "-", given=text)
+    return json_lines("decode", "-", stdin=text)
 
 
 def a_send(message_id: str) -> str:
@@ -121,26 +121,26 @@ def test_several_files_are_decoded_in_order_plain_or_gzip(tmp_path: Path) -> Non
     """Files and standard input are decoded in the order of the arguments, decompressed if necessary."""
     (tmp_path / "plain").write_text(a_send("1"))
     (tmp_path / "zipped").write_bytes(gzip.compress(f"{a_send('2')}\n{a_send('3')}".encode()))
-    lines = json_lines("decode", str(tmp_path / "zipped"), "-", str(tmp_path / "plain"), given=a_send("4"))
+    lines = json_lines("decode", str(tmp_path / "zipped"), "-", str(tmp_path / "plain"), stdin=a_send("4"))
     assert ids(lines) == ["2", "3", "4", "1"]
 
 
 def test_without_a_file_standard_input_is_read_plain_or_gzip() -> None:
     """Without an argument, standard input is decoded, decompressed if necessary."""
-    assert ids(json_lines("decode", given=a_send("1"))) == ["1"]
-    assert ids(json_lines("decode", given=gzip.compress(a_send("1").encode()))) == ["1"]
+    assert ids(json_lines("decode", stdin=a_send("1"))) == ["1"]
+    assert ids(json_lines("decode", stdin=gzip.compress(a_send("1").encode()))) == ["1"]
 
 
 def test_invalid_utf8_is_replaced() -> None:
     """Bytes that are not UTF-8 become replacement characters, so that the output is always JSON."""
-    [line] = json_lines("decode", given=b'{"eventType":"Send","mail":{"messageId":"caf\xe9"}}')
+    [line] = json_lines("decode", stdin=b'{"eventType":"Send","mail":{"messageId":"caf\xe9"}}')
     assert line["message_id"] == "caf\N{REPLACEMENT CHARACTER}"
 
 
 def test_control_characters_are_escaped_and_keep_their_meaning() -> None:
     """Control characters are printed as JSON escapes, which programs read back unchanged."""
     message_id = "\x1b[2J \x9b2J \x7f \x85 ü €"
-    output = good("decode", given=a_send(message_id))
+    output = good("decode", stdin=a_send(message_id))
     assert json.loads(output)["message_id"] == message_id
     assert output.rstrip("\n").isprintable()
 

@@ -232,7 +232,7 @@ def test_other_changes_cause_no_warning(stack: Any, harmless: Any) -> None:
 def test_a_declined_deployment_changes_nothing(stack: Any, terminal: None) -> None:
     """The question names region and account."""
     cloudformation = stack(status="UPDATE_COMPLETE", changes=ADDED)
-    result = run("deploy", "--stack", "mail", given="n\n")
+    result = run("deploy", "--stack", "mail", stdin="n\n")
     assert result.exit_code == 0
     assert f"Apply these changes to the stack mail (in {REGION}, account {ACCOUNT})? [y/N]:" in result.stderr
     assert "nothing was changed" in result.stderr
@@ -242,19 +242,19 @@ def test_a_declined_deployment_changes_nothing(stack: Any, terminal: None) -> No
 def test_a_confirmed_deployment_is_executed(stack: Any, terminal: None) -> None:
     """The stack is created and protected."""
     cloudformation = stack(changes=ADDED, steps=CREATED)
-    assert "SuppressionTable" in good("deploy", "--stack", "mail", given="y\n")
+    assert "SuppressionTable" in good("deploy", "--stack", "mail", stdin="y\n")
     assert cloudformation.protected
 
 
 def test_a_failed_stack_is_deleted_after_confirmation(stack: Any, terminal: None) -> None:
     """Without confirmation the message has the command that deletes the stack."""
     stack(status="ROLLBACK_COMPLETE", changes=ADDED)
-    result = run("deploy", "--stack", "mail", given="n\n")
+    result = run("deploy", "--stack", "mail", stdin="n\n")
     assert result.exit_code == 2
     assert "The creation of the stack mail failed (ROLLBACK_COMPLETE). Delete it and create it again?" in result.stderr
     assert "delete-stack --stack-name mail" in result.stderr
     cloudformation = stack(status="ROLLBACK_COMPLETE", changes=ADDED, steps=CREATED)
-    good("deploy", "--stack", "mail", given="y\ny\n")
+    good("deploy", "--stack", "mail", stdin="y\ny\n")
     assert cloudformation.status == "CREATE_COMPLETE"
 
 

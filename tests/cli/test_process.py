@@ -47,9 +47,9 @@ def test_a_stream_of_200_mb_is_decoded_in_little_memory(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["decode", "lookup --json -", "query --format csv 'SELECT * FROM events'"])
 def test_a_closed_pipe_ends_a_command_quietly(cloud: CloudProcess, tmp_path: Path, command: str) -> None:
     """When the reader closes the pipe, the command ends without a traceback."""
-    given = tmp_path / "given"
-    given.write_bytes(lines_of(size_bytes=MEBIBYTE))
-    pipeline = f"{shlex.quote(COMMAND)} {command} < {shlex.quote(str(given))} | head -c 10"
+    input_file = tmp_path / "given"
+    input_file.write_bytes(lines_of(size_bytes=MEBIBYTE))
+    pipeline = f"{shlex.quote(COMMAND)} {command} < {shlex.quote(str(input_file))} | head -c 10"
     result = subprocess.run(  # noqa: S603 - our own command
         ["/bin/sh", "-c", pipeline], capture_output=True, text=True, timeout=WAIT_SECONDS, check=True
     )
@@ -59,11 +59,11 @@ def test_a_closed_pipe_ends_a_command_quietly(cloud: CloudProcess, tmp_path: Pat
 
 def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
     """A failed write leads to one sentence with the operating system's reason, and exit code 1."""
-    given = tmp_path / "given"
-    given.write_bytes(lines_of(size_bytes=MEBIBYTE))
+    input_file = tmp_path / "given"
+    input_file.write_bytes(lines_of(size_bytes=MEBIBYTE))
     with Path("/dev/full").open("w") as full:
         result = subprocess.run(  # noqa: S603 - our own command
-            [COMMAND, "decode", str(given)],
+            [COMMAND, "decode", str(input_file)],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

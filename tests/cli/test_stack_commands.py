@@ -245,7 +245,7 @@ def test_mail_to_people_needs_yes(stack: None) -> None:
 def test_a_terminal_is_asked_before_people_get_mail(stack: None, monkeypatch: pytest.MonkeyPatch, agrees: bool) -> None:
     """On a terminal, mail to other addresses is sent only after the answer yes."""
     monkeypatch.setattr("pipeline.cli.prompt.can_ask", lambda: True)
-    result = run("send", "--to", "ann@example.com", "--from", SENDER, *STACK, given="y\n" if agrees else "n\n")
+    result = run("send", "--to", "ann@example.com", "--from", SENDER, *STACK, stdin="y\n" if agrees else "n\n")
     assert ("sent: message" in result.stdout) == agrees
     assert "Send it? [y/N]" in result.stderr
 

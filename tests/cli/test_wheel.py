@@ -59,8 +59,8 @@ def test_the_wheel_has_template_lock_file_prices_and_sql(installed: Path) -> Non
 def test_the_installed_wheel_prints_its_own_template(installed: Path) -> None:
     """The installed package prints the template in its own folder."""
     assert mailfold(installed, "deploy", "--template-only").stdout == load_template().text
-    own = installed / "pipeline" / "infra" / "mailfold.yaml"
-    own.write_text("# changed\n" + own.read_text())
+    installed_template = installed / "pipeline" / "infra" / "mailfold.yaml"
+    installed_template.write_text("# changed\n" + installed_template.read_text())
     assert mailfold(installed, "deploy", "--template-only").stdout == "# changed\n" + load_template().text
 
 

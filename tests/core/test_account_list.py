@@ -103,7 +103,7 @@ def test_the_id_of_a_decision_identifies_its_entry() -> None:
         an_entry(at=OCCURRED_AT + timedelta(milliseconds=1)),
     ]
     assert decision(an_entry()) == decision(an_entry())
-    assert len({event_id(one) for one in others}) == len(others)
+    assert len({event_id(payload) for payload in others}) == len(others)
 
 
 @pytest.mark.parametrize("payload", [a_bounce(), a_complaint(), a_decision(), a_complaint(recipients=(ADA, BOB))])
@@ -186,7 +186,7 @@ def test_progress_is_reported_after_each_page() -> None:
         [[an_entry()], [], [an_entry(BOB)]],
         store=scenario.store,
         ingestion=scenario.ingestion(),
-        progress=lambda so_far: listed.append(so_far.listed.total()),
+        progress=lambda counts: listed.append(counts.listed.total()),
     )
     assert listed == [1, 1, 2]
 

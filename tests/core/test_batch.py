@@ -18,10 +18,10 @@ ADA_KEY, BOB_KEY = Key(Address(ADA)), Key(Address(BOB))
 
 def test_counts_of_two_batches_add_up() -> None:
     """Every count is the sum, and events are added by kind."""
-    one = Counts(events=Counter(send=1), ignored=1, quarantined=2, facts=3, written=4, unchanged=5)
+    first = Counts(events=Counter(send=1), ignored=1, quarantined=2, facts=3, written=4, unchanged=5)
     other = Counts(events=Counter(send=2, bounce=1), ignored=1)
     expected = Counts(events=Counter(send=3, bounce=1), ignored=2, quarantined=2, facts=3, written=4, unchanged=5)
-    assert one + other == expected
+    assert first + other == expected
 
 
 def test_the_reader_knows_the_records_of_a_key() -> None:

@@ -28,7 +28,7 @@ def test_the_order_of_items_does_not_matter(table: dict[Key, Standing], random: 
 
 @given(tables, tables)
 def test_digests_are_equal_exactly_when_facts_times_and_events_are(
-    one: dict[Key, Standing], other: dict[Key, Standing]
+    first: dict[Key, Standing], other: dict[Key, Standing]
 ) -> None:
     """Two tables have one digest only if their facts, times and events are equal."""
 
@@ -39,7 +39,7 @@ def test_digests_are_equal_exactly_when_facts_times_and_events_are(
         }
         return {key: facts for key, facts in lists.items() if facts}
 
-    assert (digest(one.items()) == digest(other.items())) == (identified(one) == identified(other))
+    assert (digest(first.items()) == digest(other.items())) == (identified(first) == identified(other))
 
 
 def test_the_digest_changes_with_every_part() -> None:
@@ -54,14 +54,14 @@ def test_the_digest_changes_with_every_part() -> None:
         [(KEY, a_standing()), (OTHER_KEY, a_standing())],
         *([(KEY, a_standing(kind))] for kind in FactKind if kind is not FactKind.HARD),
     ]
-    assert all(digest(one) != digest(other) for one, other in combinations(tables, 2))
+    assert all(digest(first) != digest(other) for first, other in combinations(tables, 2))
 
 
 def test_the_digest_is_the_sum_of_its_items() -> None:
     """The words are added modulo 2³², as the SQL does."""
-    one, other = digest([(KEY, a_standing())]), digest([(OTHER_KEY, a_standing())])
+    first, other = digest([(KEY, a_standing())]), digest([(OTHER_KEY, a_standing())])
     words = [slice(start, start + 8) for start in range(0, 64, 8)]
-    sums = "".join(f"{(int(one[word], 16) + int(other[word], 16)) % 2**32:08x}" for word in words)
+    sums = "".join(f"{(int(first[word], 16) + int(other[word], 16)) % 2**32:08x}" for word in words)
     assert sums == digest([(KEY, a_standing()), (OTHER_KEY, a_standing())])
 
 
@@ -90,5 +90,5 @@ def test_a_scope_that_looks_like_a_fact_is_no_fact() -> None:
     """The lengths prevent a scope from imitating the line of a fact."""
     disguised = Key(KEY.address, "*\nhard 1 e")
     two = fold([(FactKind.HARD, Evidence(at_ms=1, event_id="e")), (FactKind.SUPPRESS, Evidence(at_ms=2, event_id="f"))])
-    one = fold([(FactKind.SUPPRESS, Evidence(at_ms=2, event_id="f"))])
-    assert digest([(KEY, two)]) != digest([(disguised, one)])
+    first = fold([(FactKind.SUPPRESS, Evidence(at_ms=2, event_id="f"))])
+    assert digest([(KEY, two)]) != digest([(disguised, first)])

@@ -73,8 +73,8 @@ def test_the_same_bounce_has_one_id_for_every_form_of_its_time() -> None:
 
 def test_the_order_and_spelling_of_recipients_do_not_change_the_id() -> None:
     """Canonical addresses are sorted before they are hashed."""
-    one = event_id(a_bounce(recipients=[ADA, BOB]))
-    assert one == event_id(a_bounce(recipients=[BOB, f"Ada <{ADA.upper()}>", ADA]))
+    first = event_id(a_bounce(recipients=[ADA, BOB]))
+    assert first == event_id(a_bounce(recipients=[BOB, f"Ada <{ADA.upper()}>", ADA]))
 
 
 def test_every_kind_has_its_own_id_for_one_message() -> None:
@@ -84,7 +84,7 @@ def test_every_kind_has_its_own_id_for_one_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "other"),
     [
         (an_open(), an_open(at=LATER)),
         (an_open(), an_open(ip="192.0.2.2")),
@@ -101,9 +101,9 @@ def test_every_kind_has_its_own_id_for_one_message() -> None:
         (a_record("Novel", {}), a_record("Newer", {})),
     ],
 )
-def test_two_events_have_two_ids(one: bytes, other: bytes) -> None:
+def test_two_events_have_two_ids(first: bytes, other: bytes) -> None:
     """Every part that distinguishes events of one message changes the id."""
-    assert event_id(one) != event_id(other)
+    assert event_id(first) != event_id(other)
 
 
 def test_a_feedback_id_precedes_the_time() -> None:
@@ -114,7 +114,7 @@ def test_a_feedback_id_precedes_the_time() -> None:
 def test_without_a_feedback_id_the_time_distinguishes_bounces() -> None:
     """An unreadable time is compared as text."""
     times = [a_bounce(bounce={"timestamp": time, "feedbackId": ABSENT}) for time in ("soon", "later", TIMES[0])]
-    assert all(event_id(one) != event_id(other) for one, other in combinations(times, 2))
+    assert all(event_id(first) != event_id(other) for first, other in combinations(times, 2))
 
 
 def test_a_message_has_one_send() -> None:
@@ -125,12 +125,12 @@ def test_a_message_has_one_send() -> None:
 @pytest.mark.parametrize("type_name", ["Send", "Novel"])
 def test_a_record_without_a_message_is_identified_by_its_content(type_name: str) -> None:
     """Key order does not matter, and every value does."""
-    one, same, other = (
+    first, same, other = (
         dumped({"eventType": type_name, "x": {"a": 1, "b": 2}}),
         dumped({"x": {"b": 2, "a": 1}, "eventType": type_name}),
         dumped({"eventType": type_name, "x": {"a": 1, "b": 3}}),
     )
-    assert event_id(one) == event_id(same) != event_id(other)
+    assert event_id(first) == event_id(same) != event_id(other)
 
 
 def test_a_bounce_without_any_id_or_time_is_identified_by_content() -> None:
@@ -147,6 +147,6 @@ def test_a_decision_keeps_the_id_that_its_client_made() -> None:
 
 def test_any_other_id_of_a_decision_is_hashed() -> None:
     """Address and time do not change it."""
-    one = event_id(a_decision(decision_id="ticket 7"))
-    assert one == event_id(a_decision(decision_id="ticket 7", address=BOB, at=SENT_AT))
-    assert one != event_id(a_decision(decision_id="ticket 8"))
+    first = event_id(a_decision(decision_id="ticket 7"))
+    assert first == event_id(a_decision(decision_id="ticket 7", address=BOB, at=SENT_AT))
+    assert first != event_id(a_decision(decision_id="ticket 8"))

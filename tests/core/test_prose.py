@@ -45,13 +45,13 @@ def tracked_files() -> list[Path]:
 
 def test_no_file_uses_a_banned_phrase() -> None:
     """Docstrings, comments, messages, templates and documents use none of the banned phrases."""
-    found = [
+    matches = [
         f"{file.relative_to(ROOT)}:{number}: {match[0]}"
         for file in tracked_files()
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
         if (match := BANNED.search(line))
     ]
-    assert found == []
+    assert matches == []
 
 
 @pytest.mark.parametrize(

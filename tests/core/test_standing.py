@@ -35,9 +35,9 @@ def bounds(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @given(standings, standings, standings)
-def test_join_is_associative(one: Standing, two: Standing, three: Standing) -> None:
+def test_join_is_associative(a: Standing, b: Standing, c: Standing) -> None:
     """How joins are grouped does not matter."""
-    assert join(join(one, two), three) == join(one, join(two, three))
+    assert join(join(a, b), c) == join(a, join(b, c))
 
 
 @given(standings, standings)

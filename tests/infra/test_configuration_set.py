@@ -65,17 +65,17 @@ def test_ses_has_its_suppression_list_and_reputation_metrics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "others"), [({}, []), ({"ConfigurationSets": "news, password_reset"}, ["news", "password_reset"])]
+    ("parameters", "others"), [({}, []), ({"ConfigurationSets": "news, password_reset"}, ["news", "password_reset"])]
 )
-def test_rule_role_and_output_accept_the_same_sets(given: dict[str, str], others: list[str]) -> None:
+def test_rule_role_and_output_accept_the_same_sets(parameters: dict[str, str], others: list[str]) -> None:
     """The stack's own set and the sets in the parameter are accepted by rule and role, and named by the output."""
-    own = "{ConfigurationSet}"
+    own_set = "{ConfigurationSet}"
 
-    assert accepted_sets(**given) == [own, *others]
-    assert trust(**given)["Condition"]["ArnLike"] == {
-        "AWS:SourceArn": [f"arn:*:ses:*:*:configuration-set/{name}" for name in (own, *others)]
+    assert accepted_sets(**parameters) == [own_set, *others]
+    assert trust(**parameters)["Condition"]["ArnLike"] == {
+        "AWS:SourceArn": [f"arn:*:ses:*:*:configuration-set/{name}" for name in (own_set, *others)]
     }
-    assert stack(**given).outputs["ConfigurationSets"]["Value"] == ",".join([own, *others])
+    assert stack(**parameters).outputs["ConfigurationSets"]["Value"] == ",".join([own_set, *others])
 
 
 def test_ses_assumes_its_role_for_this_account_and_region_only() -> None:

@@ -88,9 +88,9 @@ def test_every_alarm_is_on_the_dashboard(consumer: str, widgets: list[dict[str, 
 
 def test_own_metrics_on_the_dashboard_are_published(drawn: list[list[str]], published: set[Metric]) -> None:
     """Functions and consumer publish every metric of Mailfold's namespace that is shown."""
-    own = [line for line in drawn if line[0] == NAMESPACE]
-    assert {(namespace, name, service) for namespace, name, _, service in own} <= published
-    assert {dimension for _, _, dimension, _ in own} == {"service"}
+    mailfold_lines = [line for line in drawn if line[0] == NAMESPACE]
+    assert {(namespace, name, service) for namespace, name, _, service in mailfold_lines} <= published
+    assert {dimension for _, _, dimension, _ in mailfold_lines} == {"service"}
 
 
 def test_events_of_every_kind_are_shown(drawn: list[list[str]]) -> None:

@@ -122,6 +122,6 @@ def test_the_projector_writes_the_log_only_with_a_topic() -> None:
 
 def test_every_variable_is_a_known_setting() -> None:
     """The template sets no variable that the code does not read."""
-    known = {value for name, value in vars(settings).items() if name.isupper() and isinstance(value, str)}
+    setting_names = {value for name, value in vars(settings).items() if name.isupper() and isinstance(value, str)}
     for name in FUNCTIONS:
-        assert set(template()["Resources"][name]["Properties"]["Environment"]["Variables"]) <= known
+        assert set(template()["Resources"][name]["Properties"]["Environment"]["Variables"]) <= setting_names

@@ -124,12 +124,12 @@ def test_bisecting_isolates_each_poisonous_record(
 ) -> None:
     """All records are finished in order, and each poisonous one is discarded alone."""
     call = function(poison)
-    waiting, done, discarded = [a_batch(count)], [], []
+    waiting, finished, discarded = [a_batch(count)], [], []
     while waiting:
         batch = waiting.pop(0)
         decision = decide(batch, call(batch), bisect=True, maximum_retry_attempts=attempts)
         waiting = [*decision.retry, *waiting]
-        done += numbers(batch)[: decision.finished]
+        finished += numbers(batch)[: decision.finished]
         discarded += [numbers(decision.discarded)] if decision.discarded else []
-    assert done == list(range(1, count + 1))
+    assert finished == list(range(1, count + 1))
     assert discarded == [[number] for number in range(1, count + 1) if number in poison]

@@ -105,10 +105,10 @@ def test_only_the_feedback_drops_events() -> None:
 
 def test_the_same_seed_has_the_same_effect() -> None:
     """Two instances with the same seed are equal, and another seed differs."""
-    one, same, other = (Chaos(seed=seed) for seed in (5, 5, 6))
-    assert one.archive(EVENTS) == same.archive(EVENTS) != other.archive(EVENTS)
-    assert one.feedback(EVENTS) == same.feedback(EVENTS)
-    assert one.release() == same.release()
+    first, same, other = (Chaos(seed=seed) for seed in (5, 5, 6))
+    assert first.archive(EVENTS) == same.archive(EVENTS) != other.archive(EVENTS)
+    assert first.feedback(EVENTS) == same.feedback(EVENTS)
+    assert first.release() == same.release()
 
 
 @pytest.mark.parametrize("share", ["repeat", "reorder", "delay", "drop"])

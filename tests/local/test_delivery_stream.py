@@ -148,11 +148,11 @@ def test_records_wait_while_s3_fails() -> None:
         stream.put([b"1"])
         with pytest.raises(ArchiveUnavailable, match=r"1 records of mailfold-events .*: SlowDown"):
             stream.flush(0.1)
-        assert stream.trouble == "SlowDown"
+        assert stream.last_error == "SlowDown"
         stream.put([b"2"])
         s3.rejected = ()
         stream.flush(10)
-        assert stream.trouble == ""
+        assert stream.last_error == ""
         assert stream.counters.rows_out == 2
     assert sorted(raws_in(s3)) == ["1", "2"]
     assert len(set(s3.puts)) == 2
@@ -180,7 +180,7 @@ def test_a_missing_bucket_is_reported_and_waited_for() -> None:
     stream.put([b"1"])
     with pytest.raises(ArchiveUnavailable):
         stream.flush(0.01)
-    assert until(lambda: stream.trouble) == "NoSuchBucket"
+    assert until(lambda: stream.last_error) == "NoSuchBucket"
     with pytest.raises(ArchiveUnavailable, match="NoSuchBucket"):
         stream.flush(0.01)
     s3.create_bucket(Bucket="log")

@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 from pipeline.errors import ArchiveUnavailable
 from pipeline.event import EventKind
 from pipeline.local.gateway.ses import Outbox
-from pipeline.local.ses.publisher import Email, Publisher
+from pipeline.local.ses.email import Email
+from pipeline.local.ses.publisher import Publisher
 from tests.support.ses_cloud import DATA, MESSAGE, RAW, SENDER, SUBJECT, TO_ANN, SesCloud, subject, tag
 
 

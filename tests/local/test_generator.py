@@ -155,17 +155,17 @@ def test_times_of_sending_increase(payloads: list[list[bytes]]) -> None:
 
 def test_the_same_seed_yields_the_same_bytes() -> None:
     """Two runs with the same seed are equal."""
-    one, same = (list(generate_traffic(emails=50, seed=3, start=START)) for _ in range(2))
-    assert one == same
+    first, same = (list(generate_traffic(emails=50, seed=3, start=START)) for _ in range(2))
+    assert first == same
 
 
 def test_another_seed_yields_other_mail() -> None:
     """Two seeds differ even for publishers in the same state."""
-    one, other = (
+    first, other = (
         decoded(next(generate_traffic(emails=1, seed=seed, start=START, publisher=Publisher(seed=1))))
         for seed in (3, 4)
     )
-    assert one[0].recipients != other[0].recipients
+    assert first[0].recipients != other[0].recipients
 
 
 def test_a_given_publisher_sends_the_mail() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.event import EventKind
+from pipeline.local.ses.email import Email
 from pipeline.local.ses.outcome import (
     Bounced,
     Clicked,
@@ -22,7 +23,7 @@ from pipeline.local.ses.outcome import (
     RenderingFailed,
     Subscribed,
 )
-from pipeline.local.ses.publisher import Email, Publisher
+from pipeline.local.ses.publisher import Publisher
 from tests.support.mails import ANN, BEN, SENT_AT, an_email, an_outcome, decoded, published
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "wire" / "examples"

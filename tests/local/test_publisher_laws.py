@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.address import canonical
 from pipeline.event import Event, EventKind
+from pipeline.local.ses.email import Email
 from pipeline.local.ses.outcome import (
     Bounced,
     Clicked,
@@ -20,7 +21,7 @@ from pipeline.local.ses.outcome import (
     RenderingFailed,
     Subscribed,
 )
-from pipeline.local.ses.publisher import Email, Publisher
+from pipeline.local.ses.publisher import Publisher
 from pipeline.timestamp import from_ms, to_ms
 from tests.support.mails import decoded
 

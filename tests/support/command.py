@@ -26,29 +26,29 @@ sys.exit(ended.returncode)
 """
 
 
-def run(*arguments: str, given: str | bytes = b"") -> Result:
+def run(*arguments: str, stdin: str | bytes = b"") -> Result:
     """Run a command in this process. An unexpected exception is raised."""
-    result = CliRunner().invoke(app, arguments, input=given, prog_name="mailfold")
+    result = CliRunner().invoke(app, arguments, input=stdin, prog_name="mailfold")
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
 
 
-def good(*arguments: str, given: str | bytes = b"") -> str:
+def good(*arguments: str, stdin: str | bytes = b"") -> str:
     """Run a command that must succeed, and return its standard output."""
-    result = run(*arguments, given=given)
+    result = run(*arguments, stdin=stdin)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
-def json_lines(*arguments: str, given: str | bytes = b"") -> list[Any]:
+def json_lines(*arguments: str, stdin: str | bytes = b"") -> list[Any]:
     """Run a command that must succeed, and return its lines of JSON."""
-    return [json.loads(line) for line in good(*arguments, given=given).splitlines()]
+    return [json.loads(line) for line in good(*arguments, stdin=stdin).splitlines()]
 
 
-def refused(*arguments: str, exit_code: int = 2, given: str | bytes = b"") -> str:
+def refused(*arguments: str, exit_code: int = 2, stdin: str | bytes = b"") -> str:
     """Run a command that must fail with one sentence, and return the sentence."""
-    result = run(*arguments, given=given)
+    result = run(*arguments, stdin=stdin)
     assert result.exit_code == exit_code, result.output
     [sentence] = result.stderr.splitlines()
     assert sentence.startswith("mailfold: ")

@@ -7,8 +7,9 @@ from typing import Any
 
 from pipeline.decode import decode
 from pipeline.event import Event
+from pipeline.local.ses.email import Email
 from pipeline.local.ses.outcome import MailOutcome, Occurrence
-from pipeline.local.ses.publisher import Email, Publisher
+from pipeline.local.ses.publisher import Publisher
 
 ANN = "ann@example.com"
 BEN = "ben@example.net"

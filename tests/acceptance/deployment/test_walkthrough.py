@@ -73,7 +73,7 @@ def test_a_replay_changes_nothing_and_rebuilds_an_equal_table(sent: set[str], op
 
 def test_an_ingested_complaint_is_reported_by_lookup(sent: set[str], story: Deployment, operator: None) -> None:
     """A complaint that `ingest` reads suppresses its address."""
-    good("ingest", "--stack", STACK, "-", given=a_complaint(recipients=["old@story.example"]))
+    good("ingest", "--stack", STACK, "-", stdin=a_complaint(recipients=["old@story.example"]))
     [answer] = json_lines("lookup", "--stack", STACK, "--json", "old@story.example")
     assert answer["suppressed"]
 

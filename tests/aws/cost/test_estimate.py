@@ -144,10 +144,12 @@ def test_a_container_costs_fargate_and_leases() -> None:
 
 def test_tasks_and_shards_multiply_the_cost() -> None:
     """Three tasks cost three times as much, and every shard has a lease."""
-    one, three = (Workload(emails_per_day=0, consumer=ConsumerMode.CONTAINER, consumer_tasks=tasks) for tasks in (1, 3))
-    assert first_usd(three)["feedback: consumer"] == pytest.approx(3 * first_usd(one)["feedback: consumer"])
-    wide = replace(one, stream_shards=10)
-    assert first_usd(wide)["feedback: leases"] > 9 * first_usd(one)["feedback: leases"]
+    one_task, three_tasks = (
+        Workload(emails_per_day=0, consumer=ConsumerMode.CONTAINER, consumer_tasks=tasks) for tasks in (1, 3)
+    )
+    assert first_usd(three_tasks)["feedback: consumer"] == pytest.approx(3 * first_usd(one_task)["feedback: consumer"])
+    wide = replace(one_task, stream_shards=10)
+    assert first_usd(wide)["feedback: leases"] > 9 * first_usd(one_task)["feedback: leases"]
 
 
 def test_a_consumer_elsewhere_costs_its_leases_only() -> None:

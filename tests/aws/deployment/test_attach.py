@@ -104,9 +104,11 @@ def test_destinations_equal_those_of_the_template() -> None:
         assert declared["Name"] == destination.name
         types = declared["MatchingEventTypes"]
         tracked = types["Fn::If"][1] if isinstance(types, dict) else types
-        assert {_upper_snake(one) for one in tracked} == destination.types
+        assert {_upper_snake(event_type) for event_type in tracked} == destination.types
         if isinstance(types, dict):
-            assert {_upper_snake(one) for one in types["Fn::If"][2]} == destination.types - ENGAGEMENT_TYPES
+            assert {
+                _upper_snake(event_type) for event_type in types["Fn::If"][2]
+            } == destination.types - ENGAGEMENT_TYPES
 
 
 def _upper_snake(name: str) -> str:
@@ -230,10 +232,10 @@ def test_an_attached_set_is_found_and_detached() -> None:
     ses = FakeSes({SET: [a_topic("mine")], "receipts": [a_topic("mine")]})
     attached(ses)
     client = ses.client()
-    found = attached_sets(client, STACK)
-    assert found == (AttachedSet(configuration_set=SET, destinations=("archive", "feedback")),)
+    sets = attached_sets(client, STACK)
+    assert sets == (AttachedSet(configuration_set=SET, destinations=("archive", "feedback")),)
     for _ in range(2):
-        detach(client, found[0])
+        detach(client, sets[0])
     assert [*ses.sets[SET]] == ["mine"]
     assert attached_sets(client, STACK) == ()
 

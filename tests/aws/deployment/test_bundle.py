@@ -114,12 +114,12 @@ def test_machine_code_is_for_lambdas_python_and_processor(bundle: Bundle) -> Non
 
 def test_the_bundle_holds_the_handlers_and_their_imports_only(bundle: Bundle) -> None:
     """The bundle has the handlers and their imports, but neither boto3 nor modules of the command line."""
-    found = names(bundle)
-    assert {f"{name.replace('.', '/')}.py" for name in load_template().handlers} <= set(found)
-    assert {"pipeline/decode.py", "pipeline/standing.py", "pipeline/aws/dynamodb.py"} <= set(found)
+    paths = names(bundle)
+    assert {f"{name.replace('.', '/')}.py" for name in load_template().handlers} <= set(paths)
+    assert {"pipeline/decode.py", "pipeline/standing.py", "pipeline/aws/dynamodb.py"} <= set(paths)
     unwanted = ("boto3/", "botocore/", "pyarrow/", "pipeline/cli/", "pipeline/local/", "pipeline/aws/deployment/")
-    assert [name for name in found if name.startswith(unwanted)] == []
-    assert [name for name in found if "__pycache__" in name or name.endswith(".pyc") or name.startswith("bin/")] == []
+    assert [name for name in paths if name.startswith(unwanted)] == []
+    assert [name for name in paths if "__pycache__" in name or name.endswith(".pyc") or name.startswith("bin/")] == []
 
 
 def test_entries_are_readable_and_have_no_real_time(bundle: Bundle) -> None:
@@ -165,8 +165,8 @@ def test_every_python_builds_the_same_bytes(python: str, bundle: Bundle, tmp_pat
 def test_a_handler_runs_with_nothing_installed_but_the_bundle(module: str, unpacked: Path, tmp_path: Path) -> None:
     """A handler answers an event with the bundle and Lambda's own packages only, and not from this checkout."""
     for name in RUNTIME:
-        found = next(Path(folder) / name for folder in sys.path if (Path(folder) / name).exists())
-        (tmp_path / name).symlink_to(found)
+        package = next(Path(folder) / name for folder in sys.path if (Path(folder) / name).exists())
+        (tmp_path / name).symlink_to(package)
     called = subprocess.run(  # noqa: S603 - this very Python
         [sys.executable, "-I", "-S", "-c", CALL, module, str(unpacked), str(tmp_path)],
         env={"MAILFOLD_TABLE": "table", "MAILFOLD_BUCKET": "bucket", "AWS_DEFAULT_REGION": "eu-west-1"},
@@ -180,17 +180,17 @@ def test_a_handler_runs_with_nothing_installed_but_the_bundle(module: str, unpac
     assert called.returncode == 0, called.stderr
     output: Any = json.loads(called.stdout.splitlines()[-1])
     assert ANSWERS[module](output["answer"])
-    own = {name for name in output["modules"] if name.partition(".")[0] == "pipeline"}
-    assert own
-    assert own <= {
+    loaded_modules = {name for name in output["modules"] if name.partition(".")[0] == "pipeline"}
+    assert loaded_modules
+    assert loaded_modules <= {
         path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in source_files([module])
     }
 
 
 def test_imports_in_functions_and_for_types_are_found() -> None:
     """Imports inside functions and under TYPE_CHECKING belong to the source files of a module."""
-    found = source_files(["pipeline.aws.stack"])
-    assert set(found) == {"pipeline/__init__.py", "pipeline/aws/__init__.py"} | {
+    files = source_files(["pipeline.aws.stack"])
+    assert set(files) == {"pipeline/__init__.py", "pipeline/aws/__init__.py"} | {
         f"pipeline/{name}.py" for name in ("errors", "aws/stack", "aws/errors")
     }
     command = source_files(["pipeline.cli.deploy"])

@@ -22,8 +22,8 @@ def test_a_rejected_change_set_is_reported_without_addresses() -> None:
 def test_problems_of_early_validation_are_reported() -> None:
     """The reason only says that validation failed, so the events are read before the change set is deleted."""
     reason = "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]."
-    taken = {"LogicalResourceId": "ConfigurationSet", "ValidationStatusReason": "'mail' already exists."}
-    cloudformation = FakeCloudFormation(rejection=reason, problems=[{"EventType": "STACK_EVENT"}, taken])
+    name_in_use = {"LogicalResourceId": "ConfigurationSet", "ValidationStatusReason": "'mail' already exists."}
+    cloudformation = FakeCloudFormation(rejection=reason, problems=[{"EventType": "STACK_EVENT"}, name_in_use])
     with pytest.raises(InvalidInput, match=r"ResourceExistenceCheck\]; ConfigurationSet: 'mail' already exists$"):
         deployed(cloudformation)
     assert cloudformation.asked("describe_events")["Filters"] == {"FailedEvents": True}
