@@ -81,10 +81,7 @@ def create_client(service: Service, *, endpoint_url: str | None = None, region: 
         config = Config(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS,
-            retries={
-                "mode": "standard",
-                "total_max_attempts": ATTEMPTS_AT_SES if service == "sesv2" else ATTEMPTS,
-            },
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS_AT_SES if service == "sesv2" else ATTEMPTS},
             tcp_keepalive=True,
         )
         return boto3.client(service, endpoint_url=endpoint_url, region_name=region, config=config)

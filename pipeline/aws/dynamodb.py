@@ -195,10 +195,7 @@ def table_definition(name: str) -> CreateTableInputTypeDef:
     """Return the arguments of CreateTable: an on-demand, encrypted table in which nothing expires."""
     return {
         "TableName": name,
-        "KeySchema": [
-            {"AttributeName": "address", "KeyType": "HASH"},
-            {"AttributeName": "scope", "KeyType": "RANGE"},
-        ],
+        "KeySchema": [{"AttributeName": "address", "KeyType": "HASH"}, {"AttributeName": "scope", "KeyType": "RANGE"}],
         "AttributeDefinitions": [
             {"AttributeName": "address", "AttributeType": "S"},
             {"AttributeName": "scope", "AttributeType": "S"},

@@ -14,14 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from pipeline.errors import (
-    AccessDenied,
-    InvalidInput,
-    MailfoldError,
-    NotFound,
-    ServiceUnavailable,
-    Unavailable,
-)
+from pipeline.errors import AccessDenied, InvalidInput, MailfoldError, NotFound, ServiceUnavailable, Unavailable
 
 T = TypeVar("T")
 

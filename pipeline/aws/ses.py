@@ -73,11 +73,7 @@ def send_email(client: SESV2Client, email: OutgoingEmail, *, configuration_set: 
     with translated("sending the e-mail", remedies=REMEDIES):
         response = client.send_email(
             FromEmailAddress=email.sender,
-            Destination={
-                "ToAddresses": list(email.to),
-                "CcAddresses": list(email.cc),
-                "BccAddresses": list(email.bcc),
-            },
+            Destination={"ToAddresses": list(email.to), "CcAddresses": list(email.cc), "BccAddresses": list(email.bcc)},
             Content={"Simple": {"Subject": {"Data": email.subject}, "Body": {"Text": {"Data": email.body}}}},
             EmailTags=[{"Name": name, "Value": value} for name, value in email.tags],
             ConfigurationSetName=configuration_set,

@@ -103,8 +103,7 @@ MaxStallOption = Annotated[
     ),
 ]
 RestartsOption = Annotated[
-    int | None,
-    typer.Option(envvar="MAILFOLD_RESTARTS", min=0, help="Restart a daemon at most so often in a row."),
+    int | None, typer.Option(envvar="MAILFOLD_RESTARTS", min=0, help="Restart a daemon at most so often in a row.")
 ]
 GraceOption = Annotated[
     float, typer.Option(envvar="MAILFOLD_GRACE", metavar="SECONDS", min=1, help="Time that a daemon has to stop.")
@@ -117,8 +116,7 @@ HeapOption = Annotated[
     int, typer.Option(envvar="MAILFOLD_HEAP", metavar="MIB", min=64, help="Java's largest heap, for each daemon.")
 ]
 LogLevelOption = Annotated[
-    LogLevel,
-    typer.Option(envvar="MAILFOLD_LOG_LEVEL", help="Least severe level of the Kinesis Client Library's log."),
+    LogLevel, typer.Option(envvar="MAILFOLD_LOG_LEVEL", help="Least severe level of the Kinesis Client Library's log.")
 ]
 PropertiesOption = Annotated[
     list[str] | None,

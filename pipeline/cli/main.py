@@ -70,20 +70,14 @@ COMMANDS = {
     ),
     "deploy": LazyCommand("deploy", "deploy_command", "Create or update a stack of Mailfold in AWS."),
     "attach": LazyCommand(
-        "attach",
-        "attach_command",
-        "Add a deployment's event destinations to an existing SES configuration set.",
+        "attach", "attach_command", "Add a deployment's event destinations to an existing SES configuration set."
     ),
     "doctor": LazyCommand(
         "doctor",
         "doctor_command",
         "Check every link of a live deployment, from SES to the log and the suppression table.",
     ),
-    "cost": LazyCommand(
-        "cost",
-        "cost_command",
-        "Estimate the monthly cost of Mailfold in AWS, by part.",
-    ),
+    "cost": LazyCommand("cost", "cost_command", "Estimate the monthly cost of Mailfold in AWS, by part."),
     "destroy": LazyCommand("destroy", "destroy_command", "Delete a deployment."),
 }
 

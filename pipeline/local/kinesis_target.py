@@ -102,8 +102,7 @@ class KinesisTarget:
         """Make one call. Return the entries that the stream rejected, and the error code of one of them."""
         try:
             response = self._kinesis.put_records(
-                StreamName=self._stream,
-                Records=[{"PartitionKey": entry.key, "Data": entry.data} for entry in entries],
+                StreamName=self._stream, Records=[{"PartitionKey": entry.key, "Data": entry.data} for entry in entries]
             )
         except ERRORS as error:
             return entries, error_code(error)

@@ -124,11 +124,7 @@ def query(
 
 
 def _await_end(
-    client: AthenaClient,
-    execution_id: str,
-    timeout_seconds: float,
-    scan_limit_bytes: float,
-    progress: ProgressCallback,
+    client: AthenaClient, execution_id: str, timeout_seconds: float, scan_limit_bytes: float, progress: ProgressCallback
 ) -> QueryExecutionTypeDef:
     """Return the execution once it has ended."""
     started_at_seconds = time.monotonic()

@@ -79,10 +79,7 @@ class S3Archive:
 
     def _read(self, since: datetime | None, until: datetime | None, scan: Callable[[Any], Iterator[T]]) -> Iterator[T]:
         for key, size_bytes in self._objects(since, until):
-            with (
-                self._translated("reading", key),
-                open_seekable(self._client, self._bucket, key, size_bytes) as source,
-            ):
+            with self._translated("reading", key), open_seekable(self._client, self._bucket, key, size_bytes) as source:
                 yield from scan(parquet.open_parquet(source))
 
     def _objects(self, since: datetime | None, until: datetime | None) -> Iterator[tuple[str, int]]:

@@ -116,8 +116,5 @@ def _save_query(athena: AthenaClient, catalog: AthenaCatalog, file: SqlFile, sav
         )
     elif (saved["QueryString"], saved.get("Description")) != (file.sql, file.description):
         athena.update_named_query(
-            NamedQueryId=saved["NamedQueryId"],
-            Name=file.name,
-            Description=file.description,
-            QueryString=file.sql,
+            NamedQueryId=saved["NamedQueryId"], Name=file.name, Description=file.description, QueryString=file.sql
         )

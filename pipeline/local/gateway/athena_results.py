@@ -108,10 +108,7 @@ def describe_execution(execution: Execution) -> dict[str, Any]:
 
 
 def _status(execution: Execution) -> dict[str, Any]:
-    status: dict[str, Any] = {
-        "State": execution.state,
-        "SubmissionDateTime": execution.submitted_at.timestamp(),
-    }
+    status: dict[str, Any] = {"State": execution.state, "SubmissionDateTime": execution.submitted_at.timestamp()}
     if execution.completed_at:
         status["CompletionDateTime"] = execution.completed_at.timestamp()
     if execution.reason:

@@ -25,14 +25,7 @@ from werkzeug.wrappers import Request, Response
 from pipeline.errors import MailfoldError, UsageError
 from pipeline.local.gateway import ses_responses
 from pipeline.local.gateway.protocols import ApiError
-from pipeline.local.gateway.ses_backend import (
-    FORM,
-    SesBackend,
-    action_form,
-    bulk_form,
-    template_form,
-    templated_form,
-)
+from pipeline.local.gateway.ses_backend import FORM, SesBackend, action_form, bulk_form, template_form, templated_form
 from pipeline.local.gateway.ses_requests import EmailTemplate, Submission, read_form, read_json
 from pipeline.local.ses.outcome import MailOutcome, RenderingFailed
 

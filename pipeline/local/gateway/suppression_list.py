@@ -107,8 +107,4 @@ def _matches(entry: Listed, request: Request) -> bool:
 
 
 def _description(entry: Listed) -> Mapping[str, Any]:
-    return {
-        "EmailAddress": entry.address,
-        "Reason": entry.reason,
-        "LastUpdateTime": entry.updated_at.timestamp(),
-    }
+    return {"EmailAddress": entry.address, "Reason": entry.reason, "LastUpdateTime": entry.updated_at.timestamp()}

@@ -121,12 +121,7 @@ def _annotate(tree: exp.Expr, schema: MappingSchema, database: str) -> None:
             _mark_as_map(call)
     try:
         qualified = qualify(
-            copy,
-            dialect=READ,
-            schema=schema,
-            db=database,
-            validate_qualify_columns=False,
-            quote_identifiers=False,
+            copy, dialect=READ, schema=schema, db=database, validate_qualify_columns=False, quote_identifiers=False
         )
         nodes = annotate_types(qualified, schema=schema, dialect=READ).walk()
     except Exception:  # noqa: BLE001 - sqlglot's optimizer fails on invalid statements; DuckDB then explains the error

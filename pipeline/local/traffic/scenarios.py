@@ -134,11 +134,7 @@ def _delayed(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
     kind, status, diagnostic = random.choice(_DELAYS)
     delayed_ms = random.randint(2, 10) * MINUTE_MS
     yield Delayed(
-        after_ms=delayed_ms,
-        recipients=tuple(map(bare, recipients)),
-        type=kind,
-        status=status,
-        diagnostic=diagnostic,
+        after_ms=delayed_ms, recipients=tuple(map(bare, recipients)), type=kind, status=status, diagnostic=diagnostic
     )
     late_ms = delayed_ms + random.randint(5, 300) * MINUTE_MS
     for delivery in deliveries(recipients, random):
