@@ -33,6 +33,6 @@ def count_events(metrics: Meter, events: Mapping[str, int]) -> None:
 
 
 def count(metrics: Meter, counts: Mapping[str, int]) -> None:
-    """Add counts by name, zeros included: an alarm must tell "none" from "no data"."""
+    """Add counts by name, zeros included: an alarm must distinguish "none" from "no data"."""
     for name, number in counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)

@@ -117,7 +117,7 @@ class LazyGroup(TyperGroup):
     """The commands. Registers a placeholder for each, and loads a command when it is invoked."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the options before the command, but go straight to the help that `mailfold COMMAND --help` asks for.
+        """Parse the options before the command, but print the help of `mailfold COMMAND --help` at once.
 
         To parse any option, typer loads pydantic, which takes as long as all the rest.
         """

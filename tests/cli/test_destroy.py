@@ -216,7 +216,7 @@ def test_a_stack_of_another_owner_is_not_deleted(ses: FakeSes) -> None:
 
 
 def test_a_stack_must_be_named_and_exist(ses: FakeSes) -> None:
-    """The messages tell a missing option from a missing stack."""
+    """A missing option and a missing stack have different messages."""
     assert refused("destroy").startswith("which stack?")
     assert (
         refused("destroy", "--stack", "another", exit_code=4)

@@ -92,7 +92,7 @@ def test_missing_data_is_treated_explicitly(name: str) -> None:
 
 
 def test_alarm_names_are_unique_and_start_with_the_stack() -> None:
-    """The output AlarmPrefix tells the stack's alarms from those of other stacks."""
+    """The output AlarmPrefix selects the stack's alarms, and no other stack's."""
     names = [alarm["AlarmName"] for alarm in LAMBDA.values()]
     assert len(set(names)) == len(names)
     assert all(name.startswith("mail-fold ") for name in names)

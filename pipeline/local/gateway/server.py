@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """A WSGI application that asks its handlers in order, then the backend.
+    """A WSGI application that calls its handlers in order, then the backend.
 
     Args:
         backend: Answers every request that no handler answers.

@@ -104,7 +104,7 @@ def test_missing_stack() -> None:
 
 
 def test_stack_is_required() -> None:
-    """Without --stack the command asks which one."""
+    """Without --stack the command fails, and its message names the option."""
     assert refused("doctor").startswith("which stack? ")
 
 

@@ -52,7 +52,7 @@ def operations(deployed: DeploymentFixture) -> set[str]:
 
 
 def test_doctor_only_reads(operations: set[str]) -> None:
-    """Every operation that it calls, and every action that it asks for, only reads."""
+    """Every operation that it calls, and every action that its policy allows, only reads."""
     assert {name for name in operations if not name.partition(".")[2].startswith(READING_VERBS)} == set()
     assert {action for action in READING.values() if not action.partition(":")[2].startswith(READING_VERBS)} == set()
 

@@ -28,7 +28,7 @@ class Outage:
         return Response(THROTTLED, status=400, mimetype="application/x-amz-json-1.0")
 
     def begin(self) -> None:
-        """Start to refuse."""
+        """Start to refuse requests."""
         self._active.set()
 
     def await_refusals(self, number: int, *, timeout_seconds: float) -> None:
@@ -37,5 +37,5 @@ class Outage:
             assert self._refusals.acquire(timeout=timeout_seconds)
 
     def end(self) -> None:
-        """Stop to refuse."""
+        """Pass requests on again."""
         self._active.clear()

@@ -136,7 +136,7 @@ class Scenario:
         return store
 
     def _items(self) -> int:
-        """Return the number of items. Cheap to ask for, unlike a scan in the process that the tables are in."""
+        """Return the number of items. Cheap, unlike a scan in the process that the tables are in."""
         return int(self.dynamodb.describe_table(TableName=TABLE_NAME)["Table"]["ItemCount"])
 
     def _digest(self) -> str:

@@ -186,7 +186,7 @@ def test_a_failed_stop_does_not_hide_the_first_error(client: "AthenaClient", ath
     ],
 )
 def test_a_code_has_its_type(client: "AthenaClient", athena: Stubber, code: str, error: type[Exception]) -> None:
-    """The type tells a rejected query from an outage and from a denial."""
+    """The type distinguishes a rejected query, an outage and a denial."""
     athena.add_client_error("start_query_execution", code, "no")
     with pytest.raises(error, match="starting the query"):
         query(client, SQL, database="mailfold")

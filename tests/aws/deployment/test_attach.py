@@ -127,7 +127,7 @@ def test_opens_and_clicks_are_sent_only_if_requested(tracks: bool) -> None:
 
 
 def test_tracking_is_unknown_for_a_set_of_another_stack() -> None:
-    """A set whose archive sends to another stack does not tell whether it tracks."""
+    """A set whose archive sends to another stack does not show whether it tracks."""
     ses = FakeSes({SET: [a_topic("mine"), a_feedback(), an_archive(stream="arn:another")]})
     assert tracks_engagement(STACK, existing_destinations(ses.client(), SET) or ()) is None
 

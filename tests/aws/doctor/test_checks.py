@@ -83,7 +83,7 @@ def test_failing_check_is_reported_and_stops_nothing(error: Exception, name: str
 
 
 def test_names_of_checks_are_unique() -> None:
-    """Programs can tell checks apart by name."""
+    """Programs can distinguish checks by name."""
     assert len({check.name for check in CHECKS}) == len(CHECKS)
 
 

@@ -101,7 +101,7 @@ def test_permissions_are_those_of_the_template(role: str, case: str) -> None:
 
 
 def test_wildcards_become_one_resource() -> None:
-    """IAM is asked about ARNs without wildcards, except for actions that have no resource type."""
+    """IAM simulates ARNs without wildcards, except for actions that have no resource type."""
     permissions = RolePolicies(a_deployment()).permissions("ProjectorRole")
     assert permissions["*"] == ["kinesis:ListStreams"]
     assert [resource for resource in permissions if "*" in resource] == ["*"]

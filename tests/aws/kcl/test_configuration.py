@@ -83,7 +83,7 @@ def test_properties_name_stream_application_region_and_worker() -> None:
 
 
 def test_fan_out_is_used_on_request_only() -> None:
-    """AWS bills enhanced fan-out, so an option must ask for it."""
+    """AWS bills enhanced fan-out, so it needs an option."""
     assert read_properties(a_consumer(fan_out=True))["retrievalMode"] == "FANOUT"
 
 

@@ -171,7 +171,7 @@ def test_missing_or_invalid_data_is_quarantined(cloud: Cloud, data: str | None) 
 
 
 def test_the_largest_batch_is_one_round(cloud: Cloud) -> None:
-    """Kinesis returns at most 10,000 records at once. They are folded before the table is asked."""
+    """Kinesis returns at most 10,000 records at once. They are folded before the table is read."""
     batch = [a_delivery() if index % 100 else a_bounce_of(f"user{index % 500}@example.com") for index in range(10_000)]
     with RecordProcessorClient(cloud.environment) as client:
         client.initialize()
