@@ -10,7 +10,7 @@ import pytest
 
 from tests.acceptance.emulators.ministack import Ministack, running
 from tests.cli.test_up import becomes_suppressed
-from tests.support.command import WAIT_SECONDS, ended, started
+from tests.support.command import WAIT_SECONDS, run_process, started
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def up(emulator: Ministack) -> Iterator[None]:
 def test_all_numbers_agree_at_each_run(ministack: Ministack, options: list[str]) -> None:
     """Each demo has unique names on the emulator, so that none counts what another left there."""
     for _ in range(2):
-        result = ended("demo", "--emails", "300", "--endpoint-url", ministack.endpoint_url, *options)
+        result = run_process("demo", "--emails", "300", "--endpoint-url", ministack.endpoint_url, *options)
         assert result.returncode == 0, result.stderr
         assert result.stderr == ""
         assert "305 e-mails sent" in result.stdout
@@ -53,16 +53,16 @@ def test_its_content_survives_the_local_cloud(
     """A suppression is there again after the local cloud was stopped and started."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with up(ministack):
-        assert ended("send", "--to", "bounce+ann@example.com").returncode == 0
+        assert run_process("send", "--to", "bounce+ann@example.com").returncode == 0
         assert becomes_suppressed("bounce+ann@example.com")
     with up(ministack):
-        assert ended("lookup", "bounce+ann@example.com").stdout.startswith("bounce+ann@example.com: suppressed")
+        assert run_process("lookup", "bounce+ann@example.com").stdout.startswith("bounce+ann@example.com: suppressed")
 
 
 @COMMANDS
 def test_a_closed_port_is_reported(command: str) -> None:
     """The message names the endpoint and what to do."""
-    result = ended(command, "--endpoint-url", CLOSED_PORT)
+    result = run_process(command, "--endpoint-url", CLOSED_PORT)
     assert result.returncode == 5
     message = f"mailfold: nothing answers at {CLOSED_PORT}: start the emulator there, or name another endpoint URL\n"
     assert result.stderr.endswith(message)
@@ -71,7 +71,7 @@ def test_a_closed_port_is_reported(command: str) -> None:
 @COMMANDS
 def test_an_invalid_endpoint_is_a_usage_error(command: str) -> None:
     """The message shows a valid endpoint."""
-    result = ended(command, "--endpoint-url", "127.0.0.1:4566")
+    result = run_process(command, "--endpoint-url", "127.0.0.1:4566")
     assert result.returncode == 2
     message = "mailfold: not an endpoint URL: '127.0.0.1:4566'; write it as http://127.0.0.1:4566\n"
     assert result.stderr.endswith(message)

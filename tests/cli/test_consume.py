@@ -15,7 +15,7 @@ import pytest
 from pipeline.aws.kcl import configuration
 from tests.aws.kcl.test_server import get
 from tests.cli.conftest import clean
-from tests.support.command import refused, started
+from tests.support.command import run_failing, started
 from tests.support.waiting import until
 
 WAIT_SECONDS = 300.0
@@ -148,31 +148,31 @@ def test_ctrl_c_twice_kills_a_daemon_that_does_not_end(java: str) -> None:
 )
 def test_a_wrong_option_is_a_usage_error(arguments: list[str], message: str) -> None:
     """One line names the option and the values that it takes."""
-    assert message in refused("consume", *arguments)
+    assert message in run_failing("consume", *arguments)
 
 
 @pytest.mark.parametrize("name", ["MAILFOLD_STREAM", "MAILFOLD_TABLE", "AWS_REGION"])
 def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Without it, nothing starts."""
     monkeypatch.delenv(name)
-    assert name in refused("consume")
+    assert name in run_failing("consume")
 
 
 def test_without_stack_or_settings_the_error_names_both(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stack is the usual way, and the variables are the other."""
     for name in ("MAILFOLD_TABLE", "MAILFOLD_BUCKET"):
         monkeypatch.delenv(name)
-    assert "which stack? Set --stack, or set MAILFOLD_TABLE" in refused("consume")
+    assert "which stack? Set --stack, or set MAILFOLD_TABLE" in run_failing("consume")
 
 
 def test_without_the_extra_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """It names the extra `kcl`."""
     monkeypatch.setattr(configuration, "find_spec", lambda _: None)
-    assert "pip install 'mailfold[kcl]'" in refused("consume")
+    assert "pip install 'mailfold[kcl]'" in run_failing("consume")
 
 
 def test_a_port_in_use_is_a_usage_error(java: str) -> None:
     """It is reported before a daemon starts."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-        assert f"port {port}" in refused("consume", "--java", java, "--health-port", port)
+        assert f"port {port}" in run_failing("consume", "--java", java, "--health-port", port)

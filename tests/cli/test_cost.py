@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from pipeline.aws.cost.estimate import price_list
-from tests.support.command import good, json_lines, refused, run
+from tests.support.command import json_lines, run, run_failing, run_ok
 
 
 def row(shown: str, part: str) -> list[str]:
@@ -24,7 +24,7 @@ def cost(*options: str, emails: str = "500000") -> Any:
 
 def test_the_table_has_parts_total_and_the_cost_of_ses() -> None:
     """The table has each part, the total and SES's own charge."""
-    shown = good("cost", "--emails-per-day", "500000")
+    shown = run_ok("cost", "--emails-per-day", "500000")
     assert row(shown, "log: Firehose, ingestion") == ["4.84", "4.84", "0.0003"]
     assert row(shown, "feedback: Kinesis, retention") == ["14.60", "14.60", "0.0010"]
     assert row(shown, "SES itself, for comparison") == ["1,520.83", "1,520.83", "0.1000"]
@@ -38,13 +38,13 @@ def test_the_table_has_parts_total_and_the_cost_of_ses() -> None:
 
 def test_the_table_fits_into_80_columns() -> None:
     """A billion e-mails a day still fit."""
-    shown = good("cost", "--emails-per-day", "1000000000")
+    shown = run_ok("cost", "--emails-per-day", "1000000000")
     assert max(len(line) for line in shown.splitlines() if "│" in line) <= 80
 
 
 def test_assumptions_and_sources_are_printed() -> None:
     """The output names assumptions, uncertain and excluded costs, and the pages of the prices."""
-    shown = good("cost", "--emails-per-day", "1000")
+    shown = run_ok("cost", "--emails-per-day", "1000")
     for line in (
         "  2.3 events per e-mail, of 2,200 bytes",
         "  2 % of e-mails bounce or cause a complaint, each at another address",
@@ -74,16 +74,16 @@ def test_options_change_the_workload() -> None:
         "consumer": "container",
         "consumer_tasks": 2,
     }
-    assert "stream of mode ON_DEMAND, retention 1 day\n" in good("cost", "--emails-per-day", "1", *options)
+    assert "stream of mode ON_DEMAND, retention 1 day\n" in run_ok("cost", "--emails-per-day", "1", *options)
 
 
 def test_assumptions_depend_on_the_consumer() -> None:
     """A container and a consumer elsewhere have their own assumptions and exclusions."""
-    container = good("cost", "--emails-per-day", "1000", "--consumer", "container", "--tasks", "2").splitlines()
+    container = run_ok("cost", "--emails-per-day", "1000", "--consumer", "container", "--tasks", "2").splitlines()
     assert row("\n".join(container), "feedback: consumer")[0] == "17.02"
     assert "  a container with 2 tasks of a quarter of a processor and 1 GB, arm64" in container
     assert "  the container's image and network: a NAT gateway, VPC endpoints or a public address" in container
-    elsewhere = good("cost", "--emails-per-day", "1000", "--consumer", "elsewhere").splitlines()
+    elsewhere = run_ok("cost", "--emails-per-day", "1000", "--consumer", "elsewhere").splitlines()
     assert "  the machine that runs `mailfold consume`, its logs and its metrics" in elsewhere
 
 
@@ -105,20 +105,20 @@ def test_json_contains_usage_and_prices() -> None:
 def test_without_mail_there_is_no_cost_per_thousand() -> None:
     """The JSON has null, and the table an empty cell."""
     assert cost(emails="0")["twelfth_usd_per_1000_emails"] is None
-    assert len(row(good("cost", "--emails-per-day", "0"), "total")) == 2
+    assert len(row(run_ok("cost", "--emails-per-day", "0"), "total")) == 2
 
 
 def test_prices_of_another_region_are_pointed_out() -> None:
     """The output says that the prices are those of us-east-1."""
-    shown = good("cost", "--emails-per-day", "1000", "--region", "eu-central-1")
+    shown = run_ok("cost", "--emails-per-day", "1000", "--region", "eu-central-1")
     assert "These are prices of us-east-1. Those of eu-central-1 differ and are not included" in shown
-    assert "differ" not in good("cost", "--emails-per-day", "1000", "--region", "us-east-1")
+    assert "differ" not in run_ok("cost", "--emails-per-day", "1000", "--region", "us-east-1")
     assert cost("--region", "eu-central-1")["prices_are_of_region"] is False
 
 
 def test_the_region_may_precede_the_command() -> None:
     """The global option has the same effect."""
-    assert "Those of eu-west-1 differ" in good("--region", "eu-west-1", "cost", "--emails-per-day", "1")
+    assert "Those of eu-west-1 differ" in run_ok("--region", "eu-west-1", "cost", "--emails-per-day", "1")
 
 
 def test_prices_are_read_from_a_file_in_the_printed_form(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_prices_are_read_from_a_file_in_the_printed_form(tmp_path: Path) -> None
     listed["prices"]["kinesis_shard_hour"]["usd"] = 0.018
     file = tmp_path / "prices.json"
     file.write_bytes(msgspec.json.encode(listed))
-    shown = good("cost", "--emails-per-day", "0", "--region", "eu-central-1", "--prices", str(file))
+    shown = run_ok("cost", "--emails-per-day", "0", "--region", "eu-central-1", "--prices", str(file))
     assert row(shown, "feedback: Kinesis")[0] == "13.14"
     assert "prices of eu-central-1" in shown
     assert "differ" not in shown
@@ -167,7 +167,7 @@ def test_the_number_of_emails_is_required() -> None:
 
 def test_an_unknown_region_is_rejected() -> None:
     """The message suggests the closest region."""
-    sentence = refused("cost", "--emails-per-day", "1", "--region", "eu-centrl-1")
+    sentence = run_failing("cost", "--emails-per-day", "1", "--region", "eu-centrl-1")
     assert sentence == "SES does not send from the region 'eu-centrl-1': did you mean eu-central-1?"
 
 

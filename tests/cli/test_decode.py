@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command import ROOT, good, json_lines, refused, run
+from tests.support.command import ROOT, json_lines, run, run_failing, run_ok
 
 EXAMPLES = ROOT / "schemas" / "wire" / "examples"
 EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((EXAMPLES / "expected.json").read_bytes())
@@ -140,7 +140,7 @@ def test_invalid_utf8_is_replaced() -> None:
 def test_control_characters_are_escaped_and_keep_their_meaning() -> None:
     """Control characters are printed as JSON escapes, which programs read back unchanged."""
     message_id = "\x1b[2J \x9b2J \x7f \x85 ü €"
-    output = good("decode", stdin=a_send(message_id))
+    output = run_ok("decode", stdin=a_send(message_id))
     assert json.loads(output)["message_id"] == message_id
     assert output.rstrip("\n").isprintable()
 
@@ -148,7 +148,7 @@ def test_control_characters_are_escaped_and_keep_their_meaning() -> None:
 @pytest.mark.parametrize("name", ["no-such-file", ".", "x" * 5_000, "caf\udce9"])
 def test_an_unreadable_file_is_reported_in_one_sentence(tmp_path: Path, name: str) -> None:
     """A file that is missing, a folder or misnamed leads to one sentence with exit code 2."""
-    assert "cannot read" in refused("decode", str(tmp_path / name))
+    assert "cannot read" in run_failing("decode", str(tmp_path / name))
 
 
 def test_an_unreadable_file_does_not_hide_the_others(tmp_path: Path) -> None:

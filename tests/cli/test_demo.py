@@ -23,7 +23,7 @@ from pipeline.local.firehose.buffer import Buffer
 from pipeline.local.firehose.delivery_stream import DeliveryStream
 from pipeline.local.gateway.backend import Moto
 from pipeline.local.gateway.server import Server
-from tests.support.command import WAIT_SECONDS, ended, measuring, run, started
+from tests.support.command import WAIT_SECONDS, measuring, run, run_process, started
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def report() -> dict[str, Any]:
 @pytest.mark.parametrize("options", [[], ["--chaos"]], ids=["without faults", "chaos"])
 def test_all_numbers_agree(options: list[str]) -> None:
     """The default demo succeeds in another process, and its output has each part."""
-    result = ended("demo", *options)
+    result = run_process("demo", *options)
     assert (result.returncode, result.stderr) == (0, "")
     assert "DIFFERS" not in result.stdout
     healed = r"\n\d+ items of the live table healed: feedback was lost in transit, the log has it\n"

@@ -15,7 +15,7 @@ from pipeline.aws.deployment.template import load_template
 from pipeline.aws.dynamodb import table_definition
 from pipeline.cli import deploy as command
 from pipeline.cli import prompt
-from tests.support.command import ended, good, refused, run
+from tests.support.command import run, run_failing, run_ok, run_process
 from tests.support.fake_athena import FakeAthena
 from tests.support.fake_cloudformation import MAILFOLD_PARAMETERS, OUTPUTS, FakeCloudFormation, a_change, a_step
 from tests.support.fake_service import ACCOUNT, REGION, client
@@ -73,12 +73,12 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_mistakes_are_reported_without_a_request_to_aws(arguments: list[str], words: str) -> None:
     """The test has neither a region nor credentials."""
-    assert words in refused("deploy", *arguments)
+    assert words in run_failing("deploy", *arguments)
 
 
 def test_missing_credentials_name_the_variables_to_set() -> None:
     """The message names the environment variables."""
-    sentence = refused("deploy", "--stack", "mail", "--dry-run", "--region", REGION, exit_code=3)
+    sentence = run_failing("deploy", "--stack", "mail", "--dry-run", "--region", REGION, exit_code=3)
     assert "Unable to locate credentials. Sign in again, or set AWS_PROFILE" in sentence
 
 
@@ -86,7 +86,7 @@ def test_a_missing_region_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """boto3's message about the region is shown."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "an-id")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-key")
-    assert "You must specify a region" in refused("deploy", "--stack", "mail", "--dry-run", exit_code=3)
+    assert "You must specify a region" in run_failing("deploy", "--stack", "mail", "--dry-run", exit_code=3)
 
 
 @pytest.mark.slow
@@ -102,7 +102,7 @@ def test_an_unreachable_endpoint_is_reported_in_one_sentence(monkeypatch: pytest
 
 def test_the_template_is_printed_unchanged() -> None:
     """--template-only needs no AWS."""
-    shown = ended("deploy", "--template-only")
+    shown = run_process("deploy", "--template-only")
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, load_template().text, "")
 
 
@@ -161,14 +161,14 @@ def test_next_steps_depend_on_the_parameters(stack: Any, parameters: dict[str, s
 def test_outputs_as_json_are_the_only_standard_output(stack: Any) -> None:
     """With --json standard output has one line."""
     stack(changes=ADDED, steps=CREATED)
-    [result] = map(json.loads, good("deploy", "--stack", "mail", "--yes", "--json").splitlines())
+    [result] = map(json.loads, run_ok("deploy", "--stack", "mail", "--yes", "--json").splitlines())
     assert result == {"stack": "mail", "status": "CREATE_COMPLETE", "outputs": OUTPUTS}
 
 
 def test_a_dry_run_shows_the_changes_and_leaves_nothing(stack: Any) -> None:
     """The change set and its empty stack are deleted."""
     cloudformation = stack(changes=ADDED)
-    assert "2 resources of the stack would change" in good("deploy", "--stack", "mail", "--dry-run")
+    assert "2 resources of the stack would change" in run_ok("deploy", "--stack", "mail", "--dry-run")
     assert (cloudformation.status, cloudformation.change_sets) == (None, [])
 
 
@@ -176,7 +176,7 @@ def test_a_dry_run_shows_the_changes_and_leaves_nothing(stack: Any) -> None:
 def test_a_dry_run_as_json_lists_the_changes(stack: Any, changes: list[Any]) -> None:
     """With --json a dry run prints every change, or an empty list."""
     stack(status="UPDATE_COMPLETE", changes=changes)
-    [result] = map(json.loads, good("deploy", "--stack", "mail", "--dry-run", "--json").splitlines())
+    [result] = map(json.loads, run_ok("deploy", "--stack", "mail", "--dry-run", "--json").splitlines())
     names = [change["ResourceChange"]["LogicalResourceId"] for change in changes]
     assert [change["logical_id"] for change in result["changes"]] == names
 
@@ -184,7 +184,7 @@ def test_a_dry_run_as_json_lists_the_changes(stack: Any, changes: list[Any]) -> 
 def test_a_stack_without_changes_is_reported(stack: Any) -> None:
     """The message names the stack."""
     stack(status="UPDATE_COMPLETE")
-    assert "the stack mail has no changes" in good("deploy", "--stack", "mail", "--yes")
+    assert "the stack mail has no changes" in run_ok("deploy", "--stack", "mail", "--yes")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_removed_resources_with_data_cause_a_warning(stack: Any, change: dict[st
         more["PolicyAction"] = policy
     table = a_change(change.get("action", "Modify"), "SuppressionTable", "AWS::DynamoDB::Table", **more)
     stack(status="UPDATE_COMPLETE", changes=[table])
-    shown = good("deploy", "--stack", "mail", "--dry-run")
+    shown = run_ok("deploy", "--stack", "mail", "--dry-run")
     assert f"WARNING: SuppressionTable (AWS::DynamoDB::Table) holds data. {warning}" in shown
 
 
@@ -226,7 +226,7 @@ def test_removed_resources_with_data_cause_a_warning(stack: Any, change: dict[st
 def test_other_changes_cause_no_warning(stack: Any, harmless: Any) -> None:
     """New or kept resources with data, and replaced ones without, cause no warning."""
     stack(status="UPDATE_COMPLETE", changes=[harmless])
-    assert "WARNING" not in good("deploy", "--stack", "mail", "--dry-run")
+    assert "WARNING" not in run_ok("deploy", "--stack", "mail", "--dry-run")
 
 
 def test_a_declined_deployment_changes_nothing(stack: Any, terminal: None) -> None:
@@ -242,7 +242,7 @@ def test_a_declined_deployment_changes_nothing(stack: Any, terminal: None) -> No
 def test_a_confirmed_deployment_is_executed(stack: Any, terminal: None) -> None:
     """The stack is created and protected."""
     cloudformation = stack(changes=ADDED, steps=CREATED)
-    assert "SuppressionTable" in good("deploy", "--stack", "mail", stdin="y\n")
+    assert "SuppressionTable" in run_ok("deploy", "--stack", "mail", stdin="y\n")
     assert cloudformation.protected
 
 
@@ -254,7 +254,7 @@ def test_a_failed_stack_is_deleted_after_confirmation(stack: Any, terminal: None
     assert "The creation of the stack mail failed (ROLLBACK_COMPLETE). Delete it and create it again?" in result.stderr
     assert "delete-stack --stack-name mail" in result.stderr
     cloudformation = stack(status="ROLLBACK_COMPLETE", changes=ADDED, steps=CREATED)
-    good("deploy", "--stack", "mail", stdin="y\ny\n")
+    run_ok("deploy", "--stack", "mail", stdin="y\ny\n")
     assert cloudformation.status == "CREATE_COMPLETE"
 
 

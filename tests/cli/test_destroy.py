@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from pipeline.cli.destroy import destroy_command
-from tests.support.command import good, json_lines, refused, run
+from tests.support.command import json_lines, run, run_failing, run_ok
 from tests.support.deployed import NAME, OUTPUTS, PARAMETER, TABLE, bucket, deployed, put_behind
 from tests.support.fake_ses import FakeSes
 
@@ -78,7 +78,7 @@ def test_the_stack_is_deleted_and_its_data_remains(ses: FakeSes) -> None:
     """After confirmation of the stack's name the stack is deleted, and every resource with data remains."""
     before = data()
     assert before == {bucket(), TABLE, PARAMETER}
-    output = good(*CONFIRMED)
+    output = run_ok(*CONFIRMED)
     assert output.splitlines()[0] == f"the stack {NAME} is deleted"
     assert not stack_exists()
     assert data() == before
@@ -95,12 +95,12 @@ def test_an_attached_policy_is_reported_beforehand(ses: FakeSes, kind: str) -> N
     make, hold = getattr(iam, f"create_{kind}"), getattr(iam, f"attach_{kind}_policy")
     make(**name, **({"AssumeRolePolicyDocument": TRUST} if kind == "role" else {}))
     hold(**name, PolicyArn=arn)
-    sentence = refused(*CONFIRMED)
+    sentence = run_failing(*CONFIRMED)
     command = f"aws iam detach-{kind}-policy --{kind}-name sender --policy-arn {arn}"
     assert sentence.endswith(f"First run `{command}`")
     assert stack_exists()
     getattr(iam, f"detach_{kind}_policy")(**name, PolicyArn=arn)
-    good(*CONFIRMED)
+    run_ok(*CONFIRMED)
     assert not stack_exists()
 
 
@@ -111,7 +111,7 @@ def test_a_policy_may_be_attached_to_the_stacks_own_role(ses: FakeSes) -> None:
     own_role = f"{NAME}-ses"  # as in the output SesRoleArn
     iam.create_role(RoleName=own_role, AssumeRolePolicyDocument=TRUST)
     iam.attach_role_policy(RoleName=own_role, PolicyArn=arn)
-    good(*CONFIRMED)
+    run_ok(*CONFIRMED)
     assert not stack_exists()
 
 
@@ -127,7 +127,7 @@ def test_data_is_deleted_by_name_and_the_rest_remains(ses: FakeSes) -> None:
 def test_remaining_data_is_found_after_the_stack_is_deleted(ses: FakeSes) -> None:
     """A second run lists what remains, and a third one deletes it."""
     log = bucket()
-    good(*CONFIRMED)
+    run_ok(*CONFIRMED)
     result = run(*COMMAND)
     assert result.stdout.splitlines() == [
         f"the stack {NAME} was already deleted",
@@ -135,9 +135,9 @@ def test_remaining_data_is_found_after_the_stack_is_deleted(ses: FakeSes) -> Non
         f"left: table {TABLE}",
         f"left: parameter {PARAMETER}",
     ]
-    good(*COMMAND, "--data", "--confirm", log, "--confirm", PARAMETER, "--confirm", TABLE)
+    run_ok(*COMMAND, "--data", "--confirm", log, "--confirm", PARAMETER, "--confirm", TABLE)
     assert data() == set()
-    assert "and no data of a deleted one" in refused(*COMMAND, exit_code=4)
+    assert "and no data of a deleted one" in run_failing(*COMMAND, exit_code=4)
 
 
 def test_names_are_typed_at_a_terminal(ses: FakeSes, terminal: None) -> None:
@@ -199,7 +199,7 @@ def test_an_interrupted_deletion_can_be_continued(ses: FakeSes, monkeypatch: pyt
     assert result.exit_code == 130
     assert "run the same command again" in result.stderr
     assert data() == {TABLE, PARAMETER}
-    good(*everything)
+    run_ok(*everything)
     assert data() == set()
 
 
@@ -212,14 +212,14 @@ def test_a_stack_of_another_owner_is_not_deleted(ses: FakeSes) -> None:
     """A stack without Mailfold's resources is rejected, even if its name is confirmed."""
     template = '{"Resources": {"LogBucket": {"Type": "AWS::S3::Bucket"}}}'
     boto3.client("cloudformation").create_stack(StackName="other", TemplateBody=template)
-    assert "does not belong to Mailfold" in refused("destroy", "--stack", "other", "--confirm", "other")
+    assert "does not belong to Mailfold" in run_failing("destroy", "--stack", "other", "--confirm", "other")
 
 
 def test_a_stack_must_be_named_and_exist(ses: FakeSes) -> None:
     """A missing option and a missing stack have different messages."""
-    assert refused("destroy").startswith("which stack?")
+    assert run_failing("destroy").startswith("which stack?")
     assert (
-        refused("destroy", "--stack", "another", exit_code=4)
+        run_failing("destroy", "--stack", "another", exit_code=4)
         == "there is no stack another in eu-west-1, and no data of a deleted one: name another --region"
     )
 

@@ -12,7 +12,7 @@ from pipeline.local.client import local_client
 from pipeline.local.discovery import find
 from tests.support.builders import OCCURRED_AT
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import good, json_lines, refused, run
+from tests.support.command import json_lines, run, run_failing, run_ok
 from tests.support.deployed import NAME, TABLE, deployed, items, objects, put_behind
 from tests.support.fake_account_list import FakeAccountList
 
@@ -83,7 +83,7 @@ def test_a_second_import_changes_nothing(cloud: CloudProcess, ses: Any, people: 
 def test_mail_that_bounced_here_needs_no_import(cloud: CloudProcess, ses: Any, people: Iterator[str]) -> None:
     """Mail that bounced is on SES's list too, but the table's better evidence remains the reason."""
     address = f"bounce+{next(people)}".lower()
-    good("send", "--to", address)
+    run_ok("send", "--to", address)
     cloud.settle()
     assert address in _addresses(ses)
     [counts] = json_lines("import", "--json")
@@ -99,7 +99,7 @@ def test_a_dry_run_counts_and_writes_nothing(cloud: CloudProcess, ses: Any, peop
     [counts] = json_lines("import", "--dry-run", "--reason", "complaint", "--json")
     assert (counts["statuses"]["missing"], counts["written"], counts["dry_run"]) == (1, 0, True)
     assert set(counts["listed"]) == {"complaint"}
-    assert "1 would be imported" in good("import", "--dry-run", "--reason", "complaint")
+    assert "1 would be imported" in run_ok("import", "--dry-run", "--reason", "complaint")
     assert json_lines("replay", "--json") == [before]
     assert not json_lines("lookup", "--json", address)[0]["suppressed"]
 
@@ -116,7 +116,7 @@ def asking(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAccountList]:
 
 def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeAccountList) -> None:
     """With --stack, the account's list goes into the stack's log and live table, once."""
-    assert good("import", *STACK).splitlines() == [
+    assert run_ok("import", *STACK).splitlines() == [
         "3 entries of SES's account-level suppression list",
         "  bounce                      2",
         "  complaint                   1",
@@ -125,7 +125,7 @@ def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeAccount
     ]
     assert items() == ["ann@example.com", "bob@example.com", "cy@example.com"]
     assert len(objects("events/dt=")) == 1
-    assert "suppressed (operator) since 2026-03-01T12:00:02.000Z, permanent" in good(
+    assert "suppressed (operator) since 2026-03-01T12:00:02.000Z, permanent" in run_ok(
         "lookup", "bob@example.com", *STACK
     )
 
@@ -142,10 +142,10 @@ def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeAccount
 def test_a_shadow_table_gets_the_import_too(asking: FakeAccountList) -> None:
     """A table that is being rebuilt gets the same items as the live one."""
     rebuilt = f"{NAME}-suppression-2"
-    good("replay", "--into", rebuilt, *STACK)
+    run_ok("replay", "--into", rebuilt, *STACK)
     value = f'{{"live":"{TABLE}","shadow_tables":["{rebuilt}"]}}'
     boto3.client("ssm").put_parameter(Name=f"/mailfold/{NAME}/tables", Value=value, Type="String")
-    good("import", *STACK)
+    run_ok("import", *STACK)
     assert items(rebuilt) == items() == ["ann@example.com", "bob@example.com", "cy@example.com"]
 
 
@@ -170,7 +170,7 @@ def test_ses_in_aws_is_called_once_a_second(asking: FakeAccountList, monkeypatch
     """Calls of SES are limited to its rate of one a second."""
     kept: list[Any] = []
     monkeypatch.setattr("pipeline.cli.import_list.limit_rate", kept.append)
-    good("import", "--dry-run", *STACK)
+    run_ok("import", "--dry-run", *STACK)
     assert len(kept) == 1
 
 
@@ -179,20 +179,20 @@ def test_a_throttled_import_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> 
     with deployed(monkeypatch):
         fake = FakeAccountList(LIST, refuses=["TooManyRequestsException"])
         put_behind(monkeypatch, sesv2=fake.client())
-        sentence = refused("import", *STACK, exit_code=5)
+        sentence = run_failing("import", *STACK, exit_code=5)
         assert "try again later" in sentence
         assert "@" not in sentence
-        assert "3 imported" in good("import", *STACK)
+        assert "3 imported" in run_ok("import", *STACK)
 
 
 def test_in_the_sandbox_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """In SES's sandbox there is no list, and the message explains it."""
     with deployed(monkeypatch):
         put_behind(monkeypatch, sesv2=FakeAccountList(LIST, in_sandbox=True).client())
-        assert refused("import", *STACK).startswith("SES is in its sandbox in this region")
+        assert run_failing("import", *STACK).startswith("SES is in its sandbox in this region")
 
 
 def test_an_invalid_time_is_rejected_before_any_call(asking: FakeAccountList) -> None:
     """An invalid --since is a usage error, found before AWS is called."""
-    assert refused("import", "--since", "yesterday", *STACK).startswith("not a date or a time: 'yesterday'")
+    assert run_failing("import", "--since", "yesterday", *STACK).startswith("not a date or a time: 'yesterday'")
     assert asking.calls == []

@@ -12,7 +12,7 @@ import pytest
 from pipeline.local.client import local_client
 from pipeline.local.discovery import find
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import ROOT, json_lines, refused, run
+from tests.support.command import ROOT, json_lines, run, run_failing
 
 EXAMPLES = ROOT / "schemas" / "wire" / "examples"
 EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((EXAMPLES / "expected.json").read_bytes())
@@ -178,7 +178,7 @@ def test_a_missing_source_stops_before_anything_is_ingested(
     address = next(people)
     (tmp_path / "events").write_text(json.dumps(a_bounce(address)))
     name = missing if missing.startswith("s3:") else str(tmp_path / missing)
-    assert missing in refused("ingest", str(tmp_path / "events"), name, exit_code=exit_code)
+    assert missing in run_failing("ingest", str(tmp_path / "events"), name, exit_code=exit_code)
     assert not are_suppressed([address])
 
 

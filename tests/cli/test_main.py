@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 from pipeline import errors
 from pipeline.cli.main import COMMANDS, EXIT_CODES, EXTRAS, exit_code, load_command
-from tests.support.command import ROOT, WAIT_SECONDS, refused, run
+from tests.support.command import ROOT, WAIT_SECONDS, run, run_failing
 
 CONSUMER = {"pipeline.aws.kcl", "aws_lambda_powertools", "prometheus_client"}
 PARQUET = {"pyarrow"}
@@ -146,7 +146,7 @@ def test_an_error_is_one_sentence_with_its_exit_code(error: Exception, monkeypat
         raise error
 
     monkeypatch.setattr("pipeline.cli.lookup.target", fail)
-    assert str(error) in refused("lookup", "ann@example.com", exit_code=exit_code(error))
+    assert str(error) in run_failing("lookup", "ann@example.com", exit_code=exit_code(error))
 
 
 def test_an_unexpected_error_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +186,7 @@ def test_each_package_names_its_extra(module: str, extra: str, monkeypatch: pyte
         raise ModuleNotFoundError(name=f"{module}.part")
 
     monkeypatch.setattr("pipeline.cli.lookup.target", fail)
-    sentence = refused("lookup", "ann@example.com", exit_code=1)
+    sentence = run_failing("lookup", "ann@example.com", exit_code=1)
     assert sentence.endswith(f"needs {module}.part, which is not installed: pip install 'mailfold[{extra}]'")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.test_ingest import a_bounce
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import COMMAND, WAIT_SECONDS, ended, json_lines, measuring, started
+from tests.support.command import COMMAND, WAIT_SECONDS, json_lines, measuring, run_process, started
 
 MEBIBYTE = 2**20
 ATTACK = "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b5m owned"
@@ -134,7 +134,7 @@ def test_an_interrupted_ingest_is_completed_by_repeating_it(cloud: CloudProcess,
         output, errors = process.communicate(timeout=WAIT_SECONDS)
         assert (process.returncode, output, errors) == (130, "", "")
     assert 0 < _count_in_log() < lines
-    again = ended("ingest", "--json", str(file))
+    again = run_process("ingest", "--json", str(file))
     assert json.loads(again.stdout)["events"] == {"bounce": lines}
     assert _count_in_log() == lines
     answers = json_lines("lookup", "--json", *(f"interrupted.{number}@example.com" for number in range(50)))

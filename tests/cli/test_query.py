@@ -13,7 +13,7 @@ from pipeline.cli.query import OutputFormat, reads_every_day, write
 from pipeline.cli.table import write_table
 from pipeline.errors import UsageError
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import good, json_lines, refused, run
+from tests.support.command import json_lines, run, run_failing, run_ok
 
 ODD = 'a, "b"\nc ; [bold]d[/bold] :smile: ü \' \t'
 
@@ -51,7 +51,7 @@ def test_json_of_no_rows_is_empty(cloud: CloudProcess) -> None:
 def test_csv_can_be_read_back_unchanged(cloud: CloudProcess) -> None:
     """Quotes, commas and newlines in names and values survive CSV."""
     quoted = ODD.replace("'", "''")
-    output = good("query", f'SELECT \'{quoted}\' AS "a ""name"", odd", 1 AS b', "--format", "csv")
+    output = run_ok("query", f'SELECT \'{quoted}\' AS "a ""name"", odd", 1 AS b', "--format", "csv")
     assert list(csv.reader(io.StringIO(output, newline=""))) == [['a "name", odd', "b"], [ODD, "1"]]
 
 
@@ -74,7 +74,7 @@ def test_a_table_shows_plain_text_and_numbers_to_the_right(cloud: CloudProcess) 
 
 def test_a_wide_table_is_whole_in_a_pipe(cloud: CloudProcess) -> None:
     """A table that is written to a pipe is never cut or folded."""
-    output = good("query", "SELECT " + ", ".join(f"'{'x' * 30}' AS column_number_{number}" for number in range(40)))
+    output = run_ok("query", "SELECT " + ", ".join(f"'{'x' * 30}' AS column_number_{number}" for number in range(40)))
     assert output.count("x" * 30) == 40
     assert all(f"column_number_{number} " in output for number in range(40))
 
@@ -122,8 +122,8 @@ def test_csv_for_a_program_is_exact(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_json_rejects_two_columns_of_one_name(cloud: CloudProcess) -> None:
     """Two columns of one name are a usage error as JSON, and fine as a table."""
-    assert "two columns are named a" in refused("query", "SELECT 1 AS a, 2 AS a", "--json")
-    assert "│ 1 │ 2 │" in good("query", "SELECT 1 AS a, 2 AS a")
+    assert "two columns are named a" in run_failing("query", "SELECT 1 AS a, 2 AS a", "--json")
+    assert "│ 1 │ 2 │" in run_ok("query", "SELECT 1 AS a, 2 AS a")
 
 
 def test_nan_and_infinity_are_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,19 +154,19 @@ def test_large_numbers_are_exact_in_json(capsys: pytest.CaptureFixture[str]) -> 
 )
 def test_invalid_sql_is_reported_with_its_place(cloud: CloudProcess, sql: str, sentence: str) -> None:
     """Invalid SQL leads to one sentence with the database's reason and place."""
-    assert sentence in refused("query", sql, exit_code=2 if "no SQL" in sentence else 1)
+    assert sentence in run_failing("query", sql, exit_code=2 if "no SQL" in sentence else 1)
 
 
 def test_an_sql_error_contains_no_address(cloud: CloudProcess) -> None:
     """An error message does not repeat an address of the statement."""
     for sql in ('SELECT "ann@example.com" FROM events', "SELECT CAST('ann@example.com' AS integer)"):
-        assert "ann@" not in refused("query", sql, exit_code=1)
+        assert "ann@" not in run_failing("query", sql, exit_code=1)
 
 
 def test_a_query_is_stopped_after_its_timeout(cloud: CloudProcess) -> None:
     """A query that runs longer than --timeout is stopped."""
     sql = "SELECT count(*) FROM UNNEST(sequence(1, 100000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 1000000)) AS b(y)"
-    sentence = refused("query", sql, "--timeout", "0.2", exit_code=5)
+    sentence = run_failing("query", sql, "--timeout", "0.2", exit_code=5)
     assert "took more than 0.2 s" in sentence
 
 
@@ -195,7 +195,7 @@ def test_json_checks_column_names_before_it_writes(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("limit", ["9MB", "0", "ten", "-1"])
 def test_a_scan_limit_below_the_minimum_charge_is_rejected(limit: str) -> None:
     """A --max-scan that is no size, or below Athena's minimum charge, is a usage error."""
-    assert "MB" in refused("query", "SELECT 1", "--max-scan", limit)
+    assert "MB" in run_failing("query", "SELECT 1", "--max-scan", limit)
 
 
 @pytest.mark.parametrize(

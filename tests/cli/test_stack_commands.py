@@ -12,7 +12,7 @@ import pytest
 from pipeline.aws.stack import POLICY_PARAMETER
 from tests.support import cloudformation
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import ROOT, good, json_lines, refused, run
+from tests.support.command import ROOT, json_lines, run, run_failing, run_ok
 from tests.support.deployed import NAME, OUTPUTS, PARAMETER, REGION, SENDER, TABLE, bucket, deployed, items, objects
 
 BOUNCE = str(ROOT / "schemas/wire/examples/v1.bounce-permanent-general.pass.json")
@@ -59,33 +59,33 @@ def test_every_output_that_the_code_reads_is_in_the_template() -> None:
 def test_a_stack_is_named_before_or_after_the_command(stack: None, before: bool) -> None:
     """--stack works before the command and after it."""
     command = ["lookup", "ann@example.com"]
-    assert good(*([*STACK, *command] if before else [*command, *STACK])) == "ann@example.com: clear\n"
+    assert run_ok(*([*STACK, *command] if before else [*command, *STACK])) == "ann@example.com: clear\n"
 
 
 def test_a_stack_is_named_by_the_environment_or_an_option(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """MAILFOLD_STACK names the stack, an option overrides it, and other commands ignore it."""
     monkeypatch.setenv("MAILFOLD_STACK", NAME)
-    assert good("lookup", "ann@example.com") == "ann@example.com: clear\n"
-    assert "no stack another" in refused("lookup", "ann@example.com", "--stack", "another", exit_code=4)
-    assert json.loads(good("decode", BOUNCE))["kind"] == "bounce"
+    assert run_ok("lookup", "ann@example.com") == "ann@example.com: clear\n"
+    assert "no stack another" in run_failing("lookup", "ann@example.com", "--stack", "another", exit_code=4)
+    assert json.loads(run_ok("decode", BOUNCE))["kind"] == "bounce"
 
 
 def test_two_stack_names_are_a_usage_error(stack: None) -> None:
     """Different stacks before and after the command are a usage error."""
-    sentence = refused("--stack", "one", "lookup", "ann@example.com", "--stack", "two")
+    sentence = run_failing("--stack", "one", "lookup", "ann@example.com", "--stack", "two")
     assert sentence == "--stack is one before the command and two after it: use it once"
 
 
 @pytest.mark.parametrize("command", ["up", "demo"])
 def test_a_stack_is_rejected_by_commands_without_deployment(command: str) -> None:
     """A command that works on no deployment rejects --stack instead of ignoring it."""
-    assert refused(*STACK, command) == f"{command} takes no --stack: it works on no deployment"
+    assert run_failing(*STACK, command) == f"{command} takes no --stack: it works on no deployment"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_missing_stack_is_named_with_its_region(stack: None, command: str) -> None:
     """A stack that does not exist exits with 4 and is named with the region in which it was looked up."""
-    sentence = refused("--stack", "another", "--region", "eu-central-1", *COMMANDS[command], exit_code=4)
+    sentence = run_failing("--stack", "another", "--region", "eu-central-1", *COMMANDS[command], exit_code=4)
     assert sentence.startswith("there is no stack another in eu-central-1")
 
 
@@ -94,7 +94,7 @@ def test_a_stack_that_is_not_mailfolds_is_reported(stack: None, command: str) ->
     """A stack without Mailfold's outputs is a usage error that names the missing output."""
     template = json.dumps({"Resources": {"Any": {"Type": "AWS::SQS::Queue"}}})
     boto3.client("cloudformation").create_stack(StackName="other", TemplateBody=template)
-    assert "the stack other (CREATE_COMPLETE) has no output" in refused("--stack", "other", *COMMANDS[command])
+    assert "the stack other (CREATE_COMPLETE) has no output" in run_failing("--stack", "other", *COMMANDS[command])
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -102,7 +102,7 @@ def test_without_credentials_it_says_what_to_set(command: str, monkeypatch: pyte
     """Missing credentials exit with 3 and say what to set."""
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    assert NO_CREDENTIALS in refused(*STACK, *COMMANDS[command], exit_code=3)
+    assert NO_CREDENTIALS in run_failing(*STACK, *COMMANDS[command], exit_code=3)
 
 
 def test_without_a_region_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,17 +110,17 @@ def test_without_a_region_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-    assert NO_REGION in refused(*STACK, "lookup", "ann@example.com", exit_code=3)
+    assert NO_REGION in run_failing(*STACK, "lookup", "ann@example.com", exit_code=3)
 
 
 def test_a_region_without_a_stack_is_a_usage_error(cloud: CloudProcess) -> None:
     """--region without --stack is a usage error, because a forgotten --stack would read another table."""
-    assert refused("lookup", "ann@example.com", "--region", REGION).startswith("--region is the region of a stack")
+    assert run_failing("lookup", "ann@example.com", "--region", REGION).startswith("--region is the region of a stack")
 
 
 def test_a_named_stack_overrides_the_environment(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --stack, the table and bucket of the environment are ignored."""
-    good("ingest", BOUNCE, *STACK)
+    run_ok("ingest", BOUNCE, *STACK)
     monkeypatch.setenv("MAILFOLD_TABLE", "another-table")
     monkeypatch.setenv("MAILFOLD_BUCKET", "another-bucket")
     [answer] = json_lines("lookup", addresses_of(BOUNCE)[0], "--json", *STACK)
@@ -129,10 +129,10 @@ def test_a_named_stack_overrides_the_environment(stack: None, monkeypatch: pytes
 
 def test_an_ingested_bounce_is_in_log_and_table(stack: None) -> None:
     """An ingested bounce is in the stack's log and table, and lookup finds it."""
-    good("ingest", BOUNCE, *STACK)
+    run_ok("ingest", BOUNCE, *STACK)
     assert items() == addresses_of(BOUNCE)
     assert len(objects("events/dt=")) == 1
-    assert "suppressed (hard)" in good("lookup", items()[0], *STACK)
+    assert "suppressed (hard)" in run_ok("lookup", items()[0], *STACK)
 
 
 def test_a_lookup_makes_three_reading_calls(stack: None) -> None:
@@ -141,13 +141,13 @@ def test_a_lookup_makes_three_reading_calls(stack: None) -> None:
     boto3.setup_default_session()
     events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]  # set up above
     events.register("before-call.*", lambda model, **_: operations.append(model.name))
-    good("lookup", "ann@example.com", *STACK)
+    run_ok("lookup", "ann@example.com", *STACK)
     assert operations == ["DescribeStacks", "GetParameter", "BatchGetItem"]
 
 
 def test_the_parameter_names_the_live_table(stack: None) -> None:
     """The live table is the one that the parameter names, once it exists."""
-    good("ingest", BOUNCE, *STACK)
+    run_ok("ingest", BOUNCE, *STACK)
     rebuilt = f"{NAME}-suppression-2"
     result = run("replay", "--into", rebuilt, *STACK)
     assert f"folding the log of the stack {NAME} into {rebuilt}, not the live one" in result.stderr
@@ -160,10 +160,10 @@ def test_the_parameter_names_the_live_table(stack: None) -> None:
 def test_a_shadow_table_gets_ingested_events_too(stack: None) -> None:
     """A table that is being rebuilt gets ingested events like the live one."""
     rebuilt = f"{NAME}-suppression-2"
-    good("replay", "--into", rebuilt, *STACK)
+    run_ok("replay", "--into", rebuilt, *STACK)
     value = json.dumps({"live": TABLE, "shadow_tables": [rebuilt]})
     boto3.client("ssm").put_parameter(Name=PARAMETER, Value=value, Type="String")
-    good("ingest", BOUNCE, *STACK)
+    run_ok("ingest", BOUNCE, *STACK)
     assert items(rebuilt) == items() == addresses_of(BOUNCE)
 
 
@@ -171,7 +171,7 @@ def test_a_new_table_has_the_templates_protections(stack: None) -> None:
     """A table that replay creates has the protections of the template's table."""
     name, properties = f"{NAME}-suppression-2", cloudformation.template()["Resources"]["SuppressionTable"]["Properties"]
     for _ in range(2):
-        good("replay", "--into", name, *STACK)
+        run_ok("replay", "--into", name, *STACK)
     dynamodb = boto3.client("dynamodb")
     table = dynamodb.describe_table(TableName=name)["Table"]
     backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
@@ -189,7 +189,7 @@ def test_a_new_table_has_the_templates_protections(stack: None) -> None:
 )
 def test_a_table_outside_the_roles_pattern_is_rejected(stack: None, name: str) -> None:
     """A table name that the stack's roles do not allow is rejected before it is created."""
-    refused("replay", "--into", name, *STACK)
+    run_failing("replay", "--into", name, *STACK)
     assert boto3.client("dynamodb").list_tables()["TableNames"] == [TABLE]
 
 
@@ -197,10 +197,10 @@ def test_the_stacks_policy_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stack's policy decides, not the one in the environment."""
     monkeypatch.setenv("MAILFOLD_POLICY", '{"version": 9}')  # meant for another
     with deployed(monkeypatch, Policy='{"version": 3, "hard": false}'):
-        good("ingest", BOUNCE, *STACK)
+        run_ok("ingest", BOUNCE, *STACK)
         item = boto3.client("dynamodb").scan(TableName=TABLE)["Items"][0]
         assert item["policy_version"] == {"N": "3"}
-        assert "clear" in good("lookup", items()[0], *STACK)
+        assert "clear" in run_ok("lookup", items()[0], *STACK)
 
 
 def test_a_query_uses_the_stacks_database_and_workgroup(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +209,7 @@ def test_a_query_uses_the_stacks_database_and_workgroup(stack: None, monkeypatch
     boto3.setup_default_session()
     events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]  # set up above
     events.register("provide-client-params.athena.StartQueryExecution", lambda params, **_: requests.append(params))
-    good("query", "SELECT 1", *STACK)
+    run_ok("query", "SELECT 1", *STACK)
     [query] = requests
     assert query.pop("ClientRequestToken")
     assert query == {
@@ -236,9 +236,9 @@ def test_mail_to_the_simulator_is_sent_without_a_question(stack: None) -> None:
 def test_mail_to_people_needs_yes(stack: None) -> None:
     """Without a terminal, mail to other addresses needs --yes."""
     command = ["send", "--to", f"ann@example.com,{SIMULATOR}", "--from", SENDER, *STACK]
-    sentence = refused(*command)
+    sentence = run_failing(*command)
     assert sentence.startswith("this sends real mail to 1 recipient outside simulator.amazonses.com")
-    assert "sent: message" in good(*command, "--yes")
+    assert "sent: message" in run_ok(*command, "--yes")
 
 
 @pytest.mark.parametrize("agrees", [True, False])
@@ -252,12 +252,12 @@ def test_a_terminal_is_asked_before_people_get_mail(stack: None, monkeypatch: py
 
 def test_a_stack_needs_a_sender(stack: None) -> None:
     """With --stack, --from is required."""
-    assert "--from" in refused("send", "--to", SIMULATOR, *STACK)
+    assert "--from" in run_failing("send", "--to", SIMULATOR, *STACK)
 
 
 def test_an_unverified_sender_is_explained_without_its_address(stack: None) -> None:
     """A sender that SES rejects is explained, and the message does not repeat the address."""
-    sentence = refused("send", "--to", SIMULATOR, "--from", "no-address@example.com", *STACK)
+    sentence = run_failing("send", "--to", SIMULATOR, "--from", "no-address@example.com", *STACK)
     assert "MessageRejected" in sentence
     assert "verified identity" in sentence
     assert "@example" not in sentence
@@ -265,5 +265,5 @@ def test_an_unverified_sender_is_explained_without_its_address(stack: None) -> N
 
 def test_the_log_is_in_the_stacks_bucket(stack: None) -> None:
     """The log's bucket is the one of the stack."""
-    good("ingest", BOUNCE, *STACK)
+    run_ok("ingest", BOUNCE, *STACK)
     assert bucket().startswith(f"{NAME}-logbucket")

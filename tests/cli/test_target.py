@@ -7,7 +7,7 @@ from botocore.stub import Stubber
 
 from pipeline.aws.clients import create_client
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import good, refused
+from tests.support.command import run_failing, run_ok
 
 COMMANDS = {
     "lookup": ["lookup", "ann@example.com"],
@@ -39,7 +39,7 @@ def test_without_credentials_it_says_what_to_set(
 ) -> None:
     """Missing credentials for the named cloud exit with 3, although a local cloud runs."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    sentence = refused(*COMMANDS[command], exit_code=3)
+    sentence = run_failing(*COMMANDS[command], exit_code=3)
     assert "Unable to locate credentials. Sign in again, or set AWS_PROFILE" in sentence
 
 
@@ -47,14 +47,14 @@ def test_without_credentials_it_says_what_to_set(
 def test_without_a_region_it_says_what_to_set(command: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing region exits with 3 and says what to set."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    sentence = refused(*COMMANDS[command], exit_code=3)
+    sentence = run_failing(*COMMANDS[command], exit_code=3)
     assert "You must specify a region. Sign in again, or set AWS_PROFILE, or AWS_DEFAULT_REGION" in sentence
 
 
 def test_a_missing_profile_is_named(keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A profile that does not exist exits with 3 and is named."""
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
-    assert "no-such-profile" in refused("lookup", "ann@example.com", exit_code=3)
+    assert "no-such-profile" in run_failing("lookup", "ann@example.com", exit_code=3)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_an_aws_error_has_the_exit_code_of_its_kind(  # noqa: PLR0917 - the colu
     monkeypatch.setattr("pipeline.cli.target.create_client", lambda *_, **__: cloudformation)
     with Stubber(cloudformation) as stubber:
         stubber.add_client_error("describe_stacks", code, http_status_code=status)
-        sentence = refused("lookup", "ann@example.com", "--stack", "mail", exit_code=exit_code)
+        sentence = run_failing("lookup", "ann@example.com", "--stack", "mail", exit_code=exit_code)
     assert advice in sentence
     assert ("try again" in sentence) == (exit_code == 5)
 
@@ -88,18 +88,18 @@ def test_a_table_without_a_bucket_or_the_reverse_is_rejected(
 ) -> None:
     """If the environment names only a table or only a bucket, the message names the other variable."""
     monkeypatch.setenv(variable, "a-name")
-    assert refused("lookup", "ann@example.com").startswith(f"{other} is not set")
+    assert run_failing("lookup", "ann@example.com").startswith(f"{other} is not set")
 
 
 def test_an_invalid_policy_is_rejected(cloud: CloudProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """A MAILFOLD_POLICY that is no policy is a usage error."""
     monkeypatch.setenv("MAILFOLD_POLICY", "{}}")
-    assert "not a policy" in refused("replay")
+    assert "not a policy" in run_failing("replay")
 
 
 def test_mail_needs_a_named_stack_in_aws(keys: None) -> None:
     """Mail is never sent through AWS because the environment names a table."""
-    assert refused("send", "--to", "ann@example.com").startswith("this works on a local cloud, or on a stack")
+    assert run_failing("send", "--to", "ann@example.com").startswith("this works on a local cloud, or on a stack")
 
 
 @pytest.mark.slow
@@ -107,11 +107,11 @@ def test_mail_needs_a_named_stack_in_aws(keys: None) -> None:
 def test_an_unreachable_cloud_exits_with_5(command: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """An endpoint that does not answer leads to one sentence, and exit code 5."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    assert "EndpointConnectionError" in refused(*COMMANDS[command], exit_code=5)
+    assert "EndpointConnectionError" in run_failing(*COMMANDS[command], exit_code=5)
 
 
 def test_the_environment_is_unchanged(cloud: CloudProcess) -> None:
     """A command leaves the process's environment as it was."""
     before = dict(os.environ)
-    good("lookup", "ann@example.com")
+    run_ok("lookup", "ann@example.com")
     assert before == dict(os.environ)

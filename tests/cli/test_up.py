@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.command import WAIT_SECONDS, ended, json_lines, refused, started
+from tests.support.command import WAIT_SECONDS, json_lines, run_failing, run_process, started
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -116,18 +116,18 @@ def test_an_application_needs_only_the_printed_environment(folder: Path) -> None
 def test_commands_in_other_processes_find_it(folder: Path) -> None:
     """Commands find the cloud by its file, or use the exported variables where the file is not visible."""
     with up() as running:
-        sent = ended("send", "--to", "bounce+ann@example.com")
+        sent = run_process("send", "--to", "bounce+ann@example.com")
         assert (sent.returncode, sent.stdout[:14]) == (0, "sent: message ")
         assert becomes_suppressed("bounce+ann@example.com")
         elsewhere = {**running.environment, "XDG_RUNTIME_DIR": str(folder / "temporary"), "PATH": os.environ["PATH"]}
-        looked_up = ended("lookup", "bounce+ann@example.com", env=elsewhere)
+        looked_up = run_process("lookup", "bounce+ann@example.com", env=elsewhere)
         assert looked_up.stdout.startswith("bounce+ann@example.com: suppressed (hard) since ")
 
 
 def test_a_second_one_is_a_usage_error(folder: Path) -> None:
     """The message contains the endpoint of the first one, which still runs."""
     with up() as running:
-        second = ended("up")
+        second = run_process("up")
         assert second.returncode == 2
         assert second.stderr == (
             f"mailfold: a local cloud runs already, at {running.environment['AWS_ENDPOINT_URL']}: "
@@ -140,12 +140,12 @@ def test_a_second_one_is_a_usage_error(folder: Path) -> None:
 def test_a_signal_ends_it_and_leaves_nothing(folder: Path, number: signal.Signals) -> None:
     """After each signal the command exits with 0, without a file or a port."""
     with up() as running:
-        assert ended("send", "--to", "bounce+ann@example.com").returncode == 0
+        assert run_process("send", "--to", "bounce+ann@example.com").returncode == 0
         assert files_in(folder)
         assert running.stop(number) == "starting the local cloud …\nstopping …\n"
         assert files_in(folder) == []
         assert not running.is_listening()
-        assert refused("lookup", "ann@example.com").startswith("no local cloud is running")
+        assert run_failing("lookup", "ann@example.com").startswith("no local cloud is running")
 
 
 def test_under_nohup_it_outlives_its_terminal(folder: Path) -> None:
@@ -154,7 +154,7 @@ def test_under_nohup_it_outlives_its_terminal(folder: Path) -> None:
     try:
         with up() as running:
             running.process.send_signal(signal.SIGHUP)
-            assert ended("lookup", "ann@example.com").stdout == "ann@example.com: clear\n"
+            assert run_process("lookup", "ann@example.com").stdout == "ann@example.com: clear\n"
     finally:
         signal.signal(signal.SIGHUP, previous)
 
@@ -176,11 +176,11 @@ def test_the_file_of_a_killed_one_is_ignored(folder: Path) -> None:
         killed.process.kill()
         killed.process.wait(WAIT_SECONDS)
         [file] = (folder / "runtime").rglob("*.json")
-        assert refused("lookup", "ann@example.com").startswith("no local cloud is running")
+        assert run_failing("lookup", "ann@example.com").startswith("no local cloud is running")
         assert not file.exists()
     with up() as running:
         file.write_text(file.read_text().replace(str(running.process.pid), str(killed.process.pid)))
-        assert refused("lookup", "ann@example.com").startswith("no local cloud is running")
+        assert run_failing("lookup", "ann@example.com").startswith("no local cloud is running")
         running.stop(signal.SIGTERM)
 
 
@@ -197,10 +197,10 @@ def test_commands_ignore_the_users_environment(folder: Path) -> None:
         "http_proxy": "http://127.0.0.1:9",
     }
     with up():
-        looked_up = ended("lookup", "ann@example.com", env={**os.environ, **environment})
+        looked_up = run_process("lookup", "ann@example.com", env={**os.environ, **environment})
         assert (looked_up.stdout, looked_up.returncode) == ("ann@example.com: clear\n", 0)
 
 
 def test_it_takes_no_argument(folder: Path) -> None:
     """An argument is a usage error."""
-    assert ended("up", "now").returncode == 2
+    assert run_process("up", "now").returncode == 2

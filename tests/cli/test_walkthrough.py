@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import good, json_lines, refused, run
+from tests.support.command import json_lines, run, run_failing, run_ok
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -96,7 +96,7 @@ def test_a_simulator_address_is_never_suppressed(mail: SentMail) -> None:
 
 def test_a_lookup_prints_the_same_as_text(mail: SentMail) -> None:
     """The text for people shows verdict, fact, event and diagnostic."""
-    first, fact, event, diagnostic, last = good("lookup", mail.bounced, mail.delivered).splitlines()
+    first, fact, event, diagnostic, last = run_ok("lookup", mail.bounced, mail.delivered).splitlines()
     assert re.fullmatch(rf"{re.escape(mail.bounced)}: suppressed \(hard\) since {TIME}, permanent", first)
     assert re.fullmatch(rf"  hard +{TIME}  General 5\.1\.1", fact)
     assert re.fullmatch(r"    event [0-9a-f]{32}", event)
@@ -122,7 +122,7 @@ def test_a_long_list_of_addresses_keeps_its_order(mail: SentMail) -> None:
 @pytest.mark.parametrize("stdin", [b"", b"\n \n"])
 def test_no_address_yields_no_line(cloud: CloudProcess, stdin: bytes) -> None:
     """Blank standard input yields no line."""
-    assert good("lookup", "-", stdin=stdin) == ""
+    assert run_ok("lookup", "-", stdin=stdin) == ""
 
 
 def test_invalid_addresses_are_counted_after_all_results(mail: SentMail) -> None:
@@ -190,7 +190,7 @@ def test_a_replay_into_a_new_table_yields_the_same_table(mail: SentMail, new_tab
 def test_a_replay_prints_the_same_as_text(mail: SentMail, new_table: str) -> None:
     """The text for people shows the counts and the digest of the JSON."""
     [json_result] = json_lines("replay", "--into", new_table, "--json")
-    line, digest = good("replay", "--into", new_table).splitlines()
+    line, digest = run_ok("replay", "--into", new_table).splitlines()
     assert re.fullmatch(r"[\d,]+ rows of the log, [\d,]+ facts: 0 items written, [\d,]+ unchanged", line)
     assert digest == f"digest {json_result['digest']}"
 
@@ -215,19 +215,19 @@ def test_a_replay_reads_only_the_given_time_span(mail: SentMail, options: list[s
 @pytest.mark.parametrize("wrong", ["", "yesterday", "2026-13-01", "2026-03-01T25:00", "1772323200", "\x1b[31m"])
 def test_an_invalid_date_is_rejected(cloud: CloudProcess, option: str, wrong: str) -> None:
     """A text that is neither a date nor a time is a usage error."""
-    assert refused("replay", option, wrong).startswith("not a date or a time: ")
+    assert run_failing("replay", option, wrong).startswith("not a date or a time: ")
 
 
 @pytest.mark.parametrize("extreme", ["0001-01-01T00:00+05:00", "9999-12-31T23:59-05:00"])
 def test_a_time_outside_the_calendar_is_rejected(cloud: CloudProcess, extreme: str) -> None:
     """A time that has no equivalent in UTC is a usage error."""
-    assert refused("replay", "--since", extreme).startswith("not a date or a time: ")
+    assert run_failing("replay", "--since", extreme).startswith("not a date or a time: ")
 
 
 def test_an_empty_time_span_is_rejected(cloud: CloudProcess) -> None:
     """A --since at or after --until is a usage error that names both."""
     for until in ("2026-02-28", "2026-03-01"):
-        sentence = refused("replay", "--since", "2026-03-01", "--until", until)
+        sentence = run_failing("replay", "--since", "2026-03-01", "--until", until)
         assert "--since" in sentence
         assert "--until" in sentence
 
@@ -235,7 +235,7 @@ def test_an_empty_time_span_is_rejected(cloud: CloudProcess) -> None:
 @pytest.mark.parametrize("name", ["", "a b", "x" * 256])
 def test_an_invalid_table_name_is_rejected(cloud: CloudProcess, name: str) -> None:
     """A name that DynamoDB does not allow is a usage error."""
-    assert "no name for a table" in refused("replay", "--into", name)
+    assert "no name for a table" in run_failing("replay", "--into", name)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_an_invalid_table_name_is_rejected(cloud: CloudProcess, name: str) -> No
 )
 def test_a_mail_that_cannot_be_sent_is_rejected(cloud: CloudProcess, options: list[str], reason: str) -> None:
     """Invalid recipients, tags and senders are reported without an address."""
-    sentence = refused("send", *options)
+    sentence = run_failing("send", *options)
     assert reason in sentence
     assert "@example.com" not in sentence
 
@@ -261,7 +261,7 @@ def test_cc_and_bcc_get_the_mail_too(cloud: CloudProcess) -> None:
     """Bounces of --cc and --bcc recipients suppress them too."""
     label = uuid4().hex[:8]
     to, cc, bcc = (f"bounce+{label}{number}@example.com" for number in range(3))
-    good("send", "--to", f"Ann <{to}>", "--cc", cc, "--bcc", bcc)
+    run_ok("send", "--to", f"Ann <{to}>", "--cc", cc, "--bcc", bcc)
     cloud.settle()
     assert [answer["suppressed"] for answer in looked_up(to, cc, bcc)] == [True, True, True]
 
@@ -288,6 +288,6 @@ def test_send_prints_the_message_id(cloud: CloudProcess) -> None:
 )
 def test_without_a_cloud_every_command_says_how_to_start_one(command: list[str]) -> None:
     """Without a cloud, every command says how to start or name one."""
-    sentence = refused(*command)
+    sentence = run_failing(*command)
     assert sentence.startswith("no local cloud is running: start one with `mailfold up`")
     assert "@" not in sentence

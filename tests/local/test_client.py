@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.local.client import ACCESS_KEY_ID, local_client
-from tests.support.command import ended
+from tests.support.command import run_process
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -49,5 +49,5 @@ def test_the_users_keys_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_broken")
 def test_the_demo_runs_despite_a_broken_aws_configuration() -> None:
     """In a process with the same environment, the demo succeeds."""
-    ran = ended("demo", "--emails", "20")
+    ran = run_process("demo", "--emails", "20")
     assert (ran.returncode, ran.stderr) == (0, "")

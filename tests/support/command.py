@@ -34,7 +34,7 @@ def run(*arguments: str, stdin: str | bytes = b"") -> Result:
     return result
 
 
-def good(*arguments: str, stdin: str | bytes = b"") -> str:
+def run_ok(*arguments: str, stdin: str | bytes = b"") -> str:
     """Run a command that must succeed, and return its standard output."""
     result = run(*arguments, stdin=stdin)
     assert result.exit_code == 0, result.output
@@ -43,10 +43,10 @@ def good(*arguments: str, stdin: str | bytes = b"") -> str:
 
 def json_lines(*arguments: str, stdin: str | bytes = b"") -> list[Any]:
     """Run a command that must succeed, and return its lines of JSON."""
-    return [json.loads(line) for line in good(*arguments, stdin=stdin).splitlines()]
+    return [json.loads(line) for line in run_ok(*arguments, stdin=stdin).splitlines()]
 
 
-def refused(*arguments: str, exit_code: int = 2, stdin: str | bytes = b"") -> str:
+def run_failing(*arguments: str, exit_code: int = 2, stdin: str | bytes = b"") -> str:
     """Run a command that must fail with one sentence, and return the sentence."""
     result = run(*arguments, stdin=stdin)
     assert result.exit_code == exit_code, result.output
@@ -72,7 +72,7 @@ def started(*arguments: str, **options: Any) -> Iterator["subprocess.Popen[str]"
             process.kill()
 
 
-def ended(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+def run_process(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run the command in a new process."""
     return subprocess.run(  # noqa: S603 - our own command
         [COMMAND, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=WAIT_SECONDS, check=False, **options

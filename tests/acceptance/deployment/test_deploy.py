@@ -10,7 +10,7 @@ from pipeline.aws.dynamodb import ensure_table
 from pipeline.aws.stack import SuppressionTables, deployed_stack, read_tables
 from tests.acceptance.deployment.account import Account
 from tests.acceptance.deployment.deployment import SILENCE, deploy
-from tests.support.command import good
+from tests.support.command import run_ok
 from tests.support.wheels import from_folder
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 def deployed(stack: str, **parameters: str) -> Any:
     """Run the command, and return its JSON."""
     options = [option for name, value in parameters.items() for option in ("--param", f"{name}={value}")]
-    lines = good("deploy", "--stack", stack, *options, "--no-views", "--yes", "--json").splitlines()
+    lines = run_ok("deploy", "--stack", stack, *options, "--no-views", "--yes", "--json").splitlines()
     return json.loads(lines[-1])
 
 

@@ -8,7 +8,7 @@ from tests.acceptance.deployment.account import Account
 from tests.acceptance.deployment.deployment import deploy
 from tests.acceptance.deployment.edge import Ses
 from tests.support.builders import a_bounce
-from tests.support.command import good
+from tests.support.command import run_ok
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ def test_mail_of_an_attached_set_is_processed(account: Account, bundle: Bundle, 
     account.client("sesv2").create_configuration_set(ConfigurationSetName="newsletter")
     joined = deploy(account, name="joined", bundle=bundle, parameters={"ConfigurationSets": "newsletter"})
     for _ in range(2):
-        good("attach", "newsletter", "--stack", "joined", "--no-track-engagement")
+        run_ok("attach", "newsletter", "--stack", "joined", "--no-track-engagement")
     Ses(joined, configuration_set="newsletter").send("bounce@joined.example")
     assert eventually(lambda: joined.item("bounce@joined.example"), what="the item").verdict.suppressed
     assert eventually(lambda: len(joined.rows()) == 2, what="its send and its bounce, in the log")
@@ -31,9 +31,9 @@ def test_destroy_deletes_only_confirmed_data(account: Account, bundle: Bundle, o
     doomed.feed(a_bounce(recipients=["ann@doomed.example"]), b"poison")
     eventually(lambda: doomed.item("ann@doomed.example"), what="the item")
     bucket, table = doomed["LogBucket"], doomed["SuppressionTable"]
-    good("destroy", "--stack", "doomed", "--data", "--confirm", "doomed", "--confirm", bucket)
+    run_ok("destroy", "--stack", "doomed", "--data", "--confirm", "doomed", "--confirm", bucket)
     assert find_stack(account.client("cloudformation"), name="doomed") is None
     assert bucket not in {entry["Name"] for entry in account.client("s3").list_buckets()["Buckets"]}
     assert doomed.item("ann@doomed.example")
-    good("destroy", "--stack", "doomed", "--data", "--confirm", "doomed", "--confirm", table)
+    run_ok("destroy", "--stack", "doomed", "--data", "--confirm", "doomed", "--confirm", table)
     assert table not in account.client("dynamodb").list_tables()["TableNames"]

@@ -12,7 +12,7 @@ from tests.acceptance.deployment.account import Account
 from tests.acceptance.deployment.deployment import Deployment, deploy
 from tests.acceptance.deployment.edge import Ses, athena_of
 from tests.support.builders import a_complaint
-from tests.support.command import good, json_lines, refused
+from tests.support.command import json_lines, run_failing, run_ok
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -23,26 +23,26 @@ SUPPRESSED = {BOUNCES: "hard", COMPLAINS: "complaint"}
 
 
 @pytest.fixture(scope="module")
-def story(account: Account, bundle: Bundle) -> Deployment:
+def separate_deployment(account: Account, bundle: Bundle) -> Deployment:
     """A separate deployment, whose log and table contain nothing else."""
     return deploy(account, name=STACK, bundle=bundle)
 
 
 @pytest.fixture(scope="module")
-def sent(story: Deployment) -> set[str]:
+def sent(separate_deployment: Deployment) -> set[str]:
     """IDs of all events of three e-mails, once they are in log and table."""
-    events = Ses(story).send(BOUNCES, COMPLAINS, SUCCEEDS)
+    events = Ses(separate_deployment).send(BOUNCES, COMPLAINS, SUCCEEDS)
     ids = {outcome.id for event in events for outcome in decode(event) if isinstance(outcome, Event)}
-    eventually(lambda: ids <= {row.event_id for row in story.rows()}, what="all events in the log")
+    eventually(lambda: ids <= {row.event_id for row in separate_deployment.rows()}, what="all events in the log")
     for address in SUPPRESSED:
-        eventually(partial(story.item, address), what="the item")
+        eventually(partial(separate_deployment.item, address), what="the item")
     return ids
 
 
 @pytest.fixture
-def athena(story: Deployment, operator: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def athena(separate_deployment: Deployment, operator: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let commands use an Athena that supports Trino's SQL; the emulator's does not."""
-    with athena_of(story) as url:
+    with athena_of(separate_deployment) as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_ATHENA", url)
         yield
 
@@ -71,14 +71,16 @@ def test_a_replay_changes_nothing_and_rebuilds_an_equal_table(sent: set[str], op
     assert live["digest"] == rebuilt["digest"]
 
 
-def test_an_ingested_complaint_is_reported_by_lookup(sent: set[str], story: Deployment, operator: None) -> None:
+def test_an_ingested_complaint_is_reported_by_lookup(
+    sent: set[str], separate_deployment: Deployment, operator: None
+) -> None:
     """A complaint that `ingest` reads suppresses its address."""
-    good("ingest", "--stack", STACK, "-", stdin=a_complaint(recipients=["old@story.example"]))
+    run_ok("ingest", "--stack", STACK, "-", stdin=a_complaint(recipients=["old@story.example"]))
     [answer] = json_lines("lookup", "--stack", STACK, "--json", "old@story.example")
     assert answer["suppressed"]
 
 
 def test_a_missing_stack_is_reported(operator: None) -> None:
     """The message names the stack and the region."""
-    sentence = refused("lookup", "--stack", "elsewhere", BOUNCES, exit_code=4)
+    sentence = run_failing("lookup", "--stack", "elsewhere", BOUNCES, exit_code=4)
     assert sentence.startswith("there is no stack elsewhere in eu-west-1")

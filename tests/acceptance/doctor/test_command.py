@@ -18,7 +18,7 @@ from tests.acceptance.doctor.injected_feedback_faults import FAULTS
 from tests.acceptance.doctor.test_healthy_deployment import EMULATOR_LIMITS
 from tests.cli.conftest import clean
 from tests.cli.test_readme import examples
-from tests.support.command import good, json_lines, refused, run
+from tests.support.command import json_lines, run, run_failing, run_ok
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ def test_healthy_deployment() -> None:
 
 def test_example_of_the_help_text_runs() -> None:
     """The help text's example is a valid command."""
-    assert good(*shlex.split(examples()["doctor"])[1:])
+    assert run_ok(*shlex.split(examples()["doctor"])[1:])
 
 
 def test_error(deployed: DeploymentFixture) -> None:
@@ -95,25 +95,27 @@ def test_canary_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_policy_that_the_command_needs() -> None:
     """--permissions prints the IAM policy and needs no stack."""
-    assert json.loads(good("doctor", "--permissions")) == doctor_policy()
+    assert json.loads(run_ok("doctor", "--permissions")) == doctor_policy()
 
 
 def test_missing_stack() -> None:
     """An unknown stack is a usage error that names the region."""
-    assert refused("doctor", "--stack", "nothing", exit_code=4).startswith("there is no stack nothing in eu-west-1: ")
+    assert run_failing("doctor", "--stack", "nothing", exit_code=4).startswith(
+        "there is no stack nothing in eu-west-1: "
+    )
 
 
 def test_stack_is_required() -> None:
     """Without --stack the command fails, and its message names the option."""
-    assert refused("doctor").startswith("which stack? ")
+    assert run_failing("doctor").startswith("which stack? ")
 
 
 def test_sender_without_canary() -> None:
     """--from is only valid with --canary."""
-    assert "--canary" in refused("doctor", "--stack", STACK, "--from", "ann@example.com")
+    assert "--canary" in run_failing("doctor", "--stack", STACK, "--from", "ann@example.com")
 
 
 def test_without_region(monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing region is a usage error."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert "You must specify a region" in refused("doctor", "--stack", STACK, exit_code=3)
+    assert "You must specify a region" in run_failing("doctor", "--stack", STACK, exit_code=3)
