@@ -38,11 +38,11 @@ def identify(
         occurred_at: The event's own time, if readable.
         recipients: The addresses that it is about, canonical and distinct.
     """
+    if type(details) is Decision:
+        return _client_id(details.id or "")
     discriminate = _DISCRIMINATORS.get(type(details))
     if discriminate is None:  # Send, Reject, Rendering Failure: at most one of each for a message
         return _hash((kind, message_id)) if message_id and kind is not EventKind.UNKNOWN else None
-    if type(details) is Decision:
-        return _client_id(details.id or "")
     # A time that cannot be parsed still distinguishes two events.
     discriminator = discriminate(details, occurred_at or details.timestamp, recipients)
     return _hash((kind, message_id, *discriminator)) if message_id or discriminator[0] else None
@@ -85,5 +85,4 @@ _DISCRIMINATORS: dict[type, Callable[[Any, Moment, Sequence[str]], Discriminator
     Open: lambda details, moment, _: (moment, details.ip_address, details.user_agent),
     Click: lambda details, moment, _: (moment, details.ip_address, details.user_agent, details.link),
     Subscription: lambda _, moment, __: (moment,),
-    Decision: lambda details, _, __: (details.id,),
 }

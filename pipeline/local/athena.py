@@ -141,9 +141,7 @@ class ParquetCache:
     """
 
     def __init__(self, s3_client: S3Client, *, bucket: str, prefix: str, folder: Path) -> None:
-        self._s3 = s3_client
-        self._bucket = bucket
-        self._prefix = prefix
+        self._s3, self._bucket, self._prefix = s3_client, bucket, prefix
         self._folder = folder
         self._files: set[Path] = set()
 

@@ -100,13 +100,10 @@ class LocalCloud:
         names: Names | None = None,
     ) -> None:
         self.names = names or Names()
-        self._backend_url = endpoint_url
-        self._region = region
+        self._backend_url, self._region = endpoint_url, region
         self._publisher = Publisher(seed=seed, account_id=ACCOUNT_ID, region=region)
-        self._chaos = chaos
-        self._observer = observer
-        self._policy = policy
-        self._buffer_seconds = buffer_seconds
+        self._chaos, self._observer = chaos, observer
+        self._policy, self._buffer_seconds = policy, buffer_seconds
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:

@@ -74,8 +74,7 @@ class KinesisTarget:
 
     def __init__(self, kinesis_client: KinesisClient, *, stream: str, retry_after_seconds: float) -> None:
         self.dead_letters: list[DeadLetter] = []
-        self._kinesis = kinesis_client
-        self._stream = stream
+        self._kinesis, self._stream = kinesis_client, stream
         self._retry_after_seconds = retry_after_seconds
 
     def put(self, entries: Sequence[TargetEntry]) -> int:

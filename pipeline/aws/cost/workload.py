@@ -2,6 +2,7 @@
 
 from difflib import get_close_matches
 from enum import StrEnum
+from math import ceil
 
 import msgspec
 
@@ -83,7 +84,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     def shards(self) -> int:
         """Shards of the feedback stream."""
         peak_per_second = PEAK * self.feedback / SECONDS_PER_MONTH
-        return self.stream_shards or max(1, -int(-peak_per_second // RECORDS_PER_SHARD_SECOND))
+        return self.stream_shards or max(1, ceil(peak_per_second / RECORDS_PER_SHARD_SECOND))
 
 
 def check_region(name: str) -> None:

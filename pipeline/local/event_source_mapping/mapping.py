@@ -69,17 +69,13 @@ class EventSourceMapping:
         function_name: str = "mailfold-projector",
     ) -> None:
         self.id = str(uuid4())
-        self.finished = 0
-        self.given_up = 0
-        self._kinesis = kinesis_client
-        self._stream = stream
-        self._handler = handler
-        self._on_failure = on_failure
-        self._batch_size = batch_size
+        self.finished = self.given_up = 0
+        self._kinesis, self._stream = kinesis_client, stream
+        self._handler, self._function_name = handler, function_name
+        self._on_failure, self._batch_size = on_failure, batch_size
         self._policy = RetryPolicy(
             bisect=bisect, maximum_retry_attempts=maximum_retry_attempts, retry_after_seconds=retry_after_seconds
         )
-        self._function_name = function_name
         self._pollers: dict[str, ShardPoller] = {}
         self._lock = threading.Lock()
 

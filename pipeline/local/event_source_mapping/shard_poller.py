@@ -81,10 +81,8 @@ class ShardPoller:
         give_up: Callable[[DiscardedBatch], None],
     ) -> None:
         self.shard = shard
-        self._source = source
-        self._handler = handler
-        self._policy = policy
-        self._give_up = give_up
+        self._source, self._handler = source, handler
+        self._policy, self._give_up = policy, give_up
         self._pending: deque[ShardBatch] = deque()
         self._waits_seconds = policy.waits_seconds()
         self._not_before_s = 0.0  # by time.monotonic

@@ -143,21 +143,6 @@ class SesApi:
         return self._backend.call(request, action_form("TestRenderTemplate", fields))
 
 
-def _content(request: Request) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(request.get_data(), type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise UsageError("the request is not a JSON object") from error
-
-
-def _rendering_failure(reply: Response, template: EmailTemplate) -> MailOutcome | None:
-    """Return the outcome of an e-mail whose template could not be rendered, or None if it was rendered."""
-    error = ses_responses.to_api_error(reply)
-    if error is None or "Rendering" not in error.code:
-        return None
-    return MailOutcome(occurrences=(RenderingFailed(template_name=template.name, error_message=str(error)),))
-
-
 class Outbox:
     """Publisher of the events of accepted e-mail. Safe to use from several threads.
 
@@ -185,3 +170,18 @@ class Outbox:
             self._destinations(events)
         except MailfoldError as error:
             _log.warning("the events of message %s are lost: %s", message_id, error)
+
+
+def _content(request: Request) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(request.get_data(), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise UsageError("the request is not a JSON object") from error
+
+
+def _rendering_failure(reply: Response, template: EmailTemplate) -> MailOutcome | None:
+    """Return the outcome of an e-mail whose template could not be rendered, or None if it was rendered."""
+    error = ses_responses.to_api_error(reply)
+    if error is None or "Rendering" not in error.code:
+        return None
+    return MailOutcome(occurrences=(RenderingFailed(template_name=template.name, error_message=str(error)),))
