@@ -23,7 +23,7 @@ from tests.support.builders import (
     a_soft_bounce,
     in_sns,
 )
-from tests.support.items import KEY, POLICY, MakeStore, a_standing, all_items, an_item, saved
+from tests.support.items import KEY, POLICY, MakeStore, a_standing, all_items, an_item, save_item
 from tests.support.scenario import a_batch, project
 
 FEEDBACK = (
@@ -109,7 +109,7 @@ def test_endless_conflicts_stop_a_writer(store: SuppressionStore) -> None:
 
 def test_an_older_policy_never_overwrites_a_newer_one(store: SuppressionStore) -> None:
     """The batch stops and the item stays as it was."""
-    newer = saved(store, an_item(a_bounce(), policy=Policy(version=3)))
+    newer = save_item(store, an_item(a_bounce(), policy=Policy(version=3)))
 
     assert isinstance(project(a_batch(a_complaint()), store=store, policy=POLICY).cause, PolicyOutdated)
     assert all_items(store) == {KEY: newer}

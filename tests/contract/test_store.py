@@ -15,7 +15,7 @@ from pipeline.policy import Policy
 from pipeline.ports import NO_ITEM, Item, SuppressionStore
 from pipeline.standing import Key, facts_json
 from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
-from tests.support.items import KEY, all_items, an_item, saved
+from tests.support.items import KEY, all_items, an_item, save_item
 
 ITEMS = {
     "hard bounce": an_item(a_bounce(recipients=[ADA.upper()])),
@@ -37,7 +37,7 @@ def test_a_key_without_an_item_has_no_item(store: SuppressionStore) -> None:
 @pytest.mark.parametrize("item", ITEMS.values(), ids=ITEMS)
 def test_an_item_is_loaded_as_it_was_saved(store: SuppressionStore, item: Item) -> None:
     """Facts are equal byte for byte, and the verdict field for field."""
-    saved(store, item)
+    save_item(store, item)
 
     loaded = store.load([KEY])[KEY]
 
@@ -48,8 +48,8 @@ def test_an_item_is_loaded_as_it_was_saved(store: SuppressionStore, item: Item) 
 def test_scopes_of_one_address_have_separate_items(store: SuppressionStore) -> None:
     """The scope is part of the key."""
     tenant = Key(KEY.address, "tenant-1")
-    everywhere = saved(store, an_item(a_bounce()))
-    scoped = saved(store, an_item(a_complaint()), key=tenant)
+    everywhere = save_item(store, an_item(a_bounce()))
+    scoped = save_item(store, an_item(a_complaint()), key=tenant)
 
     assert store.load([KEY, tenant]) == {KEY: everywhere, tenant: scoped}
 
@@ -59,7 +59,7 @@ def test_any_number_of_keys_can_be_loaded(store: SuppressionStore) -> None:
     item = an_item(a_bounce())
     keys = [Key(Address(f"user{number}@example.com")) for number in range(230)]
     for key in keys[::23]:
-        saved(store, item, key=key)
+        save_item(store, item, key=key)
 
     expected = {key: item if key in keys[::23] else NO_ITEM for key in keys}
     assert store.load(iter([*keys, *keys])) == expected
@@ -67,7 +67,7 @@ def test_any_number_of_keys_can_be_loaded(store: SuppressionStore) -> None:
 
 def test_a_key_too_long_has_no_item(store: SuppressionStore) -> None:
     """It does not prevent the other keys from being loaded."""
-    item = saved(store, an_item(a_bounce()))
+    item = save_item(store, an_item(a_bounce()))
     too_long = Key(KEY.address, "s" * 5_000)
 
     assert store.load([too_long, KEY]) == {too_long: NO_ITEM, KEY: item}
@@ -75,15 +75,15 @@ def test_a_key_too_long_has_no_item(store: SuppressionStore) -> None:
 
 def test_save_replaces_an_item_with_the_expected_hash(store: SuppressionStore) -> None:
     """The new item is stored."""
-    before = saved(store, an_item(a_bounce()))
-    after = saved(store, an_item(a_bounce(), a_complaint()), expected=before.facts_hash)
+    before = save_item(store, an_item(a_bounce()))
+    after = save_item(store, an_item(a_bounce(), a_complaint()), expected=before.facts_hash)
 
     assert all_items(store) == {KEY: after}
 
 
 def test_save_conflicts_if_an_item_exists_unexpectedly(store: SuppressionStore) -> None:
     """The stored item is unchanged."""
-    first = saved(store, an_item(a_bounce()))
+    first = save_item(store, an_item(a_bounce()))
 
     with pytest.raises(Conflict):
         store.save(KEY, an_item(a_complaint()), expected="")
@@ -92,7 +92,7 @@ def test_save_conflicts_if_an_item_exists_unexpectedly(store: SuppressionStore) 
 
 def test_save_conflicts_if_the_hash_changed(store: SuppressionStore) -> None:
     """The stored item is unchanged."""
-    first = saved(store, an_item(a_bounce()))
+    first = save_item(store, an_item(a_bounce()))
 
     with pytest.raises(Conflict):
         store.save(KEY, an_item(a_complaint()), expected="0" * 64)
@@ -108,7 +108,7 @@ def test_save_conflicts_if_the_expected_item_is_missing(store: SuppressionStore)
 
 def test_save_conflicts_with_a_higher_policy_version(store: SuppressionStore) -> None:
     """The expected hash does not matter then."""
-    newer = saved(store, an_item(a_bounce(), policy=Policy(version=3)))
+    newer = save_item(store, an_item(a_bounce(), policy=Policy(version=3)))
 
     with pytest.raises(Conflict):
         store.save(KEY, an_item(a_bounce(), a_complaint()), expected=newer.facts_hash)
@@ -118,8 +118,10 @@ def test_save_conflicts_with_a_higher_policy_version(store: SuppressionStore) ->
 @pytest.mark.parametrize("version", [9, 10])
 def test_save_accepts_the_same_or_a_higher_policy_version(store: SuppressionStore, version: int) -> None:
     """The verdict on the same facts is replaced."""
-    before = saved(store, an_item(a_bounce(), policy=Policy(version=9)))
-    after = saved(store, an_item(a_bounce(), policy=Policy(version=version, hard=False)), expected=before.facts_hash)
+    before = save_item(store, an_item(a_bounce(), policy=Policy(version=9)))
+    after = save_item(
+        store, an_item(a_bounce(), policy=Policy(version=version, hard=False)), expected=before.facts_hash
+    )
 
     assert store.load([KEY]) == {KEY: after}
 
@@ -128,7 +130,7 @@ def test_a_scan_yields_every_item_once(store: SuppressionStore) -> None:
     """The items are those saved."""
     items = {Key(Address(f"user{number}@example.com")): an_item(a_bounce()) for number in range(12)}
     for key, item in items.items():
-        saved(store, item, key=key)
+        save_item(store, item, key=key)
 
     assert sorted(key for key, _ in store.scan()) == sorted(items)
     assert all_items(store) == items

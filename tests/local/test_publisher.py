@@ -24,7 +24,7 @@ from pipeline.local.ses.outcome import (
     Subscribed,
 )
 from pipeline.local.ses.publisher import Publisher
-from tests.support.mails import ANN, BEN, SENT_AT, an_email, an_outcome, decoded, published
+from tests.support.mails import ANN, BEN, SENT_AT, an_email, an_outcome, decoded, publish_email
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "wire" / "examples"
 ONE_OF_EACH: dict[str, Occurrence] = {
@@ -52,7 +52,7 @@ AUTOMATIC_TAGS = {
 
 def event_of(occurrence: Occurrence, **fields: Any) -> dict[str, Any]:
     """Return the event of an occurrence, which is the last of its mail."""
-    return published(an_email(**fields), outcome=an_outcome(occurrence))[-1]
+    return publish_email(an_email(**fields), outcome=an_outcome(occurrence))[-1]
 
 
 def keys(value: Any) -> Any:
@@ -71,7 +71,7 @@ def test_an_event_has_the_keys_of_the_published_example(case: str) -> None:
 def test_a_send_has_the_keys_of_the_published_example() -> None:
     """Keys and their order equal those of AWS's published example."""
     example = json.loads((EXAMPLES / "v1.send.pass.json").read_bytes())
-    (event,) = published(an_email(tags={"campaign": ("x",), "abTest": ("A",)}), outcome=an_outcome())
+    (event,) = publish_email(an_email(tags={"campaign": ("x",), "abTest": ("A",)}), outcome=an_outcome())
     assert json.dumps(keys(event)) == json.dumps(keys(example))
 
 
@@ -87,7 +87,7 @@ def test_all_ten_event_types_can_be_published() -> None:
 
 def test_a_mail_whose_template_fails_is_not_sent() -> None:
     """A rendering failure has no Send before it."""
-    events = published(an_email(), outcome=an_outcome(ONE_OF_EACH["rendering-failure"]))
+    events = publish_email(an_email(), outcome=an_outcome(ONE_OF_EACH["rendering-failure"]))
     assert [event["eventType"] for event in events] == ["Rendering Failure"]
 
 
@@ -101,7 +101,7 @@ def test_each_event_is_one_line() -> None:
 def test_events_are_in_order_of_time() -> None:
     """Events follow the order of their times, whatever the order of the occurrences."""
     late, early = Complained(after_ms=9_000, recipients=(ANN,)), Delivered(after_ms=800, recipients=(ANN,))
-    events = published(an_email(), outcome=an_outcome(late, early))
+    events = publish_email(an_email(), outcome=an_outcome(late, early))
     assert [event["eventType"] for event in events] == ["Send", "Delivery", "Complaint"]
 
 
@@ -131,7 +131,7 @@ def test_two_mails_have_different_ids() -> None:
 )
 def test_ids_arns_and_hosts_contain_the_region(region: str, prefix: str, arn: str, host: str) -> None:
     """Message id, ARN and host name have the form of the region, in each AWS partition."""
-    event = published(an_email(), by=Publisher(seed=1, account_id="210987654321", region=region))[-1]
+    event = publish_email(an_email(), by=Publisher(seed=1, account_id="210987654321", region=region))[-1]
     assert event["mail"]["messageId"].startswith(prefix)
     assert event["mail"]["sourceArn"] == f"{arn}210987654321:identity/shop.example"
     assert event["mail"]["sendingAccountId"] == "210987654321"
@@ -157,7 +157,7 @@ def test_a_given_message_id_is_kept() -> None:
 def test_the_destination_is_to_cc_and_bcc() -> None:
     """`destination` lists To, Cc and Bcc in this order, and no header contains Bcc."""
     email = an_email("To <to@example.com>", cc=("cc@example.com",), bcc=("bcc@example.com",), headers=(("Bcc", "x"),))
-    mail = published(email)[0]["mail"]
+    mail = publish_email(email)[0]["mail"]
     assert mail["destination"] == ["To <to@example.com>", "cc@example.com", "bcc@example.com"]
     assert {"From", "To", "Cc", "Subject"} == {h["name"] for h in mail["headers"]} & {
         "From",
@@ -172,7 +172,7 @@ def test_the_destination_is_to_cc_and_bcc() -> None:
 def test_common_headers_contain_the_message_id_of_ses() -> None:
     """`commonHeaders` has SES's message id, and not the Message-ID header."""
     details = (("Message-ID", "<own@shop.example>"), ("Date", "Sun, 1 Mar 2026 12:00:00 +0000"))
-    mail = published(an_email(headers=details, reply_to=("desk@shop.example",)))[0]["mail"]
+    mail = publish_email(an_email(headers=details, reply_to=("desk@shop.example",)))[0]["mail"]
     assert {"name": "Message-ID", "value": "<own@shop.example>"} in mail["headers"]
     assert mail["commonHeaders"] == {
         "from": ["Shop <news@shop.example>"],
@@ -201,7 +201,7 @@ def test_only_deliveries_have_the_outgoing_address(case: str) -> None:
 def test_tags_of_the_user_never_replace_automatic_ones() -> None:
     """The user's tags follow the automatic ones, whose values stay."""
     tags = {"campaign": ("spring", "sale"), "ses:operation": ("Forged",), "ses:feedback-id-a": ("c12",)}
-    (event, *_) = published(an_email(tags=tags))
+    (event, *_) = publish_email(an_email(tags=tags))
     details = {"campaign": ["spring", "sale"], "ses:feedback-id-a": ["c12"]}
     assert list(event["mail"]["tags"].items()) == [*AUTOMATIC_TAGS.items(), *details.items()]
 
@@ -209,7 +209,7 @@ def test_tags_of_the_user_never_replace_automatic_ones() -> None:
 def test_headers_over_10_kb_are_truncated() -> None:
     """Headers beyond the limit are left out, and `headersTruncated` is true."""
     small, big = (("X-One", "1"),), (("X-One", "1"), ("X-Big", "b" * 10_240), ("X-Two", "2"))
-    whole, cut = (published(an_email(headers=headers))[0]["mail"] for headers in (small, big))
+    whole, cut = (publish_email(an_email(headers=headers))[0]["mail"] for headers in (small, big))
     assert (whole["headersTruncated"], cut["headersTruncated"]) == (False, True)
     assert [header["name"] for header in cut["headers"]] == ["From", "To", "Subject", "X-One"]
 
@@ -217,7 +217,7 @@ def test_headers_over_10_kb_are_truncated() -> None:
 def test_a_mail_has_at_most_50_recipients() -> None:
     """50 recipients are accepted, and 51 over To, Cc and Bcc are rejected."""
     everyone = [f"reader{number}@example.com" for number in range(51)]
-    assert len(published(an_email(*everyone[:50]))[0]["mail"]["destination"]) == 50
+    assert len(publish_email(an_email(*everyone[:50]))[0]["mail"]["destination"]) == 50
     with pytest.raises(UsageError, match="1 to 50 recipients, this one has 51"):
         an_email(*everyone[:20], cc=tuple(everyone[20:40]), bcc=tuple(everyone[40:]))
 

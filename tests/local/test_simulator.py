@@ -10,7 +10,7 @@ from pipeline.local.ses.outcome import Bounced, Complained
 from pipeline.local.ses.publisher import Publisher
 from pipeline.local.ses.simulator import EICAR, is_infected
 from pipeline.policy import DEFAULT_POLICY, Reason, verdict
-from tests.support.mails import ANN, BEN, SENT_AT, an_email, an_outcome, decoded, event_kind, event_kinds, published
+from tests.support.mails import ANN, BEN, SENT_AT, an_email, an_outcome, decoded, event_kind, event_kinds, publish_email
 
 SIMULATOR = "simulator.amazonses.com"
 HARD, ON_LIST = "Bounce Permanent/General", "Bounce Permanent/OnAccountSuppressionList"
@@ -45,7 +45,7 @@ def test_a_similar_address_is_delivered(address: str) -> None:
 
 def test_a_simulated_bounce_is_550_user_unknown() -> None:
     """Status and diagnostic are the simulator's."""
-    (_, event) = published(an_email("bounce@example.com"))
+    (_, event) = publish_email(an_email("bounce@example.com"))
     expected = {
         "emailAddress": "bounce@example.com",
         "action": "failed",
@@ -57,20 +57,20 @@ def test_a_simulated_bounce_is_550_user_unknown() -> None:
 
 def test_an_automatic_reply_contains_addresses_only() -> None:
     """The bounce of an automatic reply has no status and no server."""
-    (_, _, event) = published(an_email("ooto@example.com"))
+    (_, _, event) = publish_email(an_email("ooto@example.com"))
     assert event["bounce"]["bouncedRecipients"] == [{"emailAddress": "ooto@example.com"}]
     assert "reportingMTA" not in event["bounce"]
 
 
 def test_a_simulated_complaint_comes_from_the_simulator() -> None:
     """The complaint's user agent is the simulator's."""
-    (*_, event) = published(an_email("complaint@example.com"))
+    (*_, event) = publish_email(an_email("complaint@example.com"))
     assert event["complaint"]["userAgent"] == "Amazon SES Mailbox Simulator"
 
 
 def test_recipients_with_the_same_outcome_share_an_event() -> None:
     """Two bounces of one mail are one event."""
-    events = published(an_email("bounce+a@example.com", "bounce+b@example.net"))
+    events = publish_email(an_email("bounce+a@example.com", "bounce+b@example.net"))
     (bounce,) = [event["bounce"] for event in events if "bounce" in event]
     assert [f"bounce+{mailbox}" for mailbox in ("a@example.com", "b@example.net")] == [
         recipient["emailAddress"] for recipient in bounce["bouncedRecipients"]
@@ -79,7 +79,7 @@ def test_recipients_with_the_same_outcome_share_an_event() -> None:
 
 def test_a_mail_has_a_different_outcome_for_each_recipient() -> None:
     """One mail is delivered to some recipients and bounces for others."""
-    events = published(an_email("bounce@example.com", ANN, cc=("ooto@example.com",), bcc=(BEN,)))
+    events = publish_email(an_email("bounce@example.com", ANN, cc=("ooto@example.com",), bcc=(BEN,)))
     delivered = {recipient for event in events if "delivery" in event for recipient in event["delivery"]["recipients"]}
     assert delivered == {ANN, BEN, "ooto@example.com"}
     assert {event_kind(event) for event in events} == {"Send", "Delivery", HARD, "Bounce Transient/General"}
@@ -87,7 +87,7 @@ def test_a_mail_has_a_different_outcome_for_each_recipient() -> None:
 
 def test_a_repeated_address_is_delivered_to_once() -> None:
     """An address in two spellings gets one delivery, in its first spelling."""
-    (_, event) = published(an_email("Ann <ANN@Example.com>", cc=(ANN,)))
+    (_, event) = publish_email(an_email("Ann <ANN@Example.com>", cc=(ANN,)))
     assert event["delivery"]["recipients"] == ["Ann <ANN@Example.com>"]
 
 
@@ -111,7 +111,7 @@ def test_an_address_that_complained_is_suppressed() -> None:
     """The next mail gets a complaint with the account list's sub-type and without a report."""
     ses = Publisher(seed=1)
     event_kinds("complaint+ann@example.com", by=ses)
-    (_, event) = published(an_email("complaint+ann@example.com"), by=ses)
+    (_, event) = publish_email(an_email("complaint+ann@example.com"), by=ses)
     assert event["complaint"]["complaintSubType"] == "OnAccountSuppressionList"
     assert "complaintFeedbackType" not in event["complaint"]
 
@@ -193,7 +193,7 @@ def test_other_content_is_clean(content: bytes) -> None:
 def test_an_infected_mail_is_rejected_for_all_recipients() -> None:
     """An infected mail has a Send and a Reject, whatever its addresses."""
     email = an_email("bounce@example.com", "ann@example.com", content=(b"Hello", EICAR))
-    assert [event_kind(event) for event in published(email)] == ["Send", "Reject"]
+    assert [event_kind(event) for event in publish_email(email)] == ["Send", "Reject"]
 
 
 def test_a_rejected_mail_lists_no_address() -> None:

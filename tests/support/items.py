@@ -36,7 +36,7 @@ def a_standing(*payloads: bytes, about: Key = KEY) -> Standing:
     )[about]
 
 
-def saved(store: SuppressionStore, item: Item, *, key: Key = KEY, expected: str = "") -> Item:
+def save_item(store: SuppressionStore, item: Item, *, key: Key = KEY, expected: str = "") -> Item:
     """Save an item in a table, and return it."""
     store.save(key, item, expected=expected)
     return item

@@ -26,7 +26,9 @@ def an_outcome(*occurrences: Occurrence) -> MailOutcome:
     return MailOutcome(occurrences=occurrences)
 
 
-def published(email: Email, *, by: Publisher | None = None, outcome: MailOutcome | None = None) -> list[dict[str, Any]]:
+def publish_email(
+    email: Email, *, by: Publisher | None = None, outcome: MailOutcome | None = None
+) -> list[dict[str, Any]]:
     """Return the events of an e-mail, parsed."""
     events = (by or Publisher(seed=1)).publish(email, sent_at=SENT_AT, outcome=outcome)
     return [json.loads(event) for event in events]
@@ -34,7 +36,7 @@ def published(email: Email, *, by: Publisher | None = None, outcome: MailOutcome
 
 def event_kinds(*to: str, by: Publisher | None = None) -> list[str]:
     """Return the kinds of the events of an e-mail to these addresses."""
-    return [event_kind(event) for event in published(an_email(*to), by=by)]
+    return [event_kind(event) for event in publish_email(an_email(*to), by=by)]
 
 
 def event_kind(event: dict[str, Any]) -> str:

@@ -52,7 +52,7 @@ def clients_with(**fakes: Any) -> Clients:
     return Clients(lambda service: fakes[service] if service in fakes else client(service))
 
 
-def deployed(
+def deploy_stack(
     cloudformation: FakeCloudFormation,
     *,
     operator: AnOperator | None = None,

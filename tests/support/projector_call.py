@@ -61,7 +61,7 @@ class FakeLog:
         return 0
 
 
-def failures(
+def run_projector(
     event: dict[str, Any],
     *,
     store: MemoryStore | None = None,

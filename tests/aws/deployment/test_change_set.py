@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import InvalidInput
 from tests.support.fake_cloudformation import FakeCloudFormation
-from tests.support.one_deployment import deployed
+from tests.support.one_deployment import deploy_stack
 
 pytestmark = pytest.mark.usefixtures("beside_cloudformation")
 
@@ -15,7 +15,7 @@ def test_a_rejected_change_set_is_reported_without_addresses() -> None:
     with pytest.raises(
         InvalidInput, match="rejects the change set for the stack mail: Parameter AlarmEmail: …@… is not"
     ):
-        deployed(cloudformation)
+        deploy_stack(cloudformation)
     assert (cloudformation.status, cloudformation.change_sets) == (None, [])
 
 
@@ -25,7 +25,7 @@ def test_problems_of_early_validation_are_reported() -> None:
     name_in_use = {"LogicalResourceId": "ConfigurationSet", "ValidationStatusReason": "'mail' already exists."}
     cloudformation = FakeCloudFormation(rejection=reason, problems=[{"EventType": "STACK_EVENT"}, name_in_use])
     with pytest.raises(InvalidInput, match=r"ResourceExistenceCheck\]; ConfigurationSet: 'mail' already exists$"):
-        deployed(cloudformation)
+        deploy_stack(cloudformation)
     assert cloudformation.asked("describe_events")["Filters"] == {"FailedEvents": True}
     assert (cloudformation.status, cloudformation.change_sets) == (None, [])
 
@@ -34,5 +34,5 @@ def test_the_reason_is_reported_without_access_to_events() -> None:
     """If reading the events is denied, the reason is reported alone."""
     cloudformation = FakeCloudFormation(rejection="it is wrong", problems=None)
     with pytest.raises(InvalidInput, match=r"rejects the change set for the stack mail: it is wrong$"):
-        deployed(cloudformation)
+        deploy_stack(cloudformation)
     assert cloudformation.change_sets == []

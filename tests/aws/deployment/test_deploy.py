@@ -11,7 +11,7 @@ from pipeline.errors import DeploymentFailed
 from tests.support.fake_athena import FakeAthena
 from tests.support.fake_cloudformation import MAILFOLD_PARAMETERS, NAME, OUTPUTS, FakeCloudFormation, a_step
 from tests.support.fake_service import client
-from tests.support.one_deployment import BUCKET, BUNDLE, CHANGES, MADE, UPDATED, AnOperator, deployed, live_tables
+from tests.support.one_deployment import BUCKET, BUNDLE, CHANGES, MADE, UPDATED, AnOperator, deploy_stack, live_tables
 
 pytestmark = pytest.mark.usefixtures("beside_cloudformation")
 
@@ -25,7 +25,7 @@ def parameters(cloudformation: FakeCloudFormation) -> dict[str, Any]:
 def test_a_missing_stack_is_created_from_uploaded_files() -> None:
     """Bundle and template are uploaded, and the change set refers to them."""
     cloudformation, operator = FakeCloudFormation(changes=CHANGES, steps=MADE), AnOperator()
-    stack = deployed(cloudformation, operator=operator, parameters={"StreamShards": "2"})
+    stack = deploy_stack(cloudformation, operator=operator, parameters={"StreamShards": "2"})
     assert stack is not None
     assert stack.status == "CREATE_COMPLETE"
     assert parameters(cloudformation) == {
@@ -43,7 +43,7 @@ def test_a_missing_stack_is_created_from_uploaded_files() -> None:
 def test_requests_have_idempotency_tokens() -> None:
     """boto3 repeats a request without an answer. Without a token, CloudFormation would reject the second one."""
     cloudformation = FakeCloudFormation(changes=CHANGES, steps=MADE)
-    deployed(cloudformation)
+    deploy_stack(cloudformation)
     assert cloudformation.asked("create_change_set")["ClientToken"].isalnum()
     assert cloudformation.asked("execute_change_set")["ClientRequestToken"].isalnum()
 
@@ -51,7 +51,7 @@ def test_requests_have_idempotency_tokens() -> None:
 def test_changes_are_shown_first_and_then_events_in_order() -> None:
     """The operator sees every change before the execution, and then every event once."""
     cloudformation, operator = FakeCloudFormation(changes=CHANGES, steps=MADE), AnOperator()
-    deployed(cloudformation, operator=operator)
+    deploy_stack(cloudformation, operator=operator)
     [change_set] = operator.change_sets
     assert change_set is not None
     assert [change.logical_id for change in change_set.changes] == ["LogBucket", "Transform"]
@@ -66,7 +66,7 @@ def test_changes_are_shown_first_and_then_events_in_order() -> None:
 def test_a_new_stack_is_protected_and_its_table_is_live() -> None:
     """Termination protection is on, and the parameter names the stack's table."""
     cloudformation = FakeCloudFormation(changes=CHANGES, steps=MADE)
-    deployed(cloudformation)
+    deploy_stack(cloudformation)
     assert cloudformation.protected
     assert live_tables() == SuppressionTables(live=OUTPUTS["SuppressionTable"])
 
@@ -77,7 +77,7 @@ def test_an_update_keeps_other_parameters_and_the_live_table() -> None:
     client("dynamodb").create_table(**table_definition("another"))
     before = MAILFOLD_PARAMETERS | {"StreamShards": "2", "NoLongerThere": "1"}
     cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", parameters=before, changes=CHANGES, steps=UPDATED)
-    deployed(cloudformation, parameters={"AlarmEmail": "ann@example.com"})
+    deploy_stack(cloudformation, parameters={"AlarmEmail": "ann@example.com"})
     assert cloudformation.asked("create_change_set")["ChangeSetType"] == "UPDATE"
     assert parameters(cloudformation) == {
         "AlarmEmail": "ann@example.com",
@@ -93,9 +93,9 @@ def test_a_parameter_with_a_missing_table_fails_the_deployment(tables: str) -> N
     """A deleted stack of the same name may leave the parameter. Its feedback could not be stored."""
     client("ssm").put_parameter(Name=OUTPUTS["TablesParameter"], Value=tables, Type="String")
     with pytest.raises(DeploymentFailed, match=r"do not exist, .*: gone. Delete it with `aws ssm delete-parameter "):
-        deployed(FakeCloudFormation(changes=CHANGES, steps=MADE))
+        deploy_stack(FakeCloudFormation(changes=CHANGES, steps=MADE))
     client("ssm").delete_parameter(Name=OUTPUTS["TablesParameter"])
-    assert deployed(FakeCloudFormation(status="CREATE_COMPLETE")) is not None
+    assert deploy_stack(FakeCloudFormation(status="CREATE_COMPLETE")) is not None
 
 
 def test_events_of_an_earlier_operation_are_ignored() -> None:
@@ -107,7 +107,7 @@ def test_events_of_an_earlier_operation_are_ignored() -> None:
         [a_step("UPDATE_COMPLETE")],
     ]
     operator = AnOperator()
-    deployed(FakeCloudFormation(status="UPDATE_COMPLETE", changes=CHANGES, steps=steps), operator=operator)
+    deploy_stack(FakeCloudFormation(status="UPDATE_COMPLETE", changes=CHANGES, steps=steps), operator=operator)
     assert len(operator.events) == 3
 
 
@@ -115,7 +115,7 @@ def test_events_of_an_earlier_operation_are_ignored() -> None:
 def test_a_dry_run_leaves_only_uploaded_files(status: str | None) -> None:
     """The change set is discarded, and nothing is executed or created beside the stack."""
     cloudformation, operator = FakeCloudFormation(status=status, changes=CHANGES), AnOperator()
-    assert deployed(cloudformation, operator=operator, dry_run=True) is None
+    assert deploy_stack(cloudformation, operator=operator, dry_run=True) is None
     assert operator.change_sets[0] is not None
     assert (cloudformation.status, cloudformation.change_sets) == (status, [])
     assert "execute_change_set" not in cloudformation.operations()
@@ -126,7 +126,7 @@ def test_a_dry_run_leaves_only_uploaded_files(status: str | None) -> None:
 def test_a_declined_change_set_is_discarded(status: str | None) -> None:
     """Without confirmation nothing is executed, and no change set or empty stack remains."""
     cloudformation = FakeCloudFormation(status=status, changes=CHANGES)
-    assert deployed(cloudformation, operator=AnOperator(confirms=False)) is None
+    assert deploy_stack(cloudformation, operator=AnOperator(confirms=False)) is None
     assert (cloudformation.status, cloudformation.change_sets) == (status, [])
     assert "execute_change_set" not in cloudformation.operations()
 
@@ -140,14 +140,14 @@ def test_an_interrupt_before_the_execution_leaves_nothing(operation: str, monkey
     else:
         cloudformation.interrupts[operation] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        deployed(cloudformation, operator=operator)
+        deploy_stack(cloudformation, operator=operator)
     assert (cloudformation.status, cloudformation.change_sets) == (None, [])
 
 
 def test_resources_beside_the_stack_are_created_without_changes() -> None:
     """A change set without changes is discarded, and the resources beside the stack are completed."""
     cloudformation, operator = FakeCloudFormation(status="CREATE_COMPLETE"), AnOperator()
-    assert deployed(cloudformation, operator=operator) is not None
+    assert deploy_stack(cloudformation, operator=operator) is not None
     assert operator.change_sets == [None]
     assert cloudformation.protected
     assert live_tables() is not None
@@ -157,9 +157,9 @@ def test_resources_beside_the_stack_are_created_without_changes() -> None:
 def test_views_are_updated_unless_disabled() -> None:
     """Views and saved queries are updated by default, and not with `views=False`."""
     athena, operator = FakeAthena(), AnOperator()
-    deployed(FakeCloudFormation(status="CREATE_COMPLETE"), operator=operator, athena=athena)
+    deploy_stack(FakeCloudFormation(status="CREATE_COMPLETE"), operator=operator, athena=athena)
     assert {"Athena has the view daily_rates", "Athena has the query history_of_a_mail"} <= set(operator.steps)
-    deployed(FakeCloudFormation(status="CREATE_COMPLETE"), athena=(left := FakeAthena()), views=False)
+    deploy_stack(FakeCloudFormation(status="CREATE_COMPLETE"), athena=(left := FakeAthena()), views=False)
     assert (bool(athena.calls), left.calls) == (True, [])
 
 
@@ -174,7 +174,7 @@ def test_a_failure_names_the_first_failed_resource() -> None:
     with pytest.raises(
         DeploymentFailed, match=r"^Transform \(AWS::S3::Bucket\) failed first: No such role\. The stack is ROLLBACK"
     ):
-        deployed(cloudformation)
+        deploy_stack(cloudformation)
     assert not cloudformation.protected
 
 
@@ -183,5 +183,5 @@ def test_an_error_beside_an_existing_stack_is_a_failed_deployment() -> None:
     athena = FakeAthena()
     athena.refuses = "There is no output location"
     with pytest.raises(DeploymentFailed, match=r"the stack mail is CREATE_COMPLETE, but .*There is no output location"):
-        deployed(FakeCloudFormation(changes=CHANGES, steps=MADE), athena=athena)
+        deploy_stack(FakeCloudFormation(changes=CHANGES, steps=MADE), athena=athena)
     assert live_tables() is not None

@@ -5,7 +5,7 @@ import pytest
 from pipeline.aws.deployment.change_set import PREFIX
 from pipeline.errors import InvalidInput, UsageError
 from tests.support.fake_cloudformation import FakeCloudFormation
-from tests.support.one_deployment import CHANGES, MADE, UPDATED, AnOperator, deployed
+from tests.support.one_deployment import CHANGES, MADE, UPDATED, AnOperator, deploy_stack
 
 pytestmark = pytest.mark.usefixtures("beside_cloudformation")
 
@@ -24,7 +24,7 @@ def test_a_status_that_allows_no_update_is_reported_with_a_remedy(status: str, w
     """The stack is only read, and the message contains the remedy for its status."""
     cloudformation = FakeCloudFormation(status=status, changes=CHANGES)
     with pytest.raises(InvalidInput, match=f"the stack mail is {status}: .*{words}"):
-        deployed(cloudformation)
+        deploy_stack(cloudformation)
     assert cloudformation.operations() == ["describe_stacks"]
 
 
@@ -34,7 +34,7 @@ def test_a_stack_of_another_owner_is_not_changed(status: str) -> None:
     another = {"CodeBucket": "theirs", "CodeKey": "theirs"}
     cloudformation = FakeCloudFormation(status=status, parameters=another, changes=CHANGES, steps=UPDATED)
     with pytest.raises(UsageError, match="the stack mail does not belong to Mailfold"):
-        deployed(cloudformation)
+        deploy_stack(cloudformation)
     assert cloudformation.operations() == ["describe_stacks"]
 
 
@@ -42,7 +42,7 @@ def test_the_rest_of_an_interrupted_attempt_is_deleted_first() -> None:
     """An empty stack with Mailfold's change sets is deleted before a new one is created."""
     cloudformation = FakeCloudFormation(status="REVIEW_IN_PROGRESS", changes=CHANGES, steps=MADE)
     cloudformation.change_sets.append(f"{PREFIX}0")
-    assert deployed(cloudformation) is not None
+    assert deploy_stack(cloudformation) is not None
     operations = cloudformation.operations()
     assert operations.index("delete_stack") < operations.index("create_change_set")
 
@@ -52,14 +52,14 @@ def test_a_change_set_of_another_owner_is_kept() -> None:
     cloudformation = FakeCloudFormation(status="REVIEW_IN_PROGRESS", changes=CHANGES)
     cloudformation.change_sets.append("of-the-auditors")
     with pytest.raises(UsageError, match="a change set that Mailfold did not create"):
-        deployed(cloudformation)
+        deploy_stack(cloudformation)
     assert "delete_stack" not in cloudformation.operations()
 
 
 def test_a_failed_stack_is_created_again_after_confirmation() -> None:
     """A stack whose creation failed is deleted and created again if the operator confirms."""
     cloudformation = FakeCloudFormation(status="ROLLBACK_COMPLETE", changes=CHANGES, steps=MADE)
-    assert deployed(cloudformation) is not None
+    assert deploy_stack(cloudformation) is not None
     assert "delete_stack" in cloudformation.operations()
 
 
@@ -69,5 +69,5 @@ def test_a_failed_stack_is_kept_without_confirmation(*, confirms_deletion: bool,
     cloudformation = FakeCloudFormation(status="ROLLBACK_COMPLETE", changes=CHANGES)
     operator = AnOperator(confirms_deletion=confirms_deletion)
     with pytest.raises(InvalidInput, match="delete-stack --stack-name mail"):
-        deployed(cloudformation, operator=operator, dry_run=dry_run)
+        deploy_stack(cloudformation, operator=operator, dry_run=dry_run)
     assert "delete_stack" not in cloudformation.operations()

@@ -12,7 +12,7 @@ from tests.support.projector_call import (
     FakeLog,
     LimitedStore,
     a_bounce_of,
-    failures,
+    run_projector,
     suppressed_addresses,
 )
 
@@ -23,7 +23,7 @@ def test_a_table_outage_keeps_later_messages_in_the_queue(saves: int) -> None:
     store, log = LimitedStore(saves), FakeLog()
     bodies = [*map(a_bounce_of, range(5))]
 
-    assert failures(an_sqs_event(*bodies), store=store, log=log) == [message_id(n) for n in range(saves, 5)]
+    assert run_projector(an_sqs_event(*bodies), store=store, log=log) == [message_id(n) for n in range(saves, 5)]
     assert suppressed_addresses(store) == PEOPLE[:saves]
     assert log.payloads == bodies[:saves]
 
@@ -34,7 +34,7 @@ def test_a_log_outage_keeps_later_messages_in_the_queue(room: int) -> None:
     store, log = MemoryStore(), FakeLog(room)
     bodies = [*map(a_bounce_of, range(5))]
 
-    assert failures(an_sqs_event(*bodies), store=store, log=log) == [message_id(n) for n in range(room, 5)]
+    assert run_projector(an_sqs_event(*bodies), store=store, log=log) == [message_id(n) for n in range(room, 5)]
     assert suppressed_addresses(store) == PEOPLE[:5]
     assert log.payloads == bodies[:room]
 
@@ -44,7 +44,7 @@ def test_the_earlier_of_two_outages_counts(saves: int, room: int, failed: int) -
     """Messages are reported from the first that table or log does not have."""
     log = FakeLog(room)
     event = an_sqs_event(*map(a_bounce_of, range(5)))
-    assert failures(event, store=LimitedStore(saves), log=log) == [message_id(n) for n in range(failed, 5)]
+    assert run_projector(event, store=LimitedStore(saves), log=log) == [message_id(n) for n in range(failed, 5)]
     assert len(log.payloads) == failed
 
 
@@ -53,13 +53,13 @@ def test_retries_put_each_message_into_the_log_once() -> None:
     store, log, store_without_outage = LimitedStore(1), FakeLog(2), MemoryStore()
     event = an_sqs_event(*map(a_bounce_of, (0, 1, 2, 0, 3)))
     for _ in range(9):
-        failed = set(failures(event, store=store, log=log))
+        failed = set(run_projector(event, store=store, log=log))
         event = {"Records": [message for message in event["Records"] if message["messageId"] in failed]}
         store.saves_left, log.room = 1, log.room + 1
 
     assert event == {"Records": []}
     assert log.payloads == [*map(a_bounce_of, (0, 1, 2, 0, 3))]
-    failures(a_kinesis_event(*log.payloads), store=store_without_outage)
+    run_projector(a_kinesis_event(*log.payloads), store=store_without_outage)
     assert dict(store.scan()) == dict(store_without_outage.scan())
 
 
@@ -68,7 +68,7 @@ def test_poison_in_a_queue_is_quarantined() -> None:
     store, quarantine = MemoryStore(), MemoryQuarantine()
     event = an_sqs_event(a_bounce_of(0), POISON, in_sns(a_bounce_of(1)))
 
-    assert failures(event, store=store, quarantine=quarantine) == []
+    assert run_projector(event, store=store, quarantine=quarantine) == []
     assert suppressed_addresses(store) == PEOPLE[:2]
     (held,) = quarantine.held
     assert held.position == f"mailfold-NotificationQueue-1A2B {message_id(1)}"
@@ -80,7 +80,7 @@ def test_poison_in_a_queue_is_quarantined() -> None:
 def test_a_notification_is_stored_in_table_and_log() -> None:
     """SNS's event has one record, which both get."""
     store, log = MemoryStore(), FakeLog()
-    assert failures(an_sns_event(a_bounce_of(0)), store=store, log=log) == []
+    assert run_projector(an_sns_event(a_bounce_of(0)), store=store, log=log) == []
     assert (suppressed_addresses(store), log.payloads) == (PEOPLE[:1], [a_bounce_of(0)])
 
 
@@ -89,10 +89,10 @@ def test_an_outage_is_an_error_of_the_notification(saves: int, room: int) -> Non
     """Lambda tries an SNS event again after an error, and the retry stores it in table and log."""
     store, log = LimitedStore(saves), FakeLog(room)
     with pytest.raises(Unavailable, match="is unavailable"):
-        failures(an_sns_event(a_bounce_of(0)), store=store, log=log)
+        run_projector(an_sns_event(a_bounce_of(0)), store=store, log=log)
 
     store.saves_left, log.room = 9, 9
-    assert failures(an_sns_event(a_bounce_of(0)), store=store, log=log) == []
+    assert run_projector(an_sns_event(a_bounce_of(0)), store=store, log=log) == []
     assert (suppressed_addresses(store), log.payloads) == (PEOPLE[:1], [a_bounce_of(0)])
 
 
@@ -101,5 +101,5 @@ def test_a_denied_or_missing_table_loses_no_notification(error: AccessDenied | N
     """SNS's event ends in that error, and the log does not get what the table does not have."""
     log = FakeLog()
     with pytest.raises(type(error)):
-        failures(an_sns_event(a_bounce_of(0)), store=LimitedStore(0, error), log=log)
+        run_projector(an_sns_event(a_bounce_of(0)), store=LimitedStore(0, error), log=log)
     assert log.payloads == []

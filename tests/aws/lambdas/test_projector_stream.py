@@ -16,21 +16,14 @@ from pipeline.policy import DEFAULT_POLICY
 from tests.support.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_delivery, in_sns
 from tests.support.flaky import FlakyQuarantine, permanent_outage
 from tests.support.lambda_events import FIRST_SEQUENCE_NUMBER, SHARD, a_kinesis_event, sequence_number
-from tests.support.projector_call import (
-    PEOPLE,
-    POISON,
-    LimitedStore,
-    a_bounce_of,
-    failures,
-    suppressed_addresses,
-)
+from tests.support.projector_call import PEOPLE, POISON, LimitedStore, a_bounce_of, run_projector, suppressed_addresses
 
 
 def test_a_stored_batch_has_no_failures() -> None:
     """The response reports no record, and the table has all facts."""
     store = MemoryStore()
 
-    assert failures(a_kinesis_event(*map(a_bounce_of, range(3))), store=store) == []
+    assert run_projector(a_kinesis_event(*map(a_bounce_of, range(3))), store=store) == []
     assert suppressed_addresses(store) == PEOPLE[:3]
 
 
@@ -40,13 +33,13 @@ def test_facts_are_stored_from_any_envelope() -> None:
     bare, sns = a_complaint(recipients=[PEOPLE[1]]), in_sns(a_bounce(recipients=[PEOPLE[2]]))
     decision = a_decision(address=PEOPLE[3])
 
-    assert failures(a_kinesis_event(a_bounce_of(0), bare, sns, decision), store=store) == []
+    assert run_projector(a_kinesis_event(a_bounce_of(0), bare, sns, decision), store=store) == []
     assert suppressed_addresses(store) == PEOPLE[:4]
 
 
 def test_an_empty_batch_has_no_failures() -> None:
     """Lambda may invoke a function without records, as in a test of its console."""
-    assert failures({"Records": []}) == []
+    assert run_projector({"Records": []}) == []
 
 
 # Outages: exactly one failed sequence number.
@@ -58,7 +51,7 @@ def test_a_table_outage_reports_only_the_first_record_not_done(saves: int) -> No
     store = LimitedStore(saves)
     event = a_kinesis_event(*map(a_bounce_of, range(5)))
 
-    assert failures(event, store=store) == [sequence_number(saves)]
+    assert run_projector(event, store=store) == [sequence_number(saves)]
     assert suppressed_addresses(store) == PEOPLE[:saves]
 
 
@@ -68,7 +61,7 @@ def test_a_denied_or_missing_table_stops_the_batch(error: MailfoldError) -> None
     quarantine = MemoryQuarantine()
     event = a_kinesis_event(*map(a_bounce_of, range(3)))
 
-    assert failures(event, store=LimitedStore(1, error), quarantine=quarantine) == [sequence_number(1)]
+    assert run_projector(event, store=LimitedStore(1, error), quarantine=quarantine) == [sequence_number(1)]
     assert quarantine.held == []
 
 
@@ -76,7 +69,7 @@ def test_a_table_that_cannot_be_read_fails_its_first_record() -> None:
     """Records without facts before it need no table."""
     event = a_kinesis_event(a_delivery(), a_bounce_of(0), a_bounce_of(1))
 
-    assert failures(event, store=LimitedStore(-1)) == [sequence_number(1)]
+    assert run_projector(event, store=LimitedStore(-1)) == [sequence_number(1)]
 
 
 def test_other_records_before_an_outage_are_done() -> None:
@@ -84,7 +77,7 @@ def test_other_records_before_an_outage_are_done() -> None:
     quarantine = MemoryQuarantine()
     event = a_kinesis_event(a_delivery(), POISON, a_bounce_of(0), a_bounce_of(1), POISON)
 
-    assert failures(event, store=LimitedStore(1), quarantine=quarantine) == [sequence_number(3)]
+    assert run_projector(event, store=LimitedStore(1), quarantine=quarantine) == [sequence_number(3)]
     assert [held.payload for held in quarantine.held] == [POISON, POISON]
 
 
@@ -94,12 +87,12 @@ def test_a_retry_after_an_outage_ends_as_without_one() -> None:
     data = [a_bounce_of(number) for number in (0, 1, 2, 0, 3)]
 
     event = a_kinesis_event(*data)
-    (failed,) = failures(event, store=store)
+    (failed,) = run_projector(event, store=store)
     store.saves_left = 99
     rest = [record for record in event["Records"] if int(record["kinesis"]["sequenceNumber"]) >= int(failed)]
-    assert failures({"Records": rest}, store=store) == []
+    assert run_projector({"Records": rest}, store=store) == []
 
-    failures(a_kinesis_event(*data), store=store_without_outage)
+    run_projector(a_kinesis_event(*data), store=store_without_outage)
     assert dict(store.scan()) == dict(store_without_outage.scan())
 
 
@@ -108,7 +101,7 @@ def test_a_quarantine_outage_reports_the_poison() -> None:
     store = MemoryStore()
     event = a_kinesis_event(a_bounce_of(0), a_bounce_of(1), POISON, a_bounce_of(2))
 
-    assert failures(event, store=store, quarantine=FlakyQuarantine(permanent_outage())) == [sequence_number(2)]
+    assert run_projector(event, store=store, quarantine=FlakyQuarantine(permanent_outage())) == [sequence_number(2)]
     assert suppressed_addresses(store) == PEOPLE[:2]
 
 
@@ -119,7 +112,7 @@ def test_a_table_of_a_newer_policy_is_an_outage() -> None:
     project_event(a_kinesis_event(a_bounce_of(0)), **ports, policy=newer)
     later = a_bounce(recipients=[PEOPLE[0]], feedback_id="later", at=OCCURRED_AT + timedelta(hours=1))
 
-    assert failures(a_kinesis_event(later), store=store) == [sequence_number(0)]
+    assert run_projector(a_kinesis_event(later), store=store) == [sequence_number(0)]
 
 
 # Poison: quarantined, and passed.
@@ -130,7 +123,9 @@ def test_poison_is_quarantined_with_bytes_and_position(poison: bytes) -> None:
     """The other records of the batch are stored."""
     store, quarantine = MemoryStore(), MemoryQuarantine()
 
-    assert failures(a_kinesis_event(a_bounce_of(0), poison, a_bounce_of(1)), store=store, quarantine=quarantine) == []
+    assert (
+        run_projector(a_kinesis_event(a_bounce_of(0), poison, a_bounce_of(1)), store=store, quarantine=quarantine) == []
+    )
     assert suppressed_addresses(store) == PEOPLE[:2]
     (held,) = quarantine.held
     assert held.payload == poison
@@ -142,7 +137,7 @@ def test_data_that_is_not_base64_is_quarantined_unchanged(data: str) -> None:
     """It is kept inside its envelope, so that ingesting reports the same reason."""
     quarantine = MemoryQuarantine()
 
-    assert failures(a_kinesis_event(data), quarantine=quarantine) == []
+    assert run_projector(a_kinesis_event(data), quarantine=quarantine) == []
     (held,) = quarantine.held
     assert held.reason == "kinesis: its data is not base64"
     assert json.loads(held.payload) == {"Data": data}
@@ -170,7 +165,7 @@ def test_a_record_that_raises_is_found_by_bisecting(batch_sizes: list[int], plac
     store, quarantine = MemoryStore(), MemoryQuarantine()
     data = [b"broken" if number in places else a_bounce_of(number % 6) for number in range(100)]
 
-    assert failures(a_kinesis_event(*data), store=store, quarantine=quarantine) == []
+    assert run_projector(a_kinesis_event(*data), store=store, quarantine=quarantine) == []
     assert suppressed_addresses(store) == PEOPLE
     assert [held.position.rpartition(" ")[2] for held in quarantine.held] == [sequence_number(n) for n in places]
     assert {held.payload for held in quarantine.held} == {b"broken"}
@@ -183,7 +178,7 @@ def test_an_outage_while_bisecting_reports_the_first_record_not_done(batch_sizes
     store = LimitedStore(2)
     data = [a_bounce_of(0), a_bounce_of(1), a_bounce_of(2), b"broken", a_bounce_of(3)]
 
-    assert failures(a_kinesis_event(*data), store=store) == [sequence_number(2)]
+    assert run_projector(a_kinesis_event(*data), store=store) == [sequence_number(2)]
     assert suppressed_addresses(store) == PEOPLE[:2]
 
 
@@ -192,7 +187,7 @@ def test_a_record_that_raises_waits_for_the_quarantine(batch_sizes: list[int]) -
     store = MemoryStore()
     data = [a_bounce_of(0), b"broken", a_bounce_of(1)]
 
-    assert failures(a_kinesis_event(*data), store=store, quarantine=FlakyQuarantine(permanent_outage())) == [
+    assert run_projector(a_kinesis_event(*data), store=store, quarantine=FlakyQuarantine(permanent_outage())) == [
         sequence_number(1)
     ]
     assert suppressed_addresses(store) == PEOPLE[:1]
@@ -202,11 +197,11 @@ def test_a_record_that_raises_waits_for_the_quarantine(batch_sizes: list[int]) -
 def test_records_before_the_failure_are_done(payloads: list[bytes], saves: int) -> None:
     """For any batch and any outage, the table has the facts before the failure, and the quarantine the poison."""
     store, quarantine, expected = LimitedStore(saves), MemoryQuarantine(), MemoryStore()
-    failed = failures(a_kinesis_event(*payloads), store=store, quarantine=quarantine)
+    failed = run_projector(a_kinesis_event(*payloads), store=store, quarantine=quarantine)
 
     assert len(failed) <= 1
     end = (int(failed[0]) - FIRST_SEQUENCE_NUMBER) // 7 if failed else len(payloads)
-    failures(a_kinesis_event(*payloads[:end]), store=expected)
+    run_projector(a_kinesis_event(*payloads[:end]), store=expected)
     assert dict(expected.scan()).items() <= dict(store.scan()).items()
     poison = [sequence_number(n) for n, payload in enumerate(payloads[:end]) if payload == POISON]
     assert {held.position.rpartition(" ")[2] for held in quarantine.held} >= set(poison)
