@@ -22,7 +22,7 @@ SIMULATOR_DOMAIN = "simulator.amazonses.com"  # docs.aws.amazon.com/ses/latest/d
 def canonical(text: str) -> Address | None:
     """Return the canonical form of the address inside `text`, or None if there is no usable address.
 
-    A display name is removed. A text without "@", with nothing on one side of it, or over 320 bytes is no address.
+    A display name is removed. A text without "@", with nothing on one side of it, or over 320 bytes is not an address.
     A domain that UTS 46 rejects is kept in lower case, so that such an address still has a key.
     """
     local, at, domain_name = bare(text).rpartition("@")

@@ -44,7 +44,7 @@ def results() -> Console:
 
 
 def progress(*columns: str | ProgressColumn) -> Progress:
-    """Return a progress display that disappears at the end. It shows nothing if standard error is no terminal."""
+    """Return a progress display that disappears at the end. It shows nothing if standard error is not a terminal."""
     from rich.progress import Progress  # noqa: PLC0415 - see above
 
     console = to_people()

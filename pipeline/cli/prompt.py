@@ -14,11 +14,11 @@ def ask_yes_no(question: str, *, no_terminal: str, default: bool = False) -> boo
 
     Args:
         question: The question.
-        no_terminal: The error message if standard input is no terminal: which option answers the question.
+        no_terminal: The error message if standard input is not a terminal: which option answers the question.
         default: The answer if the user presses Enter.
 
     Raises:
-        UsageError: Standard input is no terminal.
+        UsageError: Standard input is not a terminal.
     """
     if not can_ask():
         raise UsageError(no_terminal)
@@ -32,7 +32,7 @@ def confirm(question: str, *, default: bool = False) -> bool:
 
 
 def ask_text(request: str) -> str:
-    """Return the text that the user types, or an empty text if standard input is no terminal."""
+    """Return the text that the user types, or an empty text if standard input is not a terminal."""
     if not can_ask():
         return ""
     with _interruptible():

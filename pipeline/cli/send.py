@@ -105,7 +105,7 @@ def _addresses(text: str) -> list[str]:
     addresses = [address.strip() for address in text.split(",") if address.strip()]
     invalid_count = sum(canonical(address) is None for address in addresses)
     if invalid_count:
-        raise UsageError(f"{invalid_count} of the {len(addresses)} recipients in one option are not e-mail addresses")
+        raise UsageError(f"not an e-mail address: {invalid_count} of the {len(addresses)} recipients in one option")
     return addresses
 
 

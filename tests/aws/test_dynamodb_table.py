@@ -49,7 +49,7 @@ def test_a_table_is_created_once() -> None:
 @pytest.mark.parametrize("name", ["", "ab", "no spaces", "a" * 256])
 def test_an_invalid_name_is_a_usage_error(name: str) -> None:
     """Emulators accept names that DynamoDB rejects."""
-    with mock_aws(), pytest.raises(UsageError, match="no name for a table"):
+    with mock_aws(), pytest.raises(UsageError, match="invalid table name"):
         ensure_table(create_client("dynamodb", region="us-east-1"), name)
 
 

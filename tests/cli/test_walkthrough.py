@@ -235,7 +235,7 @@ def test_an_empty_time_span_is_rejected(cloud: CloudProcess) -> None:
 @pytest.mark.parametrize("name", ["", "a b", "x" * 256])
 def test_an_invalid_table_name_is_rejected(cloud: CloudProcess, name: str) -> None:
     """A name that DynamoDB does not allow is a usage error."""
-    assert "no name for a table" in run_failing("replay", "--into", name)
+    assert "invalid table name" in run_failing("replay", "--into", name)
 
 
 @pytest.mark.parametrize(
