@@ -104,7 +104,10 @@ def test_a_daemon_that_ends_is_restarted_up_to_the_limit(java: str) -> None:
     with started("consume", "--java", java, "--health-port", "0", "--restarts", "1") as process:
         _, output = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 5
-    assert output.splitlines()[-1] == "mailfold: the daemon failed 2 times in a row, the last time with exit code 4"
+    assert (
+        output.splitlines()[-1]
+        == "mailfold: the daemon failed 2 times in a row, the last time with exit code 4: read its log above"
+    )
 
 
 def test_health_is_503_while_a_daemon_is_down(java: str) -> None:
