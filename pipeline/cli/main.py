@@ -121,10 +121,12 @@ class LazyGroup(TyperGroup):
 
         To parse any option, typer loads pydantic, which takes as long as all the rest.
         """
-        if args[1:] == ["--help"] and args[0] in COMMANDS:
-            with _errors_as_sentences():
+        with _errors_as_sentences():
+            if sys.stdout is None:
+                raise UsageError("standard output is closed: redirect it to a file, or to /dev/null")
+            if args[1:] == ["--help"] and args[0] in COMMANDS:
                 load_command(args[0]).make_context(args[0], args[1:], parent=ctx)
-        return super().parse_args(ctx, args)
+            return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return a command's name, the loaded command and its arguments."""
@@ -167,7 +169,8 @@ def _errors_as_sentences() -> Iterator[None]:
     except BrokenPipeError:  # the reader of the output has closed it: typer exits without a message
         raise
     except OSError as error:
-        _fail(error, f"the operating system reports: {error.strerror or error}")
+        file = f": {error.filename}" if error.filename else ""
+        _fail(error, f"the operating system reports: {error.strerror or error}{file}")
 
 
 def _fail(error: Exception, sentence: str) -> None:

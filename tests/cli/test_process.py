@@ -76,6 +76,24 @@ def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("arguments", ["--help", "lookup --help", "cost --emails-per-day 1"])
+def test_help_and_results_need_a_usable_standard_output(arguments: str) -> None:
+    """A full or closed standard output leads to one sentence, for help as for results."""
+    full, closed = (
+        subprocess.run(  # noqa: S603 - our own command
+            ["/bin/sh", "-c", f"{COMMAND} {arguments} {redirection}"],
+            capture_output=True,
+            text=True,
+            timeout=WAIT_SECONDS,
+            check=False,
+        )
+        for redirection in (">/dev/full", ">&-")
+    )
+    assert (full.returncode, full.stderr) == (1, "mailfold: the operating system reports: No space left on device\n")
+    assert closed.returncode == 2
+    assert closed.stderr == "mailfold: standard output is closed: redirect it to a file, or to /dev/null\n"
+
+
 def test_an_interrupt_exits_with_130_and_no_traceback() -> None:
     """Ctrl-C during a command exits with 130 and prints nothing."""
     with started("decode", stdin=subprocess.PIPE) as process:
