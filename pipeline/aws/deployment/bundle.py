@@ -4,33 +4,18 @@ The same sources and libraries produce the same bytes on every machine. boto3 is
 contains it. docs.aws.amazon.com/lambda/latest/dg/python-package.html
 """
 
-import ast
 import subprocess
 import sys
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from importlib.util import find_spec
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
 
-import pipeline
+from pipeline.aws.deployment.packing import source_files, to_zip, unzip_wheel
 from pipeline.aws.deployment.template import LambdaRuntime, infra_folder, load_template
 from pipeline.errors import ServiceUnavailable, UsageError
-
-PACKAGE = "pipeline"
-ROOT = Path(pipeline.__file__).parent.parent
-
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
-UNIX = 3  # the entries have Unix file modes on every machine
-READABLE = 0o100644 << 16  # readable by all, because Lambda runs as its own user
-
-# Parts of a wheel's `….data` folder that are installed as modules. The others are programs and the like.
-# packaging.python.org/en/latest/specifications/binary-distribution-format/
-IMPORTABLE = frozenset({"purelib", "platlib"})
 
 # Lambda runs Python 3.12 and later on Amazon Linux 2023, which has glibc 2.34. docs.aws.amazon.com/linux/al2023/ug/
 GLIBCS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
@@ -66,50 +51,6 @@ def build_bundle(*, runtime: LambdaRuntime | None) -> Bundle:
             files |= unzip_wheel(wheel)
     data = to_zip(files)
     return Bundle(data=data, sha256=sha256(data).hexdigest())
-
-
-def source_files(modules: Iterable[str]) -> dict[str, bytes]:
-    """Return the files of modules and of every module of this project that they import, by path below `ROOT`.
-
-    Imports are read from the source, so that imports inside functions and for type checking are found too.
-
-    Args:
-        modules: Full names, such as `pipeline.aws.lambdas.transform`.
-    """
-    files: dict[str, bytes] = {}
-    pending = [name for module in modules for name in _with_packages(module)]
-    while pending:
-        file = _module_file(pending.pop())
-        if file is None or (path := file.relative_to(ROOT).as_posix()) in files:
-            continue
-        files[path] = file.read_bytes()
-        pending += _imported_modules(files[path])
-    return files
-
-
-def _module_file(module: str) -> Path | None:
-    path = ROOT.joinpath(*module.split("."))
-    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
-
-
-def _imported_modules(source: bytes) -> Iterator[str]:
-    """Yield the full names of imported modules and their packages. Some names may not be modules."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            if name.partition(".")[0] == PACKAGE:
-                yield from _with_packages(name)
-
-
-def _with_packages(module: str) -> list[str]:
-    """Return the names of a module's packages and its own: importing it runs them all."""
-    parts = module.split(".")
-    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
 
 def fetch_wheels(folder: Path, *, runtime: LambdaRuntime | None) -> list[Path]:
@@ -160,36 +101,3 @@ def _pip_error(stderr: str) -> str:
     """Return the last error that pip reports. pip itself removes passwords from URLs."""
     errors = [line.removeprefix("ERROR: ") for line in stderr.splitlines() if line.startswith("ERROR: ")]
     return errors[-1] if errors else "pip reports no reason"
-
-
-def unzip_wheel(wheel: Path) -> dict[str, bytes]:
-    """Return the files of a wheel that are installed as modules, by path."""
-    files: dict[str, bytes] = {}
-    with zipfile.ZipFile(wheel) as archive:
-        for entry in archive.infolist():
-            path = _module_path(entry.filename)
-            if path and not entry.is_dir():
-                files[path] = archive.read(entry)
-    return files
-
-
-def _module_path(path: str) -> str | None:
-    folder, _, rest = path.partition("/")
-    if not folder.endswith(".data"):
-        return path
-    part, _, inner = rest.partition("/")
-    return inner if part in IMPORTABLE else None
-
-
-def to_zip(files: Mapping[str, bytes]) -> bytes:
-    """Return files, by path, as a zip file.
-
-    Nothing is compressed, because compressed bytes depend on the version of zlib.
-    """
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(files):
-            entry = zipfile.ZipInfo(path, ZIP_EPOCH)
-            entry.create_system, entry.external_attr = UNIX, READABLE
-            archive.writestr(entry, files[path])
-    return buffer.getvalue()

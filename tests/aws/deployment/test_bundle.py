@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from pipeline.aws.deployment import bundle as bundling
-from pipeline.aws.deployment.bundle import Bundle, build_bundle, source_files, to_zip, unzip_wheel
+from pipeline.aws.deployment.bundle import Bundle, build_bundle
+from pipeline.aws.deployment.packing import source_files, to_zip, unzip_wheel
 from pipeline.aws.deployment.template import LambdaRuntime, load_template
 from pipeline.errors import UsageError
 from tests.acceptance.emulators.ministack import ROOT
@@ -53,7 +54,7 @@ print("\\n" + json.dumps({"answer": answer, "modules": sorted(sys.modules)}))
 PACK = """
 import hashlib, sys
 from pathlib import Path
-from pipeline.aws.deployment.bundle import source_files, to_zip, unzip_wheel
+from pipeline.aws.deployment.packing import source_files, to_zip, unzip_wheel
 files = source_files(sys.argv[2:])
 for file in sorted(Path(sys.argv[1]).glob("*.whl")):
     files |= unzip_wheel(file)
