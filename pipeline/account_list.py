@@ -16,13 +16,13 @@ from hashlib import sha256
 import msgspec
 
 from pipeline.batch import StreamRecord
+from pipeline.decision import make_decision
 from pipeline.decode import decode
 from pipeline.event import Event
 from pipeline.fact import Fact, facts
 from pipeline.ingest import Ingestion
-from pipeline.policy import DEFAULT_POLICY, Reason, verdict
 from pipeline.ports import Item, SuppressionStore
-from pipeline.standing import EVERY_SCOPE, fold, join
+from pipeline.standing import FactKind
 from pipeline.timestamp import format_time
 
 AUTHOR = "ses-account-list"
@@ -136,18 +136,15 @@ def compare_list(entries: Sequence[ListEntry], *, store: SuppressionStore) -> li
 
 def decision(entry: ListEntry) -> bytes:
     """Return the decision that an import makes of an entry: always the same bytes and the same id."""
-    updated_at = format_time(entry.updated_at)
-    identity = msgspec.json.encode((AUTHOR, entry.address, entry.reason, updated_at))
-    details = {
-        "id": sha256(identity).hexdigest()[:32],
-        "action": "suppress",
-        "address": entry.address,
-        "scope": EVERY_SCOPE,
-        "decidedAt": updated_at,
-        "author": AUTHOR,
-        "reason": entry.reason,
-    }
-    return msgspec.json.encode({"eventType": "Decision", "decision": details})
+    identity = msgspec.json.encode((AUTHOR, entry.address, entry.reason, format_time(entry.updated_at)))
+    return make_decision(
+        decision_id=sha256(identity).hexdigest()[:32],
+        action=FactKind.SUPPRESS,
+        address=entry.address,
+        decided_at=entry.updated_at,
+        author=AUTHOR,
+        reason=entry.reason,
+    )
 
 
 def _first_fact(payload: bytes) -> Fact | None:
@@ -159,7 +156,5 @@ def _first_fact(payload: bytes) -> Fact | None:
 def _status(fact: Fact, item: Item) -> ListStatus:
     if item.verdict.suppressed and item.verdict.until is None:
         return ListStatus.SUPPRESSED
-    standing = join(item.standing, fold([(fact.kind, fact.evidence)]))
-    # A decision is the gravest reason under every policy, so any policy gives the answer.
-    is_decided = verdict(standing, DEFAULT_POLICY, address=fact.key.address).reason is Reason.OPERATOR
-    return ListStatus.MISSING if is_decided else ListStatus.RELEASED
+    release = item.standing.release
+    return ListStatus.RELEASED if release and release[0].at_ms > fact.evidence.at_ms else ListStatus.MISSING

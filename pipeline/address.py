@@ -6,7 +6,7 @@ spelling as received beside this key (docs.aws.amazon.com/ses/latest/dg/sending-
 """
 
 from functools import lru_cache
-from typing import NewType
+from typing import NamedTuple, NewType
 
 import idna
 
@@ -34,6 +34,36 @@ def canonical(text: str) -> Address | None:
     except UnicodeEncodeError:  # half of a surrogate pair is not text
         return None
     return Address(key) if size_bytes <= MAX_ADDRESS_BYTES else None
+
+
+class Mailbox(NamedTuple):
+    """An address in a field.
+
+    Attributes:
+        address: Its canonical form.
+        spelling: The address as written.
+    """
+
+    address: Address
+    spelling: str
+
+
+class Mailboxes(NamedTuple):
+    """The addresses in a field.
+
+    Attributes:
+        found: The addresses.
+        unusable: Number of parts that are not addresses.
+    """
+
+    found: tuple[Mailbox, ...]
+    unusable: int
+
+
+def mailboxes(text: str) -> Mailboxes:
+    """Return the addresses in a field."""
+    address = canonical(text)
+    return Mailboxes((Mailbox(address, bare(text)),), 0) if address else Mailboxes((), 1)
 
 
 def bare(text: str) -> str:

@@ -7,22 +7,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 
-from pipeline.decode import decode
+from pipeline.decision import decode_arrived
 from pipeline.errors import STOPS_BATCH, MailfoldError
 from pipeline.event import FEEDBACK, Event, EventKind, NotAnEvent, Outcome, Poison
-from pipeline.fact import Fact, facts
+from pipeline.fact import Fact, facts, is_recognized
 from pipeline.ports import Quarantine, Quarantined
 from pipeline.standing import Evidence, FactKind, Key, Standing, fold
 
 
 class StreamRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A payload and its position in the stream, which names it in the quarantine."""
+    """A payload as it arrived.
+
+    Attributes:
+        payload: Its bytes.
+        position: Its position in the stream, which names it in the quarantine.
+        arrived_at: When the stream received it, aware; None if unknown.
+    """
 
     payload: bytes
     position: str
+    arrived_at: datetime | None = None
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -30,6 +38,7 @@ class Counts(msgspec.Struct, kw_only=True):
 
     Attributes:
         events: Events by kind.
+        unrecognized: Events of a type or sub-type that this version does not know. They are kept, and suppress nothing.
         ignored: Records that are not about a sent e-mail.
         quarantined: Payloads put into the quarantine.
         facts: Facts in the events.
@@ -38,6 +47,7 @@ class Counts(msgspec.Struct, kw_only=True):
     """
 
     events: Counter[str] = msgspec.field(default_factory=Counter)
+    unrecognized: int = 0
     ignored: int = 0
     quarantined: int = 0
     facts: int = 0
@@ -48,6 +58,7 @@ class Counts(msgspec.Struct, kw_only=True):
         """Return the counts of two batches together."""
         return Counts(
             events=self.events + other.events,
+            unrecognized=self.unrecognized + other.unrecognized,
             ignored=self.ignored + other.ignored,
             quarantined=self.quarantined + other.quarantined,
             facts=self.facts + other.facts,
@@ -68,6 +79,7 @@ class BatchReader:
         self._quarantine = quarantine
         self._events: list[tuple[int, EventKind]] = []
         self._facts: list[tuple[int, Fact]] = []
+        self._unrecognized: list[int] = []
         self._ignored: list[int] = []
         self._quarantined: list[int] = []
 
@@ -103,17 +115,20 @@ class BatchReader:
         """Return the counts of the records before `end`."""
         return Counts(
             events=Counter(kind.value for index, kind in self._events if index < end),
+            unrecognized=sum(index < end for index in self._unrecognized),
             ignored=sum(index < end for index in self._ignored),
             quarantined=sum(index < end for index in self._quarantined),
             facts=sum(index < end for index, _ in self._facts),
         )
 
     def _read_record(self, index: int, record: StreamRecord) -> None:
-        for outcome in decode(record.payload):
+        for outcome in decode_arrived(record.payload, arrived_at=record.arrived_at):
             if reason := quarantine_reason(outcome):
                 self.put(index, record, payload=outcome.raw, reason=reason)
             if isinstance(outcome, Event):
                 self._events.append((index, outcome.kind))
+                if not is_recognized(outcome):
+                    self._unrecognized.append(index)
                 for fact in facts(outcome):
                     self._facts.append((index, fact))
             elif isinstance(outcome, NotAnEvent):

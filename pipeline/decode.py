@@ -15,7 +15,8 @@ from pipeline.document import NOT_JSON, InvalidJSON, is_utf8, to_python
 from pipeline.envelope import Fragment, unwrap
 from pipeline.event import Event, EventKind, NotAnEvent, Outcome, Poison
 from pipeline.identity import content_id, identify
-from pipeline.timestamp import parse_time
+from pipeline.standing import MAX_SCOPE
+from pipeline.timestamp import LAST_MS, parse_time
 from pipeline.wire import (
     NO_MAIL,
     Bounce,
@@ -33,8 +34,6 @@ from pipeline.wire import (
 DECODER_VERSION = 1
 """Increased whenever the same bytes may yield another event or other facts; replay decodes older rows again."""
 
-MAX_READ = 128  # event ids in a release; a look-up shows fewer than a hundred
-MAX_NAME = 64  # characters of such an id, and of a scope
 ACTIONS = frozenset({"suppress", "release"})
 
 _NOT_EVENTS = {
@@ -126,7 +125,9 @@ def _outcome(record: Record, fragment: Fragment) -> Outcome:
     if details is None and record_type.details and record_type.needs_details:
         return Poison(why=f"{record_type.kind}: what happened is missing", raw=fragment.raw)
     if type(details) is Decision and not _is_complete(details):
-        return Poison(why="decision: id, action, address, decidedAt or read is missing or invalid", raw=fragment.raw)
+        return Poison(
+            why="decision: id, action, address, scope, decidedAt or atMs is missing or invalid", raw=fragment.raw
+        )
     return _event(record, type_name, record_type, details, fragment)
 
 
@@ -143,8 +144,8 @@ def _is_complete(decision: Decision) -> bool:
         and decision.action in ACTIONS
         and canonical(decision.address or "")
         and parse_time(decision.timestamp) is not None
-        and len(decision.read or ()) <= MAX_READ
-        and all(len(text) <= MAX_NAME for text in (*(decision.read or ()), decision.scope or ""))
+        and len(decision.scope or "") <= MAX_SCOPE
+        and 0 <= (decision.at_ms or 0) <= LAST_MS
     )
 
 

@@ -1,14 +1,16 @@
 """A digest of all facts in a table: the same facts have the same digest in any order.
 
-An item is hashed by SHA-256 over its address and scope, each with its length, and one line for each fact. The line has
-the kind, time and event. The eight 32-bit words of these hashes are summed over all items, each modulo 2³². Addition is
-commutative, so no order is needed, and SQL can compute it. Equal digests prove equal facts once both tables are at
-rest. Policy and verdict are not included. Pure.
+An item is hashed by SHA-256 over its address, its scope and every field of every fact that it keeps, each as its length
+in code points, ":" and its text. Facts are in ascending order of these texts. The eight 32-bit words of the hashes are
+summed over all items, each modulo 2³². Addition is commutative, so no order is needed, and SQL can compute it. Equal
+digests prove equal facts once both tables are at rest, and so equal verdicts under one policy. Pure.
 """
 
 from collections.abc import Iterable
 from hashlib import sha256
 from struct import pack, unpack
+
+import msgspec
 
 from pipeline.standing import Key, Standing, kept_facts
 
@@ -20,12 +22,12 @@ def digest(standings: Iterable[tuple[Key, Standing]]) -> str:
     """Return the digest of a table as 64 hex digits; items without facts do not count."""
     sums = [0] * WORDS
     for key, standing in standings:
-        if lines := _lines(standing):
-            name = (f"{len(key.address)} {key.address}", f"{len(key.scope)} {key.scope}")
-            words = unpack(">8I", sha256("\n".join((*name, *lines)).encode()).digest())
+        if facts := sorted(_text(kind, *msgspec.structs.astuple(evidence)) for kind, evidence in kept_facts(standing)):
+            words = unpack(">8I", sha256("".join((_text(*key), *facts)).encode()).digest())
             sums = [(total + word) % _MODULUS for total, word in zip(sums, words, strict=True)]
     return pack(">8I", *sums).hex()
 
 
-def _lines(standing: Standing) -> list[str]:
-    return sorted(f"{kind} {evidence.at_ms} {evidence.event_id}" for kind, evidence in kept_facts(standing))
+def _text(*parts: object) -> str:
+    """Return the parts, each with its length, so that two different lists never have the same text."""
+    return "".join(f"{len(text)}:{text}" for text in map(str, parts))

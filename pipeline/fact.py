@@ -1,47 +1,58 @@
 """The facts that an event states about its recipients.
 
 One event states facts about many addresses, or about none. An unknown sub-type is never guessed and is no fact. Pure.
-Which sub-types are fresh evidence, which echo one of SES's own lists, and which are not the address's fault:
+Which sub-types are fresh evidence, which repeat one of SES's own lists, and which are not the address's fault:
 docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html#event-publishing-retrieving-sns-contents-bounce-types
+What a remote server reports about each recipient (action, status): RFC 3464 and RFC 3463.
 """
 
-import re
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import msgspec
 
-from pipeline.address import bare, canonical
-from pipeline.event import Event
-from pipeline.standing import EVERY_SCOPE, Evidence, FactKind, Key
-from pipeline.timestamp import to_ms
+from pipeline.address import Mailbox, mailboxes
+from pipeline.event import Event, EventKind
+from pipeline.evidence import (
+    DIAGNOSTIC_KEPT,
+    MESSAGE_ID_KEPT,
+    SPELLING_KEPT,
+    SUB_TYPE_KEPT,
+    counts_from_ms,
+    decision_ms,
+    status_of,
+    truncate,
+)
+from pipeline.standing import EVERY_SCOPE, MAX_SCOPE, Evidence, FactKind, Key
 from pipeline.wire import Bounce, Complaint, Decision, Recipient
 
-# Code points, and bytes as JSON: an item with the most facts, each with the longest texts, must stay under 64 KB.
-DIAGNOSTIC_KEPT = 1_000
-TEXT_KEPT = 256
-# A mailbox provider's clock may be wrong: no bounce or complaint counts as later than this after its mail was sent.
-LATEST_AFTER_SENDING = timedelta(days=90)
+TENANT_TAG = "ses:tenant-name"
 
-# By bounceType and bounceSubType, without case.
+# By bounceType and bounceSubType, without case, spaces and underscores. None: not the address's fault, and no fact.
 BOUNCES = {
+    ("permanent", ""): FactKind.HARD,
+    ("permanent", "undetermined"): FactKind.HARD,
     ("permanent", "general"): FactKind.HARD,
     ("permanent", "noemail"): FactKind.HARD,
-    ("permanent", "suppressed"): FactKind.ECHO,
+    ("permanent", "suppressed"): FactKind.LISTED,
     ("permanent", "onaccountsuppressionlist"): FactKind.ECHO,
     ("permanent", "ontenantsuppressionlist"): FactKind.ECHO,
     ("permanent", "emailvalidationsuppressed"): FactKind.ECHO,
     ("permanent", "unsubscribedrecipient"): FactKind.OPT_OUT,
     ("transient", "general"): FactKind.SOFT,
     ("transient", "mailboxfull"): FactKind.SOFT,
+    ("transient", "messagetoolarge"): None,
+    ("transient", "contentrejected"): None,
+    ("transient", "attachmentrejected"): None,
+    ("transient", "customtimeoutexceeded"): None,
     ("undetermined", "undetermined"): FactKind.SOFT,
 }
+NOT_SPAM = "notspam"
 LISTS = frozenset({"onaccountsuppressionlist", "ontenantsuppressionlist"})
-NOT_SPAM = "not-spam"
-
-_encode = msgspec.json.Encoder().encode
-_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)  # RFC 3463
+FEEDBACK_TYPES = frozenset({"", "abuse", "authfailure", "fraud", NOT_SPAM, "other", "virus"})
+ARRIVED = frozenset({"delivered", "relayed", "expanded"})  # RFC 3464, section 2.3.3
+TENANT_FACTS = frozenset({FactKind.COMPLAINT, FactKind.UNCERTAIN_COMPLAINT, FactKind.NOT_SPAM, FactKind.OPT_OUT})
+"""The facts that lie in the scope of a mail's tenant: they are about its mail, and not about the mailbox."""
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False):
@@ -64,92 +75,145 @@ def facts(event: Event) -> Iterator[Fact]:
     return iter(())
 
 
+def is_recognized(event: Event) -> bool:
+    """Return False if the event has a type or a sub-type that this version does not know."""
+    match event.details:
+        case Bounce() as bounce:
+            return (_plain(bounce.bounce_type), _plain(bounce.bounce_sub_type)) in BOUNCES
+        case Complaint() as complaint:
+            sub_type, feedback_type = _plain(complaint.complaint_sub_type), _plain(complaint.complaint_feedback_type)
+            return feedback_type in FEEDBACK_TYPES and (not sub_type or sub_type in LISTS)
+    return event.kind is not EventKind.UNKNOWN
+
+
+def tenant(event: Event) -> str | None:
+    """Return the SES tenant that sent the mail; None if there is none, or its name is no scope."""
+    names = (event.mail.tags or {}).get(TENANT_TAG)
+    return names[0] if names and 0 < len(names[0]) <= MAX_SCOPE else None
+
+
 def _bounce_facts(event: Event, bounce: Bounce) -> Iterator[Fact]:
-    kind = _bounce_kind(bounce.bounce_type or "", bounce.bounce_sub_type or "")
+    kind = _bounce_kind(bounce.bounce_type, bounce.bounce_sub_type)
     if kind is None:
         return
-    at_ms, message_id, sub_type = _effective_ms(event), _truncate(event.message_id), _truncate(bounce.bounce_sub_type)
+    template = _template(event, bounce.bounce_sub_type)
+    named: list[Mailbox] = []
+    kinds = []
     for recipient in bounce.bounced_recipients or ():
-        spelling = recipient.email_address or ""
-        address = canonical(spelling)
-        if address is None or (kind is FactKind.SOFT and _is_automatic_reply(bounce, recipient)):
-            continue
-        evidence = Evidence(
-            at_ms=at_ms,
-            event_id=event.id,
-            message_id=message_id,
-            sub_type=sub_type,
-            status=_status(recipient.status),
-            diagnostic="" if kind is FactKind.SOFT else _truncate(recipient.diagnostic_code, DIAGNOSTIC_KEPT),
-            spelling=_truncate(bare(spelling)),
-        )
-        yield Fact(Key(address), kind, evidence)
+        recipient_kind = _recipient_kind(kind, bounce, recipient)
+        found = mailboxes(recipient.email_address or "").found
+        named.extend(found)
+        kinds.append(recipient_kind)
+        if recipient_kind:
+            for mailbox in found:
+                yield _fact(event, recipient_kind, mailbox, _reported(template, recipient_kind, recipient))
+    if kind is FactKind.HARD:
+        yield from _destination_facts(event, template, named, kinds)
+
+
+def _destination_facts(
+    event: Event, template: Evidence, named: Sequence[Mailbox], kinds: Sequence[FactKind | None]
+) -> Iterator[Fact]:
+    """Yield a fact about the only destination of a mail whose permanent bounce names others only, or no one.
+
+    A mailbox that forwards makes the remote server name the address to which it forwards.
+    """
+    destinations = [mailboxes(text) for text in event.mail.destination or ()]
+    found = {mailbox.address: mailbox for part in destinations for mailbox in part.found}
+    has_failed = not kinds or not {FactKind.HARD, FactKind.BLOCKED}.isdisjoint(kinds)
+    if len(found) != 1 or any(part.unusable for part in destinations) or not has_failed:
+        return
+    [only] = found.values()
+    if not named:
+        yield _fact(event, FactKind.INFERRED, only, template)
+    elif only.address not in {mailbox.address for mailbox in named}:
+        yield _fact(event, FactKind.FORWARDED, only, template)
 
 
 @lru_cache(maxsize=256)
-def _bounce_kind(bounce_type: str, sub_type: str) -> FactKind | None:
+def _bounce_kind(bounce_type: str | None, sub_type: str | None) -> FactKind | None:
     return BOUNCES.get((_plain(bounce_type), _plain(sub_type)))
 
 
-def _is_automatic_reply(bounce: Bounce, recipient: Recipient) -> bool:
-    """Return True for an out-of-office reply, which SES reports as Transient/General with nothing from a DSN."""
-    return _plain(bounce.bounce_sub_type) == "general" and not (recipient.status or recipient.diagnostic_code)
+def _recipient_kind(kind: FactKind, bounce: Bounce, recipient: Recipient) -> FactKind | None:
+    """Return what a bounce states about one of its recipients, whom the remote server may have treated otherwise."""
+    action, status = _plain(recipient.action), status_of(recipient)
+    if action in ARRIVED or status.startswith("2."):
+        return None
+    if kind is FactKind.HARD:
+        if action == "delayed" or status.startswith("4."):
+            return FactKind.SOFT
+        return FactKind.BLOCKED if status.startswith("5.7.") else FactKind.HARD
+    # SES reports an out-of-office reply as Transient/General with nothing from a delivery status notification.
+    is_automatic_reply = _plain(bounce.bounce_sub_type) == "general" and not (status or recipient.diagnostic_code)
+    return None if kind is FactKind.SOFT and is_automatic_reply else kind
 
 
 def _complaint_facts(event: Event, complaint: Complaint) -> Iterator[Fact]:
-    sub_type = _plain(complaint.complaint_sub_type)
-    if _plain(complaint.complaint_feedback_type) == NOT_SPAM or (sub_type and sub_type not in LISTS):
-        return
     # Most mailbox providers hide who complained. SES then names every recipient at that provider who got the mail, so
     # several names are candidates. (SES guide, "Complaint object")
-    certain = len(event.recipients) + event.unusable_recipients == 1
-    kind = FactKind.ECHO if sub_type else FactKind.COMPLAINT if certain else FactKind.UNCERTAIN_COMPLAINT
+    is_certain = len(event.recipients) + event.unusable_recipients == 1
+    kind = _complaint_kind(complaint, is_certain=is_certain)
+    if kind is None:
+        return
     named = [recipient.email_address or "" for recipient in complaint.complained_recipients or ()]
-    spellings = {canonical(text): bare(text) for text in (*(event.mail.destination or ()), *named)}
+    texts = (*(event.mail.destination or ()), *named)
+    found = {mailbox.address: mailbox for text in texts for mailbox in mailboxes(text).found}
+    template = _template(event, complaint.complaint_sub_type or complaint.complaint_feedback_type)
     for address in event.recipients:
-        evidence = Evidence(
-            at_ms=_effective_ms(event),
-            event_id=event.id,
-            message_id=_truncate(event.message_id),
-            sub_type=_truncate(complaint.complaint_sub_type or complaint.complaint_feedback_type),
-            spelling=_truncate(spellings[address]),
-        )
-        yield Fact(Key(address), kind, evidence)
+        yield _fact(event, kind, found[address], template)
+
+
+def _complaint_kind(complaint: Complaint, *, is_certain: bool) -> FactKind | None:
+    """Return what a complaint states about its recipients."""
+    if sub_type := _plain(complaint.complaint_sub_type):
+        return FactKind.ECHO if sub_type in LISTS else None
+    if _plain(complaint.complaint_feedback_type) == NOT_SPAM:
+        return FactKind.NOT_SPAM if is_certain else None
+    return FactKind.COMPLAINT if is_certain else FactKind.UNCERTAIN_COMPLAINT
 
 
 def _decision_facts(event: Event, decision: Decision) -> Iterator[Fact]:
-    evidence = Evidence(
-        at_ms=_effective_ms(event),
+    kind, scope = FactKind(decision.action or ""), decision.scope or EVERY_SCOPE
+    for mailbox in mailboxes(decision.address or "").found:
+        evidence = Evidence(
+            at_ms=decision_ms(decision), event_id=event.id, spelling=truncate(mailbox.spelling, SPELLING_KEPT)
+        )
+        yield Fact(Key(mailbox.address, scope), kind, evidence)
+
+
+def _template(event: Event, sub_type: str | None) -> Evidence:
+    """Return what the evidence of all recipients has in common."""
+    return Evidence(
+        at_ms=counts_from_ms(event),
         event_id=event.id,
-        spelling=_truncate(bare(decision.address or "")),
-        lifts=tuple(sorted(set(decision.read or ()))) if decision.action == FactKind.RELEASE else (),
+        message_id=truncate(event.message_id, MESSAGE_ID_KEPT),
+        sub_type=truncate(sub_type, SUB_TYPE_KEPT),
     )
-    for address in event.recipients:
-        yield Fact(Key(address, decision.scope or EVERY_SCOPE), FactKind(decision.action or ""), evidence)
 
 
-def _effective_ms(event: Event) -> int:
-    """Return the time from which an event counts: event or sending time, the later, at most 90 days after sending."""
-    occurred_at, sent_at = event.occurred_at, event.sent_at
-    if sent_at is None or occurred_at is None:
-        readable = sent_at or occurred_at
-        return max(0, to_ms(readable)) if readable else 0
-    later = max(occurred_at, sent_at)
-    return max(0, to_ms(later if later - sent_at <= LATEST_AFTER_SENDING else sent_at + LATEST_AFTER_SENDING))
+def _reported(template: Evidence, kind: FactKind, recipient: Recipient) -> Evidence:
+    """Return evidence with what the remote server reports. Of a soft bounce, of which 64 are kept, only the status."""
+    diagnostic = "" if kind is FactKind.SOFT else truncate(recipient.diagnostic_code, DIAGNOSTIC_KEPT)
+    return Evidence(
+        at_ms=template.at_ms,
+        event_id=template.event_id,
+        message_id=template.message_id,
+        sub_type=template.sub_type,
+        status=status_of(recipient),
+        diagnostic=diagnostic,
+    )
+
+
+def _fact(event: Event, kind: FactKind, mailbox: Mailbox, evidence: Evidence) -> Fact:
+    scope = (tenant(event) if kind in TENANT_FACTS else None) or EVERY_SCOPE
+    spelling = "" if kind is FactKind.SOFT else truncate(mailbox.spelling, SPELLING_KEPT)
+    return Fact(Key(mailbox.address, scope), kind, msgspec.structs.replace(evidence, spelling=spelling))
 
 
 def _plain(name: str | None) -> str:
-    return (name or "").replace(" ", "").replace("_", "").lower()
+    """Return a name of SES without case, spaces, underscores and hyphens."""
+    return (name or "").translate(_SEPARATORS).lower()
 
 
-def _status(text: str | None) -> str:
-    match = _STATUS.search(text or "")
-    return match.group() if match else ""
-
-
-def _truncate(text: str | None, limit: int = TEXT_KEPT) -> str:
-    """Return the beginning of a text: at most `limit` code points, and at most `limit` bytes as JSON."""
-    beginning = (text or "")[:limit]
-    while (size_bytes := len(_encode(beginning)) - len('""')) > limit:
-        beginning = beginning[: len(beginning) * limit // size_bytes]
-    return beginning
+_SEPARATORS = str.maketrans("", "", " _-")

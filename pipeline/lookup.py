@@ -9,9 +9,9 @@ from datetime import datetime
 import msgspec
 
 from pipeline.address import Address, canonical
-from pipeline.policy import Verdict
 from pipeline.ports import SuppressionStore
 from pipeline.standing import NOTHING_KNOWN, Key, Standing
+from pipeline.verdict import Verdict
 
 
 class LookupResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,9 @@
-"""Apply a policy to a standing: the verdict says whether to send to an address.
+"""Apply a policy to a standing.
 
-A policy is data, with a version. The verdict does not depend on the clock: readers compare `until` with
-their own. Pure.
+A policy is data, with a version. Pure: the verdict does not depend on the clock.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -14,90 +11,118 @@ import msgspec
 from pipeline.address import Address, is_simulator
 from pipeline.document import NOT_JSON
 from pipeline.errors import UsageError
-from pipeline.standing import MAILS_KEPT, Evidence, Standing
-from pipeline.timestamp import from_ms, to_ms
+from pipeline.standing import MAILS_KEPT, Evidence, FactKind, Standing
+from pipeline.timestamp import LAST_MS, from_ms
+from pipeline.verdict import CLEAR, Reason, ReasonHeld, Verdict
+
+ESSENTIAL = "essential"
+"""The purpose of mail that its recipient asked for and waits for, such as a password reset."""
 
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=100 * 366 * 86_400)]  # a century: longer is permanent
-_LAST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
+Purpose = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_-]{0,31}$")]
+_PERMANENT_ADDRESS_STATUS = "5.1."  # RFC 3463: the address is wrong, whatever SES calls the bounce
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Suppress because of one kind of fact.
+
+    Attributes:
+        expiry_seconds: The time that the suppression lasts after the newest fact; None if it is permanent.
+        exempt: The purposes whose mail may be sent in spite of it.
+    """
+
+    expiry_seconds: Seconds | None = None
+    exempt: tuple[Purpose, ...] = ()
 
 
 class SoftRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Suppress for a limited time after several mails in a row bounced softly.
 
+    A standing keeps 64 mails. So `expiry_seconds` has a limit, beyond which later mails that bounce rarely would hide
+    the mails that reached the rule: `(65 - mails) // (mails - 1)` times the window.
+
     Attributes:
         mails: Number of mails.
+        mails_of_wrong_address: The number that is enough if the remote servers report a wrong address (status 5.1.x).
+            None: as many as of other mails.
         window_seconds: The time within which all of them were sent.
         expiry_seconds: The time that the suppression lasts after the newest of them.
+        exempt: The purposes whose mail may be sent in spite of it.
+
+    Raises:
+        ValueError: `expiry_seconds` is beyond the limit, or `mails_of_wrong_address` is greater than `mails`.
     """
 
     mails: Annotated[int, msgspec.Meta(ge=1, le=MAILS_KEPT)]
+    mails_of_wrong_address: Annotated[int, msgspec.Meta(ge=1, le=MAILS_KEPT)] | None = None
     window_seconds: Seconds
     expiry_seconds: Seconds
+    exempt: tuple[Purpose, ...] = (ESSENTIAL,)
+
+    def __post_init__(self) -> None:
+        if self.mails_of_wrong_address and self.mails_of_wrong_address > self.mails:
+            raise ValueError("`mails_of_wrong_address` is greater than `mails`")
+        windows = (MAILS_KEPT + 1 - self.mails) // (self.mails - 1) if self.mails > 1 else None
+        if windows is not None and self.expiry_seconds > windows * self.window_seconds:
+            raise ValueError(
+                f"`expiry_seconds` is more than {windows} times `window_seconds`, the most for {self.mails} mails, "
+                f"because a table keeps {MAILS_KEPT} mails of an address"
+            )
+
+
+_FOR_GOOD = Rule()
+_NOT_ESSENTIAL = Rule(exempt=(ESSENTIAL,))
+_LISTED = Rule(expiry_seconds=14 * 86_400, exempt=(ESSENTIAL,))  # SES's global list keeps an address for up to 14 days
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The facts that suppress an address. See schemas/policy.json for the JSON form.
+    """The facts that suppress an address, each with its rule; None if they do not. schemas/policy.json is the default.
+
+    An operator's decision is not subject to a policy. Nor is a release, which lifts every fact that is not later.
 
     Attributes:
         version: Increased with every change; a table never returns to a lower one.
-        hard: True if a hard bounce suppresses permanently.
-        complaint: True if a complaint suppresses permanently.
-        uncertain_complaint: True if a complaint with several candidates suppresses all of them.
-        soft: The rule for soft bounces; None if they never suppress.
+        hard: The remote server says that the mailbox does not exist. No purpose is exempt: such mail never arrives.
+        blocked: The remote server rejects the sender, its reputation or its authentication.
+        inferred: A permanent bounce names no one, and its mail had one destination.
+        forwarded: A permanent bounce names another address only, and its mail had one destination.
+        listed: The address is on SES's global suppression list.
+        complaint: The recipient reported spam.
+        uncertain_complaint: One of several recipients reported spam.
+        not_spam: True if a report that a mail is no spam lifts complaints that are not later.
+        soft: The rule for soft bounces.
+        echo: One of SES's own lists or predictions stopped a mail.
+        opt_out: The recipient unsubscribed from a topic.
+
+    Raises:
+        ValueError: A purpose is exempt from `hard`.
     """
 
     version: Positive = 1
-    hard: bool = True
-    complaint: bool = True
-    uncertain_complaint: bool = True
+    hard: Rule | None = _FOR_GOOD
+    blocked: Rule | None = _NOT_ESSENTIAL
+    inferred: Rule | None = _FOR_GOOD
+    forwarded: Rule | None = None
+    listed: Rule | None = _LISTED
+    complaint: Rule | None = _NOT_ESSENTIAL
+    uncertain_complaint: Rule | None = _NOT_ESSENTIAL
+    not_spam: bool = True
     soft: SoftRule | None = None
+    echo: Rule | None = None
+    opt_out: Rule | None = None
+
+    def __post_init__(self) -> None:
+        if self.hard and self.hard.exempt:
+            raise ValueError("no purpose can be exempt from `hard`: such mail never arrives")
 
 
 DEFAULT_POLICY = Policy()
 
 
-class Reason(StrEnum):
-    """The reasons for which an address is suppressed, gravest first."""
-
-    OPERATOR = "operator"
-    COMPLAINT = "complaint"
-    HARD = "hard"
-    SOFT = "soft"
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Whether to send to an address.
-
-    Attributes:
-        suppressed: True if senders must not send.
-        reason: The gravest reason; None if clear.
-        since: Time of the oldest kept evidence of that reason that no release lifts; None if clear or unknown.
-        until: When the suppression ends; None if it is permanent. A reader whose clock is past it may send.
-        certain: False if the address is only one of several candidates for a complaint.
-        evidence: Ids of the events behind the verdict, oldest first.
-    """
-
-    suppressed: bool
-    reason: Reason | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    certain: bool = True
-    evidence: tuple[str, ...] = ()
-
-    def holds_at(self, moment: datetime) -> bool:
-        """Return True if the address is suppressed at `moment`."""
-        return self.suppressed and (self.until is None or moment < self.until)
-
-
-CLEAR = Verdict(suppressed=False)
-
-
 def verdict(standing: Standing, policy: Policy, *, address: Address) -> Verdict:
     """Return the verdict of `policy` on the standing of `address`."""
-    if is_simulator(address):
-        return CLEAR
-    return next(_verdicts(standing, policy), CLEAR)
+    return CLEAR if is_simulator(address) else Verdict(reasons=tuple(_reasons(standing, policy)))
 
 
 def parse_policy(document: bytes) -> Policy:
@@ -112,50 +137,62 @@ def parse_policy(document: bytes) -> Policy:
         raise UsageError(f"not a policy: {error}") from error
 
 
-def _verdicts(standing: Standing, policy: Policy) -> Iterator[Verdict]:
-    """Yield a verdict for every reason that holds, gravest first."""
-    if decisions := _unlifted_decisions(standing):
-        yield _suppressed(Reason.OPERATOR, decisions)
-    certain = _unlifted(standing.complaint, standing)
-    uncertain = _unlifted(standing.uncertain_complaint, standing) if policy.uncertain_complaint else ()
-    if policy.complaint and (certain or uncertain):
-        yield _suppressed(Reason.COMPLAINT, sorted({*certain, *uncertain}), certain=bool(certain))
-    if policy.hard and (hard := _unlifted(standing.hard, standing)):
-        yield _suppressed(Reason.HARD, hard)
-    soft = _unlifted(standing.soft, standing)
-    if policy.soft and (triggers := list(_triggers(soft, policy.soft))):
-        until_ms = triggers[-1].at_ms + 1_000 * policy.soft.expiry_seconds
-        yield _suppressed(Reason.SOFT, soft, until=from_ms(min(until_ms, _LAST_MS)))
+def _reasons(standing: Standing, policy: Policy) -> Iterator[ReasonHeld]:
+    """Yield every reason that holds, gravest first."""
+    released_ms = standing.release[0].at_ms if standing.release else -1
+    if standing.suppress and standing.suppress[0].at_ms >= released_ms:
+        yield _held(Reason.OPERATOR, standing.suppress, Rule())
+    not_spam_ms = standing.not_spam[0].at_ms if policy.not_spam and standing.not_spam else -1
+    for reason, kind, certain in _RULES:
+        rule = getattr(policy, kind)
+        lifted_ms = max(released_ms, not_spam_ms) if reason is Reason.COMPLAINT else released_ms
+        evidence = [item for item in getattr(standing, kind) if item.at_ms > lifted_ms] if rule else []
+        if isinstance(rule, SoftRule):
+            if triggers := _triggers(evidence, rule):
+                yield _held(reason, evidence, rule, newest=triggers[-1])
+        elif evidence:
+            yield _held(reason, evidence, rule, certain=certain)
 
 
-def _unlifted(evidence: Sequence[Evidence], standing: Standing) -> Sequence[Evidence]:
-    if not standing.release:
-        return evidence
-    return [e for e in evidence if not any(e.at_ms <= r.at_ms or e.event_id in r.lifts for r in standing.release)]
+_RULES = (
+    (Reason.COMPLAINT, FactKind.COMPLAINT, True),
+    (Reason.COMPLAINT, FactKind.UNCERTAIN_COMPLAINT, False),
+    (Reason.HARD, FactKind.HARD, True),
+    (Reason.BLOCKED, FactKind.BLOCKED, True),
+    (Reason.INFERRED, FactKind.INFERRED, False),
+    (Reason.LISTED, FactKind.LISTED, True),
+    (Reason.SOFT, FactKind.SOFT, True),
+    (Reason.FORWARDED, FactKind.FORWARDED, False),
+    (Reason.ECHO, FactKind.ECHO, True),
+    (Reason.OPT_OUT, FactKind.OPT_OUT, True),
+)
+"""Reason, kind of fact, and whether the fact is certain; gravest first."""
 
 
-def _unlifted_decisions(standing: Standing) -> list[Evidence]:
-    """Return the decisions to suppress that no later release lifts. At equal times, suppress wins."""
-    return [
-        e for e in standing.suppress if not any(e.at_ms < r.at_ms or e.event_id in r.lifts for r in standing.release)
-    ]
+def _triggers(soft: Sequence[Evidence], rule: SoftRule) -> list[Evidence]:
+    """Return the mails that, together with those before them, reach the rule, in ascending order."""
+    wrong = [item for item in soft if item.status.startswith(_PERMANENT_ADDRESS_STATUS)]
+    reached = {
+        newest
+        for mails, needed in ((soft, rule.mails), (wrong, rule.mails_of_wrong_address or rule.mails))
+        for oldest, newest in zip(mails, mails[needed - 1 :], strict=False)
+        if newest.at_ms - oldest.at_ms <= 1_000 * rule.window_seconds
+    }
+    return sorted(reached)
 
 
-def _triggers(soft: Sequence[Evidence], rule: SoftRule) -> Iterator[Evidence]:
-    """Yield the mails that, together with those before them, reach the number of mails within the window."""
-    for oldest, newest in zip(soft, soft[rule.mails - 1 :], strict=False):
-        if newest.at_ms - oldest.at_ms <= 1_000 * rule.window_seconds:
-            yield newest
-
-
-def _suppressed(
-    reason: Reason, evidence: Sequence[Evidence], *, certain: bool = True, until: datetime | None = None
-) -> Verdict:
-    return Verdict(
-        suppressed=True,
-        reason=reason,
-        since=from_ms(evidence[0].at_ms) if evidence[0].at_ms else None,
-        until=until,
-        certain=certain,
-        evidence=tuple(dict.fromkeys(e.event_id for e in evidence)),
-    )
+def _held(
+    reason: Reason,
+    evidence: Sequence[Evidence],
+    rule: Rule | SoftRule,
+    *,
+    certain: bool = True,
+    newest: Evidence | None = None,
+) -> ReasonHeld:
+    """Return a reason that holds because of `evidence`; its expiry runs from `newest`, by default the last of it."""
+    until = None
+    if rule.expiry_seconds is not None:
+        until_ms = (newest or evidence[-1]).at_ms + 1_000 * rule.expiry_seconds
+        until = from_ms(min(until_ms, LAST_MS))
+    since = from_ms(evidence[0].at_ms) if evidence[0].at_ms else None
+    return ReasonHeld(reason=reason, since=since, until=until, certain=certain, exempt=rule.exempt)

@@ -13,9 +13,9 @@ from typing import Protocol
 import msgspec
 
 from pipeline.fact import Fact
-from pipeline.policy import CLEAR, Verdict
 from pipeline.row import Row
 from pipeline.standing import NOTHING_KNOWN, Key, Standing
+from pipeline.verdict import CLEAR, Verdict
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -6,10 +6,13 @@ removed except by these bounds, which join too:
 
 | fact | kept |
 |---|---|
-| hard bounce; complaint; complaint by one of several candidates | of each: the oldest, and the newest 8 |
+| hard, blocked, inferred, forwarded; complaint, uncertain complaint | of each: the oldest and the newest 8 |
 | soft bounce | the greatest of each mail, of the newest 64 mails |
-| echo of one of SES's own lists; opt-out of a topic | the newest |
-| operator's suppress; operator's release | the newest of each |
+| listed, not-spam report, echo of a list, opt-out of a topic | of each: the newest |
+| operator's suppress; operator's release | of each: the newest |
+
+Copies of one event may differ in a text. Of the copies with one time and one event id, the greatest by all fields is
+kept. To keep one copy for each event id alone would be no join, because copies may differ in their time.
 
 Pure. A join only adds facts: to correct a decoder's error, rebuild into an empty table.
 """
@@ -24,8 +27,9 @@ import msgspec
 from pipeline.address import Address
 
 NEWEST_KEPT = 8  # enough to explain a verdict to a person; the oldest is kept beside them for `since`
-MAILS_KEPT = 64  # the largest number of mails that a soft rule may require
+MAILS_KEPT = 64  # `policy.SoftRule` rejects a rule that these mails cannot decide
 EVERY_SCOPE = "*"
+MAX_SCOPE = 64  # characters; SES's limit for the name of a tenant
 
 
 class Key(NamedTuple):
@@ -39,8 +43,13 @@ class FactKind(StrEnum):
     """The kinds of facts. Each is a field of `Standing`."""
 
     HARD = "hard"
+    BLOCKED = "blocked"
+    INFERRED = "inferred"
+    FORWARDED = "forwarded"
+    LISTED = "listed"
     COMPLAINT = "complaint"
     UNCERTAIN_COMPLAINT = "uncertain_complaint"
+    NOT_SPAM = "not_spam"
     SOFT = "soft"
     ECHO = "echo"
     OPT_OUT = "opt_out"
@@ -61,7 +70,6 @@ class Evidence(msgspec.Struct, frozen=True, order=True, gc=False, omit_defaults=
         status: The remote server's enhanced status code (RFC 3463); "" if none.
         diagnostic: The remote server's response, truncated.
         spelling: The address as received.
-        lifts: Of a release: ids of the events that its author had read.
     """
 
     at_ms: int
@@ -71,15 +79,19 @@ class Evidence(msgspec.Struct, frozen=True, order=True, gc=False, omit_defaults=
     status: str = ""
     diagnostic: str = ""
     spelling: str = ""
-    lifts: tuple[str, ...] = ()
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """All facts about one address in one scope. Each tuple is distinct and ascending."""
 
     hard: tuple[Evidence, ...] = ()
+    blocked: tuple[Evidence, ...] = ()
+    inferred: tuple[Evidence, ...] = ()
+    forwarded: tuple[Evidence, ...] = ()
+    listed: tuple[Evidence, ...] = ()
     complaint: tuple[Evidence, ...] = ()
     uncertain_complaint: tuple[Evidence, ...] = ()
+    not_spam: tuple[Evidence, ...] = ()
     soft: tuple[Evidence, ...] = ()
     echo: tuple[Evidence, ...] = ()
     opt_out: tuple[Evidence, ...] = ()
@@ -135,14 +147,19 @@ def _join(bound: Bound, left: tuple[Evidence, ...], right: tuple[Evidence, ...])
     return bound((*left, *right)) if left and right else left or right
 
 
+def _ascending(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """Return the greatest copy of each event at each time, in ascending order."""
+    return list({(item.at_ms, item.event_id): item for item in sorted(evidence)}.values())
+
+
 def _oldest_and_newest(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    ascending = sorted(set(evidence))
+    ascending = _ascending(evidence)
     return tuple(ascending if len(ascending) <= NEWEST_KEPT + 1 else [ascending[0], *ascending[-NEWEST_KEPT:]])
 
 
 def _greatest_per_mail(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     # In ascending order, the last evidence of a mail is its greatest. An event without a message counts as one mail.
-    greatest = {item.message_id or item.event_id: item for item in sorted(set(evidence))}
+    greatest = {item.message_id or item.event_id: item for item in sorted(evidence)}
     return tuple(sorted(greatest.values())[-MAILS_KEPT:])
 
 
@@ -153,8 +170,13 @@ def _newest(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 _BOUNDS: dict[FactKind, Bound] = {
     FactKind.HARD: _oldest_and_newest,
+    FactKind.BLOCKED: _oldest_and_newest,
+    FactKind.INFERRED: _oldest_and_newest,
+    FactKind.FORWARDED: _oldest_and_newest,
+    FactKind.LISTED: _newest,
     FactKind.COMPLAINT: _oldest_and_newest,
     FactKind.UNCERTAIN_COMPLAINT: _oldest_and_newest,
+    FactKind.NOT_SPAM: _newest,
     FactKind.SOFT: _greatest_per_mail,
     FactKind.ECHO: _newest,
     FactKind.OPT_OUT: _newest,

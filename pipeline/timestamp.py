@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999, since 1970
 _MILLISECOND = timedelta(milliseconds=1)
 _USUAL_LENGTH = len("2016-10-14T05:02:16.645Z")
 

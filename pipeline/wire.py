@@ -144,15 +144,26 @@ class Subscription(Wire, frozen=True):
     new_topic_preferences: TopicPreferences | None = None
 
 
+class Shown(Wire, frozen=True):
+    """The newest evidence that the author of a decision was shown."""
+
+    event_id: str | None = None
+    at_ms: Int64 | None = None
+
+
 class Decision(Wire, frozen=True):
-    """An operator's decision: Mailfold's own event, in the same log as SES's. See schemas/wire/README.md."""
+    """An operator's decision: Mailfold's own event, in the same log as SES's. See schemas/wire/README.md.
+
+    `at_ms` is its hybrid logical clock, `timestamp` its plain wall time.
+    """
 
     id: str | None = None
     action: str | None = None
     address: str | None = None
     scope: str | None = None
     timestamp: str | None = msgspec.field(default=None, name="decidedAt")
-    read: list[str] | None = None
+    at_ms: Int64 | None = None
+    after: Shown | None = None
 
 
 Details = Bounce | Complaint | Delivery | Reject | Open | Click | Failure | DeliveryDelay | Subscription | Decision

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,10 @@ from pipeline.aws.errors import tolerate, translated
 from pipeline.aws.retry import attempts
 from pipeline.aws.settings import TABLE_NAME
 from pipeline.errors import Conflict, ItemRejected, MailfoldError, StoreUnavailable, UsageError
-from pipeline.policy import Reason, Verdict
 from pipeline.ports import NO_ITEM, Item
 from pipeline.standing import Key, Standing, facts_json
 from pipeline.timestamp import format_time, parse_time
+from pipeline.verdict import Reason, ReasonHeld, Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -42,6 +43,7 @@ READ_ATTEMPTS = 8  # 13 s at most, all waits included
 FIRST_READ_WAIT_SECONDS = 0.1
 BACKUP_ATTEMPTS = 9  # 25 to 51 s, all waits included
 FIRST_BACKUP_WAIT_SECONDS = 0.2
+CONTRACT = 1  # version of schemas/item.json; increased if a reader of the old one would read a new item wrongly
 SCOPE_BYTES = 1_024  # DynamoDB's limit for a sort key
 
 TABLE_WAIT: WaiterConfigTypeDef = {"Delay": 2, "MaxAttempts": 30}  # a minute: a look every 2 s
@@ -146,23 +148,37 @@ def to_attributes(key: Key, item: Item) -> dict[str, AttributeValueTypeDef]:
     """Return an item as the table holds it.
 
     Facts are the canonical JSON text that their hash is computed from, so that they are read back byte for byte.
-    `reason`, `since` and `until` are absent if the verdict has none.
+    All but the key and the facts derives from the verdict, so that a reader in any language needs no policy.
     """
     verdict = item.verdict
-    optional = {
-        "reason": verdict.reason,
-        "since": verdict.since and format_time(verdict.since),
-        "until": verdict.until and format_time(verdict.until),
-    }
     return {
         **key_attributes(key),
+        "contract": {"N": str(CONTRACT)},
         "facts": {"S": facts_json(item.standing).decode()},
         "facts_hash": {"S": item.facts_hash},
         "policy_version": {"N": str(item.policy_version)},
         "suppressed": {"BOOL": verdict.suppressed},
         "certain": {"BOOL": verdict.certain},
-        "evidence": {"L": [{"S": name} for name in verdict.evidence]},
-        **{name: {"S": text} for name, text in optional.items() if text},
+        **_texts(reason=verdict.reason, since=verdict.since, until=verdict.until),
+        "reasons": {"L": [{"M": _reason_attributes(held)} for held in verdict.reasons]},
+    }
+
+
+def _reason_attributes(held: ReasonHeld) -> dict[str, Any]:
+    exempt = {"exempt": {"L": [{"S": purpose} for purpose in held.exempt]}} if held.exempt else {}
+    return {
+        **_texts(reason=held.reason, since=held.since, until=held.until),
+        "certain": {"BOOL": held.certain},
+        **exempt,
+    }
+
+
+def _texts(**values: str | datetime | None) -> dict[str, Any]:
+    """Return attributes of type S. An attribute without a value is absent."""
+    return {
+        name: {"S": format_time(value) if isinstance(value, datetime) else value}
+        for name, value in values.items()
+        if value is not None
     }
 
 
@@ -173,22 +189,25 @@ def from_attributes(attributes: Attributes) -> tuple[Key, Item]:
         KeyError: An attribute is missing.
         ValueError: An attribute has an invalid value.
     """
-    reason = attributes.get("reason")
-    verdict = Verdict(
-        suppressed=attributes["suppressed"]["BOOL"],
-        reason=Reason(reason["S"]) if reason else None,
-        since=parse_time(attributes.get("since", {}).get("S")),
-        until=parse_time(attributes.get("until", {}).get("S")),
-        certain=attributes["certain"]["BOOL"],
-        evidence=tuple(name["S"] for name in attributes["evidence"]["L"]),
-    )
+    if int(attributes["contract"]["N"]) != CONTRACT:
+        raise ValueError("an unknown contract")
     item = Item(
         standing=_decode_standing(attributes["facts"]["S"]),
-        verdict=verdict,
+        verdict=Verdict(reasons=tuple(_reason(reason["M"]) for reason in attributes["reasons"]["L"])),
         facts_hash=attributes["facts_hash"]["S"],
         policy_version=int(attributes["policy_version"]["N"]),
     )
     return Key(Address(attributes["address"]["S"]), attributes["scope"]["S"]), item
+
+
+def _reason(attributes: Attributes) -> ReasonHeld:
+    return ReasonHeld(
+        reason=Reason(attributes["reason"]["S"]),
+        since=parse_time(attributes.get("since", {}).get("S")),
+        until=parse_time(attributes.get("until", {}).get("S")),
+        certain=attributes["certain"]["BOOL"],
+        exempt=tuple(purpose["S"] for purpose in attributes.get("exempt", {}).get("L", ())),
+    )
 
 
 def table_definition(name: str) -> CreateTableInputTypeDef:

@@ -23,7 +23,7 @@ def count_projected(metrics: Meter, result: BatchResult) -> None:
     counts = result.counts
     count_events(metrics, counts.events)
     count(metrics, {"Ignored": counts.ignored, "Quarantined": counts.quarantined, "Facts": counts.facts})
-    count(metrics, {"Written": counts.written, "Unchanged": counts.unchanged})
+    count(metrics, {"Unrecognized": counts.unrecognized, "Written": counts.written, "Unchanged": counts.unchanged})
     count(metrics, {"InternalErrors": result.internal_errors.total(), "Unfinished": int(result.cause is not None)})
 
 

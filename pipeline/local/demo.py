@@ -21,8 +21,9 @@ from pipeline.aws.dynamodb import DynamoSuppressionStore, ensure_table
 from pipeline.errors import Unavailable
 from pipeline.local.traffic.generator import generate_traffic
 from pipeline.lookup import LookupResult, lookup
-from pipeline.policy import Policy, Reason
+from pipeline.policy import Policy
 from pipeline.replay import ReplayResult, replay, store_digest
+from pipeline.verdict import Reason
 
 if TYPE_CHECKING:
     from pipeline.local.cloud import LocalCloud

@@ -13,8 +13,9 @@ from pipeline.decode import decode
 from pipeline.digest import digest
 from pipeline.event import Event, EventKind
 from pipeline.fact import facts
-from pipeline.policy import Policy, Reason, verdict
+from pipeline.policy import Policy, verdict
 from pipeline.standing import Key, Standing, join
+from pipeline.verdict import Reason
 
 _FEEDBACK = frozenset({EventKind.BOUNCE, EventKind.COMPLAINT})
 

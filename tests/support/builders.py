@@ -65,7 +65,8 @@ def a_bounce(
     bounce: Fields | None = None,
     **mail: Any,
 ) -> bytes:
-    """Return a Bounce; `person` changes what the remote server reports about each recipient."""
+    """Return a Bounce of a mail to its recipients; `person` changes what the remote server reports about each."""
+    recipients = list(recipients)
     report = {"action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"}
     details = {
         "bounceType": bounce_type,
@@ -75,7 +76,7 @@ def a_bounce(
         "feedbackId": feedback_id,
         "reportingMTA": "dsn; a8-50.smtp-out.amazonses.com",
     }
-    return a_record("Bounce", {"bounce": merged(details, bounce)}, **mail)
+    return a_record("Bounce", {"bounce": merged(details, bounce)}, **{"destination": recipients or [ADA]} | mail)
 
 
 def a_soft_bounce(**changes: Any) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pipeline.standing import Evidence, FactKind, Standing, fold
+from pipeline.timestamp import to_ms
 from tests.support.builders import (
     ADA,
     BOB,
@@ -45,11 +46,7 @@ evidence = st.builds(
     lambda event, mail, texts: Evidence(**event, **mail, **texts),
     _combinations(at_ms=(0, 1, 2, 3, 4), event_id=("e1", "e2", "e3")),
     _combinations(message_id=("", "m1", "m2", "e1"), sub_type=("", "General"), status=("", "5.1.1")),
-    _combinations(
-        diagnostic=("", "no such user", "é"),
-        spelling=("", ADA, ADA.upper()),
-        lifts=((), ("e1",), ("e1", "e2")),
-    ),
+    _combinations(diagnostic=("", "no such user", "é"), spelling=("", ADA, ADA.upper())),
 )
 # Many values, so that every bound is reached.
 varied_evidence = st.builds(
@@ -86,7 +83,7 @@ feedback: st.SearchStrategy[bytes] = st.one_of(
         address=st.sampled_from(ADDRESSES[:3]),
         at=moments,
         decision_id=_names,
-        read=st.lists(_names, max_size=2),
+        atMs=st.none() | moments.map(to_ms),
     ),
 )
 poison = st.sampled_from([b"", b"{oops", b"[1]", b'{"eventType":"Bounce"}', b"\xff", a_decision(action="forget")])

@@ -139,7 +139,7 @@ def _reader(field: Any) -> Callable[[Any], Sequence[Any]]:
     if pa.types.is_map(field.type):
         return lambda column: [None if pairs is None else dict(pairs) for pairs in column.to_pylist()]
     if field.name == "facts":
-        return lambda column: [tuple(map(_fact, facts or ())) for facts in column.to_pylist()]
+        return lambda column: [tuple(FactColumn(**fact) for fact in facts or ()) for facts in column.to_pylist()]
     if field.name == "diagnoses":
         return lambda column: [
             tuple(Diagnosis(**diagnosis) for diagnosis in diagnoses or ()) for diagnoses in column.to_pylist()
@@ -147,10 +147,6 @@ def _reader(field: Any) -> Callable[[Any], Sequence[Any]]:
     if pa.types.is_list(field.type):
         return lambda column: [tuple(values or ()) for values in column.to_pylist()]
     return lambda column: column.to_pylist()
-
-
-def _fact(fields: dict[str, Any]) -> FactColumn:
-    return FactColumn(**{**fields, "lifts": tuple(fields["lifts"] or ())})
 
 
 class _ArrowColumn:

@@ -29,6 +29,7 @@ from pipeline.aws.settings import ConsumerSettings
 from pipeline.batch import StreamRecord
 from pipeline.errors import STOPS_BATCH, MailfoldError, ServiceUnavailable, describe
 from pipeline.projection import BatchProjector, BatchResult
+from pipeline.timestamp import from_ms
 
 EXIT_FAILED = 1
 
@@ -150,7 +151,8 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
         """Return a record with its position: stream, shard, sequence number, and the number inside an aggregate."""
         part = f" {record.sub_sequence_number}" if record.sub_sequence_number else ""
         position = f"{self._position_prefix} {record.sequence_number}{part}"
-        return StreamRecord(payload=record_payload(record.data or ""), position=position)
+        arrived_at = from_ms(record.timestamp_millis) if record.timestamp_millis else None
+        return StreamRecord(payload=record_payload(record.data or ""), position=position, arrived_at=arrived_at)
 
     @contextmanager
     def _exit_on_error(self) -> Iterator[None]:

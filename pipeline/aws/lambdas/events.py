@@ -6,6 +6,7 @@ Shapes: docs.aws.amazon.com/lambda/latest/dg/ (with-kinesis, with-sqs, with-sns)
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -92,7 +93,11 @@ def _unknown_invoker(event: Any) -> str:
 def _from_stream(record: KinesisStreamRecord) -> StreamRecord:
     stream = record.event_source_arn.rpartition("/")[2]
     shard, _, sequence_number = record.event_id.partition(":")
-    return StreamRecord(payload=record_payload(record.kinesis.data), position=f"{stream} {shard} {sequence_number}")
+    return StreamRecord(
+        payload=record_payload(record.kinesis.data),
+        position=f"{stream} {shard} {sequence_number}",
+        arrived_at=datetime.fromtimestamp(record.kinesis.approximate_arrival_timestamp, UTC),
+    )
 
 
 def _from_queue(message: SQSRecord) -> StreamRecord:
