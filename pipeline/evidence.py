@@ -4,21 +4,22 @@ Pure. Every copy of an event, in any form and envelope, has the same evidence.
 """
 
 import re
-from datetime import timedelta
+from functools import lru_cache
 
 import msgspec
 
 from pipeline.event import Event
 from pipeline.timestamp import parse_time, to_ms
-from pipeline.wire import Bounce, Complaint, Decision, Recipient
+from pipeline.wire import Bounce, Complaint, Decision
 
 # Code points, and bytes as JSON: an item with the most facts, each with the longest texts, must stay under 64 KB.
 MESSAGE_ID_KEPT = 64  # SES's have 60
 SUB_TYPE_KEPT = 64
 SPELLING_KEPT = 256
 DIAGNOSTIC_KEPT = 256
+LONGEST_ESCAPE = 6  # bytes of a code point as JSON, such as \u0001
 # A mailbox provider's clock may be wrong: no bounce or complaint counts as later than this after its mail was sent.
-LATEST_AFTER_SENDING = timedelta(days=90)
+LATEST_AFTER_SENDING_MS = 90 * 86_400_000
 # SES's ids contain the milliseconds of their creation, in hex from the fifth digit. AWS does not document it. In public
 # payloads that were not edited they equal the event's time within two seconds.
 _ID_MS = re.compile(r"[0-9a-f]{4}([0-9a-f]{12})-", re.ASCII)
@@ -28,34 +29,27 @@ _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])", re.ASCII)  #
 _encode = msgspec.json.Encoder().encode
 
 
-def counts_from_ms(event: Event) -> int:
+def counts_from_ms(event: Event, details: Bounce | Complaint) -> int:
     """Return the time from which a bounce or complaint counts, in milliseconds since 1970; 0 if unreadable.
 
     It is the event's or the mail's time, the later, at most 90 days after sending. A plausible time inside the
     feedback id is SES's own, so the event counts as no later than that.
     """
-    occurred_at, sent_at = event.occurred_at, event.sent_at
-    if occurred_at is None or sent_at is None:
-        readable_at = sent_at or occurred_at
-        at_ms = to_ms(readable_at) if readable_at else 0
-    else:
-        at_ms = min(to_ms(max(occurred_at, sent_at)), to_ms(sent_at) + LATEST_AFTER_SENDING // _MILLISECOND)
-    created_ms = feedback_ms(event)
+    occurred_ms = to_ms(event.occurred_at) if event.occurred_at else 0
+    sent_ms = to_ms(event.sent_at) if event.sent_at else 0
+    at_ms = min(max(occurred_ms, sent_ms), sent_ms + LATEST_AFTER_SENDING_MS) if sent_ms else occurred_ms
+    created_ms = _id_ms(details.feedback_id, sent_ms)
     return max(0, at_ms if created_ms is None else min(at_ms, created_ms))
 
 
-def feedback_ms(event: Event) -> int | None:
+def _id_ms(feedback_id: str | None, sent_ms: int) -> int | None:
     """Return the time inside a feedback id, in milliseconds since 1970; None if it has none that is plausible.
 
     A time before SES opened, or before the mail was sent, is not plausible.
     """
-    details = event.details
-    match = _ID_MS.match(details.feedback_id or "") if isinstance(details, Bounce | Complaint) else None
-    if match is None:
-        return None
-    created_ms = int(match[1], 16)
-    earliest_ms = max(_FIRST_ID_MS, to_ms(event.sent_at) if event.sent_at else 0)
-    return created_ms if created_ms >= earliest_ms else None
+    match = _ID_MS.match(feedback_id or "")
+    created_ms = int(match[1], 16) if match else 0
+    return created_ms if created_ms >= max(_FIRST_ID_MS, sent_ms) else None
 
 
 def decision_ms(decision: Decision) -> int:
@@ -69,28 +63,35 @@ def decision_ms(decision: Decision) -> int:
     return max(0, to_ms(decided_at)) if decided_at else 0
 
 
-def status_of(recipient: Recipient) -> str:
+def status_of(status: str | None, diagnostic: str | None) -> str:
     """Return the enhanced status code of a recipient, such as 5.1.1; "" if none is reported.
 
     Where the field is missing, or ends in 0.0 ("undefined"), the code in the server's own words is more exact.
+
+    Args:
+        status: The field `status` of a delivery status notification.
+        diagnostic: The server's own words.
     """
-    reported = _STATUS.search(recipient.status or "")
-    if reported and not reported[0].endswith(".0.0"):
-        return reported[0]
-    diagnosed = _STATUS.search(recipient.diagnostic_code or "")
-    is_same_class = diagnosed and (not reported or diagnosed[0][0] == reported[0][0])
-    match = diagnosed if is_same_class else reported
+    reported = _status(status)
+    if reported and not reported.endswith(".0.0"):
+        return reported
+    match = _STATUS.search(diagnostic or "")
+    return match[0] if match and match[0].startswith(reported[:1]) else reported
+
+
+@lru_cache(maxsize=256)
+def _status(text: str | None) -> str:
+    match = _STATUS.search(text or "")
     return match[0] if match else ""
 
 
 def truncate(text: str | None, limit: int) -> str:
     """Return the beginning of a text: at most `limit` code points, and at most `limit` bytes as JSON."""
     beginning = (text or "")[:limit]
+    if len(beginning) * LONGEST_ESCAPE <= limit:
+        return beginning
     if beginning.isascii() and beginning.isprintable() and '"' not in beginning and "\\" not in beginning:
         return beginning
     while (size_bytes := len(_encode(beginning)) - len('""')) > limit:
         beginning = beginning[: len(beginning) * limit // size_bytes]
     return beginning
-
-
-_MILLISECOND = timedelta(milliseconds=1)

@@ -55,6 +55,10 @@ TENANT_FACTS = frozenset({FactKind.COMPLAINT, FactKind.UNCERTAIN_COMPLAINT, Fact
 """The facts that lie in the scope of a mail's tenant: they are about its mail, and not about the mailbox."""
 
 
+Common = tuple[int, str, str, str]
+"""What the evidence of all recipients of an event has in common: the first fields of `Evidence`."""
+
+
 class Fact(msgspec.Struct, frozen=True, gc=False):
     """One fact about one address."""
 
@@ -96,23 +100,24 @@ def _bounce_facts(event: Event, bounce: Bounce) -> Iterator[Fact]:
     kind = _bounce_kind(bounce.bounce_type, bounce.bounce_sub_type)
     if kind is None:
         return
-    template = _template(event, bounce.bounce_sub_type)
+    common = _common(event, bounce, bounce.bounce_sub_type)
     named: list[Mailbox] = []
     kinds = []
     for recipient in bounce.bounced_recipients or ():
-        recipient_kind = _recipient_kind(kind, bounce, recipient)
+        status = status_of(recipient.status, recipient.diagnostic_code)
+        recipient_kind = _recipient_kind(kind, bounce, recipient, status)
         found = mailboxes(recipient.email_address or "").found
         named.extend(found)
         kinds.append(recipient_kind)
         if recipient_kind:
             for mailbox in found:
-                yield _fact(event, recipient_kind, mailbox, _reported(template, recipient_kind, recipient))
-    if kind is FactKind.HARD:
-        yield from _destination_facts(event, template, named, kinds)
+                yield _fact(event, recipient_kind, mailbox, common, status, recipient.diagnostic_code)
+    if kind is FactKind.HARD and not (named and [named[0].spelling] == event.mail.destination):
+        yield from _destination_facts(event, common, named, kinds)
 
 
 def _destination_facts(
-    event: Event, template: Evidence, named: Sequence[Mailbox], kinds: Sequence[FactKind | None]
+    event: Event, common: Common, named: Sequence[Mailbox], kinds: Sequence[FactKind | None]
 ) -> Iterator[Fact]:
     """Yield a fact about the only destination of a mail whose permanent bounce names others only, or no one.
 
@@ -125,9 +130,9 @@ def _destination_facts(
         return
     [only] = found.values()
     if not named:
-        yield _fact(event, FactKind.INFERRED, only, template)
+        yield _fact(event, FactKind.INFERRED, only, common)
     elif only.address not in {mailbox.address for mailbox in named}:
-        yield _fact(event, FactKind.FORWARDED, only, template)
+        yield _fact(event, FactKind.FORWARDED, only, common)
 
 
 @lru_cache(maxsize=256)
@@ -135,9 +140,9 @@ def _bounce_kind(bounce_type: str | None, sub_type: str | None) -> FactKind | No
     return BOUNCES.get((_plain(bounce_type), _plain(sub_type)))
 
 
-def _recipient_kind(kind: FactKind, bounce: Bounce, recipient: Recipient) -> FactKind | None:
+def _recipient_kind(kind: FactKind, bounce: Bounce, recipient: Recipient, status: str) -> FactKind | None:
     """Return what a bounce states about one of its recipients, whom the remote server may have treated otherwise."""
-    action, status = _plain(recipient.action), status_of(recipient)
+    action = _plain(recipient.action)
     if action in ARRIVED or status.startswith("2."):
         return None
     if kind is FactKind.HARD:
@@ -159,9 +164,9 @@ def _complaint_facts(event: Event, complaint: Complaint) -> Iterator[Fact]:
     named = [recipient.email_address or "" for recipient in complaint.complained_recipients or ()]
     texts = (*(event.mail.destination or ()), *named)
     found = {mailbox.address: mailbox for text in texts for mailbox in mailboxes(text).found}
-    template = _template(event, complaint.complaint_sub_type or complaint.complaint_feedback_type)
+    common = _common(event, complaint, complaint.complaint_sub_type or complaint.complaint_feedback_type)
     for address in event.recipients:
-        yield _fact(event, kind, found[address], template)
+        yield _fact(event, kind, found[address], common)
 
 
 def _complaint_kind(complaint: Complaint, *, is_certain: bool) -> FactKind | None:
@@ -182,35 +187,25 @@ def _decision_facts(event: Event, decision: Decision) -> Iterator[Fact]:
         yield Fact(Key(mailbox.address, scope), kind, evidence)
 
 
-def _template(event: Event, sub_type: str | None) -> Evidence:
-    """Return what the evidence of all recipients has in common."""
-    return Evidence(
-        at_ms=counts_from_ms(event),
-        event_id=event.id,
-        message_id=truncate(event.message_id, MESSAGE_ID_KEPT),
-        sub_type=truncate(sub_type, SUB_TYPE_KEPT),
+def _common(event: Event, details: Bounce | Complaint, sub_type: str | None) -> Common:
+    return (
+        counts_from_ms(event, details),
+        event.id,
+        truncate(event.message_id, MESSAGE_ID_KEPT),
+        truncate(sub_type, SUB_TYPE_KEPT),
     )
 
 
-def _reported(template: Evidence, kind: FactKind, recipient: Recipient) -> Evidence:
-    """Return evidence with what the remote server reports. Of a soft bounce, of which 64 are kept, only the status."""
-    diagnostic = "" if kind is FactKind.SOFT else truncate(recipient.diagnostic_code, DIAGNOSTIC_KEPT)
-    return Evidence(
-        at_ms=template.at_ms,
-        event_id=template.event_id,
-        message_id=template.message_id,
-        sub_type=template.sub_type,
-        status=status_of(recipient),
-        diagnostic=diagnostic,
-    )
+def _fact(
+    event: Event, kind: FactKind, mailbox: Mailbox, common: Common, status: str = "", diagnostic: str | None = None
+) -> Fact:
+    scope = (tenant(event) or EVERY_SCOPE) if kind in TENANT_FACTS else EVERY_SCOPE
+    is_soft = kind is FactKind.SOFT  # 64 of them are kept, so they keep less
+    texts = () if is_soft else (truncate(diagnostic, DIAGNOSTIC_KEPT), truncate(mailbox.spelling, SPELLING_KEPT))
+    return Fact(Key(mailbox.address, scope), kind, Evidence(*common, status, *texts))
 
 
-def _fact(event: Event, kind: FactKind, mailbox: Mailbox, evidence: Evidence) -> Fact:
-    scope = (tenant(event) if kind in TENANT_FACTS else None) or EVERY_SCOPE
-    spelling = "" if kind is FactKind.SOFT else truncate(mailbox.spelling, SPELLING_KEPT)
-    return Fact(Key(mailbox.address, scope), kind, msgspec.structs.replace(evidence, spelling=spelling))
-
-
+@lru_cache(maxsize=256)
 def _plain(name: str | None) -> str:
     """Return a name of SES without case, spaces, underscores and hyphens."""
     return (name or "").translate(_SEPARATORS).lower()
