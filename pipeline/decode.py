@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.address import Address, canonical
+from pipeline.address import Address, canonical, mailboxes
 from pipeline.document import NOT_JSON, InvalidJSON, is_utf8, to_python
 from pipeline.envelope import Fragment, unwrap
 from pipeline.event import Event, EventKind, NotAnEvent, Outcome, Poison
@@ -177,14 +177,11 @@ class _Recipients(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         addresses: Canonical, distinct, in order of appearance.
-        unusable: Number of named recipients that are not addresses.
+        unusable: Number of parts of the fields that name no mailbox.
     """
 
     addresses: tuple[Address, ...]
     unusable: int = 0
-
-
-_ONE_UNUSABLE = _Recipients((), 1)
 
 
 def _recipients(details: Wire | None, mail: Mail) -> _Recipients:
@@ -207,12 +204,11 @@ def _recipients(details: Wire | None, mail: Mail) -> _Recipients:
 
 
 def _parse_recipients(texts: Sequence[str] | None) -> _Recipients:
-    if texts and len(texts) == 1:
-        address = canonical(texts[0])
-        return _Recipients((address,)) if address else _ONE_UNUSABLE
-    parsed = [canonical(text) for text in texts or ()]
-    usable = [address for address in parsed if address]
-    return _Recipients(tuple(dict.fromkeys(usable)), len(parsed) - len(usable))
+    parsed = [mailboxes(text) for text in texts or ()]
+    if len(parsed) == 1 and len(parsed[0].found) == 1:
+        return _Recipients((parsed[0].found[0].address,), parsed[0].unusable)
+    addresses = dict.fromkeys(mailbox.address for field in parsed for mailbox in field.found)
+    return _Recipients(tuple(addresses), sum(field.unusable for field in parsed))
 
 
 def _addresses(recipients: Iterable[Recipient] | None) -> list[str]:

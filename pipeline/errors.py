@@ -4,6 +4,7 @@ The type of an error decides how it is handled, never its text:
 
     MailfoldError
     ├── UsageError             the command, its options or the configuration are wrong; nothing was done
+    ├── NotAnAddress           an input that must be one e-mail address is none, or several; nothing was sent to it
     ├── InvalidInput           AWS rejects a value or a state; the message names it
     ├── AccessDenied           credentials are missing, expired or not allowed to do this
     ├── NotFound               a named resource does not exist
@@ -35,6 +36,10 @@ class MailfoldError(Exception):
 
 class UsageError(MailfoldError):
     """The command, its options or the configuration are wrong. The message says how to correct them."""
+
+
+class NotAnAddress(MailfoldError):
+    """An input that must be one e-mail address is none, or several. It is never clear to send to."""
 
 
 class InvalidInput(MailfoldError):

@@ -32,24 +32,22 @@ _encode = msgspec.json.Encoder().encode
 def counts_from_ms(event: Event, details: Bounce | Complaint) -> int:
     """Return the time from which a bounce or complaint counts, in milliseconds since 1970; 0 if unreadable.
 
-    It is the event's or the mail's time, the later, at most 90 days after sending. A plausible time inside the
-    feedback id is SES's own, so the event counts as no later than that.
+    It is the event's or the mail's time, the later, at most 90 days after sending. The time inside the feedback id is
+    SES's own, so the event counts as no later than that. A time before the mail was sent, or before SES opened, is not
+    plausible: then the id was edited, and does not count.
     """
     occurred_ms = to_ms(event.occurred_at) if event.occurred_at else 0
     sent_ms = to_ms(event.sent_at) if event.sent_at else 0
     at_ms = min(max(occurred_ms, sent_ms), sent_ms + LATEST_AFTER_SENDING_MS) if sent_ms else occurred_ms
-    created_ms = _id_ms(details.feedback_id, sent_ms)
-    return max(0, at_ms if created_ms is None else min(at_ms, created_ms))
+    created_ms = _id_ms(details.feedback_id)
+    is_plausible = created_ms and sent_ms and created_ms >= max(sent_ms, _FIRST_ID_MS)
+    return max(0, min(at_ms, created_ms) if is_plausible else at_ms)
 
 
-def _id_ms(feedback_id: str | None, sent_ms: int) -> int | None:
-    """Return the time inside a feedback id, in milliseconds since 1970; None if it has none that is plausible.
-
-    A time before SES opened, or before the mail was sent, is not plausible.
-    """
+def _id_ms(feedback_id: str | None) -> int:
+    """Return the time inside a feedback id, in milliseconds since 1970; 0 if it has none."""
     match = _ID_MS.match(feedback_id or "")
-    created_ms = int(match[1], 16) if match else 0
-    return created_ms if created_ms >= max(_FIRST_ID_MS, sent_ms) else None
+    return int(match[1], 16) if match else 0
 
 
 def decision_ms(decision: Decision) -> int:

@@ -59,6 +59,12 @@ Common = tuple[int, str, str, str]
 """What the evidence of all recipients of an event has in common: the first fields of `Evidence`."""
 
 
+Report = tuple[str, str | None]
+"""What the remote server reports about a recipient: its status and its own words."""
+
+NO_REPORT: Report = ("", None)
+
+
 class Fact(msgspec.Struct, frozen=True, gc=False):
     """One fact about one address."""
 
@@ -111,7 +117,7 @@ def _bounce_facts(event: Event, bounce: Bounce) -> Iterator[Fact]:
         kinds.append(recipient_kind)
         if recipient_kind:
             for mailbox in found:
-                yield _fact(event, recipient_kind, mailbox, common, status, recipient.diagnostic_code)
+                yield _fact(event, recipient_kind, mailbox, common, (status, recipient.diagnostic_code))
     if kind is FactKind.HARD and not (named and [named[0].spelling] == event.mail.destination):
         yield from _destination_facts(event, common, named, kinds)
 
@@ -196,10 +202,9 @@ def _common(event: Event, details: Bounce | Complaint, sub_type: str | None) -> 
     )
 
 
-def _fact(
-    event: Event, kind: FactKind, mailbox: Mailbox, common: Common, status: str = "", diagnostic: str | None = None
-) -> Fact:
+def _fact(event: Event, kind: FactKind, mailbox: Mailbox, common: Common, report: Report = NO_REPORT) -> Fact:
     scope = (tenant(event) or EVERY_SCOPE) if kind in TENANT_FACTS else EVERY_SCOPE
+    status, diagnostic = report
     is_soft = kind is FactKind.SOFT  # 64 of them are kept, so they keep less
     texts = () if is_soft else (truncate(diagnostic, DIAGNOSTIC_KEPT), truncate(mailbox.spelling, SPELLING_KEPT))
     return Fact(Key(mailbox.address, scope), kind, Evidence(*common, status, *texts))

@@ -1,4 +1,4 @@
-"""`mailfold lookup`: the verdict on an address, and the evidence for it."""
+"""`mailfold lookup`: the verdict on an address, and the facts behind it."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,14 +11,15 @@ import typer
 
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.cli.options import RegionOption, StackOption
-from pipeline.cli.output import encodable, results, say, write_json
+from pipeline.cli.output import counted, encodable, results, say, write_json
 from pipeline.cli.sources import STANDARD_INPUT
 from pipeline.cli.target import target
 from pipeline.document import strip_json
-from pipeline.errors import UsageError
-from pipeline.lookup import LookupResult, lookup
-from pipeline.standing import Evidence, FactKind, kept_facts
+from pipeline.errors import NotAnAddress
+from pipeline.lookup import LookupResult, LookupStatus, lookup
+from pipeline.standing import EVERY_SCOPE, Evidence, FactKind, kept_facts
 from pipeline.timestamp import format_time, from_ms
+from pipeline.verdict import ReasonHeld
 
 ADDRESSES_PER_BATCH = 1_000  # results are printed while a long list is still being read
 
@@ -28,11 +29,19 @@ def lookup_command(
         list[str], typer.Argument(metavar="ADDRESS", help="Addresses; -: one on each line of standard input.")
     ],
     *,
+    scope: Annotated[
+        str, typer.Option(help="The sender's scope, such as its SES tenant. Facts about all mail count in any case.")
+    ] = EVERY_SCOPE,
+    purpose: Annotated[
+        str | None, typer.Option(help="The purpose of the mail, such as essential: mail that a person waits for.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each address.")] = False,
     stack: StackOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Show whether an address is suppressed: verdict, reason, since when, and the evidence.
+    """Show whether an address is suppressed: verdict, reasons, since when, and the facts.
+
+    A text that is not exactly one address is never clear: it is reported, and the exit code is 1.
 
     Example: mailfold lookup bounce+ann@example.com success+bob@example.com
     """
@@ -40,14 +49,17 @@ def lookup_command(
     store = DynamoSuppressionStore(cloud.clients.dynamodb, table=cloud.settings.table)
     remaining, invalid_count, console = _read_addresses(addresses), 0, results()
     while batch := list(islice(remaining, ADDRESSES_PER_BATCH)):
-        for result in lookup(batch, store=store, now=datetime.now(UTC)):
-            invalid_count += result.address is None
+        for result in lookup(batch, store=store, now=datetime.now(UTC), scope=scope, purpose=purpose):
+            invalid_count += result.status is LookupStatus.NOT_AN_ADDRESS
             if json:
                 write_json(lookup_json(result))
             else:
-                say(lookup_lines(result), to=console)
+                say(lookup_lines(result, purpose=purpose), to=console)
     if invalid_count:
-        raise UsageError(f"invalid e-mail addresses: {invalid_count:,}")
+        raise NotAnAddress(
+            f"{counted(invalid_count, 'argument')} that {'is' if invalid_count == 1 else 'are'} not one "
+            "e-mail address: write each address as an argument of its own"
+        )
 
 
 def lookup_json(result: LookupResult) -> dict[str, Any]:
@@ -56,39 +68,62 @@ def lookup_json(result: LookupResult) -> dict[str, Any]:
     return {
         "requested": result.requested,
         "address": result.address,
-        "suppressed": result.suppressed,
-        "reason": verdict and verdict.reason,
-        "since": format_time(verdict.since) if verdict and verdict.since else None,
-        "until": format_time(verdict.until) if verdict and verdict.until else None,
-        "certain": verdict and verdict.certain,
-        "evidence": [
-            {"fact": fact, "at": format_time(from_ms(evidence.at_ms)), **msgspec.to_builtins(evidence)}
-            for fact, evidence in kept_facts(result.standing)
+        "status": result.status,
+        "suppressed": None if result.address is None else result.status is LookupStatus.SUPPRESSED,
+        "reason": verdict.reason,
+        "since": format_time(verdict.since) if verdict.since else None,
+        "until": format_time(verdict.until) if verdict.until else None,
+        "certain": verdict.certain,
+        "reasons": [_reason_json(held) for held in verdict.reasons],
+        "facts": [
+            {"fact": fact, "scope": scope, "at": format_time(from_ms(evidence.at_ms)), **msgspec.to_builtins(evidence)}
+            for scope, standing in result.standings.items()
+            for fact, evidence in kept_facts(standing)
         ],
     }
 
 
-def lookup_lines(result: LookupResult) -> Iterator[str]:
+def _reason_json(held: ReasonHeld) -> dict[str, Any]:
+    return {
+        "reason": held.reason,
+        "since": format_time(held.since) if held.since else None,
+        "until": format_time(held.until) if held.until else None,
+        "certain": held.certain,
+        "exempt": held.exempt,
+    }
+
+
+def lookup_lines(result: LookupResult, *, purpose: str | None = None) -> Iterator[str]:
     """Yield a result as lines for people."""
-    verdict = result.verdict
-    if result.address is None or verdict is None:
-        yield f"{result.requested}: not an e-mail address"
+    if result.address is None:
+        yield f"{result.requested}: not one e-mail address"
         return
-    if not verdict.suppressed:
+    gravest, *others = result.verdict.reasons or (None,)
+    if gravest is None:
         yield f"{result.address}: clear"
     else:
-        since = f" since {format_time(verdict.since)}" if verdict.since else ""
-        until = f"until {format_time(verdict.until)}" if verdict.until else "permanent"
-        doubt = "" if verdict.certain else ", one of several candidates"
-        state = "suppressed" if result.suppressed else "clear again; was suppressed"
-        yield f"{result.address}: {state} ({verdict.reason}){since}, {until}{doubt}"
-    for fact, evidence in kept_facts(result.standing):
-        yield from _evidence_lines(fact, evidence)
+        is_suppressed = result.status is LookupStatus.SUPPRESSED
+        clear = f"clear for {purpose} mail; otherwise suppressed" if purpose else "clear again; was suppressed"
+        yield f"{result.address}: {'suppressed' if is_suppressed else clear} {_reason_text(gravest)}"
+    for held in others:
+        yield f"  also {_reason_text(held)}"
+    for scope, standing in result.standings.items():
+        for fact, evidence in kept_facts(standing):
+            yield from _evidence_lines(fact, evidence, scope)
 
 
-def _evidence_lines(fact: FactKind, evidence: Evidence) -> Iterator[str]:
+def _reason_text(held: ReasonHeld) -> str:
+    since = f" since {format_time(held.since)}" if held.since else ""
+    until = f"until {format_time(held.until)}" if held.until else "permanent"
+    doubt = "" if held.certain else ", uncertain"
+    exempt = f", except {' and '.join(held.exempt)} mail" if held.exempt else ""
+    return f"({held.reason}){since}, {until}{doubt}{exempt}"
+
+
+def _evidence_lines(fact: FactKind, evidence: Evidence, scope: str) -> Iterator[str]:
     at = format_time(from_ms(evidence.at_ms)) if evidence.at_ms else "at an unknown time"
-    yield f"  {fact:<20} {at}  {evidence.sub_type} {evidence.status}".rstrip()
+    about = "" if scope == EVERY_SCOPE else f"  in {scope}"
+    yield f"  {fact:<20} {at}  {evidence.sub_type} {evidence.status}".rstrip() + about
     yield f"    event {evidence.event_id}"
     if evidence.diagnostic:
         yield f"    {evidence.diagnostic}"

@@ -40,7 +40,7 @@ COMMANDS = {
     "lookup": LazyCommand(
         "lookup",
         "lookup_command",
-        "Show whether an address is suppressed: verdict, reason, since when, and the evidence.",
+        "Show whether an address is suppressed: verdict, reasons, since when, and the facts.",
     ),
     "query": LazyCommand(
         "query",
@@ -93,7 +93,10 @@ class ExitCode(NamedTuple):
 EXIT_FAILED = 1
 EXIT_CODES = (
     ExitCode(0, "done"),
-    ExitCode(EXIT_FAILED, "failed: a check disagrees, or a deployment, a query or something unexpected failed"),
+    ExitCode(
+        EXIT_FAILED,
+        "failed: a check disagrees, an input cannot be read, or a deployment, a query or something unexpected failed",
+    ),
     ExitCode(2, "usage error or invalid input", (UsageError, InvalidInput)),
     ExitCode(3, "access denied: credentials are missing, expired or not allowed to do it", (AccessDenied,)),
     ExitCode(4, "not found", (NotFound,)),

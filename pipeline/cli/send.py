@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.address import SIMULATOR_DOMAIN, canonical, is_simulator
+from pipeline.address import SIMULATOR_DOMAIN, canonical, is_simulator, mailboxes
 from pipeline.aws.ses import OutgoingEmail, send_email
 from pipeline.aws.settings import BUCKET, TABLE
 from pipeline.aws.stack import Stack
@@ -13,7 +13,7 @@ from pipeline.cli.options import RegionOption, StackOption
 from pipeline.cli.output import counted, results, say, to_people, write_json
 from pipeline.cli.prompt import ask_yes_no
 from pipeline.cli.target import Target, target
-from pipeline.errors import UsageError
+from pipeline.errors import NotAnAddress, UsageError
 
 LOCAL_SENDER = "Mailfold <news@example.com>"
 BODY = "Sent by mailfold send."
@@ -66,7 +66,8 @@ def _sender(address: str | None, cloud: Target) -> str:
     """Return the sender. Nothing is sent to AWS without --stack.
 
     Raises:
-        UsageError: The environment names AWS and --stack does not; or a sender is missing or invalid.
+        UsageError: The environment names AWS and --stack does not; or a sender is missing.
+        NotAnAddress: The sender is not one address.
     """
     if not cloud.stack and not cloud.is_local:
         raise UsageError(
@@ -76,7 +77,7 @@ def _sender(address: str | None, cloud: Target) -> str:
     if cloud.stack and not address:
         raise UsageError("no sender: name one of SES's verified identities with --from")
     if address and canonical(address) is None:
-        raise UsageError("the sender in --from is not an e-mail address")
+        raise NotAnAddress("the sender in --from is not one e-mail address")
     return address or LOCAL_SENDER
 
 
@@ -102,11 +103,16 @@ def _delays(stack: Stack | None) -> str:
 
 
 def _addresses(text: str) -> list[str]:
-    addresses = [address.strip() for address in text.split(",") if address.strip()]
-    invalid_count = sum(canonical(address) is None for address in addresses)
-    if invalid_count:
-        raise UsageError(f"not an e-mail address: {invalid_count} of the {len(addresses)} recipients in one option")
-    return addresses
+    """Return the addresses in an option, as written.
+
+    Raises:
+        NotAnAddress: A part of it is none. Nothing was sent.
+    """
+    parsed = mailboxes(text)
+    if text and parsed.unusable:
+        total = parsed.unusable + len(parsed.found)
+        raise NotAnAddress(f"not an e-mail address: {parsed.unusable} of the {total} recipients in one option")
+    return [mailbox.spelling for mailbox in parsed.found]
 
 
 def _tag(text: str) -> tuple[str, str]:

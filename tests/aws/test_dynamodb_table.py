@@ -73,9 +73,9 @@ def test_an_error_of_creating_a_table_is_translated(operation: str, code: str, e
 
 @pytest.mark.parametrize("key", [KEY, Key(KEY.address, "s" * 1_025)], ids=["too large", "its key is too long"])
 def test_an_item_that_dynamodb_rejects_is_not_written(key: Key) -> None:
-    """It is too large, because its release lifts too many events, or its key is too long."""
-    lifts = tuple(f"{number:032x}" for number in range(13_000 if key == KEY else 1))
-    too_large: Standing = fold([(FactKind.RELEASE, Evidence(at_ms=1, event_id="0" * 32, lifts=lifts))])
+    """It is larger than 400 KB, or its key is too long."""
+    diagnostic = "x" * (500_000 if key == KEY else 1)
+    too_large: Standing = fold([(FactKind.HARD, Evidence(at_ms=1, event_id="0" * 32, diagnostic=diagnostic))])
     with mock_aws():
         dynamodb = create_client("dynamodb", region="us-east-1")
         dynamodb.create_table(**table_definition(TABLE))

@@ -16,8 +16,8 @@ def test_table_and_bucket_are_enough() -> None:
 
 def test_a_policy_is_read_from_json() -> None:
     """Fields that the JSON leaves out have their defaults."""
-    settings = read_settings({**ENVIRONMENT, "MAILFOLD_POLICY": '{"version": 3, "uncertain_complaint": false}'})
-    assert settings.policy == Policy(version=3, uncertain_complaint=False)
+    settings = read_settings({**ENVIRONMENT, "MAILFOLD_POLICY": '{"version": 3, "uncertain_complaint": null}'})
+    assert settings.policy == Policy(version=3, uncertain_complaint=None)
 
 
 def test_parameter_and_delivery_stream_are_optional() -> None:

@@ -20,7 +20,8 @@ from aws_lambda_powertools.utilities.parser.models import KinesisFirehoseModel
 
 from pipeline.address import bare, canonical, domain
 from pipeline.decode import DECODER_VERSION
-from pipeline.fact import BOUNCES, DIAGNOSTIC_KEPT, LISTS
+from pipeline.evidence import DIAGNOSTIC_KEPT
+from pipeline.fact import BOUNCES, LISTS
 from tests.benchmarks.pydantic_wire import Recipient, SesEvent, Wire
 
 KINDS = {
@@ -189,7 +190,6 @@ def _facts(event: SesEvent, name: str, recipients: Sequence[str], at: datetime) 
         "message_id": event.mail.message_id,
         "status": "",
         "diagnostic": "",
-        "lifts": [],
     }
     if bounce := event.bounce:
         fact = BOUNCES.get((bounce.bounce_type.lower(), bounce.bounce_sub_type.lower()))

@@ -99,7 +99,7 @@ def test_scanned_facts_are_those_of_the_rows(make: MakeArchive, rows: list[Row])
 def test_facts_are_scanned_among_events_of_every_kind(make: MakeArchive) -> None:
     """Rows without facts beside them do not matter."""
     complaint = a_complaint(recipients=[ADA, BOB])
-    release = a_decision(action="release", read=["1" * 32, "2" * 32])
+    release = a_decision(action="release")
     rows = rows_of(*one_of_each().values(), complaint, release)
 
     archive = an_archive(make, rows)

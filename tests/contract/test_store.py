@@ -23,7 +23,7 @@ ITEMS = {
     "one of several candidates": an_item(a_complaint(recipients=[ADA, BOB])),
     "soft bounce, suppressed until": an_item(a_soft_bounce()),
     "operator's decision": an_item(a_decision(action="suppress")),
-    "released": an_item(a_bounce(), a_decision(action="release", at=OCCURRED_AT + timedelta(days=1), read=["1" * 32])),
+    "released": an_item(a_bounce(), a_decision(action="release", at=OCCURRED_AT + timedelta(days=1))),
     "no time known": an_item(a_bounce(bounce={"timestamp": None}, timestamp=None)),
     "text of all sorts": an_item(a_bounce(person={"diagnosticCode": 'smtp; 550 "\u0001\\ é 😀'})),
 }
@@ -119,9 +119,7 @@ def test_save_conflicts_with_a_higher_policy_version(store: SuppressionStore) ->
 def test_save_accepts_the_same_or_a_higher_policy_version(store: SuppressionStore, version: int) -> None:
     """The verdict on the same facts is replaced."""
     before = save_item(store, an_item(a_bounce(), policy=Policy(version=9)))
-    after = save_item(
-        store, an_item(a_bounce(), policy=Policy(version=version, hard=False)), expected=before.facts_hash
-    )
+    after = save_item(store, an_item(a_bounce(), policy=Policy(version=version, hard=None)), expected=before.facts_hash)
 
     assert store.load([KEY]) == {KEY: after}
 

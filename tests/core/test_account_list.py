@@ -15,10 +15,11 @@ from pipeline.decode import decode
 from pipeline.event import Event, EventKind
 from pipeline.ingest import Ingestion
 from pipeline.memory import MemoryArchive, MemoryQuarantine, MemoryStore
-from pipeline.policy import DEFAULT_POLICY, Policy, Reason, SoftRule, Verdict
+from pipeline.policy import DEFAULT_POLICY, Policy, SoftRule
 from pipeline.replay import replay, store_digest
 from pipeline.row import Row
 from pipeline.standing import Key
+from pipeline.verdict import Reason, Verdict
 from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
 from tests.support.scenario import a_batch, project
 from tests.support.strategies import feedback, moments

@@ -97,7 +97,7 @@ def test_the_examples_show_every_envelope() -> None:
 def test_the_examples_show_every_bounce_that_is_a_fact() -> None:
     """Each pair of type and sub-type that states a fact has an example."""
     shown = {
-        (str(row.bounce_type).lower(), str(row.bounce_sub_type).lower())
+        ((row.bounce_type or "").lower(), (row.bounce_sub_type or "").lower())
         for name in passing
         for row in (to_row(event, arrived_at=ARRIVED_AT) for event in events(name))
     }

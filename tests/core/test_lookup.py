@@ -5,16 +5,19 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline.address import Address
 from pipeline.errors import AccessDenied, StoreUnavailable
-from pipeline.lookup import LookupResult, lookup
+from pipeline.lookup import LookupResult, LookupStatus, lookup
 from pipeline.memory import MemoryStore
-from pipeline.policy import CLEAR, Policy, Reason, SoftRule
+from pipeline.policy import Policy, SoftRule
 from pipeline.ports import Item
 from pipeline.standing import NOTHING_KNOWN, Key
-from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_soft_bounce
+from pipeline.verdict import CLEAR, Reason
+from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
 from tests.support.flaky import Failure, FlakyStore, Script
 from tests.support.scenario import a_batch, project
 
+CLEAR_TO_SEND, SUPPRESSED, NOT_AN_ADDRESS = LookupStatus
 POLICY = Policy(soft=SoftRule(mails=1, window_seconds=1, expiry_seconds=60))
 
 
@@ -40,21 +43,60 @@ def test_results_are_in_the_order_of_the_request() -> None:
     results = lookup(requested, store=CountingStore(a_bounce()), now=OCCURRED_AT)
     assert requested == [result.requested for result in results]
     assert [result.address for result in results] == [BOB, ADA, None, ADA]
-    assert [result.suppressed for result in results] == [False, True, False, True]
+    assert [result.status for result in results] == [CLEAR_TO_SEND, SUPPRESSED, NOT_AN_ADDRESS, SUPPRESSED]
 
 
 def test_a_result_contains_verdict_and_facts() -> None:
     """An unknown address is clear and has no facts."""
     [suppressed, unknown] = lookup([ADA, BOB], store=CountingStore(a_bounce()), now=OCCURRED_AT)
-    assert suppressed.verdict is not None
-    assert (suppressed.verdict.reason, len(suppressed.standing.hard)) == (Reason.HARD, 1)
-    assert (unknown.verdict, unknown.standing) == (CLEAR, NOTHING_KNOWN)
+    assert (suppressed.verdict.reason, len(suppressed.standings["*"].hard)) == (Reason.HARD, 1)
+    assert (unknown.verdict, unknown.standings) == (CLEAR, {"*": NOTHING_KNOWN})
 
 
-def test_a_text_without_an_address_has_no_verdict() -> None:
-    """It is not suppressed, because it cannot be mailed."""
-    [result] = lookup(["no-address"], store=CountingStore(), now=OCCURRED_AT)
-    assert LookupResult(requested="no-address", address=None, suppressed=False) == result
+@pytest.mark.parametrize("text", ["", "no-address", "a@b@example.com", f"{ADA}, {BOB}", f"Ada <{ADA}>; {BOB}"])
+def test_a_text_that_is_not_one_address_is_never_clear(text: str) -> None:
+    """It has a status of its own, even if the address inside it is suppressed."""
+    [result] = lookup([text], store=CountingStore(a_bounce()), now=OCCURRED_AT)
+    assert LookupResult(requested=text, address=None, status=NOT_AN_ADDRESS) == result
+
+
+TENANT = {"ses:tenant-name": ["customer-a"]}
+
+
+def test_a_tenants_complaint_binds_its_own_mail_only() -> None:
+    """A look-up without a scope, or of another tenant, does not read it."""
+    store = CountingStore(a_complaint(tags=TENANT))
+    statuses = [
+        lookup([ADA], store=store, now=OCCURRED_AT, scope=scope)[0].status for scope in ("customer-a", "b", "*")
+    ]
+    assert statuses == [SUPPRESSED, CLEAR_TO_SEND, CLEAR_TO_SEND]
+
+
+def test_the_verdicts_of_both_scopes_are_joined() -> None:
+    """The stricter wins, and every reason is named, gravest first. One load reads both scopes."""
+    store = CountingStore(a_complaint(tags=TENANT, feedback_id="f1"), a_bounce(tags=TENANT, feedback_id="f2"))
+    [result] = lookup([ADA], store=store, now=OCCURRED_AT, scope="customer-a")
+    assert [held.reason for held in result.verdict.reasons] == [Reason.COMPLAINT, Reason.HARD]
+    assert store.loaded == [Key(Address(ADA)), Key(Address(ADA), "customer-a")]
+    assert {scope: len(standing.hard) for scope, standing in result.standings.items()} == {"*": 1, "customer-a": 0}
+
+
+@pytest.mark.parametrize(
+    ("payload", "purpose", "status"),
+    [
+        (a_complaint(), "essential", CLEAR_TO_SEND),
+        (a_complaint(), "newsletter", SUPPRESSED),
+        (a_complaint(), None, SUPPRESSED),
+        (a_bounce(), "essential", SUPPRESSED),
+        (a_decision(), "essential", SUPPRESSED),
+    ],
+)
+def test_a_purpose_passes_only_where_the_policy_exempts_it(
+    payload: bytes, purpose: str | None, status: LookupStatus
+) -> None:
+    """A purpose that the policy does not name binds like none."""
+    [result] = lookup([ADA], store=CountingStore(payload), now=OCCURRED_AT, purpose=purpose)
+    assert (result.status, result.verdict.suppressed) == (status, True)
 
 
 def test_each_distinct_address_is_loaded_once() -> None:
@@ -68,7 +110,8 @@ def test_a_suppression_ends_by_the_callers_clock() -> None:
     """The caller's time decides, so no writer has to remove the suppression."""
     store = CountingStore(a_soft_bounce())
     moments = [OCCURRED_AT, OCCURRED_AT + timedelta(seconds=59), OCCURRED_AT + timedelta(seconds=60)]
-    assert [lookup([ADA], store=store, now=moment)[0].suppressed for moment in moments] == [True, True, False]
+    statuses = [lookup([ADA], store=store, now=moment)[0].status for moment in moments]
+    assert statuses == [SUPPRESSED, SUPPRESSED, CLEAR_TO_SEND]
 
 
 @pytest.mark.parametrize(

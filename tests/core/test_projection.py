@@ -15,10 +15,11 @@ from pipeline.errors import (
     StoreUnavailable,
 )
 from pipeline.memory import MemoryQuarantine, MemoryStore
-from pipeline.policy import DEFAULT_POLICY, Policy, Reason
+from pipeline.policy import DEFAULT_POLICY, Policy
 from pipeline.ports import NO_ITEM, Item, Quarantine
 from pipeline.projection import SAVE_ATTEMPTS, BatchResult, merge, merge_fully, to_item
 from pipeline.standing import Evidence, FactKind, Key, fold
+from pipeline.verdict import Reason
 from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_decision, a_delivery, a_send, dumped, in_sns
 from tests.support.flaky import Failure, FlakyQuarantine, FlakyStore, Script
 from tests.support.scenario import a_batch, project
@@ -176,7 +177,7 @@ def test_a_newer_policy_updates_the_verdict() -> None:
     """The same facts are written again under a higher policy version."""
     store = MemoryStore()
     run(a_bounce(), store=store)
-    assert run(a_bounce(), store=store, policy=Policy(version=2, hard=False)).counts.written == 1
+    assert run(a_bounce(), store=store, policy=Policy(version=2, hard=None)).counts.written == 1
     assert (item(store).verdict.suppressed, item(store).policy_version) == (False, 2)
 
 

@@ -18,12 +18,12 @@ BROKEN = b"broken"
 def _broken_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the decoder raise for one payload, as an error in its code would."""
 
-    def decode_or_raise(payload: bytes) -> list[Outcome]:
+    def decode_or_raise(payload: bytes, **_: object) -> list[Outcome]:
         if payload == BROKEN:
             raise ZeroDivisionError(ADA)
         return decode(payload)
 
-    monkeypatch.setattr(batch, "decode", decode_or_raise)
+    monkeypatch.setattr(batch, "decode_arrived", decode_or_raise)
 
 
 def test_a_record_that_raises_is_quarantined() -> None:

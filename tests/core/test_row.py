@@ -153,7 +153,7 @@ def test_a_row_contains_the_columns_of_its_kind(record: bytes, columns: dict[str
 
 def test_facts_survive_the_conversion_to_columns() -> None:
     """A fact is the same after it was a column."""
-    event = an_event(a_decision(action="release", read=["a"], scope="marketing", address="Ada@Example.com"))
+    event = an_event(a_decision(action="release", scope="marketing", address="Ada@Example.com"))
     row = to_row(event, arrived_at=ARRIVED_AT)
     assert [
         FactColumn(
@@ -167,7 +167,6 @@ def test_facts_survive_the_conversion_to_columns() -> None:
             status="",
             diagnostic="",
             spelling="Ada@Example.com",
-            lifts=("a",),
         )
     ] == list(row.facts)
     assert list(facts(event)) == list(row_facts(row)) == [to_fact(row.facts[0])]

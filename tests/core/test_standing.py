@@ -24,6 +24,11 @@ from pipeline.standing import (
 )
 from tests.support.strategies import Facts, facts, standings, varied_evidence
 
+NEWEST_ONLY = {
+    *(FactKind.LISTED, FactKind.NOT_SPAM, FactKind.ECHO, FactKind.OPT_OUT),
+    *(FactKind.SUPPRESS, FactKind.RELEASE),
+}
+
 
 @pytest.fixture(scope="module", params=[(NEWEST_KEPT, MAILS_KEPT), (2, 2)], ids=["as they are", "narrow"], autouse=True)
 def bounds(request: pytest.FixtureRequest) -> Iterator[None]:
@@ -83,27 +88,26 @@ def test_kept_facts_are_bounded_distinct_and_ascending(some_facts: Facts) -> Non
         kept = getattr(standing, fact_kind)
         assert len(kept) <= {FactKind.SOFT: MAILS_KEPT}.get(fact_kind, NEWEST_KEPT + 1)
         assert all(earlier < later for earlier, later in pairwise(kept))
-    assert all(len(newest) <= 1 for newest in (standing.echo, standing.opt_out, standing.suppress, standing.release))
+    assert all(len(getattr(standing, kind)) <= 1 for kind in NEWEST_ONLY)
 
 
 @given(facts)
 def test_the_oldest_and_the_newest_evidence_are_kept(some_facts: Facts) -> None:
-    """This holds for hard bounces and both kinds of complaints."""
+    """This holds for all kinds of facts that suppress for good. Of copies, the greatest counts."""
     standing = fold(some_facts)
-    for fact_kind in (FactKind.HARD, FactKind.COMPLAINT, FactKind.UNCERTAIN_COMPLAINT):
-        evidence_of_kind = [evidence for kind, evidence in some_facts if kind is fact_kind]
-        if evidence_of_kind:
-            assert (min(evidence_of_kind), max(evidence_of_kind)) == (
-                getattr(standing, fact_kind)[0],
-                getattr(standing, fact_kind)[-1],
-            )
+    for fact_kind in set(FactKind) - NEWEST_ONLY - {FactKind.SOFT}:
+        of_kind = [evidence for kind, evidence in some_facts if kind is fact_kind]
+        if of_kind:
+            oldest = min((evidence.at_ms, evidence.event_id) for evidence in of_kind)
+            copies = [evidence for evidence in of_kind if (evidence.at_ms, evidence.event_id) == oldest]
+            assert (max(copies), max(of_kind)) == (getattr(standing, fact_kind)[0], getattr(standing, fact_kind)[-1])
 
 
 @given(facts)
-def test_the_newest_decision_of_each_kind_is_kept(some_facts: Facts) -> None:
-    """Of several decisions of a kind, only the greatest is kept."""
+def test_of_some_kinds_only_the_newest_is_kept(some_facts: Facts) -> None:
+    """Of several facts of such a kind, only the greatest is kept."""
     standing = fold(some_facts)
-    for fact_kind in (FactKind.SUPPRESS, FactKind.RELEASE):
+    for fact_kind in NEWEST_ONLY:
         evidence_of_kind = [evidence for kind, evidence in some_facts if kind is fact_kind]
         assert getattr(standing, fact_kind) == ((max(evidence_of_kind),) if evidence_of_kind else ())
 
@@ -126,6 +130,22 @@ def test_a_standing_contains_only_the_facts_folded(some_facts: Facts) -> None:
 def test_facts_hash_is_equal_exactly_when_the_facts_are(left: Standing, right: Standing) -> None:
     """The hash is the version of an item, so it must identify the facts."""
     assert (facts_hash(left) == facts_hash(right)) == (left == right)
+
+
+@given(facts)
+def test_of_copies_of_an_event_the_greatest_is_kept(some_facts: Facts) -> None:
+    """Copies by other envelopes may differ in a text; a standing has one of each time and event."""
+    for fact_kind in FactKind:
+        kept = getattr(fold(some_facts), fact_kind)
+        identities = [(evidence.at_ms, evidence.event_id) for evidence in kept]
+        assert len(set(identities)) == len(identities) or fact_kind is FactKind.SOFT
+        for evidence in kept:
+            copies = [
+                copy
+                for kind, copy in some_facts
+                if kind is fact_kind and (copy.at_ms, copy.event_id) == (evidence.at_ms, evidence.event_id)
+            ]
+            assert fact_kind is FactKind.SOFT or evidence == max(copies)
 
 
 def test_the_hash_of_nothing_is_empty() -> None:

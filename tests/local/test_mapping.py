@@ -12,7 +12,7 @@ from pipeline.aws.lambdas.projector import project_event
 from pipeline.errors import StoreUnavailable, Unavailable
 from pipeline.local.event_source_mapping.shard_poller import MAX_EVENT_BYTES
 from pipeline.local.eventbridge import Relay
-from pipeline.lookup import lookup
+from pipeline.lookup import LookupStatus, lookup
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import Item
@@ -191,6 +191,6 @@ def test_feedback_reaches_the_table_despite_outages(kinesis: "KinesisClient", fa
 
     assert mapping.drain(10) == len(people) + 1
     answers = lookup([*people, "happy@example.com"], store=store, now=datetime.now(UTC))
-    assert [answer.suppressed for answer in answers] == [True] * len(people) + [False]
+    assert [answer.status for answer in answers] == [LookupStatus.SUPPRESSED] * len(people) + [LookupStatus.CLEAR]
     assert [held.payload for held in quarantine.held] == [b"poison"]
     assert mapping.given_up == 0

@@ -9,7 +9,8 @@ from pipeline.fact import facts
 from pipeline.local.ses.outcome import Bounced, Complained
 from pipeline.local.ses.publisher import Publisher
 from pipeline.local.ses.simulator import EICAR, is_infected
-from pipeline.policy import DEFAULT_POLICY, Reason, verdict
+from pipeline.policy import DEFAULT_POLICY, verdict
+from pipeline.verdict import Reason
 from tests.support.mails import ANN, BEN, SENT_AT, an_email, an_outcome, decoded, event_kind, event_kinds, publish_email
 
 SIMULATOR = "simulator.amazonses.com"

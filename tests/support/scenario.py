@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from pipeline.batch import StreamRecord
 from pipeline.decode import decode
 from pipeline.event import Event
-from pipeline.lookup import LookupResult, lookup
+from pipeline.lookup import LookupResult, LookupStatus, lookup
 from pipeline.memory import MemoryQuarantine, MemoryStore
-from pipeline.policy import DEFAULT_POLICY, Policy, Verdict
+from pipeline.policy import DEFAULT_POLICY, Policy
 from pipeline.ports import Quarantine, SuppressionStore
 from pipeline.projection import BatchProjector, BatchResult
+from pipeline.standing import EVERY_SCOPE, Standing
+from pipeline.verdict import Verdict
 from tests.support.builders import ADA, OCCURRED_AT
 
 
@@ -59,6 +61,12 @@ class Scenario:
 
     def verdict(self, address: str = ADA) -> Verdict:
         """Return the table's verdict on an address."""
-        verdict = self.lookup(address).verdict
-        assert verdict is not None
-        return verdict
+        return self.lookup(address).verdict
+
+    def is_suppressed(self, address: str = ADA) -> bool:
+        """Return True if an address is suppressed at the time of the example events."""
+        return self.lookup(address).status is LookupStatus.SUPPRESSED
+
+    def standing(self, address: str = ADA) -> Standing:
+        """Return the facts about an address in every scope."""
+        return self.lookup(address).standings[EVERY_SCOPE]

@@ -15,7 +15,7 @@ from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.batch import StreamRecord
 from pipeline.errors import UsageError
 from pipeline.ingest import Ingestion
-from pipeline.lookup import lookup
+from pipeline.lookup import LookupStatus, lookup
 from pipeline.memory import MemoryArchive, MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from tests.acceptance.doctor.deployment_fixture import IDENTITY, DeploymentFixture
@@ -129,8 +129,8 @@ def test_canary_arrives(deployed: DeploymentFixture) -> None:
     assert "2.0 s after it was sent" in log.message
     store = DynamoSuppressionStore(deployed.client("dynamodb"), table=deployed["SuppressionTable"])
     [answer] = lookup([time.recipient], store=store, now=STARTED_AT)
-    assert answer.standing.hard
-    assert not answer.suppressed
+    assert answer.standings["*"].hard
+    assert answer.status is LookupStatus.CLEAR
 
 
 def test_request_to_ses(deployed: DeploymentFixture) -> None:
