@@ -172,6 +172,13 @@ def _event(record: Record, type_name: str, record_type: _RecordType, details: An
     )
 
 
+def destinations(event: Event) -> tuple[Address, ...]:
+    """Return all addresses that the mail was sent to: canonical, distinct, in order of appearance."""
+    if type(event.details) not in _NAMED_RECIPIENTS:
+        return event.recipients
+    return _parse_recipients(event.mail.destination).addresses
+
+
 class _Recipients(msgspec.Struct, frozen=True, gc=False):
     """The addresses that an event is about.
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pipeline.errors import Conflict
 from pipeline.ports import NO_ITEM, FactScan, Item, Quarantined
-from pipeline.row import Row, row_facts
+from pipeline.row import Row, event_time, row_facts
 from pipeline.standing import Key
 
 
@@ -49,7 +49,7 @@ class MemoryArchive:
         yield [
             row
             for row in self._rows
-            if (since is None or row.arrived_at >= since) and (until is None or row.arrived_at < until)
+            if (since is None or event_time(row) >= since) and (until is None or event_time(row) < until)
         ]
 
     def scan_facts(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:

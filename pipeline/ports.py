@@ -85,7 +85,10 @@ class FactScan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Archive(Protocol):
-    """The event log: one row per record, kept for ever, by time of arrival."""
+    """The event log: one row per record, kept for ever.
+
+    It is selected by `row.event_time`, and not by arrival, because history may be ingested long after it happened.
+    """
 
     def append(self, rows: Sequence[Row]) -> None:
         """Store the rows durably. Rows that are appended again may be stored again, which folds tolerate.
@@ -97,7 +100,7 @@ class Archive(Protocol):
         ...
 
     def rows(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Sequence[Row]]:
-        """Yield all rows that arrived from `since` up to, not including, `until`, in any order, many at a time.
+        """Yield all rows with an event time from `since` up to, not including, `until`, in any order, many at a time.
 
         Raises:
             ArchiveUnavailable: The log is throttled or unreachable.

@@ -44,7 +44,7 @@ def replay(
     until: datetime | None = None,
     progress: Callable[[ReplayResult], None] = lambda _: None,
 ) -> ReplayResult:
-    """Fold what arrived from `since` up to, not including, `until` into the store.
+    """Fold what happened from `since` up to, not including, `until` into the store; see `row.event_time`.
 
     Args:
         archive: The log.

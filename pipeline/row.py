@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.address import Address, canonical, domain
-from pipeline.decode import DECODER_VERSION, decode
+from pipeline.decode import DECODER_VERSION, decode, destinations
 from pipeline.event import FEEDBACK, Event, EventKind, Poison
-from pipeline.fact import Fact, facts
+from pipeline.fact import Fact, facts, tenant
 from pipeline.standing import Evidence, FactKind, Key
 from pipeline.timestamp import parse_time
 from pipeline.wire import (
     Bounce,
     Click,
+    CommonHeaders,
     Complaint,
     Delivery,
     DeliveryDelay,
     Details,
     Failure,
+    Header,
     Open,
     Recipient,
     Reject,
@@ -30,6 +32,7 @@ from pipeline.wire import (
 )
 
 CONFIGURATION_SET_TAG = "ses:configuration-set"
+NO_HEADERS = CommonHeaders()
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -78,10 +81,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     source: str | None = None
     source_arn: str | None = None
     sending_account_id: str | None = None
+    destinations: tuple[str, ...] = ()
     recipients: tuple[str, ...] = ()
     recipient_domains: tuple[str, ...] = ()
+    from_header: str | None = None
     subject: str | None = None
+    headers: Mapping[str, list[str]] | None = None
     configuration_set: str | None = None
+    tenant: str | None = None
     tags: Mapping[str, list[str]] | None = None
     feedback_id: str | None = None
     bounce_type: str | None = None
@@ -101,7 +108,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     error_message: str | None = None
     ip_address: str | None = None
     user_agent: str | None = None
-    bot_likelihood: str | None = None
+    is_bot: str | None = None
     link: str | None = None
     link_tags: Mapping[str, list[str]] | None = None
     contact_list: str | None = None
@@ -117,6 +124,7 @@ def to_row(event: Event, *, arrived_at: datetime) -> Row:
     """Return an event as a row; `arrived_at` is when the log received it."""
     mail = event.mail
     is_feedback = event.kind in FEEDBACK
+    common_headers = mail.common_headers or NO_HEADERS
     configuration_set = (mail.tags or {}).get(CONFIGURATION_SET_TAG)
     return Row(
         event_id=event.id,
@@ -130,10 +138,14 @@ def to_row(event: Event, *, arrived_at: datetime) -> Row:
         source=mail.source,
         source_arn=mail.source_arn,
         sending_account_id=mail.sending_account_id,
+        destinations=destinations(event),
         recipients=event.recipients,
         recipient_domains=_domains(event.recipients),
-        subject=mail.common_headers.subject if mail.common_headers else None,
+        from_header=", ".join(common_headers.from_) if common_headers.from_ else None,
+        subject=common_headers.subject,
+        headers=_headers(mail.headers),
         configuration_set=configuration_set[0] if configuration_set else None,
+        tenant=tenant(event),
         tags=mail.tags,
         facts=tuple(map(_to_column, facts(event))) if is_feedback else (),
         decoder_version=DECODER_VERSION,
@@ -156,6 +168,14 @@ def poison_row(poison: Poison, *, name: str, arrived_at: datetime) -> Row:
     )
 
 
+def event_time(row: Row) -> datetime:
+    """Return the time by which the log is selected: that of the event, else that of its mail, but never after arrival.
+
+    A mailbox provider's clock may be ahead, and a time may be unreadable.
+    """
+    return min(row.occurred_at or row.sent_at or row.arrived_at, row.arrived_at)
+
+
 def row_facts(row: Row) -> Iterator[Fact]:
     """Yield the facts in a row; a row of another decoder version is decoded again from its raw text."""
     if row.decoder_version == DECODER_VERSION:
@@ -175,6 +195,20 @@ def to_fact(column: FactColumn) -> Fact:
 def _to_column(fact: Fact) -> FactColumn:
     evidence = msgspec.structs.asdict(fact.evidence)
     return FactColumn(address=fact.key.address, scope=fact.key.scope, fact=fact.kind.value, **evidence)
+
+
+def _headers(headers: list[Header] | None) -> dict[str, list[str]] | None:
+    values: dict[str, list[str]] = {}
+    for header in headers or ():
+        if header.name:
+            values.setdefault(header.name.lower(), []).append(header.value or "")
+    return values or None
+
+
+def _is_bot(likelihood: str | None) -> str:
+    """Return SES's judgement of an open or click; before August 2026 records have none."""
+    plain = (likelihood or "").lower()
+    return plain if plain in {"likely", "unlikely"} else "unknown"
 
 
 def _domains(recipients: tuple[Address, ...]) -> tuple[str, ...]:
@@ -223,13 +257,13 @@ def detail_columns(details: Details | None) -> dict[str, Any]:  # noqa: C901 - o
             return {
                 "ip_address": details.ip_address,
                 "user_agent": details.user_agent,
-                "bot_likelihood": details.is_bot_event,
+                "is_bot": _is_bot(details.is_bot_event),
             }
         case Click():
             return {
                 "ip_address": details.ip_address,
                 "user_agent": details.user_agent,
-                "bot_likelihood": details.is_bot_event,
+                "is_bot": _is_bot(details.is_bot_event),
                 "link": details.link,
                 "link_tags": details.link_tags,
             }

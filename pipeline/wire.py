@@ -21,9 +21,17 @@ class Wire(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class CommonHeaders(Wire, frozen=True):
-    """The headers that SES copies into the record."""
+    """The headers that SES copies into the record, parsed."""
 
+    from_: list[str] | None = msgspec.field(default=None, name="from")
     subject: str | None = None
+
+
+class Header(Wire, frozen=True):
+    """A header as the mail contained it."""
+
+    name: str | None = None
+    value: str | None = None
 
 
 class Mail(Wire, frozen=True):
@@ -35,6 +43,7 @@ class Mail(Wire, frozen=True):
     source_arn: str | None = None
     sending_account_id: str | None = None
     destination: list[str] | None = None
+    headers: list[Header] | None = None
     common_headers: CommonHeaders | None = None
     tags: dict[str, list[str]] | None = None
 

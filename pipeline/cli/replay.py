@@ -9,15 +9,19 @@ from rich.progress import SpinnerColumn, TimeElapsedColumn
 from pipeline.aws.archive.s3 import S3Archive
 from pipeline.aws.dynamodb import DynamoSuppressionStore, ensure_table
 from pipeline.cli.options import RegionOption, StackOption, parse_moment
-from pipeline.cli.output import counted, progress, results, say, to_people, write_json
+from pipeline.cli.output import counted, encodable, progress, results, say, to_people, write_json
 from pipeline.cli.target import Target, target
-from pipeline.errors import UsageError
+from pipeline.errors import MailfoldError, UsageError
 from pipeline.replay import ReplayResult, replay, store_digest
 
 
+class LogIncomplete(MailfoldError):
+    """Some objects in the log were not read. All others are folded into the table."""
+
+
 def replay_command(
-    since: Annotated[str | None, typer.Option(help="Only what arrived at or after this date or time, UTC.")] = None,
-    until: Annotated[str | None, typer.Option(help="Only what arrived before this date or time, UTC.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only what happened at or after this date or time, UTC.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only what happened before this date or time, UTC.")] = None,
     into: Annotated[
         str | None, typer.Option(metavar="TABLE", help="Another table, created if it does not exist.")
     ] = None,
@@ -28,7 +32,8 @@ def replay_command(
 ) -> None:
     """Fold the event log into a table, to heal the live one or to rebuild into an empty one.
 
-    Safe to repeat and to stop. With --stack, the log and the live table are that deployment's. Another table must have
+    Safe to repeat and to stop. An object in the log that is not its own, or that is damaged, is named and skipped; the
+    exit code is then 1. With --stack, the log and the live table are that deployment's. Another table must have
     a name that the roles there allow, NAME-suppression-…, and is created with the same protections.
 
     Example: mailfold replay --into suppression-rebuilt
@@ -44,8 +49,9 @@ def replay_command(
     store = DynamoSuppressionStore(cloud.clients.dynamodb, table=table)
     with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as display:
         task = display.add_task("reading the log")
+        archive = S3Archive(cloud.clients.s3, bucket=cloud.settings.bucket)
         result = replay(
-            S3Archive(cloud.clients.s3, bucket=cloud.settings.bucket),
+            archive,
             store=store,
             policy=cloud.settings.policy,
             since=begin,
@@ -55,9 +61,13 @@ def replay_command(
         display.update(task, description="computing the digest")
         digest = store_digest(store)
     if json:
-        write_json(msgspec.to_builtins(result) | {"digest": digest})
+        skipped = msgspec.to_builtins(archive.skipped)
+        write_json(msgspec.to_builtins(result) | {"skipped": skipped, "digest": digest})
     else:
-        say((replay_line(result), f"digest {digest}"), to=results())
+        lines = (f"skipped {encodable(skipped.uri)}: {skipped.why}" for skipped in archive.skipped)
+        say((*lines, replay_line(result), f"digest {digest}"), to=results())
+    if archive.skipped:
+        raise LogIncomplete(f"{counted(len(archive.skipped), 'object')} skipped: all others are folded into the table")
 
 
 def replay_line(result: ReplayResult) -> str:

@@ -7,12 +7,16 @@ SELECT
   count(DISTINCT event_id) AS bounces,
   arbitrary(f.diagnostic) AS one_diagnostic
 FROM events
-CROSS JOIN UNNEST(facts) AS f (
-  address, scope, fact, at_ms, event_id_of_fact, message_id_of_fact, sub_type, status, diagnostic, spelling, lifts
-)
+CROSS JOIN UNNEST(
+  transform(facts, f -> f.address),
+  transform(facts, f -> f.fact),
+  transform(facts, f -> f.sub_type),
+  transform(facts, f -> f.status),
+  transform(facts, f -> f.diagnostic)
+) AS f (address, fact, sub_type, status, diagnostic)
 WHERE is_feedback
   AND dt >= date_format(current_date - INTERVAL '7' DAY, '%Y-%m-%d')
-  AND f.fact IN ('hard', 'soft')
+  AND f.fact IN ('hard', 'blocked', 'inferred', 'soft')
 GROUP BY 1, 2, 3, 4
 ORDER BY bounces DESC
 LIMIT 100

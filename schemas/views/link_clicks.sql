@@ -7,7 +7,7 @@ SELECT
   link,
   url_extract_host(link) AS host,
   count(DISTINCT event_id) AS clicks,
-  count(DISTINCT IF(bot_likelihood = 'Likely', NULL, event_id)) AS human_clicks,
+  count(DISTINCT IF(is_bot = 'likely', NULL, event_id)) AS human_clicks,
   count(DISTINCT message_id) AS mails
 FROM events
 WHERE event_type = 'click'

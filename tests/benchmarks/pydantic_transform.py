@@ -22,7 +22,7 @@ from pipeline.address import bare, canonical, domain
 from pipeline.decode import DECODER_VERSION
 from pipeline.evidence import DIAGNOSTIC_KEPT
 from pipeline.fact import BOUNCES, LISTS
-from tests.benchmarks.pydantic_wire import Recipient, SesEvent, Wire
+from tests.benchmarks.pydantic_wire import Header, Recipient, SesEvent, Wire
 
 KINDS = {
     "Send": "send",
@@ -78,10 +78,14 @@ def _columns(event: SesEvent, raw: str, arrived_at: datetime) -> Columns:
         "source": mail.source,
         "source_arn": mail.source_arn,
         "sending_account_id": mail.sending_account_id,
+        "destinations": list(dict.fromkeys(address for address in map(canonical, mail.destination) if address)),
         "recipients": recipients,
         "recipient_domains": list(dict.fromkeys(map(domain, recipients))),
+        "from_header": ", ".join(mail.common_headers.from_) if mail.common_headers else None,
         "subject": mail.common_headers.subject if mail.common_headers else None,
+        "headers": _headers(mail.headers),
         "configuration_set": (mail.tags or {}).get("ses:configuration-set", [None])[0],
+        "tenant": (mail.tags or {}).get("ses:tenant-name", [None])[0],
         "tags": mail.tags,
         **more,
         "facts": _facts(event, name, recipients, max(occurred_at, mail.timestamp)),
@@ -89,6 +93,13 @@ def _columns(event: SesEvent, raw: str, arrived_at: datetime) -> Columns:
         "raw": raw,
     }
     return {column: value for column, value in columns.items() if value is not None and value != []}
+
+
+def _headers(headers: list[Header]) -> dict[str, list[str]] | None:
+    values: dict[str, list[str]] = {}
+    for header in headers:
+        values.setdefault(header.name.lower(), []).append(header.value)
+    return values or None
 
 
 def _recipients(event: SesEvent) -> list[str]:
@@ -136,7 +147,7 @@ def _own(event: SesEvent) -> tuple[Wire | None, Columns, list[Any]]:
         more = {
             "ip_address": click.ip_address,
             "user_agent": click.user_agent,
-            "bot_likelihood": click.is_bot_event,
+            "is_bot": (click.is_bot_event or "unknown").lower(),
             "link": click.link,
             "link_tags": click.link_tags,
         }
@@ -145,7 +156,7 @@ def _own(event: SesEvent) -> tuple[Wire | None, Columns, list[Any]]:
         more = {
             "ip_address": opened.ip_address,
             "user_agent": opened.user_agent,
-            "bot_likelihood": opened.is_bot_event,
+            "is_bot": (opened.is_bot_event or "unknown").lower(),
         }
         return opened, more, [_text(opened.timestamp), opened.ip_address, opened.user_agent]
     if delay := event.delivery_delay:

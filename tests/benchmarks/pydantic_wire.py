@@ -11,7 +11,13 @@ class Wire(BaseModel):
 
 
 class CommonHeaders(Wire):
+    from_: list[str] = Field(default=[], alias="from")
     subject: str | None = None
+
+
+class Header(Wire):
+    name: str
+    value: str
 
 
 class Mail(Wire):
@@ -21,6 +27,7 @@ class Mail(Wire):
     source_arn: str | None = None
     sending_account_id: str | None = None
     destination: list[str] = []
+    headers: list[Header] = []
     common_headers: CommonHeaders | None = None
     tags: dict[str, list[str]] | None = None
 

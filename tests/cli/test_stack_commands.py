@@ -196,7 +196,7 @@ def test_a_table_outside_the_roles_pattern_is_rejected(stack: None, name: str) -
 def test_the_stacks_policy_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stack's policy decides, not the one in the environment."""
     monkeypatch.setenv("MAILFOLD_POLICY", '{"version": 9}')  # meant for another
-    with deployed(monkeypatch, Policy='{"version": 3, "hard": false}'):
+    with deployed(monkeypatch, Policy='{"version": 3, "hard": null}'):
         run_ok("ingest", BOUNCE, *STACK)
         item = boto3.client("dynamodb").scan(TableName=TABLE)["Items"][0]
         assert item["policy_version"] == {"N": "3"}

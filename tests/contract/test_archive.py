@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import count
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from pipeline.decode import DECODER_VERSION
 from pipeline.fact import Fact
 from pipeline.memory import MemoryArchive
 from pipeline.ports import Archive
-from pipeline.row import Row, row_facts
+from pipeline.row import Row, event_time, row_facts
 from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_decision, a_send, one_of_each
 from tests.support.rows import ARRIVED_AT, a_row, any_rows, rows_of
 
@@ -53,6 +54,11 @@ def an_archive(make: MakeArchive, rows: Sequence[Row]) -> Archive:
     archive = make()
     archive.append(rows)
     return archive
+
+
+def a_row_at(moment: datetime, **changes: Any) -> Row:
+    """Return the row of an event of this time, which arrived long after."""
+    return a_row(occurred_at=moment, arrived_at=ARRIVED_AT.replace(year=2030), **changes)
 
 
 def rows_in(archive: Archive, *, since: datetime | None = None, until: datetime | None = None) -> list[Row]:
@@ -125,14 +131,16 @@ def test_a_row_of_another_decoder_is_decoded_again(make: MakeArchive, is_feedbac
     bounds=st.tuples(*[st.none() | st.integers(-30_000_000, 30_000_000)] * 2),
 )
 @LAWS
-def test_rows_and_facts_are_bounded_by_arrival(
+def test_rows_and_facts_are_bounded_by_event_time(
     make: MakeArchive, hours: list[int], bounds: tuple[int | None, int | None]
 ) -> None:
     """`since` is inclusive, and `until` is exclusive."""
-    rows = [a_row(arrived_at=ARRIVED_AT + ms * TICK, event_id=str(n)) for n, ms in enumerate(hours)]
+    rows = [a_row_at(ARRIVED_AT + ms * TICK, event_id=str(n)) for n, ms in enumerate(hours)]
     since, until = (None if bound is None else ARRIVED_AT + bound * TICK for bound in bounds)
     expected = [
-        row for row in rows if (since is None or row.arrived_at >= since) and (until is None or row.arrived_at < until)
+        row
+        for row in rows
+        if (since is None or event_time(row) >= since) and (until is None or event_time(row) < until)
     ]
 
     archive = an_archive(make, rows)
@@ -147,7 +155,7 @@ def test_rows_and_facts_are_bounded_by_arrival(
 )
 def test_a_bound_on_the_hour_is_exact(make: MakeArchive, hour: datetime) -> None:
     """The partitions by hour do not change which rows are read."""
-    before, at = a_row(arrived_at=hour - TICK), a_row(arrived_at=hour)
+    before, at = a_row_at(hour - TICK), a_row_at(hour)
 
     archive = an_archive(make, [before, at])
 
@@ -159,11 +167,11 @@ def test_a_bound_on_the_hour_is_exact(make: MakeArchive, hour: datetime) -> None
 
 def test_a_bound_may_be_in_any_time_zone(make: MakeArchive) -> None:
     """Bounds are compared as moments."""
-    archive = an_archive(make, [a_row(arrived_at=ARRIVED_AT - TICK), a_row(arrived_at=ARRIVED_AT)])
+    archive = an_archive(make, [a_row_at(ARRIVED_AT - TICK), a_row_at(ARRIVED_AT)])
     bound = ARRIVED_AT.astimezone(timezone(5.5 * HOUR))
 
-    assert [row.arrived_at for row in rows_in(archive, since=bound)] == [ARRIVED_AT]
-    assert [row.arrived_at for row in rows_in(archive, until=bound)] == [ARRIVED_AT - TICK]
+    assert [row.occurred_at for row in rows_in(archive, since=bound)] == [ARRIVED_AT]
+    assert [row.occurred_at for row in rows_in(archive, until=bound)] == [ARRIVED_AT - TICK]
 
 
 def test_appending_again_changes_no_fact(make: MakeArchive) -> None:

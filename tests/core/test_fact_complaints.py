@@ -7,7 +7,6 @@ import pytest
 
 from pipeline.standing import MAX_SCOPE, FactKind, Key
 from tests.support.builders import (
-    ABSENT,
     ADA,
     BOB,
     MESSAGE_ID,

@@ -34,11 +34,14 @@ def test_a_replay_counts_rows_facts_and_items() -> None:
     assert ReplayResult(rows=3, facts=2, unchanged=2) == replay(archive, store=store, policy=DEFAULT_POLICY)
 
 
-def test_a_replay_is_bounded_by_arrival() -> None:
+def test_a_replay_is_bounded_by_event_time() -> None:
     """`since` is inclusive, and `until` is exclusive."""
     hours = [ARRIVED_AT + timedelta(hours=hour) for hour in range(4)]
     archive = an_archive(
-        *(a_row(a_bounce(recipients=[f"{n}@example.com"]), arrived_at=at) for n, at in enumerate(hours))
+        *(
+            a_row(a_bounce(recipients=[f"{n}@example.com"]), occurred_at=at, arrived_at=hours[-1])
+            for n, at in enumerate(hours)
+        )
     )
     store = MemoryStore()
     replay(archive, store=store, policy=DEFAULT_POLICY, since=hours[1], until=hours[3])

@@ -7,7 +7,7 @@ import pytest
 from pipeline.decode import DECODER_VERSION
 from pipeline.event import Poison
 from pipeline.fact import facts
-from pipeline.row import Diagnosis, FactColumn, Row, poison_row, row_facts, to_fact, to_row
+from pipeline.row import Diagnosis, FactColumn, Row, event_time, poison_row, row_facts, to_fact, to_row
 from pipeline.timestamp import to_ms
 from tests.support.builders import (
     ADA,
@@ -27,13 +27,23 @@ from tests.support.builders import (
 from tests.support.rows import ARRIVED_AT, a_row
 from tests.support.scenario import an_event
 
-HEADERS = {"subject": "Grüße"}
-TAGS = {"ses:configuration-set": ["main"], "campaign": ["a", "b"]}
+COMMON_HEADERS = {"from": ["Ada <ada@example.org>", "bob@example.org"], "subject": "Grüße"}
+HEADERS = [
+    {"name": "Received", "value": "from a"},
+    {"name": "X-Order", "value": "14721"},
+    {"name": "received", "value": "from b"},
+    {"name": "List-Id", "value": None},
+    {"value": "no name"},
+]
+TAGS = {"ses:configuration-set": ["main"], "ses:tenant-name": ["customer-a"], "campaign": ["a", "b"]}
 
 
 def test_a_row_contains_the_columns_of_every_event() -> None:
     """All columns that do not depend on the kind are filled."""
-    event = an_event(a_send(destination=[ADA, BOB, f"x{ADA}"], sourceArn="arn", tags=TAGS, commonHeaders=HEADERS))
+    people = [ADA, BOB, f"x{ADA}"]
+    event = an_event(
+        a_send(destination=people, sourceArn="arn", tags=TAGS, commonHeaders=COMMON_HEADERS, headers=HEADERS)
+    )
     assert to_row(event, arrived_at=ARRIVED_AT) == Row(
         event_id=event.id,
         event_type="send",
@@ -46,14 +56,49 @@ def test_a_row_contains_the_columns_of_every_event() -> None:
         source="news@example.org",
         source_arn="arn",
         sending_account_id="123456789012",
+        destinations=(ADA, BOB, f"x{ADA}"),
         recipients=(ADA, BOB, f"x{ADA}"),
         recipient_domains=("example.com", "example.net"),
+        from_header="Ada <ada@example.org>, bob@example.org",
         subject="Grüße",
+        headers={"received": ["from a", "from b"], "x-order": ["14721"], "list-id": [""]},
         configuration_set="main",
+        tenant="customer-a",
         tags=TAGS,
         decoder_version=DECODER_VERSION,
         raw=event.raw.decode(),
     )
+
+
+def test_a_bounce_names_all_destinations_of_its_mail() -> None:
+    """A bounce is about one recipient of a mail that went to three."""
+    row = a_row(a_bounce(destination=[f"Ada <{ADA}>", f"{BOB}, no address", ADA.upper()]))
+    assert (row.recipients, row.destinations) == ((ADA,), (ADA, BOB))
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "is_bot"),
+    [("Likely", "likely"), ("Unlikely", "unlikely"), (None, "unknown"), ("Perhaps", "unknown")],
+)
+def test_an_open_is_a_machines_a_persons_or_unknown(likelihood: str | None, is_bot: str) -> None:
+    """Records before August 2026 do not say."""
+    opened = {"timestamp": "2026-03-01T12:00:02.000Z", "isBotEvent": likelihood}
+    assert a_row(a_record("Open", {"open": opened})).is_bot == is_bot
+    assert a_row(a_send()).is_bot is None
+
+
+@pytest.mark.parametrize(
+    ("occurred", "sent", "expected"),
+    [
+        (OCCURRED_AT, SENT_AT, OCCURRED_AT),
+        (None, SENT_AT, SENT_AT),
+        (None, None, ARRIVED_AT),
+        (ARRIVED_AT.replace(year=2027), SENT_AT, ARRIVED_AT),
+    ],
+)
+def test_the_event_time_is_never_after_arrival(occurred: Any, sent: Any, expected: Any) -> None:
+    """It is the event's own time, else the mail's, else that of the arrival."""
+    assert event_time(a_row(occurred_at=occurred, sent_at=sent)) == expected
 
 
 @pytest.mark.parametrize("kind", one_of_each())
@@ -124,11 +169,11 @@ DETAIL_COLUMNS: list[tuple[bytes, dict[str, Any]]] = [
     ),
     (
         a_record("Open", {"open": {"ipAddress": "192.0.2.1", "userAgent": USER_AGENT, "isBotEvent": "Likely"}}),
-        {"ip_address": "192.0.2.1", "user_agent": USER_AGENT, "bot_likelihood": "Likely", "link": None},
+        {"ip_address": "192.0.2.1", "user_agent": USER_AGENT, "is_bot": "likely", "link": None},
     ),
     (
         a_record("Click", {"click": {"link": "https://example.org/", "linkTags": {"a": ["b"]}}}),
-        {"link": "https://example.org/", "link_tags": {"a": ["b"]}, "bot_likelihood": None},
+        {"link": "https://example.org/", "link_tags": {"a": ["b"]}, "is_bot": "unknown"},
     ),
     (
         one_of_each()["rendering_failure"],

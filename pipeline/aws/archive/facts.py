@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.aws.archive.parquet import arrived_between
+from pipeline.aws.archive.parquet import TIME_COLUMNS, between
 from pipeline.decode import DECODER_VERSION, decode
 from pipeline.event import Event
 from pipeline.fact import Fact, facts
@@ -28,14 +28,14 @@ _KINDS = {kind.value: kind for kind in FactKind}
 
 
 def scan_facts(file: Any, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
-    """Yield the facts in the rows of a file that arrived from `since` up to, but not including, `until`.
+    """Yield the facts in the rows of a file with an event time from `since` up to, but not including, `until`.
 
     Args:
         file: From `parquet.open_parquet`.
-        since: The first arrival time; None for the first row on.
-        until: The end of the arrival times; None for all rows on.
+        since: The first event time; None for all rows before `until`.
+        until: The end of the event times; None for all rows on.
     """
-    bounds = ["arrived_at"] if since or until else []
+    bounds = list(TIME_COLUMNS) if since or until else []
     indices = _column_indices(file)
     for group in range(file.num_row_groups):
         metadata = file.metadata.row_group(group)
@@ -47,7 +47,7 @@ def scan_facts(file: Any, *, since: datetime | None = None, until: datetime | No
             continue
         size = ROWS_PER_SCAN if is_current else ROWS_PER_DECODING_SCAN
         for batch in file.iter_batches(size, row_groups=[group], columns=names, use_threads=False):
-            rows = arrived_between(batch, since, until)
+            rows = between(batch, since, until)
             yield FactScan(rows=rows.num_rows, facts=() if has_no_facts else _facts(rows))
 
 

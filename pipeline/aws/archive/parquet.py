@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec.structs import asdict, astuple
 
-from pipeline.aws.archive.schema import arrow_schema
+from pipeline.aws.archive.schema import arrow_schema, log_columns
 from pipeline.row import Diagnosis, FactColumn, Row
 from pipeline.timestamp import from_ms
 
@@ -29,6 +29,7 @@ SORT_ORDER = (("is_feedback", "descending"), ("message_id", "ascending"), ("even
 DICTIONARY_COLUMNS = (
     *("event_type", "ses_type", "source", "source_arn", "sending_account_id", "subject", "configuration_set"),
     *("tags.key_value.key", "tags.key_value.value.list.element", "recipient_domains.list.element", "reporting_mta"),
+    *("from_header", "tenant", "headers.key_value.key", "is_bot"),
 )
 
 # So few rows stay in the processor's cache, and are fewer objects than start Python's garbage collector.
@@ -36,6 +37,8 @@ ROWS_PER_TRANSPOSITION = 48
 
 # An Arrow array costs about 3 µs by itself, so most columns collect this many values for one.
 VALUES_PER_ARRAY = 1_000
+
+TIME_COLUMNS = ("occurred_at", "sent_at", "arrived_at")
 
 _TIME_TYPE = pa.timestamp("us", "UTC")  # a bound may be finer than the log's milliseconds
 
@@ -119,17 +122,25 @@ def to_rows(table: Any) -> list[Row]:
     return [Row(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
 
 
-def arrived_between(rows: Any, since: datetime | None, until: datetime | None) -> Any:
-    """Return those rows of a table or batch that arrived from `since` up to, but not including, `until`."""
+def between(rows: Any, since: datetime | None, until: datetime | None) -> Any:
+    """Return those rows of a table or batch with an event time from `since` up to, but not including, `until`."""
     if since is not None:
-        rows = rows.filter(pc.greater_equal(_arrived_at(rows), pa.scalar(since, _TIME_TYPE)))
+        rows = rows.filter(pc.greater_equal(_event_time(rows), pa.scalar(since, _TIME_TYPE)))
     if until is not None:
-        rows = rows.filter(pc.less(_arrived_at(rows), pa.scalar(until, _TIME_TYPE)))
+        rows = rows.filter(pc.less(_event_time(rows), pa.scalar(until, _TIME_TYPE)))
     return rows
 
 
-def _arrived_at(rows: Any) -> Any:
-    return rows.column("arrived_at").cast(_TIME_TYPE)
+def _event_time(rows: Any) -> Any:
+    """Return `row.event_time` of each row."""
+    occurred_at, sent_at, arrived_at = (rows.column(name).cast(_TIME_TYPE) for name in TIME_COLUMNS)
+    event_time = pc.coalesce(occurred_at, sent_at, arrived_at)
+    return pc.if_else(pc.less(event_time, arrived_at), event_time, arrived_at)
+
+
+def lacks_columns(file: Any) -> bool:
+    """Return True if a Parquet file lacks a column that every row of the log has: then it is not the log's."""
+    return not {column.name for column in log_columns() if column.required} <= set(file.schema_arrow.names)
 
 
 def _reader(field: Any) -> Callable[[Any], Sequence[Any]]:

@@ -1,7 +1,9 @@
-"""The event log in S3: Parquet objects by the hour of arrival. Firehose and `append` write them, a replay reads them.
+"""The event log in S3: Parquet objects by hour. Firehose and `append` write them, a replay reads them.
 
-An object below the prefix whose key has another form is skipped. So a misplaced error prefix is never read as part of
-the log. How Firehose names objects: docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html
+Firehose puts an object into the hour of its arrival, `append` into the hour of its events. An object below the prefix
+that is not the log's is skipped, and named in `S3Archive.skipped`: one whose key has another form, such as a misplaced
+error prefix; one that is not Parquet, or is damaged; one that lacks the log's columns.
+How Firehose names objects: docs.aws.amazon.com/firehose/latest/dev/s3-object-name.html
 """
 
 from __future__ import annotations
@@ -13,15 +15,16 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import pyarrow as pa
 
 from pipeline.aws.archive import facts, parquet
 from pipeline.aws.archive.objects import open_seekable
-from pipeline.aws.archive.parquet import arrived_between, to_rows
+from pipeline.aws.archive.parquet import between, to_rows
 from pipeline.aws.errors import translated
-from pipeline.errors import ArchiveUnavailable, UsageError
+from pipeline.errors import ArchiveUnavailable
 from pipeline.ports import FactScan
-from pipeline.row import Row
+from pipeline.row import Row, event_time
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -33,7 +36,10 @@ ROWS_PER_BATCH = 8_192  # about 40 MB as rows
 # Firehose puts an object into the hour of its oldest row, and buffers for at most 900 s, once before and once after
 # the transform. (docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html, limits.html)
 LATEST_AFTER_HOUR = timedelta(hours=1)
+# Feedback may be published days after its event, for example a complaint that a mailbox provider reports late.
+LATEST_ARRIVAL = timedelta(days=7)
 _EARLIEST = datetime.min.replace(tzinfo=UTC) + LATEST_AFTER_HOUR
+_LATEST = datetime.max.replace(tzinfo=UTC) - LATEST_ARRIVAL
 
 # Athena, too, hides objects whose names begin with "." or "_".
 _OBJECT_KEY = re.compile(r"dt=\d{4}-\d\d-\d\d/hr=\d\d/[^/._][^/]*", re.ASCII)
@@ -46,23 +52,41 @@ REMEDIES = {
 }
 
 
+class SkippedObject(msgspec.Struct, frozen=True):
+    """An object below the log's prefix that is not the log's, or that is damaged.
+
+    Attributes:
+        uri: Its S3 URI.
+        why: Why it was not read to its end.
+    """
+
+    uri: str
+    why: str
+
+
 class S3Archive:
     """The event log in S3; see `ports.Archive`.
+
+    A bounded read finds each row of an ingestion, and each row that Firehose received up to 7 days after its event.
 
     Args:
         client: boto3's S3 client, with its time-outs and retries.
         bucket: The bucket, which must exist.
         prefix: The prefix of every key of the log.
+
+    Attributes:
+        skipped: The objects that were skipped so far.
     """
 
     def __init__(self, client: S3Client, *, bucket: str, prefix: str = "events/") -> None:
+        self.skipped: list[SkippedObject] = []
         self._client, self._bucket, self._prefix = client, bucket, prefix
 
     def append(self, rows: Sequence[Row]) -> None:
         """See `ports.Archive`. Rows appended again, in any order, replace themselves."""
         rows_by_hour: dict[str, list[Row]] = {}
         for row in rows:
-            rows_by_hour.setdefault(_hour_folder(row.arrived_at), []).append(row)
+            rows_by_hour.setdefault(_hour_folder(event_time(row)), []).append(row)
         for folder, rows_of_hour in rows_by_hour.items():
             data = parquet.encode_rows(rows_of_hour)
             key = f"{self._prefix}{folder}{sha256(data).hexdigest()[:32]}.parquet"
@@ -70,22 +94,32 @@ class S3Archive:
                 self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
 
     def rows(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Sequence[Row]]:
-        """See `ports.Archive`. Raises `UsageError` for an object that is not a Parquet file."""
+        """See `ports.Archive`."""
         return self._read(since, until, lambda file: _batches(file, since, until))
 
     def scan_facts(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
-        """See `ports.Archive`. Raises `UsageError` for an object that is not a Parquet file."""
+        """See `ports.Archive`."""
         return self._read(since, until, lambda file: facts.scan_facts(file, since=since, until=until))
 
     def _read(self, since: datetime | None, until: datetime | None, scan: Callable[[Any], Iterator[T]]) -> Iterator[T]:
         for key, size_bytes in self._objects(since, until):
-            with self._translated("reading", key), open_seekable(self._client, self._bucket, key, size_bytes) as source:
-                yield from scan(parquet.open_parquet(source))
+            try:
+                with (
+                    self._translated("reading", key),
+                    open_seekable(self._client, self._bucket, key, size_bytes) as source,
+                ):
+                    file = parquet.open_parquet(source)
+                    if parquet.lacks_columns(file):
+                        self._skip(key, "it lacks columns of the event log")
+                    else:
+                        yield from scan(file)
+            except _DamagedError:
+                self._skip(key, "it is not a Parquet file, or it is damaged")
 
     def _objects(self, since: datetime | None, until: datetime | None) -> Iterator[tuple[str, int]]:
         """Yield key and size of each object that may hold such rows. S3 lists keys, and so hours, in order."""
         first = self._prefix + (_hour_folder(max(since, _EARLIEST) - LATEST_AFTER_HOUR) if since else "")
-        last = self._prefix + _hour_folder(max(until, _EARLIEST) - timedelta.resolution) if until else None
+        last = self._prefix + _hour_folder(min(until, _LATEST) + LATEST_ARRIVAL) if until else None
         with self._translated("listing", self._prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix, StartAfter=first
@@ -96,6 +130,11 @@ class S3Archive:
                         return
                     if _OBJECT_KEY.fullmatch(key.removeprefix(self._prefix)) and entry["Size"]:
                         yield key, entry["Size"]
+                    elif entry["Size"]:
+                        self._skip(key, "its key is not one of the event log")
+
+    def _skip(self, key: str, why: str) -> None:
+        self.skipped.append(SkippedObject(f"s3://{self._bucket}/{key}", why))
 
     @contextmanager
     def _translated(self, verb: str, key: str) -> Iterator[None]:
@@ -108,13 +147,17 @@ class S3Archive:
             raise ArchiveUnavailable(
                 f"the connection to S3 failed while {verb} {uri}: {type(error).__name__}: try again later"
             ) from error
-        except (pa.ArrowException, OSError) as error:
-            raise UsageError(f"{uri} is not a Parquet file of the event log: move it out of the log") from error
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _DamagedError from error
+
+
+class _DamagedError(Exception):
+    """Arrow cannot read an object."""
 
 
 def _batches(file: Any, since: datetime | None, until: datetime | None) -> Iterator[Sequence[Row]]:
     for batch in file.iter_batches(ROWS_PER_BATCH, use_threads=False):
-        yield to_rows(arrived_between(batch, since, until))
+        yield to_rows(between(batch, since, until))
 
 
 def _hour_folder(moment: datetime) -> str:

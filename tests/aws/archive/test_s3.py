@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from io import BytesIO
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import BotoCoreError, EndpointConnectionError
 from moto import mock_aws
@@ -15,7 +18,6 @@ from pipeline.aws.archive import parquet
 from pipeline.aws.archive.objects import READ_BYTES
 from pipeline.aws.archive.s3 import S3Archive
 from pipeline.aws.clients import create_client
-from pipeline.errors import UsageError
 from pipeline.row import Row, row_facts
 from tests.support.builders import ADA, a_bounce, a_send
 from tests.support.rows import ARRIVED_AT, a_row
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 BUCKET = "mailfold-log"
 HOUR = timedelta(hours=1)
 NOON = ARRIVED_AT.replace(minute=0, second=0)
+YEARS_LATER = ARRIVED_AT.replace(year=2030)
 FOLDER = "events/dt=2026-03-01/hr=12/"  # of ARRIVED_AT
 
 
@@ -55,9 +58,14 @@ def rows_in(archive: S3Archive, **bounds: Any) -> list[Row]:
     return [row for batch in archive.rows(**bounds) for row in batch]
 
 
-def test_each_hour_of_arrival_has_one_object(s3: S3Client, archive: S3Archive) -> None:
+def test_each_hour_of_events_has_one_object(s3: S3Client, archive: S3Archive) -> None:
     """Its folder names date and hour."""
-    archive.append([a_row(arrived_at=ARRIVED_AT + hours * HOUR, event_id=str(hours)) for hours in (0, 0.1, 1, 13)])
+    archive.append(
+        [
+            a_row(occurred_at=NOON + hours * HOUR, arrived_at=YEARS_LATER, event_id=str(hours))
+            for hours in (0, 0.1, 1, 13)
+        ]
+    )
 
     folders = [key.rpartition("/")[0] for key in keys(s3)]
     assert folders == ["events/dt=2026-03-01/hr=12", "events/dt=2026-03-01/hr=13", "events/dt=2026-03-02/hr=01"]
@@ -85,7 +93,7 @@ def test_an_object_of_firehose_is_read(s3: S3Client, archive: S3Archive) -> None
 
 def test_a_row_in_the_folder_of_the_hour_before_is_found(s3: S3Client, archive: S3Archive) -> None:
     """Firehose puts an object into the hour of its oldest row."""
-    late = a_row(arrived_at=ARRIVED_AT + HOUR)
+    late = a_row(occurred_at=ARRIVED_AT + HOUR, arrived_at=ARRIVED_AT + HOUR)
     put(s3, FOLDER + "file", parquet.encode_rows([a_row(), late], compression="gzip"))
 
     assert rows_in(archive, since=ARRIVED_AT + HOUR) == [late]
@@ -110,6 +118,9 @@ def test_an_object_with_another_key_is_skipped(s3: S3Client, archive: S3Archive,
     archive.append([a_row()])
 
     assert rows_in(archive) == [a_row()]
+    assert [skipped.uri for skipped in archive.skipped] == (
+        [f"s3://{BUCKET}/{key}"] if key.startswith("events/") else []
+    )
 
 
 def test_an_empty_object_is_skipped(s3: S3Client, archive: S3Archive) -> None:
@@ -119,18 +130,22 @@ def test_an_empty_object_is_skipped(s3: S3Client, archive: S3Archive) -> None:
     archive.append([a_row()])
 
     assert rows_in(archive) == [a_row()]
+    assert archive.skipped == []
 
 
 def test_only_objects_of_the_requested_hours_are_read(s3: S3Client, archive: S3Archive) -> None:
-    """And those of the hour before, where Firehose may have left some rows."""
-    for hours in range(5):
-        archive.append([a_row(arrived_at=ARRIVED_AT + hours * HOUR)])
+    """And those of the hour before, where Firehose may have left some rows, and of the 7 days after."""
+    for hours in (*range(4), 7 * 24 + 2, 7 * 24 + 3):
+        archive.append([a_row(occurred_at=NOON + hours * HOUR, arrived_at=YEARS_LATER)])
     read: list[str] = []
     s3.meta.events.register("provide-client-params.s3.GetObject", lambda params, **_: read.append(params["Key"]))
 
     list(archive.scan_facts(since=NOON + 2 * HOUR, until=NOON + 3 * HOUR))
 
-    assert sorted({key.split("/")[2] for key in read}) == ["hr=13", "hr=14"]
+    assert sorted({"/".join(key.split("/")[1:3]) for key in read}) == [
+        *(f"dt=2026-03-01/hr={hour}" for hour in (13, 14, 15)),
+        *(f"dt=2026-03-08/hr={hour}" for hour in (14, 15)),
+    ]
 
 
 def test_all_pages_of_a_listing_are_read(s3: S3Client, archive: S3Archive) -> None:
@@ -159,22 +174,44 @@ def test_finding_facts_reads_few_bytes(s3: S3Client, archive: S3Archive) -> None
     assert sum(bytes_sent) < entry["Size"] / 2
 
 
-def test_a_file_of_another_format_is_named(s3: S3Client, archive: S3Archive) -> None:
-    """The message holds its URI."""
-    put(s3, f"{FOLDER}file", b"no Parquet")
-
-    with pytest.raises(UsageError, match=f"s3://{BUCKET}/{FOLDER}file is not a Parquet file"):
-        rows_in(archive)
-
-
-def test_a_damaged_file_is_named(s3: S3Client, archive: S3Archive) -> None:
-    """Its checksums find a flipped bit."""
+def damaged() -> bytes:
+    """Return a file with a flipped bit, which its checksums find."""
     data = bytearray(parquet.encode_rows([a_row()]))
     data[len(data) // 8] ^= 1
-    put(s3, f"{FOLDER}file", bytes(data))
+    return bytes(data)
 
-    with pytest.raises(UsageError, match=f"s3://{BUCKET}/{FOLDER}file is not a Parquet file"):
-        rows_in(archive)
+
+def foreign() -> bytes:
+    """Return a Parquet file of another program."""
+    sink = BytesIO()
+    pq.write_table(pa.table({"raw": ["{}"], "event_id": ["1"]}), sink)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"no Parquet", "not a Parquet file"),
+        (b"PAR1" + bytes(8) + b"PAR1", "not a Parquet file"),
+        (parquet.encode_rows([a_row()])[:-100], "not a Parquet file"),
+        (damaged(), "damaged"),
+        (foreign(), "lacks columns"),
+    ],
+    ids=["text", "no footer", "truncated", "flipped bit", "other columns"],
+)
+@pytest.mark.parametrize("bound", [None, ARRIVED_AT.replace(year=2030)])
+def test_a_foreign_or_broken_object_is_named_and_skipped(
+    s3: S3Client, archive: S3Archive, data: bytes, why: str, bound: datetime | None
+) -> None:
+    """All other objects are read."""
+    put(s3, f"{FOLDER}0-foreign", data)
+    archive.append([a_row()])
+
+    assert rows_in(archive, until=bound) == [a_row()]
+    assert 1 <= sum(len(scan.facts) for scan in archive.scan_facts(until=bound)) <= 2  # some before the damage
+
+    assert {skipped.uri for skipped in archive.skipped} == {f"s3://{BUCKET}/{FOLDER}0-foreign"}
+    assert all(why in skipped.why for skipped in archive.skipped)
 
 
 def test_an_error_of_the_consumer_is_not_translated(archive: S3Archive) -> None:

@@ -98,7 +98,7 @@ def test_an_outage_is_reported_logged_and_counted(
 
 def test_the_policy_is_that_of_the_environment(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Verdicts are stored under it, with its version."""
-    monkeypatch.setenv("MAILFOLD_POLICY", '{"version":5,"hard":false}')
+    monkeypatch.setenv("MAILFOLD_POLICY", '{"version":5,"hard":null}')
     handler(a_kinesis_event(A_BOUNCE), Context())
 
     ((_, item),) = DynamoSuppressionStore(create_client("dynamodb"), table=TABLE).scan()

@@ -186,7 +186,7 @@ def test_any_records_get_results(payloads: list[bytes]) -> None:
 
 
 def a_large_send(size_bytes: int) -> bytes:
-    return a_send(headers=[{"name": "X-Filler", "value": '"' * (size_bytes // 2)}])
+    return a_send(filler='"' * (size_bytes // 2))
 
 
 def test_rows_that_do_not_fit_are_returned_unchanged() -> None:
