@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from pipeline.address import Address, canonical, mailboxes
-from pipeline.document import NOT_JSON, InvalidJSON, is_utf8, to_python
+from pipeline.document import NOT_JSON, is_too_deep, is_utf8, to_python
 from pipeline.envelope import Fragment, unwrap
 from pipeline.event import Event, EventKind, NotAnEvent, Outcome, Poison
 from pipeline.identity import content_id, identify
@@ -93,7 +93,7 @@ def decode(payload: bytes) -> list[Outcome]:
 def _bare_record(payload: bytes) -> Record | None:
     """Return a bare, valid record without unwrapping, as nearly every payload is one; None for all others."""
     try:
-        record = _parse_record(payload) if payload.isascii() or is_utf8(payload) else None
+        record = _parse_record(payload) if not is_too_deep(payload) and is_utf8(payload) else None
     except NOT_JSON:
         return None
     return record if record and (record.event_type or record.notification_type) else None
@@ -108,10 +108,16 @@ def _decode_fragment(fragment: Fragment) -> Outcome:
 
 def _decode_record(record: Record | None, fragment: Fragment) -> Outcome:
     """Return the outcome of a record; None is one with unexpected types, which are coerced first."""
-    try:
-        return _outcome(record or coerce(to_python(fragment.text)), fragment)
-    except (InvalidJSON, RecursionError):
-        return Poison(why="nested too deep", raw=fragment.raw)
+    if record is None or _is_incomplete(record):
+        record = coerce(to_python(fragment.text))
+    return _outcome(record, fragment)
+
+
+def _is_incomplete(record: Record) -> bool:
+    """Return True if a record may have its keys in another case, since it lacks what every record has."""
+    has_type = record.event_type or record.notification_type
+    lacks_bounce_type = record.bounce is not None and record.bounce.bounce_type is None
+    return not has_type or record.mail is None or record.mail.message_id is None or lacks_bounce_type
 
 
 def _outcome(record: Record, fragment: Fragment) -> Outcome:
@@ -124,6 +130,8 @@ def _outcome(record: Record, fragment: Fragment) -> Outcome:
     details = getattr(record, record_type.details) if record_type.details else None
     if details is None and record_type.details and record_type.needs_details:
         return Poison(why=f"{record_type.kind}: what happened is missing", raw=fragment.raw)
+    if record.mail is None and details is None and record_type.kind is not EventKind.UNKNOWN:
+        return Poison(why=f"{record_type.kind}: the mail is missing", raw=fragment.raw)
     if type(details) is Decision and not _is_complete(details):
         return Poison(
             why="decision: id, action, address, scope, decidedAt or atMs is missing or invalid", raw=fragment.raw
@@ -177,6 +185,12 @@ def destinations(event: Event) -> tuple[Address, ...]:
     if type(event.details) not in _NAMED_RECIPIENTS:
         return event.recipients
     return _parse_recipients(event.mail.destination).addresses
+
+
+def unusable_recipients(event: Event) -> tuple[str, ...]:
+    """Return the fields of an event, as received, with a part that names no mailbox."""
+    texts = _NAMED_RECIPIENTS.get(type(event.details), lambda _: event.mail.destination)(event.details)
+    return tuple(text for text in texts or () if mailboxes(text).unusable)
 
 
 class _Recipients(msgspec.Struct, frozen=True, gc=False):

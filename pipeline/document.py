@@ -24,8 +24,27 @@ _parse = msgspec.json.Decoder().decode
 _validate = msgspec.json.Decoder(msgspec.Raw).decode
 
 
+# Levels of objects and lists in one document. SES's records have at most 7. The bound is far below what any parser can
+# read, so the result never depends on how deep the caller's own stack is.
+MAX_NESTING = 128
+
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+
+
 class InvalidJSON(ValueError):
     """The bytes are not one JSON document."""
+
+
+def is_too_deep(data: bytes) -> bool:
+    """Return True if objects and lists are nested deeper than `MAX_NESTING`."""
+    if data.count(b"{") + data.count(b"[") <= MAX_NESTING:
+        return False
+    depth = 0
+    for match in _BRACKETS.finditer(data):
+        depth += 1 if match[0] in {b"{", b"["} else -1 if match[0] in {b"}", b"]"} else 0
+        if depth > MAX_NESTING:
+            return True
+    return False
 
 
 def repair_json(data: bytes) -> bytes:

@@ -1,27 +1,44 @@
 """Find the records inside the envelopes that transports put around them.
 
 Envelopes are detected, never configured, and may be nested: SNS in SQS in a Lambda event, EventBridge in Kinesis.
-Pure and total: `unwrap` never raises, and one bad part never hides its siblings.
-Shapes: docs.aws.amazon.com/lambda/latest/dg/ (with-sns, with-sqs, with-kinesis, services-kinesisfirehose),
-docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html,
-docs.aws.amazon.com/firehose/latest/dev/retry.html (error rows).
+Pure and total: `unwrap` never raises, and one bad part never hides its siblings. What claims to carry an event of SES
+and cannot be read is poison, whatever is around it.
+Shapes: docs.aws.amazon.com/lambda/latest/dg/ (with-sns, with-sqs, with-kinesis, services-kinesisfirehose,
+services-apigateway), docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html,
+docs.aws.amazon.com/firehose/latest/dev/retry.html (error rows),
+docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 """
 
 from base64 import b64decode
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
-from msgspec import Raw, field
+from msgspec import Raw
 
-from pipeline.document import InvalidJSON, is_utf8, repair_json, strip_json
+from pipeline import bounce_table, pinpoint
+from pipeline.document import InvalidJSON, is_too_deep, is_utf8, repair_json, strip_json, to_python
+from pipeline.envelope_keys import (
+    EnvelopeKeys,
+    base64_envelope,
+    claims_a_record,
+    inner_json,
+    names_a_type,
+    parse_keys,
+    parse_list,
+    parse_object,
+    parse_text,
+)
 from pipeline.event import Envelope, NotAnEvent, Poison
+from pipeline.framing import GZIP_MAGIC, decompress, split_documents, to_text
 
-MAX_DEPTH = 32  # levels; real payloads have at most three envelopes of two or three levels each
+MAX_DEPTH = 32  # layers; real payloads have at most three envelopes of two or three layers each
 
 # SES sends this once, as plain text, when a topic becomes an event destination.
 TEST_LINE = b"Successfully validated SNS topic for Amazon SES event publishing"
 CLOUDTRAIL = b'"AWS API Call via CloudTrail"'
 CONFIRMATIONS = (b'"SubscriptionConfirmation"', b'"UnsubscribeConfirmation"')
+CONTROL_MESSAGE = b'"CONTROL_MESSAGE"'
 
 Envelopes = tuple[Envelope, ...]
 
@@ -31,7 +48,7 @@ class Fragment(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         raw: Its exact text, without surrounding white space; U+FFFD replaces bytes that are not text.
-        text: The same, in a form that parses.
+        text: The same, in a form that parses and has SES's keys.
         envelopes: The envelopes around it, outermost first.
     """
 
@@ -43,70 +60,46 @@ class Fragment(msgspec.Struct, frozen=True, gc=False):
 Unwrapped = Fragment | NotAnEvent | Poison
 
 
-class _Keys(msgspec.Struct, gc=False):
-    """The keys that identify an envelope or a record. Their values are raw, because any type may occur."""
-
-    event_type: Raw = field(default=Raw(), name="eventType")
-    notification_type: Raw = field(default=Raw(), name="notificationType")
-    type: Raw = field(default=Raw(), name="Type")
-    message: Raw = field(default=Raw(), name="Message")
-    detail: Raw = Raw()
-    detail_type: Raw = field(default=Raw(), name="detail-type")
-    raw_data: Raw = field(default=Raw(), name="rawData")
-    lambda_records: Raw = field(default=Raw(), name="Records")
-    firehose_records: Raw = field(default=Raw(), name="records")
-    sqs_messages: Raw = field(default=Raw(), name="Messages")
-    failed_batch: Raw = field(default=Raw(), name="KinesisBatchInfo")
-    failed_payload: Raw = field(default=Raw(), name="payload")
-    failed_request: Raw = field(default=Raw(), name="requestPayload")
-    quarantined: Raw = field(default=Raw(), name="payload_base64")
-    sns: Raw = field(default=Raw(), name="Sns")
-    ses: Raw = Raw()
-    receipt: Raw = Raw()
-    kinesis: Raw = Raw()
-    lambda_body: Raw = field(default=Raw(), name="body")
-    sqs_body: Raw = field(default=Raw(), name="Body")
-    record_id: Raw = field(default=Raw(), name="recordId")
-    data: Raw = Raw()
-    kinesis_data: Raw = field(default=Raw(), name="Data")
-
-
-_parse_keys = msgspec.json.Decoder(_Keys).decode
-_parse_list = msgspec.json.Decoder(list[Raw]).decode
-_parse_text = msgspec.json.Decoder(str).decode
-
-
 def unwrap(data: bytes, envelopes: Envelopes = (), *, depth: int = 0) -> Iterator[Unwrapped]:
     """Yield the contents of `data`, in order. Never raises."""
-    data = strip_json(data)
-    try:
-        yield from _unwrap(data, envelopes, depth) if depth <= MAX_DEPTH else [_too_deep(data)]
-    except RecursionError:
+    if depth > MAX_DEPTH:
         yield _too_deep(data)
+    elif data.startswith(GZIP_MAGIC):
+        yield from _unwrap_gzip(data, envelopes, depth)
+    else:
+        yield from _unwrap_text(strip_json(to_text(data)) or data, envelopes, depth)
 
 
 def _too_deep(data: bytes) -> Poison:
     return Poison(why="nested too deep", raw=data)
 
 
-def _unwrap(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
+def _unwrap_gzip(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
+    """Yield the contents of gzip. What follows damage is poison; what precedes it is read."""
+    content = decompress(data)
+    if content.data:
+        yield from unwrap(content.data, envelopes, depth=depth + 1)
+    if content.problem or not content.data:
+        yield Poison(why=content.problem or "empty gzip", raw=data)
+
+
+def _unwrap_text(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     if data.startswith(TEST_LINE) and b"\n" not in data:
         yield NotAnEvent(why="SNS's test line", raw=data)
         return
     try:
-        text = repair_json(data)
+        text = b"" if is_too_deep(data) else repair_json(data)
     except InvalidJSON:
-        yield from _unwrap_lines(data, envelopes, depth)
-    else:
+        text = b""
+    if text:
         yield from _unwrap_document(data if is_utf8(data) else text, text, envelopes, depth)
-
-
-def _unwrap_lines(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
-    lines = ndjson_lines(data)
-    if not lines:
-        yield Poison(why="neither one JSON document nor NDJSON", raw=data)
-    for _, line in lines:
-        yield from unwrap(line, envelopes, depth=depth + 1)
+        return
+    parts = split_documents(data)
+    if [part.data for part in parts] in ([], [data]):
+        yield _too_deep(data) if is_too_deep(data) else Poison(why="not a JSON document", raw=data)
+        return
+    for part in parts:
+        yield from unwrap(part.data, envelopes, depth=depth + 1)
 
 
 def _unwrap_document(raw: bytes, text: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
@@ -116,13 +109,13 @@ def _unwrap_document(raw: bytes, text: bytes, envelopes: Envelopes, depth: int) 
         case b"[":
             yield from _unwrap_batch(text, envelopes, depth)
         case b'"':
-            yield from unwrap(_parse_text(text).encode(), envelopes, depth=depth + 1)
+            yield from unwrap(parse_text(text).encode(), envelopes, depth=depth + 1)
         case _:
             yield Poison(why="JSON, but neither an object nor a list of objects", raw=raw)
 
 
 def _unwrap_batch(text: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
-    elements = _parse_list(text)
+    elements = parse_list(text)
     if not elements:
         yield NotAnEvent(why="an empty batch", raw=text)
     for element in elements:
@@ -130,7 +123,7 @@ def _unwrap_batch(text: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unw
 
 
 def _unwrap_object(raw: bytes, text: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
-    keys = _parse_keys(text)
+    keys = parse_keys(text)
     if keys.event_type or keys.notification_type:
         yield Fragment(raw, text, envelopes)
     elif keys.ses or keys.receipt:
@@ -140,35 +133,45 @@ def _unwrap_object(raw: bytes, text: bytes, envelopes: Envelopes, depth: int) ->
     elif keys.message or bytes(keys.type) in CONFIRMATIONS:
         yield from _unwrap_sns(raw, keys, (*envelopes, Envelope.SNS), depth)
     elif bytes(keys.sns).startswith(b"{"):
-        yield from _unwrap_sns(raw, _parse_keys(keys.sns), (*envelopes, Envelope.LAMBDA_SNS), depth)
-    elif inner := _inner_json(keys):
+        yield from _unwrap_sns(raw, parse_keys(keys.sns), (*envelopes, Envelope.LAMBDA_SNS), depth)
+    else:
+        yield from _unwrap_carrier(raw, text, keys, envelopes, depth)
+
+
+def _unwrap_carrier(
+    raw: bytes, text: bytes, keys: EnvelopeKeys, envelopes: Envelopes, depth: int
+) -> Iterator[Unwrapped]:
+    """Yield the contents of an envelope that only carries: a list, base64 or a body."""
+    if keys.logs_type or keys.log_events or keys.cloudwatch_logs:
+        yield from _unwrap_logs(raw, keys, envelopes, depth)
+    elif inner := inner_json(keys):
         yield from unwrap(bytes(inner), envelopes, depth=depth + 1)
     elif encoded := keys.raw_data or keys.data or keys.kinesis_data:
-        yield from _unwrap_base64(raw, bytes(encoded), (*envelopes, _base64_envelope(keys)), depth)
+        yield from _unwrap_base64(raw, bytes(encoded), (*envelopes, base64_envelope(keys)), depth)
     elif keys.quarantined:
         yield from _unwrap_base64(raw, bytes(keys.quarantined), envelopes, depth)
-    elif body := keys.lambda_body or keys.sqs_body:
-        sqs = Envelope.LAMBDA_SQS if keys.lambda_body else Envelope.SQS
-        yield from unwrap(bytes(body), (*envelopes, sqs), depth=depth + 1)
+    elif keys.body or keys.sqs_body:
+        yield from _unwrap_body(raw, keys, envelopes, depth)
     else:
-        yield Poison(why="neither eventType nor notificationType, and no known envelope", raw=raw)
+        yield from _unwrap_other(raw, text, keys, envelopes, depth)
 
 
-def _unwrap_eventbridge(raw: bytes, keys: _Keys, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
-    """Yield the SES record in `detail`.
+def _unwrap_eventbridge(raw: bytes, keys: EnvelopeKeys, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
+    """Yield the SES record in `detail`, on any bus.
 
     The detail of an e-mail event contains the record's type. Events of the SES advisor and of the account have none.
-    CloudTrail's `eventType` is not a record's.
+    CloudTrail's `eventType` is not a record's. A detail that is neither a record nor an envelope is about something
+    else; but one that is an envelope claims to carry a record, so what cannot be read in it is poison.
     """
-    detail_type = bytes(keys.detail_type)
-    for part in unwrap(bytes(keys.detail), (*envelopes, Envelope.EVENTBRIDGE), depth=depth + 1):
-        if detail_type != CLOUDTRAIL and (isinstance(part, Fragment) or detail_type.startswith(b'"Email ')):
-            yield part
-        else:
-            yield NotAnEvent(why="an EventBridge event about something other than an e-mail", raw=raw)
+    detail_type, detail = bytes(keys.detail_type), bytes(keys.detail)
+    is_email = detail_type.startswith(b'"Email ')
+    if detail_type == CLOUDTRAIL or not (is_email or claims_a_record(detail)):
+        yield NotAnEvent(why="an EventBridge event about something other than an e-mail", raw=raw)
+    else:
+        yield from unwrap(detail, (*envelopes, Envelope.EVENTBRIDGE), depth=depth + 1)
 
 
-def _unwrap_sns(raw: bytes, keys: _Keys, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
+def _unwrap_sns(raw: bytes, keys: EnvelopeKeys, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     message = bytes(keys.message)
     if bytes(keys.type) in CONFIRMATIONS and not message.startswith((b'"{', b"{")):
         yield NotAnEvent(why="an SNS subscription's confirmation", raw=raw)
@@ -178,25 +181,63 @@ def _unwrap_sns(raw: bytes, keys: _Keys, envelopes: Envelopes, depth: int) -> It
         yield from unwrap(message, envelopes, depth=depth + 1)
 
 
-def _inner_json(keys: _Keys) -> Raw:
-    """Return the JSON inside an envelope that is not listed in `envelopes`.
+def _unwrap_logs(raw: bytes, keys: EnvelopeKeys, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
+    """Yield the records in a batch of CloudWatch Logs, as a subscription or Lambda delivers it."""
+    inside = (*envelopes, Envelope.CLOUDWATCH_LOGS)
+    if keys.cloudwatch_logs:
+        data = parse_keys(keys.cloudwatch_logs).data if bytes(keys.cloudwatch_logs).startswith(b"{") else Raw()
+        yield from _unwrap_base64(raw, bytes(data), envelopes, depth)
+    elif bytes(keys.logs_type) == CONTROL_MESSAGE:
+        yield NotAnEvent(why="a control message of CloudWatch Logs", raw=raw)
+    elif bytes(keys.log_events).startswith(b"["):
+        for entry in parse_list(keys.log_events):
+            message = parse_keys(entry).log_message if bytes(entry).startswith(b"{") else Raw()
+            yield from unwrap(bytes(message or entry), inside, depth=depth + 1)
+    else:
+        yield Poison(why="a batch of CloudWatch Logs without its events", raw=raw)
 
-    Such an envelope is a list of records, Lambda's `kinesis` object, or what Lambda writes to a failure destination:
-    `payload` for an event source mapping, `requestPayload` for an asynchronous call.
-    """
-    batch = keys.lambda_records or keys.firehose_records or keys.sqs_messages or keys.kinesis
-    return batch or (keys.failed_payload if keys.failed_batch else keys.failed_request)
+
+def _unwrap_body(raw: bytes, keys: EnvelopeKeys, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
+    """Yield the records in a body: of an HTTP request, which may be in base64, or of a message of SQS."""
+    body = bytes(keys.body or keys.sqs_body)
+    if bytes(keys.is_base64) == b"true":
+        yield from _unwrap_base64(raw, body, (*envelopes, Envelope.HTTP), depth)
+    elif keys.is_base64 or keys.request_context or keys.route:
+        yield from unwrap(body, (*envelopes, Envelope.HTTP), depth=depth + 1)
+    else:
+        sqs = Envelope.LAMBDA_SQS if keys.body else Envelope.SQS
+        yield from unwrap(body, (*envelopes, sqs), depth=depth + 1)
 
 
-def _base64_envelope(keys: _Keys) -> Envelope:
-    if keys.raw_data:
-        return Envelope.FIREHOSE_ERROR
-    return Envelope.FIREHOSE if keys.record_id else Envelope.KINESIS
+def _unwrap_other(raw: bytes, text: bytes, keys: EnvelopeKeys, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
+    """Yield the records in an object that is no known envelope: converted, or below any of its keys."""
+    if record := _converted(text, keys):
+        yield Fragment(raw, msgspec.json.encode(record), envelopes)
+        return
+    if not names_a_type(text):
+        yield Poison(why="neither eventType nor notificationType, and no known envelope", raw=raw)
+        return
+    members = parse_object(text)
+    if any(names_a_type(key.encode()) for key in members):
+        yield Fragment(raw, text, envelopes)  # in another case, which the decoder reads
+        return
+    for value in map(bytes, members.values()):
+        if value.startswith((b"{", b"[", b'"')) and names_a_type(value):
+            yield from unwrap(value, envelopes, depth=depth + 1)
+
+
+def _converted(text: bytes, keys: EnvelopeKeys) -> dict[str, Any] | None:
+    """Return the record in an event of Pinpoint, or in an item of a DynamoDB export."""
+    if bytes(keys.pinpoint_type).startswith(b'"_email.'):
+        return pinpoint.to_ses_record(to_python(text))
+    if bytes(keys.exported_item).startswith(b"{"):
+        return bounce_table.to_ses_record(bounce_table.plain_item(to_python(bytes(keys.exported_item))))
+    return None
 
 
 def _unwrap_base64(raw: bytes, value: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     """Yield the contents of base64 data. Fixtures written by hand contain the JSON itself, which is read too."""
-    data = value if value.startswith(b"{") else _parse_text(value).encode() if value.startswith(b'"') else b""
+    data = value if value.startswith(b"{") else parse_text(value).encode() if value.startswith(b'"') else b""
     if not data.lstrip().startswith(b"{"):
         try:
             data = b64decode(data, validate=True)
@@ -206,39 +247,3 @@ def _unwrap_base64(raw: bytes, value: bytes, envelopes: Envelopes, depth: int) -
         yield from unwrap(data, envelopes, depth=depth + 1)
     else:
         yield Poison(why=f"{envelopes[-1] if envelopes else 'quarantine'}: its data is not base64", raw=raw)
-
-
-def ndjson_lines(data: bytes) -> list[tuple[int, bytes]]:
-    """Return the lines of NDJSON that are not blank, numbered from 1; an empty list if `data` is not NDJSON.
-
-    The lines may include broken ones. A single document that is broken is not NDJSON. NDJSON is recognized by any of:
-
-    - the first line is a whole document;
-    - a line has a key of an envelope or a record;
-    - at least half of the lines are whole documents;
-    - every line is valid JSON.
-    """
-    lines = [(number, line) for number, text in enumerate(data.split(b"\n"), 1) if (line := strip_json(text))]
-    documents = [line for _, line in lines if is_container(line)]
-    if len(lines) < 2:  # noqa: PLR2004 - one line is a document, or half of one
-        return []
-    first_is_document = bool(documents) and documents[0] is lines[0][1]
-    if documents and (first_is_document or 2 * len(documents) >= len(lines) or any(map(_has_known_key, documents))):
-        return lines
-    return lines if all(_is_json(line) for _, line in lines) else []
-
-
-def is_container(line: bytes) -> bool:
-    """Return True if a trimmed line is a JSON object or list that is not empty."""
-    return line[:1] in {b"{", b"["} and line[1:].strip() not in {b"}", b"]"} and _is_json(line)
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        return bool(repair_json(line))
-    except InvalidJSON:
-        return False
-
-
-def _has_known_key(line: bytes) -> bool:
-    return line.startswith(b"{") and _parse_keys(repair_json(line)) != _Keys()

@@ -44,6 +44,8 @@ class Envelope(StrEnum):
     KINESIS = "kinesis"
     FIREHOSE = "firehose"
     FIREHOSE_ERROR = "firehose_error"
+    CLOUDWATCH_LOGS = "cloudwatch_logs"
+    HTTP = "http"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from pipeline.batch import Counts, StreamRecord, group_by_key, quarantine_reason
-from pipeline.decode import decode
+from pipeline.decision import decode_arrived
 from pipeline.event import Event, NotAnEvent
 from pipeline.policy import Policy
 from pipeline.ports import Archive, Quarantine, Quarantined, SuppressionStore
@@ -90,7 +90,7 @@ class Ingestion:
 
     def add(self, record: StreamRecord) -> None:
         """Decode a record and hold its rows; flush if enough are held. Raises as `ingest` does."""
-        for outcome in decode(record.payload):
+        for outcome in decode_arrived(record.payload, arrived_at=self._arrived_at):
             if reason := quarantine_reason(outcome):
                 self._quarantine.put(Quarantined(payload=outcome.raw, reason=reason, position=record.position))
                 self.counts.rejects.append(RejectedRecord(position=record.position, why=reason))

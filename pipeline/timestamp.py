@@ -7,9 +7,12 @@ version 3. Finer digits are cut off, never rounded.
 import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999, since 1970
+FIRST_NUMBER_OF_MS = 100_000_000_000  # March 1973 in milliseconds, and the year 5138 in seconds
+_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _MILLISECOND = timedelta(milliseconds=1)
 _USUAL_LENGTH = len("2016-10-14T05:02:16.645Z")
 
@@ -24,7 +27,7 @@ _FORMS = re.compile(
 def parse_time(text: str | None) -> datetime | None:
     """Return the time in `text` as an aware UTC datetime, cut to milliseconds; None if it is unreadable.
 
-    A time without a zone is read as UTC, because SES's times always are.
+    A time without a zone is UTC, because SES's times always are. A number is in seconds or milliseconds since 1970.
     """
     if not text:
         return None
@@ -33,12 +36,30 @@ def parse_time(text: str | None) -> datetime | None:
             return datetime.fromisoformat(text)
     match = _FORMS.fullmatch(text.strip())
     if match is None:
-        return None
+        return _parse_number(text.strip()) or _parse_mail_date(text)
     day, clock, fraction, zone = match.groups()
     milliseconds = (fraction or "")[:3].ljust(3, "0")
     try:
         return datetime.fromisoformat(f"{day}T{clock}.{milliseconds}{(zone or 'Z').upper()}").astimezone(UTC)
     except (ValueError, OverflowError):
+        return None
+
+
+def _parse_number(text: str) -> datetime | None:
+    """Return the time of a number, as archives and other services write times."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    milliseconds = number if number >= FIRST_NUMBER_OF_MS else number * 1_000
+    return from_ms(int(milliseconds)) if milliseconds <= LAST_MS else None
+
+
+def _parse_mail_date(text: str) -> datetime | None:
+    """Return the time of a mail's Date header (RFC 2822), as some feeds of complaints write it."""
+    try:
+        moment = parsedate_to_datetime(text)
+        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError, IndexError):
         return None
 
 

@@ -233,7 +233,14 @@ def _coerce_object(value: Any, shape: inspect.StructType) -> Any:
         return {"emailAddress": value}
     if not isinstance(value, dict):
         return None
-    return {name: _coerce(value[name], type_) for name, type_ in types.items() if name in value}
+    values = {_plain(key): item for key, item in reversed(value.items())} | value
+    found = ((name, type_, values.get(name, values.get(_plain(name)))) for name, type_ in types.items())
+    return {name: _coerce(item, type_) for name, type_, item in found if item is not None}
+
+
+def _plain(key: str) -> str:
+    """Return a key without case and underscores. Athena writes keys in lower case, Amazon Pinpoint in snake_case."""
+    return key.replace("_", "").lower()
 
 
 def _coerce_list(value: Any, shape: inspect.ListType) -> Any:

@@ -1,6 +1,6 @@
-"""SES payloads in files, folders, standard input and S3 objects, plain or gzip.
+"""SES payloads in files, folders, standard input and S3 objects, plain or gzip, in UTF-8, UTF-16 or UTF-32.
 
-A file holds one JSON document, or one on each line (NDJSON).
+A file holds one JSON document, one on each line (NDJSON), or one after the other.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import msgspec
 
 from pipeline.aws.archive.objects import SCHEME, object_uris, open_object
 from pipeline.document import InvalidJSON, repair_json, strip_json
-from pipeline.envelope import is_container, ndjson_lines
 from pipeline.errors import AccessDenied, InvalidInput, NotFound, UsageError
+from pipeline.framing import GZIP_MAGIC, split_documents, to_text
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 STANDARD_INPUT = "-"
-GZIP_MAGIC = b"\x1f\x8b"
+MAX_WHOLE_BYTES = 512 * 2**20  # of a line, or of a file that is not NDJSON
 
 UNREADABLE = (UsageError, InvalidInput, AccessDenied, NotFound)
 """Errors that concern one source alone: other sources can still be read."""
@@ -64,30 +64,51 @@ def find_sources(names: Iterable[str], *, s3: ConnectS3) -> list[str]:
 def payloads(source: str, *, s3: ConnectS3) -> Iterator[Payload]:
     """Yield the payloads of a file, of an S3 object, or of standard input for `-`, in order.
 
-    NDJSON is read line by line, so that a file may be larger than the memory. If its first line is broken, the file is
-    read whole, because only the whole shows whether it is one JSON document. Blank lines yield nothing.
+    NDJSON is read line by line, so that a file may be larger than the memory. Any other file is read whole. Blank lines
+    yield nothing.
 
     Raises:
-        UsageError: The file cannot be read, or is broken gzip.
+        UsageError: The file cannot be read, is broken gzip, or is too large to be read whole.
         MailfoldError: The S3 object cannot be read; see `pipeline.aws.errors.translated`.
     """
     try:
         with _open(source, s3) as stream:
-            yield from split_payloads(stream)
+            yield from split_payloads(stream, name=source)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(source, error) from error
 
 
-def split_payloads(stream: IO[bytes]) -> Iterator[Payload]:
-    """Yield the payloads in a stream of bytes, in order."""
-    blank_lines, first = _first_line(stream)
-    if is_container(strip_json(first)):
+def split_payloads(stream: IO[bytes], *, name: str) -> Iterator[Payload]:
+    """Yield the payloads in a stream of bytes, in order.
+
+    Raises:
+        UsageError: A line, or a file that is not NDJSON, is larger than `MAX_WHOLE_BYTES`.
+    """
+    blank_lines, first = _first_line(stream, name)
+    if _is_document(first):
         yield Payload(data=strip_json(first), line=blank_lines + 1)
-        for number, line in enumerate(stream, blank_lines + 2):
+        number = blank_lines + 1
+        while line := _read(stream.readline, name):
+            number += 1
             if data := strip_json(line):
                 yield Payload(data=data, line=number)
-    elif data := strip_json(first + stream.read()):
+    elif data := strip_json(to_text(first + _read(stream.read, name))):
         yield from _split_whole(data, blank_lines)
+
+
+def _read(read: Callable[[int], bytes], name: str) -> bytes:
+    """Read a line or a file.
+
+    Raises:
+        UsageError: It is too large.
+    """
+    data = read(MAX_WHOLE_BYTES + 1)
+    if len(data) > MAX_WHOLE_BYTES:
+        raise UsageError(
+            f"{name} has a document, or several without line breaks between them, of more than "
+            f"{MAX_WHOLE_BYTES // 2**20} MiB: write one document on each line"
+        )
+    return data
 
 
 def _sources(name: str, s3: ConnectS3) -> list[str]:
@@ -138,20 +159,33 @@ def _unzip(stream: IO[bytes]) -> IO[bytes]:
     return buffered
 
 
-def _first_line(stream: IO[bytes]) -> tuple[int, bytes]:
+def _first_line(stream: IO[bytes], name: str) -> tuple[int, bytes]:
     """Return the first line that is not blank, and the number of blank lines before it."""
-    for number, line in enumerate(stream):
+    number = 0
+    while line := _read(stream.readline, name):
         if strip_json(line):
             return number, line
+        number += 1
     return 0, b""
+
+
+def _is_document(line: bytes) -> bool:
+    """Return True if a line is one JSON object or list that is not empty, so that the file is NDJSON."""
+    data = strip_json(line)
+    try:
+        return data[:1] in {b"{", b"["} and data[1:].strip() not in {b"}", b"]"} and bool(repair_json(data))
+    except InvalidJSON:
+        return False
 
 
 def _split_whole(data: bytes, blank_lines: int) -> Iterator[Payload]:
     try:
         repair_json(data)
     except InvalidJSON:
-        numbered_lines = ndjson_lines(data)
+        parts = split_documents(data)
     else:
-        numbered_lines = []
-    for number, line in numbered_lines or [(1, data)]:
-        yield Payload(data=line, line=blank_lines + number)
+        parts = []
+    if not parts:
+        yield Payload(data=data, line=blank_lines + 1)
+    for part in parts:
+        yield Payload(data=part.data, line=blank_lines + part.line)

@@ -16,7 +16,7 @@ SEND = b'{"eventType":"Send","mail":{"messageId":"m-1"}}'
 
 
 def split(data: bytes) -> list[tuple[int, bytes]]:
-    return [(payload.line, payload.data) for payload in split_payloads(io.BytesIO(data))]
+    return [(payload.line, payload.data) for payload in split_payloads(io.BytesIO(data), name="file")]
 
 
 def no_s3() -> NoReturn:

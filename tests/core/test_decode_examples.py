@@ -109,6 +109,12 @@ def test_a_bounce_is_one_event_in_every_envelope() -> None:
     bare, *wrapped = (
         "v1.bounce-permanent-general.pass.json",
         "v1.notification-bounce.pass.json",
+        "v1.pinpoint-hard-bounce.pass.json",
+        "v1.keys-in-lower-case.pass.json",
+        "v1.http-api-body-base64.pass.json",
+        "v1.cloudwatch-logs-lambda.pass.json",
+        "v1.kinesis-gzip.pass.json",
+        "v1.record-below-a-key.pass.json",
         "v1.sns-envelope.pass.json",
         "v1.sns-envelope-of-notification.pass.json",
         "v1.sqs-of-sns.pass.json",
@@ -163,6 +169,7 @@ def expectation(outcome: Outcome) -> dict[str, Any]:
                 "message_id": outcome.message_id,
                 "recipients": list(outcome.recipients),
                 "envelopes": list(outcome.envelopes),
+                "facts": [f"{fact.kind} {fact.key.address} {fact.key.scope}" for fact in facts(outcome)],
                 "suppresses": suppresses(outcome),
             }
 

@@ -29,7 +29,7 @@ from pybase64 import b64decode, b64encode_as_string
 
 from pipeline.aws.metrics import NAMESPACE, count, count_events
 from pipeline.aws.settings import service_name
-from pipeline.decode import decode
+from pipeline.decision import decode_arrived
 from pipeline.errors import describe
 from pipeline.event import Event, Outcome, Poison
 from pipeline.row import Row, poison_row, to_row
@@ -118,8 +118,10 @@ class _BatchTransformer:
 
     def transform(self, record: FirehoseRecord) -> TransformedRecord:
         try:
-            outcomes = _decode(record["data"])
-            rows = self._to_rows(outcomes, record)
+            arrived_ms = record.get("approximateArrivalTimestamp")
+            arrived_at = self._now if arrived_ms is None else from_ms(arrived_ms)
+            outcomes = _decode(record["data"], arrived_at)
+            rows = self._to_rows(outcomes, arrived_at)
             if rows:
                 return self._ok(record, rows)
         except Exception as error:  # noqa: BLE001 - an unexpected error in one record must not fail the others
@@ -130,10 +132,9 @@ class _BatchTransformer:
         self.counts.dropped += 1
         return TransformedRecord(record["recordId"], "Dropped")
 
-    def _to_rows(self, outcomes: Sequence[Outcome], record: FirehoseRecord) -> list[Row]:
+    @staticmethod
+    def _to_rows(outcomes: Sequence[Outcome], arrived_at: datetime) -> list[Row]:
         """Return a row for each event, then one for each poison among them; none if there is no event."""
-        arrived_ms = record.get("approximateArrivalTimestamp")
-        arrived_at = self._now if arrived_ms is None else from_ms(arrived_ms)
         rows = [to_row(outcome, arrived_at=arrived_at) for outcome in outcomes if isinstance(outcome, Event)]
         if rows and len(rows) < len(outcomes):
             rows += [_to_poison_row(outcome, arrived_at) for outcome in outcomes if isinstance(outcome, Poison)]
@@ -154,12 +155,12 @@ class _BatchTransformer:
         return TransformedRecord(record["recordId"], "ProcessingFailed", record["data"])
 
 
-def _decode(data: str) -> list[Outcome]:
+def _decode(data: str, arrived_at: datetime) -> list[Outcome]:
     try:
         payload = b64decode(data, validate=True)
     except ValueError:
         return [Poison(why="its data is not base64", raw=data.encode())]
-    return decode(payload)
+    return decode_arrived(payload, arrived_at=arrived_at)
 
 
 def _to_poison_row(poison: Poison, arrived_at: datetime) -> Row:

@@ -1,0 +1,171 @@
+"""Find the JSON documents in bytes: one document, one on each line, or one after the other without anything between.
+
+Firehose writes documents without a delimiter by default, and CloudWatch Logs puts a time before each. Bytes may be gzip
+of one member or several, or text in UTF-16. What is no document is returned too, so that nothing is lost. Linear in
+the length of the bytes. Pure.
+"""
+
+import codecs
+import json
+import re
+import zlib
+from collections.abc import Iterator
+
+import msgspec
+
+from pipeline.document import strip_json
+
+GZIP_MAGIC = b"\x1f\x8b"
+MAX_DECOMPRESSED_BYTES = 256 * 1_024 * 1_024  # of one gzip; Kinesis and Firehose records have at most 10 MiB
+
+# How often a character may be read again, while the beginning of the next document is looked for. A payload that was
+# made to take longer is broken from there on.
+ATTEMPTS_PER_CHARACTER = 16
+
+_GZIP = 31  # zlib's window bits for gzip
+_BOMS = {  # the longer first, because UTF-32's begins with UTF-16's
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_NO_BOM = {b"{\x00": "utf-16-le", b"[\x00": "utf-16-le", b"\x00{": "utf-16-be", b"\x00[": "utf-16-be"}
+
+# A time that CloudWatch Logs or a log shipper puts before a document.
+_TIME = re.compile(r"\s*\d{4}-\d\d-\d\d[T ][0-9:.,]+(?:Z|[+-]\d\d:?\d\d)?[\s:]+(?=[{\[\"])")
+# Where a document may begin after one that is broken: on a new line without indentation, directly after another object,
+# or at a key that only the outermost object of a record or an envelope has.
+_NEXT = re.compile(
+    r"\n(?=[^\s}\]])"
+    r"|[}\]]\s*(?=\{\s*\")"
+    r"|(?=\{\s*\"(?:eventType|notificationType|Type|version|Records|records|attemptsMade|messageType)\"\s*:)"
+)
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """A part of some bytes.
+
+    Attributes:
+        data: Its bytes, without white space around them.
+        line: The number of the line that it begins on, from 1.
+        is_document: True for one JSON document.
+    """
+
+    data: bytes
+    line: int
+    is_document: bool
+
+
+def to_text(data: bytes) -> bytes:
+    """Return bytes in UTF-16 or UTF-32 as UTF-8, without a byte order mark; others unchanged."""
+    for mark, encoding in _BOMS.items():
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, errors="replace").encode()
+    encoding = _NO_BOM.get(data[:2], "")
+    return data.decode(encoding, errors="replace").encode() if encoding else data
+
+
+class Decompressed(msgspec.Struct, frozen=True, gc=False):
+    """The content of gzip.
+
+    Attributes:
+        data: What could be decompressed.
+        problem: What is wrong with the rest; "" if nothing is.
+    """
+
+    data: bytes
+    problem: str
+
+
+def decompress(data: bytes, *, limit_bytes: int = MAX_DECOMPRESSED_BYTES) -> Decompressed:
+    """Return the content of gzip, which may consist of several members one after the other."""
+    content = bytearray()
+    while data.startswith(GZIP_MAGIC):
+        member = zlib.decompressobj(_GZIP)
+        try:
+            content += member.decompress(data, limit_bytes + 1 - len(content))
+        except zlib.error:
+            return Decompressed(bytes(content), "damaged gzip")
+        if len(content) > limit_bytes:
+            return Decompressed(b"", f"gzip with more than {limit_bytes} bytes in it")
+        if not member.eof:
+            return Decompressed(bytes(content), "gzip that is cut off")
+        data = member.unused_data
+    return Decompressed(bytes(content), "bytes after the end of gzip" if data.strip(b"\x00 \r\n\t") else "")
+
+
+def split_documents(data: bytes) -> list[Part]:
+    """Return the documents in `data`, and what is between them line by line, in order.
+
+    Data that is one document need not be split. A document that is cut off or broken ends where the next one begins.
+    """
+    text = data.decode(errors="surrogateescape")
+    parts, line, counted_to = [], 1, 0
+    for start, end, is_document in _split(text):
+        line += text.count("\n", counted_to, start)
+        counted_to = start
+        part = strip_json(text[start:end].encode(errors="surrogateescape"))
+        parts.append(Part(data=part, line=line, is_document=is_document))
+    return parts
+
+
+def _split(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Yield start and end of each part, and True if it is a document."""
+    position, patience = 0, ATTEMPTS_PER_CHARACTER * len(text)
+    while (start := _skip(text, position)) < len(text):
+        end, is_document = _document_end(text, start)
+        if is_document:
+            position = end
+        else:
+            patience -= end - start
+            position = _next_start(text, start) if patience > 0 else len(text)
+        yield start, position, is_document
+
+
+def _next_start(text: str, start: int) -> int:
+    """Return where the next document may begin after one that is broken, or after a line of other text."""
+    following = _NEXT.search(text, start + 1)
+    position = following.end() if following else len(text)
+    if text[start] in '{["':
+        return position
+    line_end = text.find("\n", start)
+    return position if line_end < 0 else min(position, line_end + 1)
+
+
+def _skip(text: str, position: int) -> int:
+    """Return the position after white space, byte order marks, separators and a time."""
+    match = _TIME.match(text, position)
+    position = match.end() if match else position
+    while position < len(text) and text[position] in " \t\r\n\v\f\x00\x1e\ufeff,":  # \x1e: RFC 7464
+        position += 1
+    return position
+
+
+def _document_end(text: str, start: int) -> tuple[int, bool]:
+    """Return the end of the document at `start` and True, or how far it was read and False."""
+    if text[start] not in '{["':
+        return start, False
+    try:
+        return _DECODER.raw_decode(text, start)[1], True
+    except json.JSONDecodeError as error:
+        return error.pos, False
+    except RecursionError:  # an extent is found without recursion; its depth is for the caller to reject
+        end = _balanced_end(text, start)
+        return (len(text) * ATTEMPTS_PER_CHARACTER, False) if end is None else (end, True)
+
+
+def _balanced_end(text: str, start: int) -> int | None:
+    depth = 0
+    for match in _BRACKETS.finditer(text, start):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(match[0], 0)
+        if depth == 0:
+            return match.end()
+    return None
+
+
+def _keep(text: str) -> str:
+    return text
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_int=_keep, parse_float=_keep, parse_constant=_keep)
