@@ -13,7 +13,7 @@ import msgspec
 from pipeline.address import Address, canonical, mailboxes
 from pipeline.document import NOT_JSON, is_too_deep, is_utf8, to_python
 from pipeline.envelope import Fragment, unwrap
-from pipeline.event import Event, EventKind, NotAnEvent, Outcome, Poison
+from pipeline.event import Envelope, Event, EventKind, NotAnEvent, Outcome, Poison
 from pipeline.identity import content_id, identify
 from pipeline.standing import MAX_SCOPE
 from pipeline.timestamp import LAST_MS, parse_time
@@ -75,7 +75,18 @@ _TYPES = {
 }
 _UNKNOWN = _RecordType(EventKind.UNKNOWN)
 
+
+class _EventBridge(msgspec.Struct, gc=False):
+    """EventBridge's envelope. Its other keys do not matter."""
+
+    detail_type: str = msgspec.field(name="detail-type")
+    detail: msgspec.Raw
+
+
+EVENTBRIDGE_START = b'{"version"'  # as EventBridge writes it; any other order of keys takes the slower way
+
 _parse_record = msgspec.json.Decoder(Record).decode
+_parse_eventbridge = msgspec.json.Decoder(_EventBridge).decode
 
 
 def decode(payload: bytes) -> list[Outcome]:
@@ -84,7 +95,9 @@ def decode(payload: bytes) -> list[Outcome]:
     Args:
         payload: A record, envelopes in any nesting around records, NDJSON of either, or any other bytes.
     """
-    record = _bare_record(payload)
+    if payload.startswith(EVENTBRIDGE_START) and (outcome := _decode_eventbridge(payload)):
+        return [outcome]
+    record = None if is_too_deep(payload) else _bare_record(payload)
     if record is not None:
         return [_decode_record(record, Fragment(payload.strip(), payload, ()))]
     return [_decode_fragment(part) if isinstance(part, Fragment) else part for part in unwrap(payload)]
@@ -93,10 +106,23 @@ def decode(payload: bytes) -> list[Outcome]:
 def _bare_record(payload: bytes) -> Record | None:
     """Return a bare, valid record without unwrapping, as nearly every payload is one; None for all others."""
     try:
-        record = _parse_record(payload) if not is_too_deep(payload) and is_utf8(payload) else None
+        record = _parse_record(payload) if is_utf8(payload) else None
     except NOT_JSON:
         return None
     return record if record and (record.event_type or record.notification_type) else None
+
+
+def _decode_eventbridge(payload: bytes) -> Outcome | None:
+    """Return the outcome of SES's own event on EventBridge without unwrapping, as most feedback is one; else None."""
+    try:
+        envelope = None if is_too_deep(payload) else _parse_eventbridge(payload)
+    except NOT_JSON:
+        return None
+    if envelope is None or not envelope.detail_type.startswith("Email "):
+        return None
+    detail = bytes(envelope.detail)
+    record = _bare_record(detail)
+    return _decode_record(record, Fragment(detail, detail, (Envelope.EVENTBRIDGE,))) if record else None
 
 
 def _decode_fragment(fragment: Fragment) -> Outcome:

@@ -95,7 +95,8 @@ def _unwrap_text(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwr
         yield from _unwrap_document(data if is_utf8(data) else text, text, envelopes, depth)
         return
     parts = split_documents(data)
-    if [part.data for part in parts] in ([], [data]):
+    has_document = any(part.is_document or part.data.startswith(TEST_LINE) for part in parts)
+    if not has_document or [part.data for part in parts] == [data]:
         yield _too_deep(data) if is_too_deep(data) else Poison(why="not a JSON document", raw=data)
         return
     for part in parts:

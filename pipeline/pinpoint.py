@@ -33,7 +33,7 @@ _OBJECTS = {"Rendering Failure": "failure"}
 def to_ses_record(event: dict[str, Any]) -> dict[str, Any] | None:
     """Return the record of SES in an event of Pinpoint, or None if it holds none.
 
-    Pinpoint's own time is that of the event. It stands in for a time that the record lacks.
+    Pinpoint's own time is that of the event. It replaces a time that the record lacks.
     """
     type_name = str(event.get("event_type", "")).removeprefix(PREFIX).lower()
     mail_event = _inside(event, "facets", "email_channel", "mail_event") or _inside(event, "mail_event")

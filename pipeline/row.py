@@ -24,7 +24,6 @@ from pipeline.wire import (
     DeliveryDelay,
     Details,
     Failure,
-    Header,
     Open,
     Recipient,
     Reject,
@@ -197,9 +196,24 @@ def _to_column(fact: Fact) -> FactColumn:
     return FactColumn(address=fact.key.address, scope=fact.key.scope, fact=fact.kind.value, **evidence)
 
 
-def _headers(headers: list[Header] | None) -> dict[str, list[str]] | None:
+class Header(msgspec.Struct, frozen=True, gc=False):
+    """A header as the mail contained it."""
+
+    name: str = ""
+    value: str | None = None
+
+
+_parse_headers = msgspec.json.Decoder(list[Header]).decode
+
+
+def _headers(raw: msgspec.Raw) -> dict[str, list[str]] | None:
+    """Return the values of each header; None if there is none, or if they do not have SES's form."""
     values: dict[str, list[str]] = {}
-    for header in headers or ():
+    try:
+        headers = _parse_headers(raw) if raw else ()
+    except msgspec.ValidationError:
+        return None
+    for header in headers:
         if header.name:
             values.setdefault(header.name.lower(), []).append(header.value or "")
     return values or None

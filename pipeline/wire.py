@@ -27,15 +27,11 @@ class CommonHeaders(Wire, frozen=True):
     subject: str | None = None
 
 
-class Header(Wire, frozen=True):
-    """A header as the mail contained it."""
-
-    name: str | None = None
-    value: str | None = None
-
-
 class Mail(Wire, frozen=True):
-    """The message that the event is about. `timestamp` is when it was sent."""
+    """The message that the event is about. `timestamp` is when it was sent.
+
+    `headers` is parsed where it is needed: the log has a column for it, the projection of facts does not read it.
+    """
 
     timestamp: str | None = None
     message_id: str | None = None
@@ -43,7 +39,7 @@ class Mail(Wire, frozen=True):
     source_arn: str | None = None
     sending_account_id: str | None = None
     destination: list[str] | None = None
-    headers: list[Header] | None = None
+    headers: msgspec.Raw = msgspec.Raw()
     common_headers: CommonHeaders | None = None
     tags: dict[str, list[str]] | None = None
 
@@ -216,6 +212,8 @@ def _coerce(value: Any, shape: inspect.Type) -> Any:
     match shape:
         case inspect.UnionType():  # every union here is "X or None"
             return _coerce(value, next(t for t in shape.types if not isinstance(t, inspect.NoneType)))
+        case inspect.RawType():
+            return msgspec.Raw(msgspec.json.encode(value))
         case inspect.StructType():
             return _coerce_object(value, shape)
         case inspect.ListType():

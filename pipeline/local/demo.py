@@ -38,7 +38,8 @@ BY_DOMAIN = """SELECT recipient_domain,
   sum(sends) AS sends, sum(hard_bounces) AS hard_bounces, sum(complaints) AS complaints
 FROM domain_counts GROUP BY 1 ORDER BY 3 DESC, 2 DESC, 1 LIMIT 5"""
 SUPPRESSED = """SELECT count(DISTINCT address) FROM suppression_facts
-WHERE fact IN ('hard', 'complaint', 'uncertain_complaint') AND NOT address LIKE '%@simulator.amazonses.com'"""
+WHERE fact IN ('hard', 'blocked', 'inferred', 'listed', 'complaint', 'uncertain_complaint')
+  AND NOT address LIKE '%@simulator.amazonses.com'"""
 
 DemoProgress = Callable[[str, int, int], None]
 """Called with the step that runs, how much of it is done, and how much there is. It may raise an error to stop."""

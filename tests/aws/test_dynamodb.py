@@ -262,7 +262,13 @@ def test_a_failed_connection_has_its_type(
 
 
 @pytest.mark.parametrize(
-    "damage", [{"facts": {"S": "no JSON"}}, {"reason": {"S": "whim"}}, {"policy_version": {"N": "one"}}]
+    "damage",
+    [
+        {"facts": {"S": "no JSON"}},
+        {"reasons": {"L": [{"M": {"reason": {"S": "whim"}, "certain": {"BOOL": True}}}]}},
+        {"policy_version": {"N": "one"}},
+        {"contract": {"N": "2"}},
+    ],
 )
 def test_an_unreadable_item_is_an_outage(store: DynamoSuppressionStore, stub: Stubber, damage: dict[str, Any]) -> None:
     """It stops the batch, so that it is never overwritten."""

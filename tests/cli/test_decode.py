@@ -31,8 +31,10 @@ BOUNCE: dict[str, Any] = {
 }
 
 
-def decoded(text: str) -> list[dict[str, Any]]:
-    return json_lines("decode", "-", stdin=text)
+def decoded(text: str, *, exit_code: int = 0) -> list[dict[str, Any]]:
+    result = run("decode", "-", stdin=text)
+    assert result.exit_code == exit_code
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def a_send(message_id: str) -> str:
@@ -45,13 +47,35 @@ def ids(lines: list[dict[str, Any]]) -> list[str]:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_every_example_is_decoded_as_expected(name: str) -> None:
-    """Each example yields the expected lines, and each event has an id of 32 hex digits."""
-    lines = json_lines("decode", str(EXAMPLES / name))
+    """Each example yields the expected lines, and each event has an id of 32 hex digits.
+
+    The exit code is 1 if a record cannot be read, or has a recipient that is not an address.
+    """
+    result = run("decode", str(EXAMPLES / name))
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    is_incomplete = any("error" in line or "unusable_recipients" in line for line in lines)
+    assert result.exit_code == (1 if is_incomplete else 0)
     for line, expected in zip(lines, EXPECTED[name], strict=True):
         if "kind" in expected:
-            event_id = line.pop("event_id")
-            assert re.fullmatch("[0-9a-f]{32}", event_id)
-        assert list(line.items()) == list(expected.items())
+            assert re.fullmatch("[0-9a-f]{32}", line.pop("event_id"))
+            line["facts"] = [f"{fact['fact']} {fact['address']} {fact['scope']}" for fact in line["facts"]]
+        assert expected.items() <= line.items()
+
+
+def test_unusable_recipients_are_shown_as_received() -> None:
+    """Their event is decoded, and the exit code is 1."""
+    recipients = [{"emailAddress": text} for text in ("ann@example.com", "a@b@example.com", "Bob <bob@example.com>, ?")]
+    [line] = decoded(
+        json.dumps({**BOUNCE, "bounce": {**BOUNCE["bounce"], "bouncedRecipients": recipients}}), exit_code=1
+    )
+    assert line["recipients"] == ["ann@example.com", "bob@example.com"]
+    assert line["unusable_recipients"] == ["a@b@example.com", "Bob <bob@example.com>, ?"]
+
+
+def test_a_type_that_is_not_known_is_marked() -> None:
+    """Its event is kept and suppresses nothing."""
+    [line] = decoded(json.dumps({**BOUNCE, "bounce": {**BOUNCE["bounce"], "bounceSubType": "BrandNew"}}))
+    assert (line["unrecognized"], line["suppresses"], line["facts"]) == (True, False, [])
 
 
 def test_an_event_has_all_keys_in_this_order() -> None:
@@ -64,6 +88,7 @@ def test_an_event_has_all_keys_in_this_order() -> None:
         ("message_id", "m-1"),
         ("recipients", ["ann@example.com"]),
         ("envelopes", ["sns"]),
+        ("facts", [{"address": "ann@example.com", "scope": "*", "fact": "hard"}]),
         ("suppresses", True),
     ]
     assert next(iter(line)) == "event_id"
@@ -84,14 +109,14 @@ def test_a_simulator_address_is_never_suppressed() -> None:
 
 def test_lines_keep_their_order_and_poison_is_one_error() -> None:
     """A broken line becomes one error line in its place, and the lines around it are decoded."""
-    lines = decoded(f'{json.dumps(BOUNCE)}\n{{"eventType":\n[]\n\n{json.dumps(BOUNCE)}\n')
+    lines = decoded(f'{json.dumps(BOUNCE)}\n{{"eventType":\n[]\n\n{json.dumps(BOUNCE)}\n', exit_code=1)
     assert [next(iter(line)) for line in lines] == ["event_id", "error", "ignored", "event_id"]
 
 
 def test_each_record_of_a_document_yields_a_line() -> None:
     """A document with several records yields a line for each, in order."""
     records = [{"Sns": {"Message": json.dumps(BOUNCE)}}, {"ses": {"mail": {}}}, {"Sns": {"Message": "?"}}]
-    lines = decoded(json.dumps({"Records": records}, indent=1))
+    lines = decoded(json.dumps({"Records": records}, indent=1), exit_code=1)
     assert [next(iter(line)) for line in lines] == ["event_id", "ignored", "error"]
 
 
@@ -103,7 +128,7 @@ def test_an_empty_batch_is_one_ignored_line(batch: str) -> None:
 
 def test_text_that_is_no_json_is_one_error() -> None:
     """A file that is neither JSON nor NDJSON yields one error, not one for each line."""
-    assert [list(line) for line in decoded("Dear all,\nplease see below.\n")] == [["error"]]
+    assert [list(line) for line in decoded("Dear all,\nplease see below.\n", exit_code=1)] == [["error"]]
 
 
 @pytest.mark.parametrize("nothing", ["", "\n\n", " \r\n\t\n", "\ufeff"])

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 from aws_lambda_powertools.utilities.data_classes import KinesisStreamEvent, SNSEvent, SQSEvent
-from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
 from aws_lambda_powertools.utilities.data_classes.sns_event import SNSEventRecord
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
@@ -52,9 +51,10 @@ def read_batch(event: dict[str, Any]) -> EventBatch:
     source = _source(event)
     match source:
         case EventSource.KINESIS:
-            stream_records = list(KinesisStreamEvent(event).records)
+            # Powertools' objects for single records would cost as much as decoding them, so a record stays a dict.
+            stream_records = KinesisStreamEvent(event)["Records"]
             records = [_from_stream(record) for record in stream_records]
-            ids = [record.kinesis.sequence_number for record in stream_records]
+            ids = [record["kinesis"]["sequenceNumber"] for record in stream_records]
         case EventSource.SQS:
             messages = list(SQSEvent(event).records)
             records = [_from_queue(message) for message in messages]
@@ -90,13 +90,13 @@ def _unknown_invoker(event: Any) -> str:
     return "EventBridge" if isinstance(event, dict) and "detail-type" in event else "an unknown source"
 
 
-def _from_stream(record: KinesisStreamRecord) -> StreamRecord:
-    stream = record.event_source_arn.rpartition("/")[2]
-    shard, _, sequence_number = record.event_id.partition(":")
+def _from_stream(record: dict[str, Any]) -> StreamRecord:
+    kinesis = record["kinesis"]
+    stream = record["eventSourceARN"].rpartition("/")[2]
     return StreamRecord(
-        payload=record_payload(record.kinesis.data),
-        position=f"{stream} {shard} {sequence_number}",
-        arrived_at=datetime.fromtimestamp(record.kinesis.approximate_arrival_timestamp, UTC),
+        payload=record_payload(kinesis["data"]),
+        position=f"{stream} {record['eventID'].replace(':', ' ', 1)}",
+        arrived_at=datetime.fromtimestamp(kinesis["approximateArrivalTimestamp"], UTC),
     )
 
 
