@@ -1,14 +1,17 @@
-"""Import SES's account-level suppression list: entries that the table does not suppress become decisions.
+"""Import SES's suppression lists: entries that the table does not suppress become decisions.
+
+The account's list lies in every scope. A tenant's own list lies in the tenant's, under its name.
 
 An entry of that list is all that is left of a bounce or a complaint; the event itself is lost. An echo would not
 suppress, and a bounce invented from the entry would be false evidence. A decision suppresses until a later release.
 Where the table already suppresses permanently, it has better evidence and nothing is imported. So a second import
 imports nothing. Pure except for the ports.
-docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html
+docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html and
+docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list-tenant-level.html
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -22,24 +25,27 @@ from pipeline.event import Event
 from pipeline.fact import Fact, facts
 from pipeline.ingest import Ingestion
 from pipeline.ports import Item, SuppressionStore
-from pipeline.standing import FactKind
+from pipeline.standing import EVERY_SCOPE, FactKind, Key
 from pipeline.timestamp import format_time
+from pipeline.verdict import join_verdicts
 
 AUTHOR = "ses-account-list"
 
 
 class ListEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of SES's account-level suppression list.
+    """An entry of one of SES's suppression lists.
 
     Attributes:
         address: As SES spells it; entries that differ in case only are distinct.
         reason: SES's term: BOUNCE or COMPLAINT.
         updated_at: When SES last added it, aware.
+        scope: The name of the tenant whose list it is; `*` for the account's.
     """
 
     address: str
     reason: str
     updated_at: datetime
+    scope: str = EVERY_SCOPE
 
 
 class ListStatus(StrEnum):
@@ -71,12 +77,21 @@ class ImportCounts(msgspec.Struct, kw_only=True):
     Attributes:
         listed: Entries by SES's reason, in lower case.
         statuses: Entries by their status before the import; missing ones are imported.
+        lists: The same, of each list by its scope.
         written: Items put in the table. Entries that differ in case only share an item.
     """
 
     listed: Counter[str] = msgspec.field(default_factory=Counter)
     statuses: dict[ListStatus, int] = msgspec.field(default_factory=lambda: dict.fromkeys(ListStatus, 0))
+    lists: dict[str, dict[ListStatus, int]] = msgspec.field(default_factory=dict)
     written: int = 0
+
+    def add(self, comparison: ListComparison) -> None:
+        """Count an entry."""
+        entry, status = comparison.entry, comparison.status
+        self.listed[entry.reason.lower()] += 1
+        self.statuses[status] += 1
+        self.lists.setdefault(entry.scope, dict.fromkeys(ListStatus, 0))[status] += 1
 
 
 ImportProgress = Callable[[ImportCounts], None]
@@ -92,7 +107,7 @@ def import_entries(
     """Import the entries that the table does not suppress; `progress` is called after each page.
 
     Args:
-        pages: The list; the entries of a page are compared together.
+        pages: The lists; the entries of a page are compared together.
         store: The table that senders query.
         ingestion: Ingests the decisions into log and table. None: count only.
         progress: Receives the counts so far.
@@ -105,8 +120,7 @@ def import_entries(
     counts = ImportCounts()
     for page in pages:
         for comparison in compare_list(page, store=store):
-            counts.listed[comparison.entry.reason.lower()] += 1
-            counts.statuses[comparison.status] += 1
+            counts.add(comparison)
             if ingestion and comparison.status is ListStatus.MISSING:
                 ingestion.add(StreamRecord(payload=comparison.payload, position=AUTHOR))
         progress(counts)
@@ -119,28 +133,32 @@ def import_entries(
 def compare_list(entries: Sequence[ListEntry], *, store: SuppressionStore) -> list[ListComparison]:
     """Return each entry with its status in the table.
 
+    What suppresses an address in every scope suppresses it for a tenant too. Only a release in the entry's own scope
+    keeps it out.
+
     Raises:
         StoreUnavailable: The table is throttled or unreachable.
         AccessDenied, NotFound: The table may not be read, or does not exist.
     """
     payloads = [decision(entry) for entry in entries]
     decision_facts = [_first_fact(payload) for payload in payloads]
-    items = store.load(dict.fromkeys(fact.key for fact in decision_facts if fact))
+    keys = [key for fact in decision_facts if fact for key in (fact.key, Key(fact.key.address))]
+    items = store.load(dict.fromkeys(keys))
     return [
-        ListComparison(
-            entry=entry, status=_status(fact, items[fact.key]) if fact else ListStatus.UNUSABLE, payload=payload
-        )
+        ListComparison(entry=entry, status=_status(fact, items) if fact else ListStatus.UNUSABLE, payload=payload)
         for entry, fact, payload in zip(entries, decision_facts, payloads, strict=True)
     ]
 
 
 def decision(entry: ListEntry) -> bytes:
     """Return the decision that an import makes of an entry: always the same bytes and the same id."""
-    identity = msgspec.json.encode((AUTHOR, entry.address, entry.reason, format_time(entry.updated_at)))
+    parts = [AUTHOR, entry.address, entry.reason, format_time(entry.updated_at)]
+    identity = msgspec.json.encode(parts if entry.scope == EVERY_SCOPE else [*parts, entry.scope])
     return make_decision(
         decision_id=sha256(identity).hexdigest()[:32],
         action=FactKind.SUPPRESS,
         address=entry.address,
+        scope=entry.scope,
         decided_at=entry.updated_at,
         author=AUTHOR,
         reason=entry.reason,
@@ -153,8 +171,9 @@ def _first_fact(payload: bytes) -> Fact | None:
     return next((fact for event in events for fact in facts(event)), None)
 
 
-def _status(fact: Fact, item: Item) -> ListStatus:
-    if item.verdict.suppressed and item.verdict.until is None:
+def _status(fact: Fact, items: Mapping[Key, Item]) -> ListStatus:
+    verdict = join_verdicts(items[key].verdict for key in (fact.key, Key(fact.key.address)))
+    if verdict.suppressed and verdict.until is None:
         return ListStatus.SUPPRESSED
-    release = item.standing.release
+    release = items[fact.key].standing.release
     return ListStatus.RELEASED if release and release[0].at_ms > fact.evidence.at_ms else ListStatus.MISSING

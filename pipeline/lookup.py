@@ -13,7 +13,7 @@ import msgspec
 from pipeline.address import Address, canonical
 from pipeline.ports import Item, SuppressionStore
 from pipeline.standing import EVERY_SCOPE, Key, Standing
-from pipeline.verdict import CLEAR, Verdict, join_verdicts
+from pipeline.verdict import CLEAR, Reason, ReasonHeld, Verdict, join_verdicts
 
 
 class LookupStatus(StrEnum):
@@ -31,15 +31,35 @@ class LookupResult(msgspec.Struct, frozen=True, kw_only=True):
         requested: The address as the caller wrote it.
         address: Its canonical form; None if the text is not one address.
         status: Whether to send at the requested time, for the requested purpose.
+        is_exempt: True if only the purpose makes it clear: other mail must not be sent.
+        purpose: The purpose of the mail; None if it has none.
         verdict: The verdict of all scopes together; clear if the text is not one address.
+        verdicts: The verdict of each scope that was read.
         standings: The facts of each scope that was read.
     """
 
     requested: str
     address: Address | None
     status: LookupStatus
+    is_exempt: bool = False
+    purpose: str | None = None
     verdict: Verdict = CLEAR
+    verdicts: Mapping[str, Verdict] = msgspec.field(default_factory=dict)
     standings: Mapping[str, Standing] = msgspec.field(default_factory=dict)
+
+    @property
+    def binding(self) -> Verdict:
+        """The verdict on mail of the purpose: the reasons from which it is not exempt."""
+        return Verdict(reasons=tuple(held for held in self.verdict.reasons if self.purpose not in held.exempt))
+
+    @property
+    def scoped_reasons(self) -> list[tuple[str, ReasonHeld]]:
+        """Every reason that holds, the gravest first, with its scope."""
+        scoped = [(scope, held) for scope, verdict in self.verdicts.items() for held in verdict.reasons]
+        return sorted(scoped, key=lambda item: _GRAVEST_FIRST.index(item[1].reason))
+
+
+_GRAVEST_FIRST = tuple(Reason)
 
 
 def lookup(
@@ -57,7 +77,8 @@ def lookup(
         store: The suppression table.
         now: The time to answer for, aware.
         scope: The sender's scope, such as the name of its SES tenant; `*` is read in any case.
-        purpose: The purpose of the mail, such as `essential`; None if it has none that a policy exempts.
+        purpose: The purpose of the mail, such as `essential`; None if it has none. A purpose that no reason exempts is
+            bound by every reason, so that a misspelled one never sends more.
 
     Raises:
         StoreUnavailable: The table is throttled or unreachable.
@@ -73,12 +94,16 @@ def _result(
     text: str, keys: Sequence[Key], items: Mapping[Key, Item], now: datetime, purpose: str | None
 ) -> LookupResult:
     if not keys:
-        return LookupResult(requested=text, address=None, status=LookupStatus.NOT_AN_ADDRESS)
+        return LookupResult(requested=text, address=None, status=LookupStatus.NOT_AN_ADDRESS, purpose=purpose)
     verdict = join_verdicts(items[key].verdict for key in keys)
+    is_suppressed = verdict.holds_at(now, purpose)
     return LookupResult(
         requested=text,
         address=keys[0].address,
-        status=LookupStatus.SUPPRESSED if verdict.holds_at(now, purpose) else LookupStatus.CLEAR,
+        status=LookupStatus.SUPPRESSED if is_suppressed else LookupStatus.CLEAR,
+        is_exempt=not is_suppressed and verdict.holds_at(now),
+        purpose=purpose,
         verdict=verdict,
+        verdicts={key.scope: items[key].verdict for key in keys},
         standings={key.scope: items[key].standing for key in keys},
     )

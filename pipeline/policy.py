@@ -20,7 +20,8 @@ ESSENTIAL = "essential"
 
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=100 * 366 * 86_400)]  # a century: longer is permanent
-Purpose = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_-]{0,31}$")]
+PURPOSE_PATTERN = "^[a-z][a-z0-9_-]{0,31}$"
+Purpose = Annotated[str, msgspec.Meta(pattern=PURPOSE_PATTERN)]
 _PERMANENT_ADDRESS_STATUS = "5.1."  # RFC 3463: the address is wrong, whatever SES calls the bounce
 
 

@@ -1,9 +1,12 @@
-"""`mailfold import`: SES's account-level suppression list into the event log and the suppression table."""
+"""`mailfold import`: SES's suppression lists into the event log and the suppression table."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -12,11 +15,15 @@ from rich.progress import SpinnerColumn, TimeElapsedColumn
 from pipeline.account_list import ImportCounts, ListEntry, ListStatus, import_entries
 from pipeline.aws.clients import limit_rate
 from pipeline.aws.dynamodb import DynamoSuppressionStore
-from pipeline.aws.ses import read_account_list
+from pipeline.aws.ses import ListPage, read_account_list, read_tenant_list, tenant_names
 from pipeline.cli.ingest import ingestion
 from pipeline.cli.options import RegionOption, StackOption, parse_moment
-from pipeline.cli.output import counted, progress, results, say, write_json
+from pipeline.cli.output import counted, progress, results, say, to_people, write_json
 from pipeline.cli.target import Target, target
+from pipeline.standing import EVERY_SCOPE
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2 import SESV2Client
 
 STATUS_TEXTS = {
     ListStatus.MISSING: "imported",
@@ -36,13 +43,19 @@ class ListReason(StrEnum):
 def import_command(
     *,
     reason: Annotated[ListReason | None, typer.Option(help="Only entries with this reason.")] = None,
+    tenant: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this tenant's own list; may be repeated.")
+    ] = None,
     since: Annotated[str | None, typer.Option(help="Only entries from after this date or time, UTC.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the entries, and import none.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
     stack: StackOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Import SES's account-level suppression list into the event log and the suppression table.
+    """Import SES's suppression lists into the event log and the suppression table.
+
+    They are the account's list, which goes into every scope, and each tenant's own list, which goes into the tenant's
+    scope. With --tenant, only the lists of the named tenants are read.
 
     Each entry that the table does not suppress becomes a decision with the author ses-account-list and the entry's
     time. It suppresses permanently, until an operator releases the address later. SES's list does not show which mail
@@ -56,9 +69,9 @@ def import_command(
     after = parse_moment(since)
     cloud = target(stack, region)
     with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as display:
-        task = display.add_task("reading SES's suppression list")
+        task = display.add_task("reading SES's suppression lists")
         counts = import_entries(
-            _pages(cloud, reason, after),
+            _pages(cloud, reason=reason, since=after, tenants=tenant or ()),
             store=DynamoSuppressionStore(cloud.clients.dynamodb, table=cloud.settings.table),
             ingestion=None if dry_run else ingestion(cloud),
             progress=lambda counts: display.update(task, description=_progress_line(counts)),
@@ -71,11 +84,15 @@ def import_command(
 
 def import_lines(counts: ImportCounts, *, dry_run: bool) -> Iterator[str]:
     """Yield the result as lines for people."""
-    yield f"{_entries(counts)} of SES's account-level suppression list"
+    yield f"{_entries(counts)} of SES's suppression lists"
     for reason, count in counts.listed.most_common():
         yield f"  {reason:<18} {count:>10,}"
     texts = STATUS_TEXTS | ({ListStatus.MISSING: "would be imported"} if dry_run else {})
     yield ", ".join(f"{count:,} {texts[status]}" for status, count in counts.statuses.items())
+    for scope, statuses in counts.lists.items():
+        if scope != EVERY_SCOPE:
+            number = counted(sum(statuses.values()), "entry", "entries")
+            yield f"  tenant {scope}: {number}, {statuses[ListStatus.MISSING]:,} {texts[ListStatus.MISSING]}"
     if not dry_run:
         yield f"{counted(counts.written, 'item')} of the table written"
 
@@ -88,9 +105,25 @@ def _entries(counts: ImportCounts) -> str:
     return counted(counts.listed.total(), "entry", "entries")
 
 
-def _pages(cloud: Target, reason: ListReason | None, since: datetime | None) -> Iterator[tuple[ListEntry, ...]]:
+def _pages(
+    cloud: Target, *, reason: ListReason | None, since: datetime | None, tenants: Sequence[str]
+) -> Iterator[tuple[ListEntry, ...]]:
     ses = cloud.clients.sesv2
     if not cloud.is_local:
         limit_rate(ses)
-    reasons: Any = [reason.upper()] if reason else []
-    return (page.entries for page in read_account_list(ses, reasons=reasons, since=since))
+    options: Any = {"reasons": [reason.upper()] if reason else [], "since": since}
+    pages: Iterable[ListPage]
+    if tenants:
+        pages = (page for name in tenants for page in read_account_list(ses, tenant=name, **options))
+    else:
+        pages = chain(read_account_list(ses, **options), _tenant_pages(ses, options))
+    return (page.entries for page in pages)
+
+
+def _tenant_pages(ses: SESV2Client, options: Any) -> Iterator[ListPage]:
+    names = tenant_names(ses)
+    if names is None:
+        say(["SES knows no tenants here: only the account's list was read"], to=to_people())
+        return
+    for name in names:
+        yield from read_tenant_list(ses, name, **options)

@@ -1,5 +1,6 @@
 """`mailfold lookup`: the verdict on an address, and the facts behind it."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -15,9 +16,10 @@ from pipeline.cli.output import counted, encodable, results, say, write_json
 from pipeline.cli.sources import STANDARD_INPUT
 from pipeline.cli.target import target
 from pipeline.document import strip_json
-from pipeline.errors import NotAnAddress
+from pipeline.errors import NotAnAddress, UsageError
 from pipeline.lookup import LookupResult, LookupStatus, lookup
-from pipeline.standing import EVERY_SCOPE, Evidence, FactKind, kept_facts
+from pipeline.policy import ESSENTIAL, PURPOSE_PATTERN
+from pipeline.standing import EVERY_SCOPE, MAX_SCOPE, Evidence, FactKind, kept_facts
 from pipeline.timestamp import format_time, from_ms
 from pipeline.verdict import ReasonHeld
 
@@ -41,10 +43,17 @@ def lookup_command(
 ) -> None:
     """Show whether an address is suppressed: verdict, reasons, since when, and the facts.
 
+    With --scope, complaints about that tenant's mail count too. With --purpose, reasons from which the policy exempts
+    mail of that purpose do not bind it. A purpose that no reason exempts is bound by every reason.
+
     A text that is not exactly one address is never clear: it is reported, and the exit code is 1.
 
-    Example: mailfold lookup bounce+ann@example.com success+bob@example.com
+    Example: mailfold lookup --scope acme --purpose essential bounce+ann@example.com success+bob@example.com
     """
+    if purpose is not None and not re.fullmatch(PURPOSE_PATTERN, purpose):
+        raise UsageError(f"not a purpose: {purpose!r}; write it like {ESSENTIAL}")
+    if not 0 < len(scope) <= MAX_SCOPE:
+        raise UsageError(f"not a scope: a scope has 1 to {MAX_SCOPE} characters")
     cloud = target(stack, region)
     store = DynamoSuppressionStore(cloud.clients.dynamodb, table=cloud.settings.table)
     remaining, invalid_count, console = _read_addresses(addresses), 0, results()
@@ -54,7 +63,7 @@ def lookup_command(
             if json:
                 write_json(lookup_json(result))
             else:
-                say(lookup_lines(result, purpose=purpose), to=console)
+                say(lookup_lines(result), to=console)
     if invalid_count:
         raise NotAnAddress(
             f"{counted(invalid_count, 'argument')} that {'is' if invalid_count == 1 else 'are'} not one "
@@ -64,17 +73,19 @@ def lookup_command(
 
 def lookup_json(result: LookupResult) -> dict[str, Any]:
     """Return a result as the JSON object that `mailfold lookup --json` prints."""
-    verdict = result.verdict
+    verdict = result.binding
     return {
         "requested": result.requested,
         "address": result.address,
         "status": result.status,
+        "purpose": result.purpose,
+        "is_exempt": result.is_exempt,
         "suppressed": None if result.address is None else result.status is LookupStatus.SUPPRESSED,
         "reason": verdict.reason,
         "since": format_time(verdict.since) if verdict.since else None,
         "until": format_time(verdict.until) if verdict.until else None,
         "certain": verdict.certain,
-        "reasons": [_reason_json(held) for held in verdict.reasons],
+        "reasons": [_reason_json(scope, held) for scope, held in result.scoped_reasons],
         "facts": [
             {"fact": fact, "scope": scope, "at": format_time(from_ms(evidence.at_ms)), **msgspec.to_builtins(evidence)}
             for scope, standing in result.standings.items()
@@ -83,9 +94,10 @@ def lookup_json(result: LookupResult) -> dict[str, Any]:
     }
 
 
-def _reason_json(held: ReasonHeld) -> dict[str, Any]:
+def _reason_json(scope: str, held: ReasonHeld) -> dict[str, Any]:
     return {
         "reason": held.reason,
+        "scope": scope,
         "since": format_time(held.since) if held.since else None,
         "until": format_time(held.until) if held.until else None,
         "certain": held.certain,
@@ -93,37 +105,47 @@ def _reason_json(held: ReasonHeld) -> dict[str, Any]:
     }
 
 
-def lookup_lines(result: LookupResult, *, purpose: str | None = None) -> Iterator[str]:
+def lookup_lines(result: LookupResult) -> Iterator[str]:
     """Yield a result as lines for people."""
     if result.address is None:
         yield f"{result.requested}: not one e-mail address"
         return
-    gravest, *others = result.verdict.reasons or (None,)
-    if gravest is None:
+    reasons = result.scoped_reasons
+    if result.status is LookupStatus.SUPPRESSED and result.purpose:
+        reasons.sort(key=lambda scoped: result.purpose in scoped[1].exempt)  # the gravest that binds comes first
+    if not reasons:
         yield f"{result.address}: clear"
-    else:
-        is_suppressed = result.status is LookupStatus.SUPPRESSED
-        clear = f"clear for {purpose} mail; otherwise suppressed" if purpose else "clear again; was suppressed"
-        yield f"{result.address}: {'suppressed' if is_suppressed else clear} {_reason_text(gravest)}"
-    for held in others:
-        yield f"  also {_reason_text(held)}"
+    for number, reason in enumerate(reasons):
+        yield f"{'  also' if number else f'{result.address}: {_state(result)}'} {_reason_text(*reason)}"
     for scope, standing in result.standings.items():
         for fact, evidence in kept_facts(standing):
             yield from _evidence_lines(fact, evidence, scope)
 
 
-def _reason_text(held: ReasonHeld) -> str:
+def _state(result: LookupResult) -> str:
+    """Return the answer about an address for which a reason holds, or held until it ended."""
+    if result.status is LookupStatus.SUPPRESSED:
+        return f"suppressed for {result.purpose} mail too" if result.purpose else "suppressed"
+    if result.is_exempt:
+        return f"clear for {result.purpose} mail only; other mail is suppressed"
+    return "clear again; was suppressed"
+
+
+def _reason_text(scope: str, held: ReasonHeld) -> str:
     since = f" since {format_time(held.since)}" if held.since else ""
     until = f"until {format_time(held.until)}" if held.until else "permanent"
     doubt = "" if held.certain else ", uncertain"
     exempt = f", except {' and '.join(held.exempt)} mail" if held.exempt else ""
-    return f"({held.reason}){since}, {until}{doubt}{exempt}"
+    return f"({held.reason}{_in(scope)}){since}, {until}{doubt}{exempt}"
+
+
+def _in(scope: str) -> str:
+    return "" if scope == EVERY_SCOPE else f" in {scope}"
 
 
 def _evidence_lines(fact: FactKind, evidence: Evidence, scope: str) -> Iterator[str]:
     at = format_time(from_ms(evidence.at_ms)) if evidence.at_ms else "at an unknown time"
-    about = "" if scope == EVERY_SCOPE else f"  in {scope}"
-    yield f"  {fact:<20} {at}  {evidence.sub_type} {evidence.status}".rstrip() + about
+    yield f"  {fact:<20} {at}  {evidence.sub_type} {evidence.status}".rstrip() + _in(scope)
     yield f"    event {evidence.event_id}"
     if evidence.diagnostic:
         yield f"    {evidence.diagnostic}"

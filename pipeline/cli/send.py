@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.address import SIMULATOR_DOMAIN, canonical, is_simulator, mailboxes
-from pipeline.aws.ses import OutgoingEmail, send_email
+from pipeline.aws.ses import OutgoingEmail, ensure_tenant, send_email
 from pipeline.aws.settings import BUCKET, TABLE
 from pipeline.aws.stack import Stack
 from pipeline.cli.options import RegionOption, StackOption
@@ -29,6 +29,7 @@ def send_command(
     ] = None,
     subject: Annotated[str, typer.Option(help="Subject.")] = "Hello from Mailfold",
     tag: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Message tag; may be repeated.")] = None,
+    tenant: Annotated[str, typer.Option(metavar="NAME", help="SES tenant that sends it.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Send mail to people without asking.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the message id as JSON.")] = False,
     stack: StackOption = None,
@@ -39,6 +40,8 @@ def send_command(
     In the local SES, the address decides the outcome. The local parts of SES's mailbox simulator work at any domain,
     with labels: success, bounce, complaint, ooto, suppressionlist. At simulator.amazonses.com, as in SES, they never
     suppress.
+
+    In the local SES, a tenant that does not exist is created. Complaints about a tenant's mail suppress in its scope.
 
     With --stack, SES sends it with that deployment's configuration set. The command asks before it sends to addresses
     other than the simulator's: that is mail to people, and its bounces count.
@@ -51,8 +54,17 @@ def send_command(
     sender = _sender(sender, cloud)
     if not (cloud.is_local or yes):
         _confirm([*chain.from_iterable(recipients)])
+    if cloud.is_local and tenant:
+        ensure_tenant(cloud.clients.sesv2, tenant)
     email = OutgoingEmail(
-        sender=sender, to=recipients[0], cc=recipients[1], bcc=recipients[2], subject=subject, body=BODY, tags=tags
+        sender=sender,
+        to=recipients[0],
+        cc=recipients[1],
+        bcc=recipients[2],
+        subject=subject,
+        body=BODY,
+        tags=tags,
+        tenant=tenant,
     )
     message_id = send_email(cloud.clients.sesv2, email, configuration_set=str(cloud.configuration_set))
     if json:

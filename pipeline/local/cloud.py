@@ -40,6 +40,7 @@ from pipeline.local.gateway.server import Gateway, Server
 from pipeline.local.gateway.ses import Outbox, SesApi
 from pipeline.local.gateway.ses_backend import SesBackend
 from pipeline.local.gateway.suppression_list import SuppressionApi
+from pipeline.local.gateway.tenants import TenantApi
 from pipeline.local.resources import LOG_PREFIX, Names, create_all
 from pipeline.local.ses.publisher import Publisher
 from pipeline.policy import DEFAULT_POLICY, Policy
@@ -237,9 +238,11 @@ class LocalCloud:
         athena = resources.enter_context(Athena(clients.s3, bucket=self.names.bucket, database=self.names.database))
         athena_api = AthenaApi(athena, clients.s3, database=self.names.database)
         resources.callback(athena_api.close)
+        tenants = self._publisher.tenants
         apis = (
-            SuppressionApi(self._publisher.account_list),
-            SesApi(SesBackend(backend), outbox=Outbox(self._publisher, self.publish)),
+            SuppressionApi(self._publisher.account_list, tenants),
+            TenantApi(tenants, account_id=ACCOUNT_ID, region=self._region),
+            SesApi(SesBackend(backend), outbox=Outbox(self._publisher, self.publish), tenants=tenants),
             FirehoseApi({self.names.delivery_stream: self.delivery_stream.put}),
             athena_api,
         )

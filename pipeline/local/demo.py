@@ -37,7 +37,7 @@ BY_KIND = "SELECT event_type, count(DISTINCT event_id) AS events FROM events GRO
 BY_DOMAIN = """SELECT recipient_domain,
   sum(sends) AS sends, sum(hard_bounces) AS hard_bounces, sum(complaints) AS complaints
 FROM domain_counts GROUP BY 1 ORDER BY 3 DESC, 2 DESC, 1 LIMIT 5"""
-SUPPRESSED = """SELECT count(DISTINCT address) FROM suppression_facts
+SUPPRESSED = """SELECT count(DISTINCT address || ' ' || scope) FROM suppression_facts
 WHERE fact IN ('hard', 'blocked', 'inferred', 'listed', 'complaint', 'uncertain_complaint')
   AND NOT address LIKE '%@simulator.amazonses.com'"""
 
@@ -205,10 +205,11 @@ class Demo:
 
     def _look_up(self) -> list[LookupResult]:
         """Look up an address that bounced, one that complained, and one that may be mailed, as far as there are any."""
-        by_reason = dict(sorted((reason, key.address) for key, reason in self._oracle.suppressed()))
-        addresses = [by_reason[reason] for reason in (Reason.HARD, Reason.COMPLAINT) if reason in by_reason]
-        addresses += [key.address for key in islice(self._oracle.not_suppressed(), 3 - len(addresses))]
-        return lookup(addresses, store=self._live, now=datetime.now(UTC))
+        by_reason = dict(sorted((reason, key) for key, reason in self._oracle.suppressed()))
+        keys = [by_reason[reason] for reason in (Reason.HARD, Reason.COMPLAINT) if reason in by_reason]
+        keys += islice(self._oracle.not_suppressed(), 3 - len(keys))
+        now = datetime.now(UTC)
+        return [result for key in keys for result in lookup([key.address], store=self._live, now=now, scope=key.scope)]
 
     def _check_events(self, events: dict[str, int]) -> Iterator[AgreementCheck]:
         for kind, count in self._oracle.events_by_kind().most_common():

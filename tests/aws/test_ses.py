@@ -2,14 +2,23 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from pipeline.account_list import ListEntry
-from pipeline.aws.ses import ENTRIES_PER_PAGE, OutgoingEmail, read_account_list, send_email
+from pipeline.aws.ses import (
+    ENTRIES_PER_PAGE,
+    OutgoingEmail,
+    read_account_list,
+    read_tenant_list,
+    send_email,
+    tenant_names,
+)
 from pipeline.errors import AccessDenied, InvalidInput, NotFound, ServiceUnavailable, UsageError
 from tests.support.builders import ADA, BOB, OCCURRED_AT
 from tests.support.fake_account_list import FakeAccountList
@@ -52,7 +61,7 @@ def test_an_email_is_sent_whole_with_its_configuration_set(ses: tuple[Any, Stubb
     [
         ("MessageRejected", 400, InvalidInput, "verified identity of this region"),
         ("MailFromDomainNotVerifiedException", 400, InvalidInput, "MAIL FROM domain"),
-        ("NotFoundException", 404, NotFound, "configuration set does not exist"),
+        ("NotFoundException", 404, NotFound, "configuration set or the tenant does not exist"),
         ("SendingPausedException", 400, InvalidInput, "Sending is paused"),
         ("AccountSuspendedException", 400, InvalidInput, "may not send any more"),
         ("BadRequestException", 400, InvalidInput, "BadRequestException"),
@@ -156,3 +165,58 @@ def test_an_unknown_sandbox_state_leaves_the_first_error() -> None:
     ses.interrupts["get_account"] = EndpointConnectionError(endpoint_url="https://email.eu-west-1.amazonaws.com")
     with pytest.raises(AccessDenied, match="AWS denies reading"):
         addresses(ses)
+
+
+# Tenants.
+
+
+def test_a_tenants_mail_names_it(ses: tuple[Any, Stubber]) -> None:
+    """SES puts the tag `ses:tenant-name` on the events of mail that names a tenant."""
+    sesv2, stubber = ses
+    request = dict.fromkeys(("FromEmailAddress", "Destination", "Content", "EmailTags", "ConfigurationSetName"), ANY)
+    stubber.add_response("send_email", {"MessageId": "0100"}, request | {"TenantName": "acme"})
+    assert send_email(sesv2, msgspec.structs.replace(EMAIL, tenant="acme"), configuration_set="mail") == "0100"
+
+
+def test_tenants_are_followed_to_the_last_page() -> None:
+    """A page of tenants is requested when it is needed."""
+    ses = FakeAccountList({}, tenants={"acme": {}, "best": None, "corp": {}}, page_size=2)
+    names = tenant_names(ses.client())
+    assert names is not None
+    assert (next(names), len(ses.calls), list(names)) == ("acme", 1, ["best", "corp"])
+    assert [request.get("NextToken") for _, request in ses.calls] == [None, "2"]
+
+
+def test_an_account_without_tenants_has_no_names() -> None:
+    """None is something else: an API that knows no tenants, by an emulator or an older boto3."""
+    names = tenant_names(FakeAccountList({}).client())
+    assert names is not None
+    assert list(names) == []
+    assert tenant_names(FakeAccountList({}, tenants=None).client()) is None
+    without_operation: Any = SimpleNamespace()
+    assert tenant_names(without_operation) is None
+
+
+def test_denied_tenants_are_an_error() -> None:
+    """Lists that cannot be read are not empty."""
+    ses = FakeAccountList({})
+    ses.interrupts["list_tenants"] = EndpointConnectionError(endpoint_url="https://email.eu-west-1.amazonaws.com")
+    with pytest.raises(ServiceUnavailable, match="listing the tenants"):
+        tenant_names(ses.client())
+
+
+def test_an_entry_of_a_tenants_list_lies_in_its_scope() -> None:
+    """Every page is requested with the tenant's name."""
+    ses = FakeAccountList(LIST, tenants={"acme": {ADA: "COMPLAINT", BOB: "BOUNCE"}}, page_size=1)
+    entries = [entry for page in read_tenant_list(ses.client(), "acme") for entry in page.entries]
+    assert [(entry.address, entry.scope) for entry in entries] == [(ADA, "acme"), (BOB, "acme")]
+    assert [request["TenantName"] for _, request in ses.calls] == ["acme", "acme"]
+
+
+@pytest.mark.parametrize("name", ["best", "deleted"])
+def test_a_tenant_without_its_own_list_has_no_entries(name: str) -> None:
+    """SES rejects the request for a tenant that uses the account's list, and for one that was deleted meanwhile."""
+    ses = FakeAccountList(LIST, tenants={"best": None})
+    assert list(read_tenant_list(ses.client(), name)) == []
+    with pytest.raises((InvalidInput, NotFound), match=f"the suppression list of the tenant {name}"):
+        next(read_account_list(ses.client(), tenant=name))

@@ -60,8 +60,8 @@ def test_an_import_suppresses_the_listed_and_survives_a_replay(
     assert [(answer["suppressed"], answer["reason"], answer["until"]) for answer in answers] == [
         (True, "operator", None)
     ] * 2
-    [evidence] = answers[0]["evidence"]
-    assert (evidence["fact"], evidence["spelling"]) == ("suppress", bounced)
+    [fact] = answers[0]["facts"]
+    assert (fact["fact"], fact["scope"], fact["spelling"]) == ("suppress", "*", bounced)
 
     into = f"rebuilt-{uuid4().hex[:8]}"
     [live], [rebuilt] = json_lines("replay", "--json"), json_lines("replay", "--json", "--into", into)
@@ -117,7 +117,7 @@ def asking(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAccountList]:
 def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeAccountList) -> None:
     """With --stack, the account's list goes into the stack's log and live table, once."""
     assert run_ok("import", *STACK).splitlines() == [
-        "3 entries of SES's account-level suppression list",
+        "3 entries of SES's suppression lists",
         "  bounce                      2",
         "  complaint                   1",
         "3 imported, 0 suppressed permanently already, 0 released since by an operator, 0 not an address",
@@ -133,6 +133,7 @@ def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeAccount
     assert again == {
         "listed": {"bounce": 2, "complaint": 1},
         "statuses": NO_ENTRIES | {"suppressed": 3},
+        "lists": {"*": NO_ENTRIES | {"suppressed": 3}},
         "written": 0,
         "dry_run": False,
     }
@@ -190,6 +191,41 @@ def test_in_the_sandbox_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPa
     with deployed(monkeypatch):
         put_behind(monkeypatch, sesv2=FakeAccountList(LIST, in_sandbox=True).client())
         assert run_failing("import", *STACK).startswith("SES is in its sandbox in this region")
+
+
+TENANTS = {"acme": {"ann@example.com": "COMPLAINT", "Eve@example.com": "COMPLAINT"}, "best": None, "corp": {}}
+
+
+def test_tenants_lists_go_into_their_scopes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each list is counted, --tenant limits, and a second import changes nothing."""
+    with deployed(monkeypatch):
+        monkeypatch.setattr(clients, "SES_SECONDS", 0.0)
+        put_behind(monkeypatch, sesv2=FakeAccountList({"ann@example.com": "BOUNCE"}, tenants=TENANTS).client())
+        assert "  tenant acme: 2 entries, 2 would be imported" in run_ok(
+            "import", "--dry-run", "--tenant", "acme", *STACK
+        )
+        [counts] = json_lines("import", "--json", *STACK)
+        assert counts["lists"] == {
+            "*": NO_ENTRIES | {"missing": 1},
+            "acme": NO_ENTRIES | {"missing": 2},
+        }
+        [eve, ann] = json_lines("lookup", "--json", "--scope", "acme", "eve@example.com", "ann@example.com", *STACK)
+        assert [reason["scope"] for reason in eve["reasons"]] == ["acme"]
+        assert [reason["scope"] for reason in ann["reasons"]] == ["*", "acme"]
+        assert not json_lines("lookup", "--json", "eve@example.com", *STACK)[0]["suppressed"]
+        assert json_lines("import", "--json", *STACK)[0]["written"] == 0
+        output = run("import", "--tenant", "none", *STACK).output
+        assert "not found while reading the suppression list of the tenant none" in output
+
+
+def test_an_ses_without_tenants_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account's list is imported."""
+    with deployed(monkeypatch):
+        monkeypatch.setattr(clients, "SES_SECONDS", 0.0)
+        put_behind(monkeypatch, sesv2=FakeAccountList(LIST, tenants=None).client())
+        output = run("import", *STACK).output
+        assert "SES knows no tenants here: only the account's list was read" in output
+        assert "3 imported" in output
 
 
 def test_an_invalid_time_is_rejected_before_any_call(asking: FakeAccountList) -> None:

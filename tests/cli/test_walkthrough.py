@@ -64,7 +64,7 @@ def looked_up(*addresses: str) -> list[dict[str, Any]]:
 def test_a_bounce_suppresses_with_reason_time_and_evidence(mail: SentMail) -> None:
     """A lookup after a hard bounce shows reason, time and the evidence with its message."""
     [answer] = looked_up(mail.bounced)
-    [evidence] = answer["evidence"]
+    [evidence] = answer["facts"]
     assert (answer["requested"], answer["address"], answer["suppressed"]) == (mail.bounced, mail.bounced, True)
     assert (answer["reason"], answer["until"], answer["certain"]) == ("hard", None, True)
     assert re.fullmatch(TIME, answer["since"])
@@ -77,21 +77,21 @@ def test_a_complaint_suppresses_and_a_delivery_does_not(mail: SentMail) -> None:
     answers = looked_up(mail.complained, mail.delivered, mail.stranger, mail.out_of_office)
     assert [answer["suppressed"] for answer in answers] == [True, False, False, False]
     assert answers[0]["reason"] == "complaint"
-    assert answers[1]["evidence"] == answers[2]["evidence"] == []
+    assert answers[1]["facts"] == answers[2]["facts"] == []
 
 
 def test_an_entry_on_ses_list_alone_does_not_suppress(mail: SentMail) -> None:
     """A bounce that SES made from its own list is evidence, but suppresses nothing."""
     [answer] = looked_up(mail.listed)
     assert answer["suppressed"] is False
-    assert [evidence["fact"] for evidence in answer["evidence"]] == ["echo"]
+    assert [fact["fact"] for fact in answer["facts"]] == ["echo"]
 
 
 def test_a_simulator_address_is_never_suppressed(mail: SentMail) -> None:
     """An address of the mailbox simulator is not suppressed, despite its evidence."""
     [answer] = looked_up(mail.simulated)
     assert answer["suppressed"] is False
-    assert [evidence["fact"] for evidence in answer["evidence"]] == ["hard"]
+    assert [fact["fact"] for fact in answer["facts"]] == ["hard"]
 
 
 def test_a_lookup_prints_the_same_as_text(mail: SentMail) -> None:
@@ -102,6 +102,38 @@ def test_a_lookup_prints_the_same_as_text(mail: SentMail) -> None:
     assert re.fullmatch(r"    event [0-9a-f]{32}", event)
     assert diagnostic.startswith("    smtp; 550")
     assert last == f"{mail.delivered}: clear"
+
+
+def test_a_tenants_complaint_is_found_in_its_scope(cloud: CloudProcess) -> None:
+    """Other mail is clear. Essential mail of the tenant is clear too, and the output says that only it is."""
+    address = f"complaint+{uuid4().hex[:8]}@example.com"
+    run_ok("send", "--to", address, "--tenant", "acme")
+    run_ok("send", "--to", "success@example.com", "--tenant", "acme")
+    cloud.settle()
+    [answer] = json_lines("lookup", "--json", "--scope", "acme", address)
+    [reason] = answer["reasons"]
+    assert (answer["status"], reason["reason"], reason["scope"], reason["exempt"]) == (
+        "suppressed",
+        "complaint",
+        "acme",
+        ["essential"],
+    )
+    assert [(fact["fact"], fact["scope"]) for fact in answer["facts"]] == [("complaint", "acme")]
+    assert run_ok("lookup", address).splitlines() == [f"{address}: clear"]
+    [essential] = json_lines("lookup", "--json", "--scope", "acme", "--purpose", "essential", address)
+    assert (essential["status"], essential["is_exempt"], essential["reason"]) == ("clear", True, None)
+    said = run_ok("lookup", "--scope", "acme", "--purpose", "essential", address).splitlines()[0]
+    assert said.startswith(
+        f"{address}: clear for essential mail only; other mail is suppressed (complaint in acme) since "
+    )
+    said = run_ok("lookup", "--scope", "acme", "--purpose", "newsletter", address).splitlines()[0]
+    assert said.startswith(f"{address}: suppressed for newsletter mail too (complaint in acme) since ")
+
+
+@pytest.mark.parametrize("options", [("--purpose", "Essential mail"), ("--scope", ""), ("--scope", "x" * 65)])
+def test_a_scope_or_purpose_that_cannot_be_is_refused(cloud: CloudProcess, options: tuple[str, str]) -> None:
+    """A sender that asks for it has an error, and not an answer."""
+    assert run_failing("lookup", *options, "ann@example.com").startswith("not a ")
 
 
 def test_any_spelling_finds_the_address(mail: SentMail) -> None:
@@ -157,7 +189,7 @@ def test_sql_and_lookups_show_the_same_facts(mail: SentMail) -> None:
     rows = mail.query("SELECT address, fact FROM suppression_facts WHERE message_id = MAIL")
     by_sql = {(row["address"], row["fact"]) for row in rows}
     by_lookup = {
-        (result["address"], item["fact"]) for result in looked_up(*mail.recipients) for item in result["evidence"]
+        (result["address"], item["fact"]) for result in looked_up(*mail.recipients) for item in result["facts"]
     }
     assert by_sql == by_lookup
     assert (mail.bounced, "hard") in by_sql

@@ -18,7 +18,7 @@ from pipeline.memory import MemoryArchive, MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY, Policy, SoftRule
 from pipeline.replay import replay, store_digest
 from pipeline.row import Row
-from pipeline.standing import Key
+from pipeline.standing import EVERY_SCOPE, Key
 from pipeline.verdict import Reason, Verdict
 from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
 from tests.support.scenario import a_batch, project
@@ -33,12 +33,15 @@ entries = st.builds(
     address=st.sampled_from(ADDRESSES),
     reason=st.sampled_from(["BOUNCE", "COMPLAINT"]),
     updated_at=moments,
+    scope=st.sampled_from([EVERY_SCOPE, "acme"]),
 )
 lists = st.lists(st.lists(entries, max_size=4), max_size=4)
 
 
-def an_entry(address: str = ADA, *, reason: str = "BOUNCE", at: datetime = OCCURRED_AT) -> ListEntry:
-    return ListEntry(address=address, reason=reason, updated_at=at)
+def an_entry(
+    address: str = ADA, *, reason: str = "BOUNCE", at: datetime = OCCURRED_AT, scope: str = EVERY_SCOPE
+) -> ListEntry:
+    return ListEntry(address=address, reason=reason, updated_at=at, scope=scope)
 
 
 class Scenario:
@@ -64,8 +67,8 @@ class Scenario:
     def rows(self) -> list[Row]:
         return [row for rows in self.archive.rows() for row in rows]
 
-    def verdict(self, address: str = ADA) -> Verdict:
-        key = Key(Address(address))
+    def verdict(self, address: str = ADA, *, scope: str = EVERY_SCOPE) -> Verdict:
+        key = Key(Address(address), scope)
         return self.store.load([key])[key].verdict
 
 
@@ -102,6 +105,8 @@ def test_the_id_of_a_decision_identifies_its_entry() -> None:
         an_entry(ADA.upper()),
         an_entry(reason="COMPLAINT"),
         an_entry(at=OCCURRED_AT + timedelta(milliseconds=1)),
+        an_entry(scope="acme"),
+        an_entry(scope="best"),
     ]
     assert decision(an_entry()) == decision(an_entry())
     assert len({event_id(payload) for payload in others}) == len(others)
@@ -156,6 +161,29 @@ def test_a_release_lifts_an_imported_entry() -> None:
     scenario.import_pages([an_entry()])
     project(a_batch(a_decision(action="release", at=LATER)), store=scenario.store)
     assert not scenario.verdict().suppressed
+
+
+def test_a_tenants_entry_suppresses_in_its_scope() -> None:
+    """The account's mail and that of other tenants is not concerned, and the counts tell the lists apart."""
+    scenario = Scenario()
+    counts = scenario.import_pages([an_entry(scope="acme"), an_entry(BOB)])
+    assert (scenario.verdict(scope="acme").reason, scenario.verdict().suppressed) == (Reason.OPERATOR, False)
+    assert {scope: statuses[ListStatus.MISSING] for scope, statuses in counts.lists.items()} == {"acme": 1, "*": 1}
+    assert scenario.import_pages([an_entry(scope="acme"), an_entry(BOB)]).written == 0
+
+
+def test_what_every_scope_suppresses_is_not_imported_for_a_tenant() -> None:
+    """A tenant's bounce lies in every scope, with better evidence than its own list has."""
+    scenario = Scenario(a_bounce(tags={"ses:tenant-name": ["acme"]}))
+    assert scenario.import_pages([an_entry(scope="acme")]).statuses[ListStatus.SUPPRESSED] == 1
+
+
+def test_a_release_in_every_scope_does_not_release_a_tenants_entry() -> None:
+    """A release in the tenant's scope does."""
+    release = a_decision(action="release", at=LATER)
+    assert Scenario(release).import_pages([an_entry(scope="acme")]).statuses[ListStatus.MISSING] == 1
+    release = a_decision(action="release", at=LATER, scope="acme")
+    assert Scenario(release).import_pages([an_entry(scope="acme")]).statuses[ListStatus.RELEASED] == 1
 
 
 def test_an_unusable_entry_is_counted_and_stops_nothing() -> None:

@@ -121,3 +121,32 @@ def test_an_error_of_the_store_is_raised(failure: Failure, error: type[Exception
     """A sender must never take an outage or a denial for a clear address."""
     with pytest.raises(error):
         lookup([ADA], store=FlakyStore(Script([failure])), now=OCCURRED_AT)
+
+
+def test_that_only_the_purpose_makes_an_address_clear_is_said() -> None:
+    """Neither an address that is clear for all mail nor one whose suppression ended is exempt."""
+    store = CountingStore(a_complaint(), a_soft_bounce(recipients=[BOB], feedback_id="f2"))
+    later = OCCURRED_AT + timedelta(days=1)
+    results = lookup([ADA, BOB, "eve@example.com"], store=store, now=later, purpose="essential")
+    assert [result.is_exempt for result in results] == [True, False, False]
+    assert results[0].binding == CLEAR
+    [result] = lookup([ADA], store=CountingStore(a_bounce()), now=later, purpose="essential")
+    assert (result.is_exempt, result.binding) == (False, result.verdict)
+
+
+def test_reasons_are_named_with_their_scopes() -> None:
+    """The same reason may hold in both; the gravest comes first."""
+    store = CountingStore(a_bounce(), a_complaint(tags=TENANT, feedback_id="f2"), a_complaint(feedback_id="f3"))
+    [result] = lookup([ADA], store=store, now=OCCURRED_AT, scope="customer-a")
+    assert [(scope, held.reason) for scope, held in result.scoped_reasons] == [
+        ("*", Reason.COMPLAINT),
+        ("customer-a", Reason.COMPLAINT),
+        ("*", Reason.HARD),
+    ]
+
+
+def test_a_release_in_a_scope_lifts_nothing_of_every_scope() -> None:
+    """The stricter of the two wins."""
+    release = a_decision(scope="customer-a", action="release", at=OCCURRED_AT + timedelta(days=1))
+    [result] = lookup([ADA], store=CountingStore(a_bounce(), release), now=OCCURRED_AT, scope="customer-a")
+    assert result.status is SUPPRESSED

@@ -1,7 +1,8 @@
-"""A fake of SES's account-level suppression list, page by page. moto's SES API v2 has none."""
+"""A fake of SES's suppression lists, page by page. moto's SES API v2 has none."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from tests.support.builders import OCCURRED_AT
@@ -16,6 +17,7 @@ class FakeAccountList(FakeService):
         page_size: Entries per response, whatever is requested.
         in_sandbox: Whether the account is in the sandbox, where every request for the list is rejected.
         refuses: The error code of each next request for the list; "" for success.
+        tenants: The own list of each tenant, or None for a tenant that uses the account's; None: SES knows no tenants.
     """
 
     SERVICE = "sesv2"
@@ -27,9 +29,12 @@ class FakeAccountList(FakeService):
         page_size: int = 1_000,
         in_sandbox: bool = False,
         refuses: Sequence[str] = (),
+        tenants: Mapping[str, Mapping[str, str] | None] | None = MappingProxyType({}),
     ) -> None:
         super().__init__()
-        self._entries = list(entries.items())
+        self._lists: dict[str | None, Mapping[str, str] | None] = {None: entries}
+        self._lists.update(dict(tenants or {}).items())
+        self._tenants = None if tenants is None else list(tenants)
         self._page_size = page_size
         self._in_sandbox = in_sandbox
         self._refuses = list(refuses)
@@ -41,18 +46,32 @@ class FakeAccountList(FakeService):
         Reasons: Sequence[str] = ("BOUNCE", "COMPLAINT"),  # noqa: N803 - as in AWS's API
         StartDate: datetime | None = None,  # noqa: N803 - as in AWS's API
         NextToken: str = "0",  # noqa: N803 - as in AWS's API
+        TenantName: str | None = None,  # noqa: N803 - as in AWS's API
     ) -> dict[str, Any]:
         if code := self._next_error():
-            return {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+            return _error(code)
+        if TenantName not in self._lists:
+            return _error("NotFoundException")
+        entries = self._lists[TenantName]
+        if entries is None:
+            return _error("BadRequestException")
         start = int(NextToken)
         end = start + min(PageSize, self._page_size)
         summaries = [
             {"EmailAddress": address, "Reason": reason, "LastUpdateTime": OCCURRED_AT}
-            for address, reason in self._entries[start:end]
+            for address, reason in [*entries.items()][start:end]
             if reason in Reasons and (StartDate is None or StartDate < OCCURRED_AT)
         ]
-        more = {"NextToken": str(end)} if end < len(self._entries) else {}
+        more = {"NextToken": str(end)} if end < len(entries) else {}
         return {"SuppressedDestinationSummaries": summaries, **more}
+
+    def _list_tenants(self, *, PageSize: int, NextToken: str = "0") -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        if self._tenants is None:
+            return _error("UnknownOperationException")
+        start = int(NextToken)
+        end = start + min(PageSize, self._page_size)
+        more = {"NextToken": str(end)} if end < len(self._tenants) else {}
+        return {"Tenants": [{"TenantName": name} for name in self._tenants[start:end]], **more}
 
     def _next_error(self) -> str:
         if self._in_sandbox:
@@ -61,3 +80,7 @@ class FakeAccountList(FakeService):
 
     def _get_account(self) -> dict[str, Any]:
         return {"ProductionAccessEnabled": not self._in_sandbox}
+
+
+def _error(code: str) -> dict[str, Any]:
+    return {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 400}}

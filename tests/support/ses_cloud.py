@@ -12,6 +12,7 @@ from pipeline.local.gateway.server import Gateway, Server
 from pipeline.local.gateway.ses import Outbox, SesApi
 from pipeline.local.gateway.ses_backend import SesBackend
 from pipeline.local.gateway.suppression_list import SuppressionApi
+from pipeline.local.gateway.tenants import TenantApi
 from pipeline.local.ses.publisher import Publisher
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ class SesCloud:
         self.records: list[bytes] = []
         publisher = Publisher(seed=1, region=REGION)
         outbox = Outbox(publisher, self.records.extend)
-        apis = (SuppressionApi(publisher.account_list), SesApi(SesBackend(moto), outbox=outbox))
+        apis = (
+            SuppressionApi(publisher.account_list, publisher.tenants),
+            TenantApi(publisher.tenants, account_id="123456789012", region=REGION),
+            SesApi(SesBackend(moto), outbox=outbox, tenants=publisher.tenants),
+        )
         self.server = Server(Gateway(moto, handlers=[api.handle for api in apis]))
         self.ses: SESClient = local_client("ses", endpoint_url=self.server.url, region=REGION)
         self.sesv2: SESV2Client = local_client("sesv2", endpoint_url=self.server.url, region=REGION)

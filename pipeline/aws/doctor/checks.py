@@ -36,6 +36,7 @@ from pipeline.aws.doctor.operations import (
     check_failed_batches,
     check_quarantine,
     check_stack,
+    check_unrecognized,
 )
 from pipeline.aws.doctor.routing import check_rule, check_stream, check_subscription, check_target
 from pipeline.aws.doctor.ses import (
@@ -46,6 +47,7 @@ from pipeline.aws.doctor.ses import (
     check_identities,
 )
 from pipeline.aws.doctor.table import check_backups, check_policy, check_tables, check_tables_parameter
+from pipeline.aws.doctor.tenants import check_tenants
 from pipeline.aws.errors import translated
 from pipeline.errors import MailfoldError
 
@@ -125,6 +127,11 @@ CHECKS = (
         ok_message="the live table exists and is protected",
         functions=(check_tables_parameter, check_tables, check_backups, check_policy),
     ),
+    Check(
+        name="tenants",
+        ok_message="a list stops each one's mail, and the table suppresses what their own lists have",
+        functions=(check_tenants,),
+    ),
     Check(name="account list", ok_message="the table suppresses its entries", functions=(check_account_list,)),
     Check(
         name="failed records",
@@ -136,6 +143,7 @@ CHECKS = (
         ok_message="none is active, and the topic has a subscriber",
         functions=(check_alarms, check_alarm_subscribers),
     ),
+    Check(name="event types", ok_message="all are recognized", functions=(check_unrecognized,)),
     Check(
         name="event flow",
         ok_message="events arrive for mail that is sent",

@@ -18,6 +18,7 @@ from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, error, restore, warning
 from pipeline.aws.doctor.policy_document import allows
 from pipeline.aws.errors import missing_ok
+from pipeline.aws.metrics import NAMESPACE
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeFilterType
@@ -40,6 +41,13 @@ REMEDY_MARK = " Do: "  # separates the meaning of an alarm from its remedy, in i
 WINDOW = timedelta(hours=3)
 DELAY = timedelta(minutes=15)  # mail sent since then may not have caused events, or may not be counted yet
 PERIOD_SECONDS = 300
+DAYS_OF_TYPES = 7
+SECONDS_PER_DAY = 86_400
+UNRECOGNIZED_SQL = (
+    "SELECT ses_type, bounce_type, bounce_sub_type, complaint_sub_type, complaint_feedback_type, count(*) AS events "
+    "FROM {table} WHERE dt >= '{since}' AND event_type IN ('unknown', 'bounce', 'complaint') "
+    "GROUP BY 1, 2, 3, 4, 5 ORDER BY 6"
+)
 
 
 def check_stack(deployment: Deployment) -> Iterator[Finding]:
@@ -193,16 +201,51 @@ def check_events_of_bounces(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
+def check_unrecognized(deployment: Deployment) -> Iterator[Finding]:
+    """Check for events whose type or sub-type this version does not know, in the last days.
+
+    The transform counts those in the log, the projector those of the feedback stream. Most are counted by both.
+    """
+    since = deployment.now - timedelta(days=DAYS_OF_TYPES)
+    numbers = [
+        _sum(
+            deployment,
+            NAMESPACE,
+            "Unrecognized",
+            since=since,
+            period_seconds=SECONDS_PER_DAY,
+            service=f"{deployment.stack.name}-{function}",
+        )
+        for function in ("transform", "projector")
+    ]
+    if number := max(numbers):
+        sql = UNRECOGNIZED_SQL.format(table=deployment.output("LogTable"), since=since.date())
+        yield warning(
+            "events_unrecognized",
+            f"{number:,.0f} events of the last {DAYS_OF_TYPES} days have a type or a sub-type that is not known here: "
+            "they are in the log, and suppress nothing",
+            remedy="update Mailfold, deploy and replay; this query shows them, the rarest first: "
+            + deployment.mailfold_command(f'query "{sql}"'),
+        )
+
+
 def _sum(
-    deployment: Deployment, namespace: str, metric: str, *, until: datetime | None = None, **dimensions: str
+    deployment: Deployment,
+    namespace: str,
+    metric: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    period_seconds: int = PERIOD_SECONDS,
+    **dimensions: str,
 ) -> float:
     answer = deployment.clients.cloudwatch.get_metric_statistics(
         Namespace=namespace,
         MetricName=metric,
         Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
-        StartTime=deployment.now - WINDOW,
+        StartTime=since or deployment.now - WINDOW,
         EndTime=until or deployment.now,
-        Period=PERIOD_SECONDS,
+        Period=period_seconds,
         Statistics=["Sum"],
     )
     return sum(point["Sum"] for point in answer["Datapoints"])

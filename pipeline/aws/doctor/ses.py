@@ -37,14 +37,16 @@ def check_account(deployment: Deployment) -> Iterator[Finding]:
     """
     account = deployment.clients.sesv2.get_account()
     yield from _check_sending(account)
-    if missing := SUPPRESSED_REASONS - {*account.get("SuppressionAttributes", {}).get("SuppressedReasons", [])}:
+    missing = SUPPRESSED_REASONS - {*account.get("SuppressionAttributes", {}).get("SuppressedReasons", [])}
+    change = "put-account-suppression-attributes --suppressed-reasons BOUNCE COMPLAINT"
+    remedy = deployment.aws_command(f"sesv2 {change}")
+    if missing == SUPPRESSED_REASONS:
+        message = "the account has no suppressed reasons: SES stops no mail, whatever is on its suppression list"
+        yield error("account_list_off", message, remedy=remedy)
+    elif missing:
         reasons = " and ".join(f"{reason.lower()}s" for reason in sorted(missing))
-        change = "put-account-suppression-attributes --suppressed-reasons BOUNCE COMPLAINT"
-        yield warning(
-            "account_list_off",
-            f"SES does not add {reasons} to its account-level suppression list, so it keeps delivering to them",
-            remedy=deployment.aws_command(f"sesv2 {change}"),
-        )
+        message = f"SES does not add {reasons} to its account-level suppression list, so it keeps delivering to them"
+        yield warning("account_list_off", message, remedy=remedy)
 
 
 def _check_sending(account: GetAccountResponseTypeDef) -> Iterator[Finding]:
@@ -154,12 +156,17 @@ def _check_configuration_set(deployment: Deployment, name: str) -> Iterator[Find
         message = f"SES does not measure the bounce and complaint rates of the configuration set {name}"
         yield warning("set_without_rates", message, remedy=put("reputation", "--reputation-metrics-enabled"))
     suppression = options.get("SuppressionOptions")  # without it, the account's options apply
-    if suppression is not None and SUPPRESSED_REASONS - {*suppression.get("SuppressedReasons", [])}:
-        yield warning(
-            "set_suppression_off",
-            f"the configuration set {name} does not apply SES's suppression list to both bounces and complaints",
-            remedy=put("suppression", "--suppressed-reasons BOUNCE COMPLAINT"),
-        )
+    if suppression is None:
+        return
+    # A scope that the command leaves out would be reset.
+    scope = f" --suppression-scope {suppression['SuppressionScope']}" if suppression.get("SuppressionScope") else ""
+    remedy = put("suppression", f"--suppressed-reasons BOUNCE COMPLAINT{scope}")
+    if not suppression.get("SuppressedReasons"):
+        message = f"the configuration set {name} has no suppressed reasons: SES stops none of its mail"
+        yield error("set_suppression_off", message, remedy=remedy)
+    elif SUPPRESSED_REASONS - {*suppression["SuppressedReasons"]}:
+        message = f"the configuration set {name} does not apply SES's suppression list to both bounces and complaints"
+        yield warning("set_suppression_off", message, remedy=remedy)
 
 
 def check_destinations(deployment: Deployment) -> Iterator[Finding]:

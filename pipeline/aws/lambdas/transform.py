@@ -32,6 +32,7 @@ from pipeline.aws.settings import service_name
 from pipeline.decision import decode_arrived
 from pipeline.errors import describe
 from pipeline.event import Event, Outcome, Poison
+from pipeline.fact import is_recognized
 from pipeline.row import Row, poison_row, to_row
 from pipeline.timestamp import from_ms
 
@@ -59,11 +60,13 @@ class TransformCounts(msgspec.Struct, kw_only=True):
 
     Attributes:
         rows: Rows by kind of event. Poison that came together with events counts as `unknown`.
+        unrecognized: Events of a type or sub-type that this version does not know.
         dropped: Records without a sending event.
         failed: Records returned unchanged, by reason.
     """
 
     rows: Counter[str] = msgspec.field(default_factory=Counter)
+    unrecognized: int = 0
     dropped: int = 0
     failed: Counter[str] = msgspec.field(default_factory=Counter)
 
@@ -82,7 +85,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     result = transform_batch(event, now=datetime.now(UTC))
     counts = result.counts
     count_events(metrics, counts.rows)
-    count(metrics, {"Dropped": counts.dropped, "Failed": counts.failed.total()})
+    count(metrics, {"Unrecognized": counts.unrecognized, "Dropped": counts.dropped, "Failed": counts.failed.total()})
     if counts.failed:
         logger.warning("records failed; they are under the error prefix", reasons=dict(counts.failed))
     return result.response
@@ -123,6 +126,7 @@ class _BatchTransformer:
             outcomes = _decode(record["data"], arrived_at)
             rows = self._to_rows(outcomes, arrived_at)
             if rows:
+                self.counts.unrecognized += _count_unrecognized(outcomes)
                 return self._ok(record, rows)
         except Exception as error:  # noqa: BLE001 - an unexpected error in one record must not fail the others
             return self._failed(record, describe(error))
@@ -161,6 +165,10 @@ def _decode(data: str, arrived_at: datetime) -> list[Outcome]:
     except ValueError:
         return [Poison(why="its data is not base64", raw=data.encode())]
     return decode_arrived(payload, arrived_at=arrived_at)
+
+
+def _count_unrecognized(outcomes: Sequence[Outcome]) -> int:
+    return sum(isinstance(outcome, Event) and not is_recognized(outcome) for outcome in outcomes)
 
 
 def _to_poison_row(poison: Poison, arrived_at: datetime) -> Row:

@@ -11,7 +11,6 @@ docs.aws.amazon.com/ses/latest/APIReference-V2/API_Operations.html
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -27,18 +26,16 @@ from pipeline.local.gateway import ses_responses
 from pipeline.local.gateway.protocols import ApiError
 from pipeline.local.gateway.ses_backend import FORM, SesBackend, action_form, bulk_form, template_form, templated_form
 from pipeline.local.gateway.ses_requests import EmailTemplate, Submission, read_form, read_json
+from pipeline.local.gateway.ses_responses import ROOT, SCOPE
+from pipeline.local.gateway.tenants import find_tenant
 from pipeline.local.ses.outcome import MailOutcome, RenderingFailed
 
 if TYPE_CHECKING:
     from pipeline.local.ses.email import Email
     from pipeline.local.ses.publisher import Publisher
+    from pipeline.local.ses.tenants import Tenants
 
 FORM_SENDS = frozenset({"SendEmail", "SendRawEmail", "SendTemplatedEmail", "SendBulkTemplatedEmail"})
-ROOT = "/v2/email"
-
-SCOPE = re.compile(r"/(?:ses|email)/aws4_request")
-"""Part of the signature of every request to SES."""
-
 EventDestinations = Callable[[Sequence[bytes]], None]
 """Publishes events to the destinations of a configuration set."""
 
@@ -51,11 +48,13 @@ class SesApi:
     Args:
         backend: The emulator's SES, which accepts e-mail and stores identities and templates.
         outbox: Publishes the events of accepted e-mail.
+        tenants: The tenants that may send.
     """
 
-    def __init__(self, backend: SesBackend, *, outbox: Outbox) -> None:
+    def __init__(self, backend: SesBackend, *, outbox: Outbox, tenants: Tenants) -> None:
         self._backend = backend
         self._outbox = outbox
+        self._tenants = tenants
 
     def handle(self, request: Request) -> Response | None:
         """Return the response to a request, or None if the request is for the backend."""
@@ -89,12 +88,20 @@ class SesApi:
                     return self._save_template(request, "UpdateTemplate", name, _content(request))
         except UsageError as error:
             return ses_responses.json_error(ApiError(ses_responses.BAD_REQUEST, str(error)))
+        except ApiError as error:
+            return ses_responses.json_error(error)
         return None
 
+    def _check_tenant(self, content: dict[str, Any]) -> str:
+        """Return the name of the tenant that sends; "" if there is none."""
+        name = content.get("TenantName") or ""
+        return find_tenant(self._tenants, name).name if name else ""
+
     def _send_email(self, request: Request, content: dict[str, Any]) -> Response:
+        tenant = self._check_tenant(content)
         if "Template" in content.get("Content", {}):
             form = templated_form(content)
-            reply = self._send_form(request, form, read_form(form, operation="SendEmail"))
+            reply = self._send_form(request, form, read_form(form, operation="SendEmail", tenant=tenant))
             return ses_responses.to_json_response(reply, lambda: {"MessageId": ses_responses.message_ids(reply)[0]})
         submission = read_json(content)
         reply = self._backend.send(request, sender=submission.email.sender)
@@ -103,8 +110,8 @@ class SesApi:
         return reply
 
     def _send_bulk_email(self, request: Request, content: dict[str, Any]) -> Response:
-        form = bulk_form(content)
-        reply = self._send_form(request, form, read_form(form, operation="SendBulkEmail"))
+        form, tenant = bulk_form(content), self._check_tenant(content)
+        reply = self._send_form(request, form, read_form(form, operation="SendBulkEmail", tenant=tenant))
         return ses_responses.to_json_response(
             reply,
             lambda: {

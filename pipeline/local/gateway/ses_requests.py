@@ -2,7 +2,7 @@
 
 Claims: simple, raw and templated e-mail, and bulk e-mail by a template. Values in a request take precedence over the
 headers of its raw message.
-Leaves out: inline templates, list management options and tenants.
+Leaves out: inline templates and list management options.
 docs.aws.amazon.com/ses/latest/APIReference/API_SendEmail.html,
 docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 """
@@ -42,12 +42,13 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     template: EmailTemplate | None = None
 
 
-def read_form(form: Mapping[str, str], *, operation: str | None = None) -> list[Submission]:
+def read_form(form: Mapping[str, str], *, operation: str | None = None, tenant: str = "") -> list[Submission]:
     """Return the e-mails of an API v1 request: several for SendBulkTemplatedEmail, one for the others.
 
     Args:
         form: The request.
         operation: Value of the tag `ses:operation`; None for the request's Action.
+        tenant: The tenant that sends; API v1 knows none.
 
     Raises:
         UsageError: SES would reject it.
@@ -55,6 +56,7 @@ def read_form(form: Mapping[str, str], *, operation: str | None = None) -> list[
     request = unflatten(form)
     action = request["Action"]
     fields = _common_fields(request, sender=request.get("Source", ""), tags="Tags", operation=operation or action)
+    fields["tenant"] = tenant
     match action:
         case "SendRawEmail":
             destinations = tuple(request.get("Destinations", ()))
@@ -91,6 +93,7 @@ def _common_fields(request: RequestFields, *, sender: str, tags: str, operation:
         "tags": _tags(request.get(tags, ())),
         "configuration_set": request.get("ConfigurationSetName") or CONFIGURATION_SET,
         "operation": operation,
+        "tenant": request.get("TenantName") or "",
     }
 
 

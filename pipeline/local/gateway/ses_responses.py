@@ -17,6 +17,9 @@ from werkzeug.wrappers import Response
 
 from pipeline.local.gateway.protocols import ApiError
 
+ROOT = "/v2/email"
+SCOPE = re.compile(r"/(?:ses|email)/aws4_request")
+"""Part of the signature of every request to SES."""
 BAD_REQUEST = "BadRequestException"
 ERROR_TYPE = "x-amzn-ErrorType"
 

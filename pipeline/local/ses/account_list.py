@@ -1,8 +1,8 @@
-"""SES's account-level suppression list.
+"""SES's suppression list: the account's, or a tenant's own.
 
 Claims: a hard bounce or a complaint adds an address, and mail to it is accepted, counted as sent, and not delivered.
 Sending ignores case; the API does not, so that the list may hold an address in several spellings. The simulator's
-addresses are never added automatically. Leaves out: lists of tenants, and configuration sets that turn it off.
+addresses are never added automatically. Leaves out: configuration sets that turn it off.
 The list is on by default for every account created after 2019-11-25.
 docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html
 """
@@ -21,6 +21,7 @@ from pipeline.timestamp import from_ms
 
 HARD = frozenset({"General", "NoEmail"})
 NOT_SPAM = "not-spam"
+ON_ACCOUNT_LIST, ON_TENANT_LIST = "OnAccountSuppressionList", "OnTenantSuppressionList"
 
 
 class Listing(StrEnum):
@@ -45,9 +46,14 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountList:
-    """The list. Safe to use from several threads."""
+    """The list. Safe to use from several threads.
 
-    def __init__(self) -> None:
+    Attributes:
+        sub_type: Sub-type of the bounce or complaint of mail that it stops.
+    """
+
+    def __init__(self, *, sub_type: str = ON_ACCOUNT_LIST) -> None:
+        self.sub_type = sub_type
         self._lock = Lock()
         self._listed: dict[str, dict[str, Listed]] = {}  # by key and spelling, the newest last
 

@@ -28,6 +28,7 @@ class Email(msgspec.Struct, frozen=True, kw_only=True):
         tags: Message tags, each with all its values.
         configuration_set: Configuration set whose event destinations get the events. SES publishes none for mail
             without one; here every identity has a default one.
+        tenant: SES tenant that sends it, as in the tag `ses:tenant-name`; "" if there is none.
         operation: API action that sends it, as in the tag `ses:operation`.
         headers: Further headers, in order.
         content: Bodies and attachments, or the whole raw message. Only scanned for the EICAR test file.
@@ -44,6 +45,7 @@ class Email(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = ""
     tags: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     configuration_set: str = CONFIGURATION_SET
+    tenant: str = ""
     operation: str = "SendEmail"
     headers: tuple[tuple[str, str], ...] = ()
     content: tuple[bytes, ...] = ()

@@ -1,7 +1,7 @@
 """SES's `mail` object, which describes the message in each of its events, with variations by event type.
 
 Claims: the order of keys and tags, and the keys that each type leaves out, as in SES's records published from 2019 to
-2026. Leaves out: the tag `ses:tenant-name`, because the account has no tenants.
+2026. The place of `ses:tenant-name` among the tags is not published.
 docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-examples.html
 """
 
@@ -127,13 +127,14 @@ def _common_headers(message: Message) -> dict[str, Any]:
 
 
 def _tags(email: Email, from_domain: str) -> Tags:
-    automatic = {
+    automatic: Tags = {
         "ses:source-tls-version": (TLS_VERSION,),
         "ses:operation": (email.operation,),
         "ses:configuration-set": (email.configuration_set,),
         "ses:source-ip": (SOURCE_IP,),
         "ses:from-domain": (from_domain,),
         "ses:caller-identity": (CALLER_IDENTITY,),
+        **({"ses:tenant-name": (email.tenant,)} if email.tenant else {}),
     }
     return {**automatic, **email.tags, **automatic}
 

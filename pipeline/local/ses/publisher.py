@@ -17,6 +17,7 @@ from pipeline.local.ses.mail import MailObject, Message
 from pipeline.local.ses.outcome import MailOutcome, Occurrence, RejectedMail, RenderingFailed
 from pipeline.local.ses.record import RecordContext, record, send_record
 from pipeline.local.ses.simulator import is_infected, simulated_outcome
+from pipeline.local.ses.tenants import Tenants
 from pipeline.timestamp import to_ms
 
 INFECTED = MailOutcome(occurrences=(RejectedMail(),))
@@ -30,6 +31,7 @@ class Publisher:
 
     Attributes:
         account_list: The account's suppression list.
+        tenants: The account's tenants.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class Publisher:
         """
         self._random = Random(seed)  # noqa: S311 - a simulation
         self._account = Account(id=account_id, region=region)
-        self.account_list = AccountList()
+        self.account_list, self.tenants = AccountList(), Tenants()
         self._is_list_on = account_list
 
     def publish(
@@ -78,8 +80,8 @@ class Publisher:
             account=self._account,
         )
         occurrences = sorted((outcome or self._simulate(email)).occurrences, key=_after_ms)
-        if self._is_list_on:
-            self.account_list.add_from(occurrences, sent_ms=sent_ms)
+        if list_ := self._list_of(email):
+            list_.add_from(occurrences, sent_ms=sent_ms)
         return self._events(message, occurrences)
 
     def is_suppressed(self, address: str) -> bool:
@@ -89,8 +91,16 @@ class Publisher:
     def _simulate(self, email: Email) -> MailOutcome:
         if any(map(is_infected, email.content)):
             return INFECTED
-        account_list = self.account_list if self._is_list_on else None
-        return simulated_outcome(email.destination, account_list=account_list, random=self._random)
+        return simulated_outcome(email.destination, account_list=self._list_of(email), random=self._random)
+
+    def _list_of(self, email: Email) -> AccountList | None:
+        """Return the list that applies to an e-mail: its tenant's, else the account's; None if none does."""
+        tenant = self.tenants.get(email.tenant)
+        if tenant and not tenant.has_reasons:
+            return None
+        if tenant and tenant.has_own_list:
+            return tenant.own_list
+        return self.account_list if self._is_list_on else None
 
     def _events(self, message: Message, occurrences: list[Occurrence]) -> list[bytes]:
         mail = MailObject(message)

@@ -1,6 +1,6 @@
 """SES's mailbox simulator: outcomes that the recipient's address decides, at the simulator's domain and any other.
 
-Claims: the simulator's mailboxes, the account's suppression list, and the scan for the EICAR test virus:
+Claims: the simulator's mailboxes, the suppression lists, and the scan for the EICAR test virus:
 
 | local part | outcome |
 |---|---|
@@ -18,20 +18,20 @@ docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html (mailboxes, an
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from email import message_from_bytes
+from functools import partial
 from random import Random
 
 from pipeline.address import bare, canonical
-from pipeline.local.ses.account_list import AccountList, Listing
+from pipeline.local.ses.account_list import ON_ACCOUNT_LIST, AccountList, Listing
 from pipeline.local.ses.outcome import Bounced, Complained, Delivered, MailOutcome, Occurrence
 
 # In pieces, so that no virus scanner reports this file. The test file itself is harmless.
 EICAR = b"".join((rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$", b"EICAR-STANDARD-", b"ANTIVIRUS-TEST-FILE!", b"$H+H*"))
 
 SIMULATOR_FEEDBACK_LOOP = "Amazon SES Mailbox Simulator"
-ON_ACCOUNT_LIST = "OnAccountSuppressionList"
 # SES's diagnostics for mail to addresses on its lists.
-ON_ACCOUNT_LIST_DIAGNOSTIC = (
-    "Amazon SES did not send the message to this address because it is on the suppression list for your account. "
+ON_LIST_DIAGNOSTIC = (
+    "Amazon SES did not send the message to this address because it is on the suppression list for your {owner}. "
     "For more information about removing addresses from the suppression list, see the Amazon SES Developer Guide at "
     "https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html"
 )
@@ -59,9 +59,11 @@ def simulated_outcome(destination: Iterable[str], *, account_list: AccountList |
     Recipients with the same outcome share an event: SES combines the simulated bounces of one request.
     """
     recipients_of: dict[Mailbox, list[str]] = {}
+    sub_type = account_list.sub_type if account_list else ON_ACCOUNT_LIST
+    listed = {listing: partial(mailbox, sub_type=sub_type) for listing, mailbox in _LISTED.items()}
     for recipient in _distinct(destination):
         listing = account_list.reason(recipient) if account_list else None
-        mailbox = _LISTED[listing] if listing else _MAILBOXES.get(_local_part(recipient), deliveries)
+        mailbox = listed[listing] if listing else _MAILBOXES.get(_local_part(recipient), deliveries)
         recipients_of.setdefault(mailbox, []).append(recipient)
     return MailOutcome(
         occurrences=tuple(
@@ -122,29 +124,32 @@ def _complaint(recipients: Sequence[str], random: Random) -> Iterator[Occurrence
     )
 
 
-# Mail to an address that is on the account's list for a bounce bounces; for a complaint, it complains, without a
+# Mail to an address that is on a list for a bounce bounces; for a complaint, it complains, without a
 # feedback report. OnAccountSuppressionList is a sub-type of both, meaning "accepted, but not sent" (SES guide, "Bounce
-# object" and "Complaint object").
-def _listed_for_bounce(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
+# object" and "Complaint object"); a tenant's list has a sub-type of its own.
+def _listed_for_bounce(recipients: Sequence[str], random: Random, *, sub_type: str) -> Iterator[Occurrence]:
     yield Bounced(
         after_ms=random.randint(50, 500),
         recipients=tuple(recipients),
-        sub_type=ON_ACCOUNT_LIST,
-        diagnostic=ON_ACCOUNT_LIST_DIAGNOSTIC,
+        sub_type=sub_type,
+        diagnostic=ON_LIST_DIAGNOSTIC.format(owner="account" if sub_type == ON_ACCOUNT_LIST else "tenant"),
     )
 
 
-def _listed_for_complaint(recipients: Sequence[str], random: Random) -> Iterator[Occurrence]:
+def _listed_for_complaint(recipients: Sequence[str], random: Random, *, sub_type: str) -> Iterator[Occurrence]:
     yield Complained(
         after_ms=random.randint(50, 500),
         recipients=tuple(recipients),
         feedback_type=None,
         user_agent=None,
-        sub_type=ON_ACCOUNT_LIST,
+        sub_type=sub_type,
     )
 
 
-_LISTED: dict[Listing, Mailbox] = {Listing.BOUNCE: _listed_for_bounce, Listing.COMPLAINT: _listed_for_complaint}
+_LISTED: dict[Listing, Callable[..., Iterator[Occurrence]]] = {
+    Listing.BOUNCE: _listed_for_bounce,
+    Listing.COMPLAINT: _listed_for_complaint,
+}
 _MAILBOXES: dict[str, Mailbox] = {
     "bounce": _bounce,
     "ooto": automatic_reply,

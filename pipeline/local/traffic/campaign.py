@@ -23,6 +23,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         subjects: Subjects, of which each e-mail has one.
         is_bulk: True for a newsletter, with ways to unsubscribe; False for a notice to one person.
         weight: Relative frequency.
+        tenant: SES tenant that sends it; "" if none.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     subjects: tuple[str, ...]
     is_bulk: bool
     weight: int
+    tenant: str = ""
 
 
 _CAMPAIGNS = (
@@ -49,6 +51,7 @@ _CAMPAIGNS = (
         subjects=("Spring sale: 20 % off", "Last day of the sale", "Back in stock 🎉"),
         is_bulk=True,
         weight=20,
+        tenant="lantern",
     ),
     Campaign(
         name="receipts",
@@ -83,6 +86,7 @@ def compose(recipients: Sequence[str], *, sent_at: datetime, random: Random) -> 
         subject=random.choice(campaign.subjects),
         tags=_tags(campaign, random),
         configuration_set="bulk" if campaign.is_bulk else "transactional",
+        tenant=campaign.tenant,
         operation=campaign.operation,
         headers=_headers(campaign, sent_at, random),
     )

@@ -1,7 +1,7 @@
 """What happens to simulated e-mails, and how often, in the proportions of real sending.
 
 Claims: of all events, about 46 % Send, 41 Delivery, 6 Open, 2.6 Bounce, 2 Click, 0.6 DeliveryDelay, 0.1 Complaint;
-Reject, Rendering Failure and Subscription are rare. Leaves out: tenants. Some mail stays without a delivery.
+Reject, Rendering Failure and Subscription are rare. Some mail stays without a delivery.
 """
 
 from collections.abc import Callable, Iterator, Sequence
