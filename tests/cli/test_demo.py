@@ -64,7 +64,7 @@ def test_all_numbers_agree(options: list[str]) -> None:
         r"\n\d+ bounces and complaints published, \d+ records consumed\n",
         r"\n\d+ addresses suppressed in the table\n  hard +\d+\n",
         r"\nAthena\nSELECT .*\n(.*\n)*┏━",
-        r"\nLook-ups, as a sender makes them\n(\S+@\S+: (suppressed \(\w+\) since .*|clear)\n(  .*\n)*){3}",
+        r"\nLook-ups, as a sender makes them\n(\S+@\S+: (suppressed \([\w ]+\) since .*|clear)\n(  .*\n)*){3}",
         r"\n[\d,]+ rows of the log, \d+ facts, into an empty table: \d+ items\ndigest [0-9a-f]{64}\n",
         r"\n(\d+) of \1 numbers agree, after \d+ s\.\n$",
         *([healed] if options else []),

@@ -39,8 +39,8 @@ KINDS: dict[type[Occurrence], EventKind] = {
 }
 texts = st.text(max_size=12)
 values = st.tuples(texts) | st.tuples(texts, texts)
-names = st.text(st.characters(exclude_categories=["C"], exclude_characters='<>@"()'), max_size=8)
-locals_ = st.from_regex(r"[A-Za-z0-9._+/-]{1,12}", fullmatch=True)
+names = st.text(st.characters(exclude_categories=["C"], exclude_characters='<>@"(),;:\\[]'), max_size=8)
+locals_ = st.from_regex(r"[A-Za-z0-9_+/-]{1,8}(\.[A-Za-z0-9_+/-]{1,3})?", fullmatch=True)
 domains = st.sampled_from(["example.com", "Example.NET", "bücher.example", "xn--bcher-kva.example", "a.b.example.org"])
 bare_addresses = st.builds(lambda local, domain: f"{local}@{domain}", locals_, domains)
 addresses = bare_addresses | st.builds(lambda name, address: f"{name} <{address}>", names, bare_addresses)
