@@ -18,7 +18,7 @@ def plain_item(attributes: dict[str, Any]) -> dict[str, Any]:
     return {name: _plain_value(value) for name, value in attributes.items()}
 
 
-def to_ses_record(item: dict[str, Any]) -> dict[str, Any] | None:
+def bounce_table_record(item: dict[str, Any]) -> dict[str, Any] | None:
     """Return the record of SES in an item of the article's table, or None if it is no such item.
 
     Args:

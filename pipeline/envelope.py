@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from pipeline import bounce_table, pinpoint
+from pipeline.bounce_table import bounce_table_record, plain_item
 from pipeline.document import InvalidJSON, is_too_deep, is_utf8, repair_json, strip_json, to_python
 from pipeline.envelope_keys import (
     EnvelopeKeys,
@@ -31,6 +31,7 @@ from pipeline.envelope_keys import (
 )
 from pipeline.event import Envelope, NotAnEvent, Poison
 from pipeline.framing import GZIP_MAGIC, decompress, split_documents, to_text
+from pipeline.pinpoint import pinpoint_record
 
 MAX_DEPTH = 32  # layers; real payloads have at most three envelopes of two or three layers each
 
@@ -95,7 +96,7 @@ def _unwrap_text(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwr
         yield from _unwrap_document(data if is_utf8(data) else text, text, envelopes, depth)
         return
     parts = split_documents(data)
-    has_document = any(part.is_document or part.data.startswith(TEST_LINE) for part in parts)
+    has_document = any(part.is_container or part.data.startswith(TEST_LINE) for part in parts)
     if not has_document or [part.data for part in parts] == [data]:
         yield _too_deep(data) if is_too_deep(data) else Poison(why="not a JSON document", raw=data)
         return
@@ -230,9 +231,9 @@ def _unwrap_other(raw: bytes, text: bytes, keys: EnvelopeKeys, envelopes: Envelo
 def _converted(text: bytes, keys: EnvelopeKeys) -> dict[str, Any] | None:
     """Return the record in an event of Pinpoint, or in an item of a DynamoDB export."""
     if bytes(keys.pinpoint_type).startswith(b'"_email.'):
-        return pinpoint.to_ses_record(to_python(text))
+        return pinpoint_record(to_python(text))
     if bytes(keys.exported_item).startswith(b"{"):
-        return bounce_table.to_ses_record(bounce_table.plain_item(to_python(bytes(keys.exported_item))))
+        return bounce_table_record(plain_item(to_python(bytes(keys.exported_item))))
     return None
 
 

@@ -56,6 +56,11 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     line: int
     is_document: bool
 
+    @property
+    def is_container(self) -> bool:
+        """True for a document that may hold records: an object, a list, or a text with an object in it."""
+        return self.is_document and self.data.startswith((b"{", b"[", b'"{'))
+
 
 def to_text(data: bytes) -> bytes:
     """Return bytes in UTF-16 or UTF-32 as UTF-8, without a byte order mark; others unchanged."""

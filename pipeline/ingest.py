@@ -12,6 +12,7 @@ import msgspec
 from pipeline.batch import Counts, StreamRecord, group_by_key, quarantine_reason
 from pipeline.decision import decode_arrived
 from pipeline.event import Event, NotAnEvent
+from pipeline.fact import is_recognized
 from pipeline.policy import Policy
 from pipeline.ports import Archive, Quarantine, Quarantined, SuppressionStore
 from pipeline.projection import merge_fully
@@ -97,6 +98,7 @@ class Ingestion:
                 self.counts.quarantined += 1
             if isinstance(outcome, Event):
                 self.counts.events[outcome.kind.value] += 1
+                self.counts.unrecognized += not is_recognized(outcome)
                 self._rows.append(to_row(outcome, arrived_at=self._arrived_at))
                 self._held_bytes += len(outcome.raw)
             elif isinstance(outcome, NotAnEvent):

@@ -30,7 +30,7 @@ TYPES = {
 _OBJECTS = {"Rendering Failure": "failure"}
 
 
-def to_ses_record(event: dict[str, Any]) -> dict[str, Any] | None:
+def pinpoint_record(event: dict[str, Any]) -> dict[str, Any] | None:
     """Return the record of SES in an event of Pinpoint, or None if it holds none.
 
     Pinpoint's own time is that of the event. It replaces a time that the record lacks.

@@ -28,6 +28,7 @@ from pipeline.wire import (
     Recipient,
     Reject,
     Subscription,
+    parse_headers,
 )
 
 CONFIGURATION_SET_TAG = "ses:configuration-set"
@@ -142,7 +143,7 @@ def to_row(event: Event, *, arrived_at: datetime) -> Row:
         recipient_domains=_domains(event.recipients),
         from_header=", ".join(common_headers.from_) if common_headers.from_ else None,
         subject=common_headers.subject,
-        headers=_headers(mail.headers),
+        headers=parse_headers(mail.headers),
         configuration_set=configuration_set[0] if configuration_set else None,
         tenant=tenant(event),
         tags=mail.tags,
@@ -194,29 +195,6 @@ def to_fact(column: FactColumn) -> Fact:
 def _to_column(fact: Fact) -> FactColumn:
     evidence = msgspec.structs.asdict(fact.evidence)
     return FactColumn(address=fact.key.address, scope=fact.key.scope, fact=fact.kind.value, **evidence)
-
-
-class Header(msgspec.Struct, frozen=True, gc=False):
-    """A header as the mail contained it."""
-
-    name: str = ""
-    value: str | None = None
-
-
-_parse_headers = msgspec.json.Decoder(list[Header]).decode
-
-
-def _headers(raw: msgspec.Raw) -> dict[str, list[str]] | None:
-    """Return the values of each header; None if there is none, or if they do not have SES's form."""
-    values: dict[str, list[str]] = {}
-    try:
-        headers = _parse_headers(raw) if raw else ()
-    except msgspec.ValidationError:
-        return None
-    for header in headers:
-        if header.name:
-            values.setdefault(header.name.lower(), []).append(header.value or "")
-    return values or None
 
 
 def _is_bot(likelihood: str | None) -> str:

@@ -193,6 +193,29 @@ class Record(Wire, frozen=True):
     decision: Decision | None = None
 
 
+class Header(msgspec.Struct, frozen=True, gc=False):
+    """A header as the mail contained it."""
+
+    name: str = ""
+    value: str | None = None
+
+
+_parse_headers = msgspec.json.Decoder(list[Header]).decode
+
+
+def parse_headers(raw: msgspec.Raw) -> dict[str, list[str]] | None:
+    """Return the values of each header; None if there is none, or if they do not have SES's form."""
+    values: dict[str, list[str]] = {}
+    try:
+        headers = _parse_headers(raw) if raw else ()
+    except msgspec.ValidationError:
+        return None
+    for header in headers:
+        if header.name:
+            values.setdefault(header.name.lower(), []).append(header.value or "")
+    return values or None
+
+
 _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)  # 18 digits always fit a bigint
 _SHAPE = inspect.type_info(Record)
 

@@ -185,7 +185,8 @@ def _split_whole(data: bytes, blank_lines: int) -> Iterator[Payload]:
         parts = split_documents(data)
     else:
         parts = []
-    if not parts:
+    if not any(part.is_container for part in parts):
         yield Payload(data=data, line=blank_lines + 1)
+        return
     for part in parts:
         yield Payload(data=part.data, line=blank_lines + part.line)

@@ -61,7 +61,7 @@ def test_ndjson_pretty_json_and_gzip_are_ingested_alike(
     (tmp_path / "pretty.json").write_text(json.dumps([a_bounce(third)], indent=2))
     (tmp_path / "zipped").write_bytes(gzip.compress(json.dumps(a_bounce(fourth)).encode()))
     counts = ingested(tmp_path / "lines.ndjson", tmp_path / "pretty.json", tmp_path / "zipped")
-    zeros = {"ignored": 0, "quarantined": 0, "unchanged": 0}
+    zeros = {"unrecognized": 0, "ignored": 0, "quarantined": 0, "unchanged": 0}
     assert counts == {"events": {"bounce": 4}, "rejects": [], "facts": 4, "written": 4, **zeros}
     assert are_suppressed([first, second, third, fourth])
 
@@ -132,8 +132,8 @@ def test_rejects_are_named_by_file_and_line(cloud: CloudProcess, people: Iterato
         "2 events ingested, 1 record ignored, 2 rejects",
         "  bounce                      2",
         "2 facts: 2 items of the table written, 0 unchanged",
-        f"  {file}:3: neither one JSON document nor NDJSON",
-        f"  {file}:7: neither one JSON document nor NDJSON",
+        f"  {file}:3: not a JSON document",
+        f"  {file}:7: not a JSON document",
     ]
     assert are_suppressed([first, second])
 
@@ -145,7 +145,7 @@ def test_a_reject_is_in_the_quarantine_with_its_bytes(cloud: CloudProcess, tmp_p
     [again] = [
         reject
         for reject in ingested("s3://mailfold-log/quarantine/", exit_code=1)["rejects"]
-        if reject["why"] == "neither one JSON document nor NDJSON"
+        if reject["why"] == "not a JSON document"
     ][:1]
     assert again["position"].startswith("s3://mailfold-log/quarantine/")
 

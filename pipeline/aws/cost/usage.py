@@ -55,7 +55,7 @@ ITEM_BYTES = 1_500
 
 ALARM_METRICS = 23  # of the template's alarms, without a notification topic
 MAPPING_ALARMS = 2  # those that exist only if Lambda reads the stream
-TRANSFORM_METRICS, PROJECTOR_METRICS = 12, 9  # ten types, Dropped, Failed; bounces, complaints and seven more
+TRANSFORM_METRICS, PROJECTOR_METRICS = 13, 10  # ten types and three more; bounces, complaints and eight more
 CONSUMER_METRICS = 2  # lag and checkpoint age of each shard, once a minute
 MAPPING_METRICS = 6  # EventCount: docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 LOG_BYTES_PER_CALL = 1_200  # metrics as JSON, and Lambda's own three lines

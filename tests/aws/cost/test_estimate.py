@@ -55,7 +55,7 @@ def test_a_million_events_a_day() -> None:
             "table: DynamoDB, storage": feedback * 1_500 / GIB / 2 * 0.45,  # 0.19
             "senders: look-ups": 500_000 * 730 / 24 * 0.125e-6,  # 1.90
             "monitoring: alarms": 23 * 0.10,
-            "monitoring: metrics": (12 + 9 + 6) * 0.30,
+            "monitoring: metrics": (13 + 10 + 6) * 0.30,
             "monitoring: dashboard": 3.00,
             "monitoring: logs": (calls + feedback) * 1_200 / GIB * (0.50 + 0.03 / 2),  # 0.39
             "keys: KMS": 4 * 12 * 730 * 0.03e-4,  # 0.11
@@ -85,7 +85,7 @@ def test_a_thousand_emails_a_day() -> None:
     """A small sender pays almost only for fixed parts, and for metrics in the hours in which they are published."""
     result = first_usd(a_workload(1_000))
     fixed = 10.95 + 14.60 + 23 * 0.10 + 3.00 + 0.11
-    counts = 12 * 0.30 + 15 * 0.30  # 40 bounces a day: one in each hour
+    counts = 13 * 0.30 + 16 * 0.30  # 40 bounces a day: one in each hour
     assert sum(result.values()) == pytest.approx(fixed + counts, abs=0.25)
 
 
@@ -134,7 +134,7 @@ def test_a_container_costs_fargate_and_leases() -> None:
     writes = 2_628_000 * (3 / 10 + 1 / 30)
     assert container["feedback: leases"] == pytest.approx(writes * 0.75e-6)  # 0.66
     assert container["monitoring: alarms"] == pytest.approx(21 * 0.10)
-    assert container["monitoring: metrics"] == pytest.approx((12 + 9 + 2) * 0.30)
+    assert container["monitoring: metrics"] == pytest.approx((13 + 10 + 2) * 0.30)
     minutes = 43_800 * 1_200 / GIB * (0.50 + 0.03 / 2)
     assert container["monitoring: logs"] == pytest.approx(lambda_["monitoring: logs"] + minutes)
     assert "feedback: projector" not in container
@@ -157,7 +157,7 @@ def test_a_consumer_elsewhere_costs_its_leases_only() -> None:
     elsewhere = first_usd(replace(a_workload(500_000), consumer=ConsumerMode.ELSEWHERE))
     assert elsewhere["feedback: leases"] > 0
     assert not {"feedback: projector", "feedback: consumer"} & elsewhere.keys()
-    assert elsewhere["monitoring: metrics"] == pytest.approx(12 * 0.30)
+    assert elsewhere["monitoring: metrics"] == pytest.approx(13 * 0.30)
 
 
 def test_a_thousand_emails_cost_a_dime_at_ses() -> None:
