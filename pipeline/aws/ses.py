@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2.type_defs import ListTenantsResponseTypeDef, SuppressedDestinationSummaryTypeDef
 
 ENTRIES_PER_PAGE = 1_000  # SES's limit for one response
-TENANTS_PER_PAGE = 1_000
+TENANTS_PER_PAGE = 100  # ListTenants' limit
 # Codes by which an emulator, or SES in a region without tenants, answers an operation that it does not know.
 UNKNOWN_OPERATION = ("UnknownOperationException", "UnknownOperation", "InvalidAction", "NotImplemented", "501")
 

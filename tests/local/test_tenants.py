@@ -129,6 +129,7 @@ def test_tenants_have_pages(cloud: SesCloud) -> None:
             "BadRequestException",
         ),
         ("list_tenants", {"PageSize": 0}, "BadRequestException"),
+        ("list_tenants", {"PageSize": 101}, "BadRequestException"),
     ],
 )
 def test_an_invalid_request_for_tenants_is_rejected(cloud: SesCloud, operation: str, request_: Any, code: str) -> None:

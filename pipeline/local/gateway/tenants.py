@@ -19,7 +19,7 @@ from pipeline.local.gateway.ses_responses import BAD_REQUEST, ROOT, SCOPE, json_
 from pipeline.local.ses.account_list import Listing
 from pipeline.local.ses.tenants import ListScope, Tenant, Tenants, TenantSuppression
 
-MAX_PAGE = 1_000
+MAX_PAGE = 100
 
 
 class _TenantRequest(msgspec.Struct, frozen=True, rename="pascal"):
