@@ -1,13 +1,15 @@
--- Events of each type by day of arrival.
+-- Events of each type by day.
 --
--- dt is the day of arrival, so with a condition on it Athena reads no other days.
+-- day: the day on which it happened, but never after its arrival. An event counts once, whatever day its copies lie on.
+-- The view reads all days. To read less, copy it and add a condition on dt: what happened on a day has that dt, or that
+-- of its arrival, mostly the same or the next.
 --
--- Example: SELECT * FROM daily_counts WHERE dt >= '2026-11-01' ORDER BY dt, events DESC
+-- Example: SELECT * FROM daily_counts WHERE day >= '2026-11-01' ORDER BY day, events DESC
 CREATE OR REPLACE VIEW daily_counts AS
 SELECT
-  dt,
+  CAST(date(least(coalesce(occurred_at, sent_at, arrived_at), arrived_at)) AS varchar) AS day,
   event_type,
   count(DISTINCT event_id) AS events,
   count(DISTINCT message_id) AS mails
 FROM events
-GROUP BY dt, event_type
+GROUP BY 1, 2

@@ -59,12 +59,12 @@ EXPECTED = {
         ("2026-03-01", "send", "2", "2"),
     ],
     "SELECT * FROM daily_rates ORDER BY configuration_set": [
-        ("2026-03-01", "bulk", "1", "1", "1", "100.0", "100.0"),
+        ("2026-03-01", "bulk", "2", "1", "1", "50.0", "50.0"),
         ("2026-03-01", None, "1", "0", "0", "0.0", "0.0"),
     ],
     "SELECT * FROM domain_counts ORDER BY recipient_domain": [
-        ("2026-03-01", "example.com", "1", "0", "0", "1", "0", "0"),
-        ("2026-03-01", "example.net", "2", "1", "0", "0", "1", "1"),
+        ("2026-03-01", "example.com", "1", "0", "0", "1", "0", "0", "0"),
+        ("2026-03-01", "example.net", "2", "1", "0", "0", "0", "1", "1"),
     ],
     "SELECT message_id, sent_at, source, configuration_set, delivered_at IS NULL, bounced_at, complained_at IS NULL, "
     "opened_at, clicked_at, deliveries, bounces, complaints, opens, clicks FROM mails ORDER BY message_id": [
@@ -82,17 +82,17 @@ EXPECTED = {
         ("2026-03-01", "campaign", "spring", "bounce", "1", "1"),
         ("2026-03-01", "campaign", "spring", "send", "1", "1"),
     ],
-    "SELECT * FROM link_clicks": [("2026-03-01", LINK, "shop.example.org", "1", "1", "1")],
+    "SELECT * FROM link_clicks": [("2026-03-01", LINK, "shop.example.org", "1", "0", "0", "1")],
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def athena() -> Iterator[Athena]:
-    """Athena over a log that contains each event twice."""
+    """Athena over a log that contains each event twice, on two days."""
     with mock_s3() as s3:
         bucket = a_bucket(s3)
         keep(s3, bucket, *EVENTS)
-        keep(s3, bucket, *EVENTS[::-1], arrived_at=ARRIVED_AT + timedelta(minutes=1))
+        keep(s3, bucket, *EVENTS[::-1], arrived_at=ARRIVED_AT + timedelta(days=1))
         with Athena(s3, bucket=bucket) as athena:
             yield athena
 

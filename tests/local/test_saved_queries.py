@@ -7,27 +7,28 @@ import pytest
 
 from pipeline.aws.deployment.athena import sql_files
 from pipeline.local.athena import Athena
+from pipeline.timestamp import format_time
 from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_delivery, a_record, a_send
 from tests.support.log_in_s3 import a_bucket, keep, mock_s3
 
+NOW = datetime.now(UTC).replace(microsecond=0)
 MAIL = "mail-1"
 DELAY = {"timestamp": "2026-03-01T12:00:01Z", "delayType": "General", "delayedRecipients": [{"emailAddress": BOB}]}
 EVENTS = (
-    a_send(messageId=MAIL, destination=[ADA, BOB]),
-    a_bounce(recipients=(ADA,), messageId=MAIL),
+    a_send(messageId=MAIL, destination=[ADA, BOB], timestamp=format_time(NOW)),
+    a_bounce(recipients=(ADA,), messageId=MAIL, at=NOW, timestamp=format_time(NOW)),
     a_record("DeliveryDelay", {"deliveryDelay": DELAY}, messageId=MAIL),
     a_delivery(recipients=(BOB,), messageId=MAIL),
-    a_complaint(recipients=(BOB,), messageId=MAIL),
-    a_send(messageId="mail-2", destination=[BOB]),
+    a_complaint(recipients=(BOB,), messageId=MAIL, at=NOW, timestamp=format_time(NOW)),
+    a_send(messageId="mail-2", destination=[BOB], timestamp=format_time(NOW)),
 )
-NOW = datetime.now(UTC)
 
 # Placeholders in a query, and the values that a reader puts there.
 PLACEHOLDERS = {"0100018f00000000-00000000-0000-0000-0000-000000000000-000000": MAIL, "ann@example.com": ADA}
 
 EXPECTED: dict[str, list[tuple[str, ...]]] = {
     "addresses_by_fact": [("hard", "2"), ("complaint", "1")],
-    "bounce_rate_by_day": [(f"{NOW:%Y-%m-%d}", "2", "1", "1")],
+    "bounce_rate_by_day": [(f"{NOW:%Y-%m-%d}", "3", "1", "1")],
     "bounces_by_domain": [("example.com", "hard", "1")],
     "delays_by_domain": [("example.net", "1", "1")],
     "history_of_a_mail": [("send",), ("bounce",), ("delivery",), ("delivery_delay",), ("complaint",)],
@@ -35,7 +36,7 @@ EXPECTED: dict[str, list[tuple[str, ...]]] = {
 }
 COLUMNS = {
     "addresses_by_fact": ("fact", "addresses"),
-    "bounce_rate_by_day": ("dt", "sends", "hard_bounces", "complaints"),
+    "bounce_rate_by_day": ("day", "recipients", "bounced_recipients", "complaints"),
     "bounces_by_domain": ("recipient_domain", "fact", "bounces"),
     "delays_by_domain": ("recipient_domain", "delays", "mails"),
     "history_of_a_mail": ("event_type",),

@@ -10,11 +10,12 @@ from pipeline.local.athena import Athena
 from tests.support.log_in_s3 import athena_over
 
 LINK_CLICKS = [
-    ("dt", "string", ""),
+    ("day", "string", ""),
     ("link", "string", ""),
     ("host", "string", ""),
     ("clicks", "bigint", ""),
     ("human_clicks", "bigint", ""),
+    ("bot_clicks", "bigint", ""),
     ("mails", "bigint", ""),
 ]
 
@@ -30,7 +31,7 @@ def empty() -> Iterator[Athena]:
     [
         ("SHOW DATABASES", [("mailfold",)]),
         ("show schemas;", [("mailfold",)]),
-        ("SHOW COLUMNS FROM mailfold.daily_counts", [("dt",), ("event_type",), ("events",), ("mails",)]),
+        ("SHOW COLUMNS FROM mailfold.daily_counts", [("day",), ("event_type",), ("events",), ("mails",)]),
         ("DESC link_clicks", LINK_CLICKS),
     ],
 )

@@ -15,6 +15,7 @@ class FakeAthena(FakeService):
         statements: The statements that were run, in order.
         queries: The saved queries, by id.
         refuses: The message with which it rejects statements; "" to accept them.
+        refused: The beginning of the statements that it rejects; "" for all.
     """
 
     SERVICE = "athena"
@@ -24,10 +25,11 @@ class FakeAthena(FakeService):
         self.statements: list[str] = []
         self.queries: dict[str, dict[str, Any]] = {}
         self.refuses = ""
+        self.refused = ""
         self._page = page
 
     def _start_query_execution(self, *, QueryString: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
-        if self.refuses:
+        if self.refuses and QueryString.startswith(self.refused):
             return {"Error": {"Code": "InvalidRequestException", "Message": self.refuses}, "ResponseMetadata": {}}
         self.statements.append(QueryString)
         return {"QueryExecutionId": str(len(self.statements))}

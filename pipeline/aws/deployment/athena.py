@@ -6,7 +6,7 @@ docs.aws.amazon.com/athena/latest/APIReference/API_CreateNamedQuery.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import msgspec
 from pipeline.aws.archive.athena import query
 from pipeline.aws.archive.schema import schemas_folder
 from pipeline.aws.errors import translated
+from pipeline.errors import QueryFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -50,18 +51,45 @@ class AthenaCatalog(msgspec.Struct, frozen=True, kw_only=True):
     workgroup: str
 
 
-def create_views(athena: AthenaClient, catalog: AthenaCatalog) -> list[str]:
-    """Create or replace the views, one after the other, and return their names.
+class ViewResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of creating a view.
+
+    Attributes:
+        name: Its name.
+        failure: Athena's reason for rejecting it; None if it exists now.
+    """
+
+    name: str
+    failure: str | None = None
+
+
+def create_views(athena: AthenaClient, catalog: AthenaCatalog) -> list[ViewResult]:
+    """Create or replace the views, one after the other. One that Athena rejects keeps no other from being created.
 
     Raises:
-        QueryFailed: Athena rejects a statement.
         AccessDenied: Credentials are missing, expired or not allowed to do this.
         ArchiveUnavailable: Athena throttles, cannot be reached, or takes too long.
     """
-    views = sql_files("views")
-    for view in views:
+    return [_create_view(athena, catalog, view) for view in sql_files("views")]
+
+
+def check_views(results: Sequence[ViewResult]) -> None:
+    """Check that all views exist.
+
+    Raises:
+        QueryFailed: Athena rejected one or more; the message names each, with Athena's reason.
+    """
+    failures = [f"{result.name}: {result.failure}" for result in results if result.failure]
+    if failures:
+        raise QueryFailed(f"Athena rejected {len(failures)} of {len(results)} views: {'; '.join(failures)}")
+
+
+def _create_view(athena: AthenaClient, catalog: AthenaCatalog, view: SqlFile) -> ViewResult:
+    try:
         query(athena, view.sql, database=catalog.database, workgroup=catalog.workgroup)
-    return [view.name for view in views]
+    except QueryFailed as error:
+        return ViewResult(name=view.name, failure=str(error))
+    return ViewResult(name=view.name)
 
 
 def create_queries(athena: AthenaClient, catalog: AthenaCatalog) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from pipeline.aws.clients import Clients
-from pipeline.aws.deployment.athena import AthenaCatalog, create_queries, create_views
+from pipeline.aws.deployment.athena import AthenaCatalog, check_views, create_queries, create_views
 from pipeline.aws.deployment.bundle import Bundle, build_bundle
 from pipeline.aws.deployment.change_set import ChangeSet, create_change_set, discard, execute
 from pipeline.aws.deployment.code_bucket import CodeBucket, ensure_bucket, upload, url
@@ -225,7 +225,9 @@ def _set_live_table(stack: Stack, clients: Clients, operator: Operator) -> None:
 def _update_athena(stack: Stack, clients: Clients, operator: Operator) -> None:
     catalog = AthenaCatalog(database=stack.output("Database"), workgroup=stack.output("Workgroup"))
     operator.report_step("updating Athena's views and saved queries")
-    for name in create_views(clients.athena, catalog):
-        operator.report_step(f"Athena has the view {name}")
+    views = create_views(clients.athena, catalog)
+    for view in views:
+        operator.report_step(f"Athena {'rejected' if view.failure else 'has'} the view {view.name}")
     for name in create_queries(clients.athena, catalog):
         operator.report_step(f"Athena has the query {name}")
+    check_views(views)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws.deployment.athena import AthenaCatalog, create_queries, create_views, sql_files
+from pipeline.aws.deployment.athena import AthenaCatalog, check_views, create_queries, create_views, sql_files
+from pipeline.errors import QueryFailed
 from tests.support.fake_athena import FakeAthena
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
@@ -37,11 +38,25 @@ def test_views_are_created_in_the_database_of_the_log() -> None:
     """Views are created in order, in the log's database and workgroup, and without an output location."""
     athena = FakeAthena()
     names = [file.name for file in sql_files("views")]
-    assert create_views(athena.client(), MINE) == names
+    results = create_views(athena.client(), MINE)
+    assert [result.name for result in results] == names
+    check_views(results)
     assert [statement.split()[4] for statement in athena.statements] == names
     request = athena.asked("start_query_execution")
     assert (request["QueryExecutionContext"], request["WorkGroup"]) == ({"Database": "mail"}, "mail")
     assert "ResultConfiguration" not in request
+
+
+def test_a_rejected_view_keeps_no_other_from_being_created() -> None:
+    """The error names the view, with Athena's reason, once all others exist."""
+    athena = FakeAthena()
+    athena.refuses, athena.refused = "mismatched input", "CREATE OR REPLACE VIEW domain_counts "
+    results = create_views(athena.client(), MINE)
+    others = [file.name for file in sql_files("views") if file.name != "domain_counts"]
+    assert [statement.split()[4] for statement in athena.statements] == others
+    assert [result.name for result in results if result.failure] == ["domain_counts"]
+    with pytest.raises(QueryFailed, match=rf"1 of {len(results)} views: domain_counts: .*mismatched input"):
+        check_views(results)
 
 
 def test_saving_queries_again_changes_nothing() -> None:
