@@ -18,7 +18,8 @@ from pipeline.standing import EVERY_SCOPE, Evidence, FactKind, Standing, kept_fa
 from pipeline.timestamp import format_time, to_ms
 from pipeline.wire import Decision
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
+AHEAD_TOLERANCE = timedelta(minutes=5)  # of a decision before its arrival; transports and clocks differ by less
+OWN_TOLERANCE = timedelta(seconds=5)  # a Date header is in whole seconds, and its response takes time
 
 
 def make_decision(
@@ -66,8 +67,11 @@ def clock_ms(decided_at: datetime, newest: Evidence | None) -> int:
 
 
 def wall_time(*, own: datetime, service: datetime) -> datetime:
-    """Return this machine's time, or the service's (its `Date` header) if they differ by more than five minutes."""
-    return own if abs(own - service) <= CLOCK_TOLERANCE else service
+    """Return this machine's time, or the service's (its `Date` header) if they differ by more than five seconds.
+
+    A decision of an author whose clock is minutes ahead would lift the bounces of those minutes.
+    """
+    return own if abs(own - service) <= OWN_TOLERANCE else service
 
 
 def decode_arrived(payload: bytes, *, arrived_at: datetime | None) -> list[Outcome]:
@@ -88,6 +92,6 @@ def _check(outcome: Outcome, arrived_at: datetime) -> Outcome:
         return outcome
     at_ms, shown = decision_ms(outcome.details), outcome.details.after
     is_explained = shown is not None and shown.at_ms is not None and at_ms <= shown.at_ms + 1
-    if is_explained or at_ms <= to_ms(arrived_at + CLOCK_TOLERANCE):
+    if is_explained or at_ms <= to_ms(arrived_at + AHEAD_TOLERANCE):
         return outcome
     return Poison(why="decision: its time is ahead of its arrival, and no evidence explains it", raw=outcome.raw)
