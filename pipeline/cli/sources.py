@@ -1,11 +1,13 @@
 """SES payloads in files, folders, standard input and S3 objects, plain or gzip, in UTF-8, UTF-16 or UTF-32.
 
-A file holds one JSON document, one on each line (NDJSON), or one after the other.
+A file holds one JSON document, one on each line (NDJSON), or one after the other. A Parquet file is an archive: each of
+its rows is a record.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import sys
 import zlib
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 STANDARD_INPUT = "-"
+PARQUET_MAGIC = b"PAR1"
 MAX_WHOLE_BYTES = 512 * 2**20  # of a line, or of a file that is not NDJSON
 
 UNREADABLE = (UsageError, InvalidInput, AccessDenied, NotFound)
@@ -73,9 +76,22 @@ def payloads(source: str, *, s3: ConnectS3) -> Iterator[Payload]:
     """
     try:
         with _open(source, s3) as stream:
-            yield from split_payloads(stream, name=source)
+            if isinstance(stream, BufferedReader) and stream.peek(len(PARQUET_MAGIC)).startswith(PARQUET_MAGIC):
+                yield from _parquet_payloads(stream)
+            else:
+                yield from split_payloads(stream, name=source)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(source, error) from error
+
+
+def _parquet_payloads(stream: BufferedReader) -> Iterator[Payload]:
+    """Yield the rows of a Parquet file. Its place in an archive is its number, and not a line."""
+    from pipeline.aws.archive.foreign import parquet_payloads  # noqa: PLC0415 - pyarrow is an extra, and heavy
+
+    # A Parquet file is read from its end, which standard input cannot do.
+    source = stream if stream.seekable() else io.BytesIO(stream.read())
+    for number, data in enumerate(parquet_payloads(source), 1):
+        yield Payload(data=data, line=number)
 
 
 def split_payloads(stream: IO[bytes], *, name: str) -> Iterator[Payload]:

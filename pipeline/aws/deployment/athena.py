@@ -73,7 +73,7 @@ def create_views(athena: AthenaClient, catalog: AthenaCatalog) -> list[ViewResul
     return [_create_view(athena, catalog, view) for view in sql_files("views")]
 
 
-def check_views(results: Sequence[ViewResult]) -> None:
+def require_views(results: Sequence[ViewResult]) -> None:
     """Check that all views exist.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from pipeline.aws.clients import Clients
-from pipeline.aws.deployment.athena import AthenaCatalog, check_views, create_queries, create_views
+from pipeline.aws.deployment.athena import AthenaCatalog, create_queries, create_views, require_views
 from pipeline.aws.deployment.bundle import Bundle, build_bundle
 from pipeline.aws.deployment.change_set import ChangeSet, create_change_set, discard, execute
 from pipeline.aws.deployment.code_bucket import CodeBucket, ensure_bucket, upload, url
@@ -230,4 +230,4 @@ def _update_athena(stack: Stack, clients: Clients, operator: Operator) -> None:
         operator.report_step(f"Athena {'rejected' if view.failure else 'has'} the view {view.name}")
     for name in create_queries(clients.athena, catalog):
         operator.report_step(f"Athena has the query {name}")
-    check_views(views)
+    require_views(views)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws.deployment.athena import AthenaCatalog, check_views, create_queries, create_views, sql_files
+from pipeline.aws.deployment.athena import AthenaCatalog, create_queries, create_views, require_views, sql_files
 from pipeline.errors import QueryFailed
 from tests.support.fake_athena import FakeAthena
 
@@ -40,7 +40,7 @@ def test_views_are_created_in_the_database_of_the_log() -> None:
     names = [file.name for file in sql_files("views")]
     results = create_views(athena.client(), MINE)
     assert [result.name for result in results] == names
-    check_views(results)
+    require_views(results)
     assert [statement.split()[4] for statement in athena.statements] == names
     request = athena.asked("start_query_execution")
     assert (request["QueryExecutionContext"], request["WorkGroup"]) == ({"Database": "mail"}, "mail")
@@ -56,7 +56,7 @@ def test_a_rejected_view_keeps_no_other_from_being_created() -> None:
     assert [statement.split()[4] for statement in athena.statements] == others
     assert [result.name for result in results if result.failure] == ["domain_counts"]
     with pytest.raises(QueryFailed, match=rf"1 of {len(results)} views: domain_counts: .*mismatched input"):
-        check_views(results)
+        require_views(results)
 
 
 def test_saving_queries_again_changes_nothing() -> None:
