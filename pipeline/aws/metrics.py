@@ -12,8 +12,6 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from pipeline.projection import BatchResult
 
-NAMESPACE = "Mailfold"
-
 Meter = Metrics | EphemeralMetrics
 """Powertools' metrics: one instance for the whole process, or one of many."""
 

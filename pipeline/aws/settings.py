@@ -119,6 +119,9 @@ def read_consumer_settings(environment: Mapping[str, str] | None = None) -> tupl
     return settings, consumer
 
 
+NAMESPACE = "Mailfold"  # of all metrics in CloudWatch
+
+
 def service_name(default: str) -> str:
     """Return the name of a Lambda in its log, and in the dimension of its metrics.
 

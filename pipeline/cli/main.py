@@ -58,7 +58,7 @@ COMMANDS = {
     "import": LazyCommand(
         "import_list",
         "import_command",
-        "Import SES's account-level suppression list into the event log and the suppression table.",
+        "Import SES's suppression lists into the event log and the suppression table.",
     ),
     "decode": LazyCommand(
         "decode", "decode_command", "Decode SES payloads in any envelope: one line of JSON for each record, in order."

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import pipeline
-from pipeline.aws.metrics import NAMESPACE
+from pipeline.aws.settings import NAMESPACE
 from tests.infra.conftest import Metric
 from tests.support.cloudformation import CONSUMERS, REGION, TOPIC, consumed_by, stack, template
 

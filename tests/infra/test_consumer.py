@@ -15,7 +15,7 @@ from pipeline.aws.kcl.configuration import HEALTH_HOST, HEALTH_PORT, HEAP_MEBIBY
 from pipeline.aws.kcl.health import HealthMonitor
 from pipeline.aws.kcl.server import HealthServer
 from pipeline.aws.kcl.supervisor import SLACK_SECONDS
-from pipeline.aws.metrics import NAMESPACE
+from pipeline.aws.settings import NAMESPACE
 from pipeline.cli import consume
 from tests.infra.conftest import Metric, environments
 from tests.support.cloudformation import CONTAINER, NAME, REGION, consumed_by, rule_violations, template

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws.metrics import NAMESPACE
+from pipeline.aws.settings import NAMESPACE
 from pipeline.event import EventKind
 from tests.infra.conftest import Metric
 from tests.support.cloudformation import CONSUMERS, NAME, REGION, consumed_by, stack

@@ -18,7 +18,7 @@ from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, error, restore, warning
 from pipeline.aws.doctor.policy_document import allows
 from pipeline.aws.errors import missing_ok
-from pipeline.aws.metrics import NAMESPACE
+from pipeline.aws.settings import NAMESPACE
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeFilterType

@@ -42,7 +42,7 @@ def check_account(deployment: Deployment) -> Iterator[Finding]:
     remedy = deployment.aws_command(f"sesv2 {change}")
     if missing == SUPPRESSED_REASONS:
         message = "the account has no suppressed reasons: SES stops no mail, whatever is on its suppression list"
-        yield error("account_list_off", message, remedy=remedy)
+        yield warning("account_list_off", message, remedy=remedy)
     elif missing:
         reasons = " and ".join(f"{reason.lower()}s" for reason in sorted(missing))
         message = f"SES does not add {reasons} to its account-level suppression list, so it keeps delivering to them"

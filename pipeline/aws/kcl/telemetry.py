@@ -17,7 +17,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from pipeline.aws.kcl.health import ShardHealth, ShardState, encode_health
-from pipeline.aws.metrics import NAMESPACE, count, count_projected
+from pipeline.aws.metrics import count, count_projected
+from pipeline.aws.settings import NAMESPACE
 from pipeline.errors import MailfoldError
 from pipeline.projection import BatchResult
 

@@ -27,9 +27,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.aws.archive.firehose import FirehoseLog
 from pipeline.aws.lambdas.events import EventBatch, EventSource, read_batch
-from pipeline.aws.metrics import NAMESPACE, count_projected
+from pipeline.aws.metrics import count_projected
 from pipeline.aws.runtime import Runtime
-from pipeline.aws.settings import DELIVERY_STREAM, read_settings, service_name
+from pipeline.aws.settings import DELIVERY_STREAM, NAMESPACE, read_settings, service_name
 from pipeline.batch import Counts
 from pipeline.errors import STOPS_BATCH, PartialBatchFailure
 from pipeline.policy import Policy

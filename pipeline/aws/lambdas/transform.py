@@ -27,8 +27,8 @@ from aws_lambda_powertools.utilities.data_classes import (
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pybase64 import b64decode, b64encode_as_string
 
-from pipeline.aws.metrics import NAMESPACE, count, count_events
-from pipeline.aws.settings import service_name
+from pipeline.aws.metrics import count, count_events
+from pipeline.aws.settings import NAMESPACE, service_name
 from pipeline.decision import decode_arrived
 from pipeline.errors import describe
 from pipeline.event import Event, Outcome, Poison

@@ -43,7 +43,7 @@ def test_healthy_account(deployed: DeploymentFixture) -> None:
         ("account_paused", Severity.ERROR, {"EnforcementStatus": "SHUTDOWN"}),
         ("account_under_review", Severity.WARNING, {"EnforcementStatus": "PROBATION"}),
         ("account_in_sandbox", Severity.WARNING, {"ProductionAccessEnabled": False}),
-        ("account_list_off", Severity.ERROR, {"SuppressionAttributes": {"SuppressedReasons": []}}),
+        ("account_list_off", Severity.WARNING, {"SuppressionAttributes": {"SuppressedReasons": []}}),
         ("account_list_off", Severity.WARNING, {"SuppressionAttributes": {"SuppressedReasons": ["BOUNCE"]}}),
     ],
 )

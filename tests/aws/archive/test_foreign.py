@@ -14,11 +14,11 @@ from pipeline.cli.sources import payloads
 from pipeline.decode import decode
 from pipeline.errors import UsageError
 from pipeline.event import Event
-from tests.support.builders import ADA, SENT_AT, a_bounce, a_complaint, a_send, in_sns
+from tests.support.builders import ADA, SENT_AT, a_bounce, a_complaint, a_delivery, in_sns
 from tests.support.rows import a_row
 from tests.support.scenario import an_event
 
-RECORDS = [a_bounce(), a_complaint(feedback_id="f2", tags={"campaign": ["a"]}), a_send()]
+RECORDS = [a_bounce(), a_complaint(feedback_id="f2", tags={"campaign": ["a"]}), a_delivery()]
 
 
 def lower(value: Any) -> Any:

@@ -7,7 +7,8 @@ from aws_lambda_powertools.metrics import EphemeralMetrics
 from pipeline.aws.cost import usage
 from pipeline.aws.cost.workload import ConsumerMode, StreamMode, Workload
 from pipeline.aws.kcl.configuration import FAILOVER_MILLIS
-from pipeline.aws.metrics import NAMESPACE, count, count_events, count_projected
+from pipeline.aws.metrics import count, count_events, count_projected
+from pipeline.aws.settings import NAMESPACE
 from pipeline.batch import Counts
 from pipeline.cli.cost import RetentionDays
 from pipeline.event import EventKind
