@@ -69,18 +69,11 @@ def repair_json(data: bytes) -> bytes:
 
 
 def to_python(data: bytes) -> Any:
-    """Return valid JSON as plain Python values; a number beyond 64 bits becomes its text.
-
-    Raises:
-        InvalidJSON: It is nested too deep.
-    """
+    """Return valid JSON of bounded depth as plain Python values; a number beyond 64 bits becomes its text."""
     try:
-        try:
-            return _parse(data)
-        except msgspec.ValidationError:
-            return json.loads(data, parse_int=_int, parse_float=_float)
-    except NOT_JSON as error:
-        raise InvalidJSON from error
+        return _parse(data)
+    except msgspec.ValidationError:
+        return json.loads(data, parse_int=_int, parse_float=_float)
 
 
 def strip_json(data: bytes) -> bytes:

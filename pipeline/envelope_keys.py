@@ -8,7 +8,7 @@ from msgspec import Raw, field
 
 from pipeline.event import Envelope
 
-TYPE_KEYS = (b"eventtype", b"notificationtype")
+TYPE_KEYS = (b"eventtype", b"notificationtype", b"notification_type")
 """The keys that name a record's type, in lower case."""
 
 
@@ -66,7 +66,7 @@ def claims_a_record(data: bytes) -> bool:
 
 def names_a_type(data: bytes) -> bool:
     """Return True if the bytes contain a key that names a record's type, whatever its case."""
-    plain = data.lower().replace(b"_", b"")
+    plain = data.lower()
     return any(key in plain for key in TYPE_KEYS)
 
 

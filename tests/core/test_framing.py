@@ -67,6 +67,7 @@ def test_damaged_gzip_loses_nothing_before_the_damage() -> None:
     cut_off = gzip.compress(RECORDS[2])[:-20]
     assert kinds(whole + cut_off)[0] == "bounce"
     assert isinstance(decode(whole + cut_off)[-1], Poison)
+    assert kinds(whole + gzip.compress(RECORDS[2])[:20] + bytes(40)) == ["bounce", "Poison"]
     assert kinds(gzip.compress(b"")) == ["Poison"]
     assert kinds(whole + b"garbage") == ["bounce", "Poison"]
 

@@ -18,6 +18,16 @@ CREATE MACRO array_union(a, b) AS list_distinct(list_concat(a, b));
 CREATE MACRO map_agg(k, v) AS map(list(k), list(v));
 CREATE MACRO map_from_lists(k, v) AS map(k, v);
 
+-- Digits in lower case, as Trino writes them.
+CREATE MACRO base_text(number, radix) AS lower(to_base(CAST(number AS BIGINT), radix));
+CREATE MACRO from_base(digits, radix) AS list_reduce(
+  list_transform(
+    string_split(lower(digits), ''),
+    lambda digit: CAST(strpos('0123456789abcdefghijklmnopqrstuvwxyz', digit) - 1 AS BIGINT)
+  ),
+  lambda number, digit: number * radix + digit
+);
+
 CREATE MACRO nan() AS CAST('NaN' AS DOUBLE);
 CREATE MACRO infinity() AS CAST('Infinity' AS DOUBLE);
 

@@ -27,6 +27,7 @@ RENAMED = {
     "normalize": "NFC_NORMALIZE",
     "rand": "RANDOM",
     "regexp_split": "REGEXP_SPLIT_TO_ARRAY",
+    "to_base": "BASE_TEXT",
     "year_of_week": "ISOYEAR",
     "yow": "ISOYEAR",
     "zip": "LIST_ZIP",
