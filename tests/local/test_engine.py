@@ -49,6 +49,12 @@ EXPECTED = {
         (BOB, "complaint", "2026-03-01 12:00:02.000", FIRST),
         (BOB, "soft", "2026-03-01 12:00:02.000", SECOND),
     ],
+    "SELECT fact, count(*) FROM table_facts GROUP BY fact ORDER BY fact": [
+        ("complaint", "1"),
+        ("hard", "1"),
+        ("soft", "1"),
+        ("suppress", "1"),
+    ],
     "SELECT * FROM daily_counts ORDER BY event_type": [
         ("2026-03-01", "bounce", "2", "2"),
         ("2026-03-01", "click", "1", "1"),

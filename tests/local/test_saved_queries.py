@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.aws.deployment.athena import sql_files
+from pipeline.batch import group_by_key
+from pipeline.digest import digest
 from pipeline.local.athena import Athena
+from pipeline.row import row_facts
 from pipeline.timestamp import format_time
 from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_delivery, a_record, a_send
 from tests.support.log_in_s3 import a_bucket, keep, mock_s3
+from tests.support.rows import rows_of
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MAIL = "mail-1"
@@ -22,6 +26,8 @@ EVENTS = (
     a_complaint(recipients=(BOB,), messageId=MAIL, at=NOW, timestamp=format_time(NOW)),
     a_send(messageId="mail-2", destination=[BOB], timestamp=format_time(NOW)),
 )
+OLD = a_bounce(recipients=(BOB,), messageId="old")
+DIGEST = digest(group_by_key(fact for row in rows_of(*EVENTS, OLD) for fact in row_facts(row)).items())
 
 # Placeholders in a query, and the values that a reader puts there.
 PLACEHOLDERS = {"0100018f00000000-00000000-0000-0000-0000-000000000000-000000": MAIL, "ann@example.com": ADA}
@@ -33,6 +39,7 @@ EXPECTED: dict[str, list[tuple[str, ...]]] = {
     "delays_by_domain": [("example.net", "1", "1")],
     "history_of_a_mail": [("send",), ("bounce",), ("delivery",), ("delivery_delay",), ("complaint",)],
     "history_of_an_address": [("hard",)],
+    "table_digest": [(DIGEST,)],
 }
 COLUMNS = {
     "addresses_by_fact": ("fact", "addresses"),
@@ -41,6 +48,7 @@ COLUMNS = {
     "delays_by_domain": ("recipient_domain", "delays", "mails"),
     "history_of_a_mail": ("event_type",),
     "history_of_an_address": ("fact",),
+    "table_digest": ("digest",),
 }
 QUERIES = {file.name: file.sql for file in sql_files("queries")}
 
@@ -52,7 +60,7 @@ def athena() -> Iterator[Athena]:
         bucket = a_bucket(s3)
         keep(s3, bucket, *EVENTS, arrived_at=NOW)
         keep(s3, bucket, *EVENTS[::-1], arrived_at=NOW)
-        keep(s3, bucket, a_bounce(recipients=(BOB,), messageId="old"), arrived_at=NOW - timedelta(days=40))
+        keep(s3, bucket, OLD, arrived_at=NOW - timedelta(days=40))
         with Athena(s3, bucket=bucket) as athena:
             yield athena
 

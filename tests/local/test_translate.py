@@ -50,7 +50,7 @@ def test_one_statement_runs_at_a_time(empty: Athena) -> None:
         ("SELECT event_type,\n  subjct\nFROM events", 'line 2:3: Referenced column "subjct" not found'),
         ("SELECT * FROM evnts", "line 1:15: Table with name evnts does not exist"),
         ("SELECT * FROM evnts ORDER BY 1", "line 1:15: Table with name evnts does not exist"),
-        ("SELECT nonsense(1)", "line 1:8: Scalar Function with name nonsense does not exist"),
+        ("SELECT nonsense(1)", "line 1:8: Athena, or the local one, does not have the function nonsense"),
         ("SELECT 'open", "a quote or a comment is not closed"),
         ("SELECT array_sort(ARRAY[2, 1], (a, b) -> a - b)", "not covered by the local Athena"),
         ("SELECT " + "(" * 5_000 + "1" + ")" * 5_000, "nested too deeply"),

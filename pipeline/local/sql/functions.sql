@@ -13,7 +13,26 @@ CREATE MACRO json_size(document, path) AS CASE TRY(json_type(document, path))
 END;
 CREATE MACRO json_array_contains(document, sought) AS list_contains(CAST(document AS JSON[]), to_json(sought));
 
-CREATE MACRO array_union(a, b) AS list_distinct(list_concat(a, b));
+-- In the order of the first occurrences, which list_distinct loses.
+CREATE MACRO array_first_occurrences(a) AS list_filter(
+  a,
+  lambda x, i: i = CASE
+    WHEN x IS NULL THEN list_position(list_transform(a, lambda y: y IS NULL), true)
+    ELSE list_position(a, x)
+  END
+);
+CREATE MACRO array_position_or_zero(a, x) AS CASE
+  WHEN a IS NULL OR x IS NULL THEN NULL
+  ELSE coalesce(list_position(a, x), 0)
+END;
+CREATE MACRO array_contains_or_null(a, x) AS CASE
+  WHEN list_contains(a, x) THEN true
+  WHEN x IS NULL OR len(list_filter(a, lambda y: y IS NULL)) > 0 THEN NULL
+  ELSE false
+END;
+CREATE MACRO sequence_of(first, last) AS generate_series(first, last, CASE WHEN first <= last THEN 1 ELSE -1 END);
+
+CREATE MACRO array_union(a, b) AS array_first_occurrences(list_concat(a, b));
 
 CREATE MACRO map_agg(k, v) AS map(list(k), list(v));
 CREATE MACRO map_from_lists(k, v) AS map(k, v);
@@ -38,6 +57,9 @@ CREATE MACRO to_iso8601(moment) AS CASE typeof(moment)
   ELSE strftime(moment, '%Y-%m-%dT%H:%M:%S.%g')
 END;
 
+CREATE MACRO url_text(encoded) AS url_decode(replace(encoded, '+', ' '));
+CREATE MACRO millisecond_of_second(moment) AS millisecond(moment) % 1000;
+
 CREATE MACRO url_extract_protocol(url) AS nullif(regexp_extract(url, '^([A-Za-z][A-Za-z0-9+.-]*):', 1), '');
 CREATE MACRO url_extract_host(url) AS
   nullif(regexp_extract(url, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@?#]*@)?([^/:?#]+)', 1), '');
@@ -45,4 +67,4 @@ CREATE MACRO url_extract_path(url) AS regexp_extract(url, '^[A-Za-z][A-Za-z0-9+.
 CREATE MACRO url_extract_query(url) AS nullif(regexp_extract(url, '\?([^#]*)', 1), '');
 CREATE MACRO url_extract_parameter(url, name) AS
   CASE WHEN regexp_matches(url, '[?&]' || name || '(=|&|#|$)')
-  THEN url_decode(regexp_extract(url, '[?&]' || name || '=([^&#]*)', 1)) END;
+  THEN url_text(regexp_extract(url, '[?&]' || name || '=([^&#]*)', 1)) END;

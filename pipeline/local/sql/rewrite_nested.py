@@ -6,6 +6,7 @@ trino.io/docs/current/functions/array.html, map.html, json.html, trino.io/docs/c
 """
 
 from sqlglot import exp
+from sqlglot.errors import UnsupportedError
 
 from pipeline.local.sql.node import function_call
 
@@ -93,15 +94,38 @@ def row_constructor(node: exp.Struct) -> exp.Expr:
     return function_call("ROW", *node.expressions)
 
 
-def unnest(node: exp.Unnest) -> exp.Expr:
-    """Return a table expression of DuckDB's with the columns that Trino's UNNEST has.
+def contains(node: exp.ArrayContains) -> exp.Expr:
+    """Yield null if a null in the array might be the value."""
+    return function_call("ARRAY_CONTAINS_OR_NULL", node.this, node.expression)
 
-    An array's type says what its elements are. Where it is unknown, the number of column names in the statement does.
+
+def array_distinct(node: exp.ArrayDistinct) -> exp.Expr:
+    """Keep the order of the first occurrences."""
+    return function_call("ARRAY_FIRST_OCCURRENCES", node.this)
+
+
+def array_position(node: exp.ArrayPosition) -> exp.Expr:
+    """Yield 0 if there is no such element. DuckDB would yield null."""
+    return function_call("ARRAY_POSITION_OR_ZERO", node.this, node.expression)
+
+
+def unnest(node: exp.Unnest) -> exp.Expr:
+    """Return a table expression of DuckDB's with the columns that Athena's UNNEST has.
+
+    An array of rows yields one column, of rows: Athena differs from Trino, which yields a column for each field. An
+    array's type says what its elements are. Where it is unknown, the number of column names in the statement does.
+    docs.aws.amazon.com/athena/latest/ug/filtering-with-unnest.html
     """
     arrays = node.expressions
     alias, offset = node.args.get("alias"), node.args.get("offset")
     names = list(alias.columns) if alias else []
     kinds = [_element_kind(array, len(names) if len(arrays) == 1 else 1) for array in arrays]
+    if "row" in kinds and len(names) != len(arrays):
+        raise UnsupportedError(
+            "UNNEST of rows with a column for each field, which Athena rejects: write UNNEST(x) AS t (r) and r.field, "
+            "or UNNEST(transform(x, r -> r.field), …) AS t (field, …)"
+        )
+    kinds = ["value" if kind == "row" else kind for kind in kinds]
     if kinds == ["value"]:
         return node
     inner, outer = exp.select(), exp.select()
@@ -134,8 +158,6 @@ def _columns(element: exp.Column, kind: str) -> list[exp.Expr]:
     match kind:
         case "entry":
             return [exp.Dot(this=element.copy(), expression=exp.to_identifier(part)) for part in ("key", "value")]
-        case "row":
-            return [function_call("UNNEST", element)]
         case _:
             return [element]
 

@@ -7,6 +7,7 @@ trino.io/docs/current/functions/datetime.html, string.html, regexp.html, convers
 import re
 
 from sqlglot import exp
+from sqlglot.errors import UnsupportedError
 
 from pipeline.local.sql.node import function_call, has_type
 
@@ -15,9 +16,10 @@ TIMES = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
 
 # Fields of a Joda-Time pattern, and strftime's. joda.org/joda-time/apidocs/org/joda/time/format/DateTimeFormat.html
 JODA_FIELDS = {
-    "yyyy": "%Y", "YYYY": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m", "dd": "%d", "d": "%-d",
-    "EEEE": "%A", "EEE": "%a", "E": "%a", "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "ss": "%S",
-    "SSS": "%g", "a": "%p", "Z": "%z", "ZZ": "%z",
+    "yyyy": "%Y", "YYYY": "%Y", "yy": "%y", "xxxx": "%G", "ww": "%V", "e": "%u", "DDD": "%j", "D": "%-j",
+    "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m", "dd": "%d", "d": "%-d", "EEEE": "%A", "EEE": "%a", "E": "%a",
+    "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "ss": "%S", "SSS": "%g", "a": "%p", "Z": "%z",
+    "ZZ": "%z",
 }  # fmt: skip
 
 _JODA_FIELD = re.compile(r"'([^']*)'|([A-Za-z])\2*")
@@ -39,8 +41,10 @@ def shift_date(node: exp.Add | exp.Sub) -> exp.Expr:
 
 
 def sequence(node: exp.GenerateSeries) -> exp.Expr:
-    """Yield dates for dates. DuckDB would yield timestamps."""
-    return exp.cast(node.copy(), "DATE[]", dialect="duckdb") if _is_date(node.args["start"]) else node
+    """Yield dates for dates, where DuckDB would yield timestamps, and count down to a smaller end."""
+    if _is_date(node.args["start"]):
+        return exp.cast(node.copy(), "DATE[]", dialect="duckdb")
+    return node if node.args.get("step") else function_call("SEQUENCE_OF", node.args["start"], node.args["end"])
 
 
 def _is_date(node: exp.Expr | None) -> bool:
@@ -83,7 +87,26 @@ def parse_datetime(node: exp.ParseDatetime) -> exp.Expr:
 
 
 def _strftime_pattern(joda: str) -> str:
-    return _JODA_FIELD.sub(lambda field: JODA_FIELDS.get(field[0], field[0]) if field[1] is None else field[1], joda)
+    return _JODA_FIELD.sub(_strftime_field, joda)
+
+
+def _strftime_field(field: re.Match[str]) -> str:
+    """Return a field of strftime, or a quoted text."""
+    if field[1] is not None:
+        return field[1]
+    if field[0] not in JODA_FIELDS:
+        raise UnsupportedError(f"the field {field[0]} in a pattern of a time")
+    return JODA_FIELDS[field[0]]
+
+
+def max_by(node: exp.ArgMax) -> exp.Expr:
+    """Yield null if the value beside the greatest is null. DuckDB would skip it."""
+    return node if node.args.get("count") else function_call("ARG_MAX_NULL", node.this, node.expression)
+
+
+def min_by(node: exp.ArgMin) -> exp.Expr:
+    """Yield null if the value beside the least is null. DuckDB would skip it."""
+    return node if node.args.get("count") else function_call("ARG_MIN_NULL", node.this, node.expression)
 
 
 def regexp_extract(node: exp.RegexpExtract) -> exp.Expr:

@@ -17,6 +17,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 from pipeline.errors import UsageError
+from pipeline.local.sql.refusals import refuse_forms, refuse_tokens
 from pipeline.local.sql.rewrite import rewrite
 
 TableColumns = Mapping[str, Mapping[str, str]]
@@ -62,6 +63,7 @@ def parse_trino(sql: str) -> exp.Expr:
         raise UsageError(f"one statement at a time: this is {len(statements)}")
     if statements[0].find(*_CHANGES):
         raise UsageError("only queries run here: this statement would change something")
+    refuse_tokens(sqlglot.tokenize(sql, read=READ), names=_named_lists(statements[0]))
     return statements[0]
 
 
@@ -76,6 +78,10 @@ def translate(query: exp.Expr, *, tables: TableColumns, database: str) -> str:
     Raises:
         UsageError: It needs something that is not covered here.
     """
+    _note_columns(query, tables)
+    refuse_forms(query)
+    for node in list(query.find_all(exp.CountIf, exp.Literal, exp.Cast)):
+        _clarify_type(node)
     _annotate(query, MappingSchema({database: tables}, dialect=WRITE), database)
     try:
         return rewrite(query).sql(dialect=WRITE, unsupported_level=ErrorLevel.RAISE)
@@ -105,6 +111,30 @@ def _syntax_error(error: ParseError) -> str:
 
 def _position(line: int, last_column: int, text: str) -> str:
     return f"line {line}:{last_column - len(text) + 1}: "
+
+
+def _clarify_type(node: exp.Expr) -> None:
+    """Replace an expression whose type sqlglot does not know by an equal one whose type it knows."""
+    match node:
+        case exp.CountIf():
+            node.replace(exp.Count(this=exp.If(this=node.this.copy(), true=exp.convert(1))))
+        case exp.Literal() if not node.is_string and "e" in node.name.lower() and not isinstance(node.parent, exp.Cast):
+            node.replace(exp.cast(node.copy(), "DOUBLE"))  # 100e0 is a double in Trino
+        case exp.Cast(this=exp.JSONExtract()) if node.to.is_type(exp.DType.VARCHAR, exp.DType.TEXT):
+            path = node.this.expression.copy()
+            node.replace(exp.JSONExtractScalar(this=node.this.this.copy(), expression=path))
+
+
+def _named_lists(tree: exp.Expr) -> frozenset[str]:
+    """Return the names before a list of columns, which is no call: those of table aliases and of common tables."""
+    return frozenset(alias.name.lower() for alias in tree.find_all(exp.TableAlias) if alias.columns)
+
+
+def _note_columns(query: exp.Expr, tables: TableColumns) -> None:
+    """Note at each table what columns it has, where that is known."""
+    common = {table.alias: table.this.named_selects for table in query.find_all(exp.CTE) if not table.this.is_star}
+    for table in query.find_all(exp.Table):
+        table.meta["columns"] = tuple(common.get(table.name, tables.get(table.name, ())))
 
 
 def _annotate(tree: exp.Expr, schema: MappingSchema, database: str) -> None:
