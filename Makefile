@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MINISTACK := $(VENV)/ministack
-KINESIS := $(VENV)/kinesis-local
+NODE := $(VENV)/node
 WHEELS := $(VENV)/wheels
 IMAGE := $(VENV)/image-wheels
 EXTRAS := $(VENV)/extra-wheels
@@ -36,7 +36,7 @@ $(VENV)/ready: requirements.lock $(VENV)/demo
 	touch $@
 
 # What acceptance tests deploy to and read from. Each pins other versions, so it has its own environment.
-emulator: $(MINISTACK)/ready $(KINESIS)/ready
+emulator: $(MINISTACK)/ready $(NODE)/ready
 
 $(MINISTACK)/ready: $(EMULATORS)/ministack.lock $(VENV)/ready
 	$(BIN)/uv venv --quiet --allow-existing --python $(PYTHON) $(MINISTACK)
@@ -64,11 +64,12 @@ $(EXTRAS)/ready: infra/local.lock $(VENV)/ready
 	$(DOWNLOAD) --dest $(EXTRAS) -r infra/local.lock
 	touch $@
 
-# Without npm nothing is installed, and the tests that need it are skipped with that reason.
-$(KINESIS)/ready: $(EMULATORS)/package-lock.json $(EMULATORS)/package.json $(VENV)/ready
+# What tests run in Node, which is one of the locked packages.
+$(NODE)/ready: tests/support/package-lock.json tests/support/package.json $(VENV)/ready
 	mkdir -p $(@D)
 	cp $(filter %.json,$^) $(@D)
-	if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund --loglevel error --prefix $(@D) && touch $@; fi
+	$(BIN)/npm ci --ignore-scripts --no-audit --no-fund --loglevel error --prefix $(@D)
+	touch $@
 
 demo: $(VENV)/demo
 	$(BIN)/mailfold demo $(ARGS)

@@ -5,6 +5,7 @@ libraries, and a plain installation needs none of the extras.
 """
 
 import inspect
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -172,6 +173,7 @@ def _errors_as_sentences() -> Iterator[None]:
     except BrokenPipeError:  # the reader of the output has closed it: typer exits without a message
         raise
     except OSError as error:
+        _flush_or_discard()
         file = f": {error.filename}" if error.filename else ""
         _fail(error, f"the operating system reports: {error.strerror or error}{file}")
 
@@ -179,6 +181,14 @@ def _errors_as_sentences() -> Iterator[None]:
 def _fail(error: Exception, sentence: str) -> None:
     typer.echo(f"mailfold: {printable(sentence)}", err=True)
     raise typer.Exit(exit_code(error)) from error
+
+
+def _flush_or_discard() -> None:
+    """Write the rest of standard output, or discard it: Python's own attempt at its end would lead to exit code 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _missing_module(error: ModuleNotFoundError) -> str:

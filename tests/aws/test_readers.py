@@ -24,6 +24,7 @@ from pipeline.verdict import join_verdicts
 from tests.support.builders import ADA, OCCURRED_AT, a_bounce, a_complaint
 from tests.support.fake_service import FakeService
 from tests.support.items import an_item
+from tests.support.node import NODE
 from tests.support.strategies import standings
 
 READERS = Path(__file__).parents[2] / "schemas/readers"
@@ -52,7 +53,7 @@ for line in sys.stdin:
 assert not any(name.split(".")[0] in ("pipeline", "mailfold") for name in sys.modules)
 """
 COMMANDS = {
-    "suppression.mjs": ("node", "--input-type=module", "-e", NODE_LOOP),
+    "suppression.mjs": (NODE, "--input-type=module", "-e", NODE_LOOP),
     "suppression.py": (sys.executable, "-c", PYTHON_LOOP),
 }
 POLICIES = (

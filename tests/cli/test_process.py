@@ -57,7 +57,13 @@ def test_a_closed_pipe_ends_a_command_quietly(cloud: CloudProcess, tmp_path: Pat
     assert "BrokenPipe" not in result.stderr
 
 
-def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
+@pytest.fixture(params=["", "1"], ids=["buffered", "unbuffered"])
+def environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return an environment in which Python keeps what is printed until the end, or prints it at once."""
+    return {**os.environ, "PYTHONUNBUFFERED": request.param}
+
+
+def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path, environment: dict[str, str]) -> None:
     """A failed write leads to one sentence with the operating system's reason, and exit code 1."""
     input_file = tmp_path / "given"
     input_file.write_bytes(lines_of(size_bytes=MEBIBYTE))
@@ -66,6 +72,7 @@ def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
             [COMMAND, "decode", str(input_file)],
             stdout=full,
             stderr=subprocess.PIPE,
+            env=environment,
             text=True,
             timeout=WAIT_SECONDS,
             check=False,
@@ -77,12 +84,13 @@ def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["--help", "lookup --help", "cost --emails-per-day 1"])
-def test_help_and_results_need_a_usable_standard_output(arguments: str) -> None:
+def test_help_and_results_need_a_usable_standard_output(arguments: str, environment: dict[str, str]) -> None:
     """A full or closed standard output leads to one sentence, for help as for results."""
     full, closed = (
         subprocess.run(  # noqa: S603 - our own command
             ["/bin/sh", "-c", f"{COMMAND} {arguments} {redirection}"],
             capture_output=True,
+            env=environment,
             text=True,
             timeout=WAIT_SECONDS,
             check=False,
