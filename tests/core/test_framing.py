@@ -72,6 +72,15 @@ def test_damaged_gzip_loses_nothing_before_the_damage() -> None:
     assert kinds(whole + b"garbage") == ["bounce", "Poison"]
 
 
+def test_gzip_that_cannot_be_decompressed_is_poison() -> None:
+    """The first block is of no type that exists."""
+    data = bytearray(gzip.compress(a_bounce()))
+    data[10] |= 0b110
+    [poison] = decode(bytes(data))
+    assert isinstance(poison, Poison)
+    assert poison.why == "damaged gzip"
+
+
 def test_a_gzip_bomb_is_not_decompressed() -> None:
     """Its content is bounded, and the bytes that are poison are those that arrived."""
     bomb = gzip.compress(bytes(1_000_000))
