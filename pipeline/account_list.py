@@ -123,6 +123,8 @@ def import_entries(
             counts.add(comparison)
             if ingestion and comparison.status is ListStatus.MISSING:
                 ingestion.add(StreamRecord(payload=comparison.payload, position=AUTHOR))
+                if ingestion.is_full:
+                    ingestion.flush()
         progress(counts)
     if ingestion:
         ingestion.flush()

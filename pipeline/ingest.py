@@ -39,9 +39,11 @@ class IngestCounts(Counts, kw_only=True):
 
     Attributes:
         rejects: The records that were quarantined, and the sources that could not be read.
+        ingested_before: Number of sources that an earlier ingestion took in whole.
     """
 
     rejects: list[RejectedRecord] = msgspec.field(default_factory=list)
+    ingested_before: int = 0
 
 
 class Ingestion:
@@ -85,12 +87,14 @@ class Ingestion:
         """
         for record in records:
             self.add(record)
+            if self.is_full:
+                self.flush()
             progress(record)
         self.flush()
         return self.counts
 
     def add(self, record: StreamRecord) -> None:
-        """Decode a record and hold its rows; flush if enough are held. Raises as `ingest` does."""
+        """Decode a record and hold its rows; `flush` stores them. Raises as `ingest` does."""
         for outcome in decode_arrived(record.payload, arrived_at=self._arrived_at):
             if reason := quarantine_reason(outcome):
                 self._quarantine.put(Quarantined(payload=outcome.raw, reason=reason, position=record.position))
@@ -103,17 +107,21 @@ class Ingestion:
                 self._held_bytes += len(outcome.raw)
             elif isinstance(outcome, NotAnEvent):
                 self.counts.ignored += 1
-        if len(self._rows) >= ROWS_HELD or self._held_bytes >= BYTES_HELD:
-            self.flush()
 
-    def flush(self) -> None:
+    @property
+    def is_full(self) -> bool:
+        """True if so many rows are held that they should be stored."""
+        return len(self._rows) >= ROWS_HELD or self._held_bytes >= BYTES_HELD
+
+    def flush(self, *, name: str = "") -> None:
         """Append the held rows to the log, and then merge their facts into the tables. Raises as `ingest` does.
 
-        The log comes first, because the tables can be rebuilt from it at any time.
+        Rows under the same name replace those in the log. The log comes first, because the tables can be rebuilt from
+        it at any time.
         """
         if not self._rows:
             return
-        self._archive.append(self._rows)
+        self._archive.append(self._rows, name=name)
         facts = [fact for row in self._rows for fact in row_facts(row)]
         changes = group_by_key(facts)
         for shadow_store in self._shadow_stores:

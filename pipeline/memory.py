@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from pipeline.errors import Conflict
+from pipeline.manifest import SourceProgress, furthest
 from pipeline.ports import NO_ITEM, FactScan, Item, Quarantined
 from pipeline.row import Row, event_time, row_facts
 from pipeline.standing import Key
@@ -38,17 +39,18 @@ class MemoryArchive:
     """An event log in memory."""
 
     def __init__(self) -> None:
-        self._rows: list[Row] = []
+        self._rows: dict[str, list[Row]] = {}
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, rows: Sequence[Row], *, name: str = "") -> None:
         """See `ports.Archive`."""
-        self._rows.extend(rows)
+        self._rows[name] = [*(() if name else self._rows.get("", ())), *rows]
 
     def rows(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Sequence[Row]]:
         """See `ports.Archive`."""
         yield [
             row
-            for row in self._rows
+            for rows in self._rows.values()
+            for row in rows
             if (since is None or event_time(row) >= since) and (until is None or event_time(row) < until)
         ]
 
@@ -72,3 +74,18 @@ class MemoryQuarantine:
     def put(self, quarantined: Quarantined) -> None:
         """See `ports.Quarantine`."""
         self._held[quarantined.position, quarantined.payload] = quarantined
+
+
+class MemoryManifest:
+    """A manifest in memory."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Mapping[str, SourceProgress]] = {}
+
+    def load(self) -> Mapping[str, SourceProgress]:
+        """See `ports.Manifest`."""
+        return furthest(self._entries.values())
+
+    def save(self, name: str, progress: Mapping[str, SourceProgress]) -> None:
+        """See `ports.Manifest`."""
+        self._entries[name] = dict(progress)

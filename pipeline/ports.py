@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from pipeline.fact import Fact
+from pipeline.manifest import SourceProgress
 from pipeline.row import Row
 from pipeline.standing import NOTHING_KNOWN, Key, Standing
 from pipeline.verdict import CLEAR, Verdict
@@ -90,8 +91,13 @@ class Archive(Protocol):
     It is selected by `row.event_time`, and not by arrival, because history may be ingested long after it happened.
     """
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """Store the rows durably. Rows that are appended again may be stored again, which folds tolerate.
+    def append(self, rows: Sequence[Row], *, name: str = "") -> None:
+        """Store the rows durably.
+
+        Args:
+            rows: The rows.
+            name: Rows that are appended again under the same name replace those before. "": they may be stored again,
+                which folds tolerate.
 
         Raises:
             ArchiveUnavailable: The log is throttled or unreachable. Some rows may have been stored; safe to try again.
@@ -143,5 +149,28 @@ class Quarantine(Protocol):
         Raises:
             QuarantineUnavailable: The quarantine is throttled or unreachable; safe to try again.
             AccessDenied, NotFound: The quarantine may not be written, or does not exist.
+        """
+        ...
+
+
+class Manifest(Protocol):
+    """What was ingested of each source, by the source's id."""
+
+    def load(self) -> Mapping[str, SourceProgress]:
+        """Return the furthest progress of every source.
+
+        Raises:
+            ArchiveUnavailable: The manifest is throttled or unreachable.
+            InvalidInput: An entry is not the manifest's.
+            AccessDenied, NotFound: The manifest may not be read, or its bucket does not exist.
+        """
+        ...
+
+    def save(self, name: str, progress: Mapping[str, SourceProgress]) -> None:
+        """Store the progress of some sources as the entry `name`. An entry of the same name is replaced.
+
+        Raises:
+            ArchiveUnavailable: The manifest is throttled or unreachable; safe to try again.
+            AccessDenied, NotFound: The manifest may not be written, or its bucket does not exist.
         """
         ...

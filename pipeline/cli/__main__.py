@@ -1,8 +1,12 @@
 """Entry point of `mailfold`. Handles signals before it imports the commands, so that Ctrl-C always exits with 130."""
 
-import sys
-
-from pipeline.cli.signals import EXIT_INTERRUPTED, exit_at_once, handle_interrupts, raise_interrupt
+from pipeline.cli.signals import (
+    EXIT_INTERRUPTED,
+    end_interrupted,
+    exit_at_once,
+    handle_interrupts,
+    raise_interrupt,
+)
 
 
 def main() -> None:
@@ -14,7 +18,11 @@ def main() -> None:
         handle_interrupts(raise_interrupt)
         app(prog_name="mailfold")
     except KeyboardInterrupt:  # outside the part in which typer catches it
-        sys.exit(EXIT_INTERRUPTED)
+        end_interrupted()
+    except SystemExit as error:
+        if error.code == EXIT_INTERRUPTED:
+            end_interrupted()
+        raise
     finally:
         handle_interrupts(exit_at_once)  # an exception while Python shuts down would be printed
 

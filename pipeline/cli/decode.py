@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.aws.archive.objects import open_object
 from pipeline.batch import group_by_key, quarantine_reason
 from pipeline.cli.options import RegionOption, StackOption
 from pipeline.cli.output import counted, json_line
@@ -39,7 +40,7 @@ def decode_command(
     unreadable_count = 0
     for name in files or [STANDARD_INPUT]:
         try:
-            for payload in payloads(name, s3=s3):
+            for payload in payloads(name, open_uri=lambda uri: open_object(s3(), uri)):
                 unreadable_count += _write(payload.data)
         except UNREADABLE as error:
             errors.append(error)

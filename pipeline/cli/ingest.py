@@ -2,21 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cache, partial
+from itertools import count
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, TimeElapsedColumn
 
+from pipeline.aws.archive.manifest import S3Manifest
+from pipeline.aws.archive.objects import ObjectReader
 from pipeline.aws.archive.s3 import S3Archive
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.quarantine import S3Quarantine
 from pipeline.batch import StreamRecord
 from pipeline.cli.options import RegionOption, StackOption
 from pipeline.cli.output import counted, encodable, progress, results, say, write_json
-from pipeline.cli.sources import UNREADABLE, ConnectS3, find_sources, payloads
+from pipeline.cli.sources import UNREADABLE, Source, find_sources, payloads
 from pipeline.cli.target import Target, target
 from pipeline.errors import MailfoldError
-from pipeline.ingest import IngestCounts, Ingestion, RejectedRecord
+from pipeline.ingest import IngestCounts, Ingestion
+from pipeline.resume import RecordSource, SourceIngestion, UnreadableSource
 
 RECORDS_PER_UPDATE = 1_000  # of the progress display
 
@@ -36,23 +41,26 @@ def ingest_command(
 ) -> None:
     """Ingest existing SES events into the event log and the suppression table.
 
-    Files hold one JSON document or one on each line (NDJSON), plain or gzip, in any envelope. A record that cannot be
-    read is reported by file and line and kept in the quarantine, and the exit code is 1. All other records are
-    ingested. Safe to repeat.
+    Files hold one JSON document, one on each line (NDJSON), or one after the other, plain or gzip, in any envelope; or
+    they are Parquet archives. A record that cannot be read is reported by file and line and kept in the quarantine, and
+    the exit code is 1. All other records are ingested.
+
+    Safe to interrupt and to repeat: what was ingested of a file is not ingested again, unless it came by a pipe.
 
     With --stack, the events go into that deployment's log, its live table, and a table that is being rebuilt.
 
     Example: mailfold ingest events-2026-03.ndjson.gz s3://old-archive/2025/
     """
-    cloud = target(stack, region)
-    sources = find_sources(names, s3=lambda: cloud.clients.s3)
-    counts = _ingest(ingestion(cloud), sources, s3=lambda: cloud.clients.s3)
+    cloud = cache(lambda: target(stack, region))
+    sources = find_sources(names, s3=lambda: cloud().clients.s3)
+    counts = _ingest(cloud(), sources)
     if json:
         write_json(counts)
     else:
         say(ingest_lines(counts), to=results())
     if counts.rejects:
-        raise RecordsRejected(f"{counted(len(counts.rejects), 'reject')}: all else was ingested")
+        events = counted(counts.events.total(), "event")
+        raise RecordsRejected(f"{counted(len(counts.rejects), 'reject')}; {events} ingested")
 
 
 def ingestion(cloud: Target) -> Ingestion:
@@ -72,33 +80,45 @@ def ingest_lines(counts: IngestCounts) -> Iterator[str]:
     """Yield the result as lines for people."""
     events, rejects = counted(counts.events.total(), "event"), counted(len(counts.rejects), "reject")
     yield f"{events} ingested, {counted(counts.ignored, 'record')} ignored, {rejects}"
-    for kind, count in counts.events.most_common():
-        yield f"  {kind:<18} {count:>10,}"
+    for kind, number in counts.events.most_common():
+        yield f"  {kind:<18} {number:>10,}"
+    if counts.ingested_before:
+        yield f"{counted(counts.ingested_before, 'file')} ingested before, and not again"
     facts, written = counted(counts.facts, "fact"), counted(counts.written, "item")
     yield f"{facts}: {written} of the table written, {counts.unchanged:,} unchanged"
     for reject in counts.rejects:
         yield f"  {reject.position}: {reject.why}"
 
 
-def _ingest(ingestion: Ingestion, sources: Sequence[str], *, s3: ConnectS3) -> IngestCounts:
+def _ingest(cloud: Target, sources: Sequence[Source]) -> IngestCounts:
+    manifest = S3Manifest(cloud.clients.s3, bucket=cloud.settings.bucket)
+    ingesting = SourceIngestion(ingestion=ingestion(cloud), manifest=manifest)
+    pending = [source.listed for source in sources if source.listed and not ingesting.is_done(source.content_id())]
     files = "{task.completed:,}/{task.total:,} files"
-    with progress("{task.description}", BarColumn(), files, TimeElapsedColumn()) as display:
+    with (
+        ObjectReader(cloud.clients.s3, pending) as reader,
+        progress("{task.description}", BarColumn(), files, TimeElapsedColumn()) as display,
+    ):
         task = display.add_task("0 records", total=len(sources))
-        record_count = 0
+        numbers = count(1)
 
-        def records() -> Iterator[StreamRecord]:
+        def record_sources() -> Iterator[RecordSource]:
             for source in sources:
-                try:
-                    for payload in payloads(source, s3=s3):
-                        yield StreamRecord(payload=payload.data, position=f"{encodable(source)}:{payload.line}")
-                except UNREADABLE as error:
-                    ingestion.counts.rejects.append(RejectedRecord(position=encodable(source), why=str(error)))
+                records = partial(_records, source.name, reader)
+                yield RecordSource(name=encodable(source.name), id=source.content_id(), records=records)
                 display.advance(task)
 
-        def count(_: StreamRecord) -> None:
-            nonlocal record_count
-            record_count += 1
-            if record_count % RECORDS_PER_UPDATE == 0:
-                display.update(task, description=f"{record_count:,} records")
+        def show(_: StreamRecord) -> None:
+            number = next(numbers)
+            if number % RECORDS_PER_UPDATE == 0:
+                display.update(task, description=f"{number:,} records")
 
-        return ingestion.ingest(records(), progress=count)
+        return ingesting.ingest(record_sources(), progress=show)
+
+
+def _records(name: str, reader: ObjectReader) -> Iterator[StreamRecord]:
+    try:
+        for payload in payloads(name, open_uri=reader.open):
+            yield StreamRecord(payload=payload.data, position=f"{encodable(name)}:{payload.line}")
+    except UNREADABLE as error:
+        raise UnreadableSource(str(error)) from error

@@ -6,10 +6,12 @@ ignored when the process started, as under nohup, stays ignored.
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from socket import socket
 from types import FrameType
+from typing import NoReturn
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -26,6 +28,13 @@ def handle_interrupts(handler: Handler) -> None:
 
 def exit_at_once(_: int, __: FrameType | None) -> None:
     """Exit without cleanup. For when nothing has begun, or everything is over."""
+    os._exit(EXIT_INTERRUPTED)
+
+
+def end_interrupted() -> NoReturn:
+    """Exit after the cleanup, and wait for no thread: one may still read from the network."""
+    with suppress(OSError, ValueError):  # the output may be closed
+        sys.stdout.flush()
     os._exit(EXIT_INTERRUPTED)
 
 

@@ -11,21 +11,24 @@ import io
 import os
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import file_digest, sha256
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from pipeline.aws.archive.objects import SCHEME, object_uris, open_object
+from pipeline.aws.archive.objects import SCHEME, ListedObject, list_objects
 from pipeline.document import InvalidJSON, repair_json, strip_json
 from pipeline.errors import AccessDenied, InvalidInput, NotFound, UsageError
 from pipeline.framing import GZIP_MAGIC, split_documents, to_text
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
 
 STANDARD_INPUT = "-"
 PARQUET_MAGIC = b"PAR1"
@@ -36,6 +39,34 @@ UNREADABLE = (UsageError, InvalidInput, AccessDenied, NotFound)
 
 ConnectS3 = Callable[[], "S3Client"]
 """Returns boto3's S3 client. Called only for a source in S3."""
+
+
+OpenURI = Callable[[str], IO[bytes]]
+"""Opens an object of S3, as `pipeline.aws.archive.objects.open_object` does."""
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A file, an object in S3, or standard input.
+
+    Attributes:
+        name: Its path, its URI, or `-`.
+        listed: The object, if it is one.
+    """
+
+    name: str
+    listed: ListedObject | None = None
+
+    def content_id(self) -> str:
+        """Return what identifies the content; "" for standard input, a pipe, and a file that cannot be read."""
+        if self.listed:
+            return sha256(f"{self.listed.uri}\n{self.listed.etag}\n{self.listed.size_bytes}".encode()).hexdigest()[:32]
+        try:
+            if not Path(self.name).is_file():
+                return ""
+            with Path(self.name).open("rb") as stream:
+                return file_digest(stream, "sha256").hexdigest()[:32]
+        except OSError:
+            return ""
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +81,10 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     line: int
 
 
-def find_sources(names: Iterable[str], *, s3: ConnectS3) -> list[str]:
+def find_sources(names: Sequence[str], *, s3: ConnectS3) -> list[Source]:
     """Return every single source: the files in folders, and the objects below an S3 prefix.
+
+    Local names come first, so that a mistake in one is found without a cloud.
 
     Args:
         names: Files, folders, `s3://bucket/prefix`, or `-` for standard input.
@@ -61,10 +94,11 @@ def find_sources(names: Iterable[str], *, s3: ConnectS3) -> list[str]:
         UsageError: A name has no source, or a folder cannot be read.
         MailfoldError: S3 cannot be listed; see `pipeline.aws.errors.translated`.
     """
-    return [source for name in names for source in _sources(name, s3)]
+    files = {name: _local_sources(name) for name in names if not name.startswith(SCHEME)}
+    return [source for name in names for source in files.get(name) or _objects(name, s3)]
 
 
-def payloads(source: str, *, s3: ConnectS3) -> Iterator[Payload]:
+def payloads(source: str, *, open_uri: OpenURI) -> Iterator[Payload]:
     """Yield the payloads of a file, of an S3 object, or of standard input for `-`, in order.
 
     NDJSON is read line by line, so that a file may be larger than the memory. Any other file is read whole. Blank lines
@@ -75,7 +109,7 @@ def payloads(source: str, *, s3: ConnectS3) -> Iterator[Payload]:
         MailfoldError: The S3 object cannot be read; see `pipeline.aws.errors.translated`.
     """
     try:
-        with _open(source, s3) as stream:
+        with _open(source, open_uri) as stream:
             if isinstance(stream, BufferedReader) and stream.peek(len(PARQUET_MAGIC)).startswith(PARQUET_MAGIC):
                 yield from _parquet_payloads(stream)
             else:
@@ -127,10 +161,15 @@ def _read(read: Callable[[int], bytes], name: str) -> bytes:
     return data
 
 
-def _sources(name: str, s3: ConnectS3) -> list[str]:
-    if name == STANDARD_INPUT:
-        return [name]
-    sources = list(object_uris(s3(), name)) if name.startswith(SCHEME) else _files(name)
+def _local_sources(name: str) -> list[Source]:
+    return [Source(name=file) for file in _found(name, [name] if name == STANDARD_INPUT else _files(name))]
+
+
+def _objects(name: str, s3: ConnectS3) -> list[Source]:
+    return [Source(name=listed.uri, listed=listed) for listed in _found(name, list(list_objects(s3(), name)))]
+
+
+def _found(name: str, sources: list[T]) -> list[T]:
     if not sources:
         raise UsageError(
             f"nothing to read at {name}: name a file, a folder with files, or an s3:// prefix with objects"
@@ -159,11 +198,11 @@ def _unreadable(name: str, error: Exception) -> UsageError:
 
 
 @contextmanager
-def _open(source: str, s3: ConnectS3) -> Iterator[IO[bytes]]:
+def _open(source: str, open_uri: OpenURI) -> Iterator[IO[bytes]]:
     if source == STANDARD_INPUT:
         yield _unzip(sys.stdin.buffer)
     else:
-        with open_object(s3(), source) if source.startswith(SCHEME) else Path(source).open("rb") as stream:
+        with open_uri(source) if source.startswith(SCHEME) else Path(source).open("rb") as stream:
             yield _unzip(stream)
 
 

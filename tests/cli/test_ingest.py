@@ -12,7 +12,8 @@ import pytest
 from pipeline.local.client import local_client
 from pipeline.local.discovery import find
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import ROOT, json_lines, run, run_failing
+from tests.support.command import ROOT, WAIT_SECONDS, json_lines, run, run_failing, started
+from tests.support.waiting import eventually
 
 EXAMPLES = ROOT / "schemas" / "wire" / "examples"
 EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((EXAMPLES / "expected.json").read_bytes())
@@ -61,7 +62,7 @@ def test_ndjson_pretty_json_and_gzip_are_ingested_alike(
     (tmp_path / "pretty.json").write_text(json.dumps([a_bounce(third)], indent=2))
     (tmp_path / "zipped").write_bytes(gzip.compress(json.dumps(a_bounce(fourth)).encode()))
     counts = ingested(tmp_path / "lines.ndjson", tmp_path / "pretty.json", tmp_path / "zipped")
-    zeros = {"unrecognized": 0, "ignored": 0, "quarantined": 0, "unchanged": 0}
+    zeros = {"unrecognized": 0, "ignored": 0, "quarantined": 0, "unchanged": 0, "ingested_before": 0}
     assert counts == {"events": {"bounce": 4}, "rejects": [], "facts": 4, "written": 4, **zeros}
     assert are_suppressed([first, second, third, fourth])
 
@@ -70,14 +71,15 @@ def test_every_envelope_is_ingested_and_every_reject_is_named(cloud: CloudProces
     """All example payloads are counted by kind, ignored or named as a reject."""
     folder = tmp_path / "examples"
     folder.mkdir()
-    for name in EXPECTED:
+    names = {(EXAMPLES / name).read_bytes(): name for name in EXPECTED}.values()  # equal files are ingested once
+    for name in names:
         (folder / name).symlink_to(EXAMPLES / name)
-    lines = [line for name in EXPECTED for line in EXPECTED[name]]
+    lines = [line for name in names for line in EXPECTED[name]]
     counts = ingested(folder, exit_code=1)
     kinds = [line["kind"] for line in lines if "kind" in line]
     assert counts["events"] == {kind: kinds.count(kind) for kind in kinds}
     assert counts["ignored"] == sum("ignored" in line for line in lines)
-    failing = {str(folder / name) for name in EXPECTED if any("error" in line for line in EXPECTED[name])}
+    failing = {str(folder / name) for name in names if any("error" in line for line in EXPECTED[name])}
     assert failing <= {reject["position"].rpartition(":")[0] for reject in counts["rejects"]}
     assert all(reject["why"] for reject in counts["rejects"])
 
@@ -96,28 +98,57 @@ def test_a_thousand_small_files_in_folders_are_ingested(
     assert are_suppressed(addresses)
 
 
-def test_a_second_run_changes_no_fact(cloud: CloudProcess, people: Iterator[str], tmp_path: Path) -> None:
-    """A second run of the same file adds rows to the log and changes no item of the table."""
+def test_a_second_run_changes_nothing(cloud: CloudProcess, people: Iterator[str], tmp_path: Path) -> None:
+    """Neither a row of the log nor an item of the table, wherever the file lies then."""
     (tmp_path / "events").write_text("\n".join(json.dumps(a_bounce(next(people))) for _ in range(3)))
     first_run = ingested(tmp_path / "events")
     [before] = json_lines("replay", "--json")
-    second_run = ingested(tmp_path / "events")
+    (tmp_path / "events").rename(tmp_path / "moved")
+    second_run = run("ingest", str(tmp_path / "moved"))
     [after] = json_lines("replay", "--json")
-    assert (first_run["written"], second_run["written"], second_run["unchanged"]) == (3, 0, 3)
-    assert before["digest"] == after["digest"]
-    assert after["rows"] == before["rows"] + 3
+    assert first_run["written"] == 3
+    assert second_run.stdout.splitlines()[:2] == [
+        "0 events ingested, 0 records ignored, 0 rejects",
+        "1 file ingested before, and not again",
+    ]
+    assert (before["digest"], before["rows"]) == (after["digest"], after["rows"])
 
 
-def test_an_event_ingested_twice_counts_once_by_its_id(
-    cloud: CloudProcess, people: Iterator[str], tmp_path: Path
-) -> None:
-    """An event that was ingested twice has one distinct event_id in the log."""
+def test_standard_input_is_ingested_again(cloud: CloudProcess, people: Iterator[str]) -> None:
+    """Its event has one distinct event_id in the log."""
     address = next(people)
-    (tmp_path / "events").write_text(json.dumps(a_bounce(address)))
-    ingested(tmp_path / "events")
-    ingested(tmp_path / "events")
-    sql = "SELECT count(DISTINCT event_id) AS n FROM events WHERE message_id = 'm-ADDRESS'".replace("ADDRESS", address)
-    assert json_lines("query", sql, "--json") == [{"n": 1}]
+    for _ in range(2):
+        run("ingest", "-", stdin=json.dumps(a_bounce(address)))
+    sql = "SELECT count(*) AS n, count(DISTINCT event_id) AS events FROM events WHERE message_id = 'm-ADDRESS'"
+    assert json_lines("query", sql.replace("ADDRESS", address), "--json") == [{"n": 2, "events": 1}]
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_and_stores_nothing_twice(cloud: CloudProcess, tmp_path: Path) -> None:
+    """Killed after a part of a file, a second run stores the rest, and a third run nothing."""
+    label, size = uuid4().hex[:8], 25_000
+    mail = {"timestamp": TIME, "destination": ["ann@example.com"]}
+    for file in ("a", "b"):
+        lines = ({"eventType": "Send", "mail": {**mail, "messageId": f"{label}-{file}-{n}"}} for n in range(size))
+        (tmp_path / file).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    entries = manifest_entries()
+    with started("ingest", str(tmp_path)) as process:
+        eventually(lambda: manifest_entries() > entries, what="an entry of the manifest")
+        process.kill()
+        process.wait(WAIT_SECONDS)
+    counts = ingested(tmp_path)
+    assert 0 < counts["events"]["send"] < 2 * size
+    assert ingested(tmp_path)["ingested_before"] == 2
+    sql = f"SELECT count(*) AS n, count(DISTINCT event_id) AS events FROM events WHERE message_id LIKE '{label}-%'"  # noqa: S608 - our own
+    assert json_lines("query", sql, "--json") == [{"n": 2 * size, "events": 2 * size}]
+
+
+def manifest_entries() -> int:
+    """Return the number of entries of the manifest."""
+    s3 = _s3()
+    count: int = s3.list_objects_v2(Bucket="mailfold-log", Prefix="ingested/")["KeyCount"]
+    s3.close()
+    return count
 
 
 def test_rejects_are_named_by_file_and_line(cloud: CloudProcess, people: Iterator[str], tmp_path: Path) -> None:
@@ -127,7 +158,7 @@ def test_rejects_are_named_by_file_and_line(cloud: CloudProcess, people: Iterato
     file.write_text(f'\n{json.dumps(a_bounce(first))}\n{{"eventType"\n\n[]\n{json.dumps(a_bounce(second))}\n"?"\n')
     result = run("ingest", str(file))
     assert result.exit_code == 1
-    assert result.stderr == "mailfold: 2 rejects: all else was ingested\n"
+    assert result.stderr == "mailfold: 2 rejects; 2 events ingested\n"
     assert result.stdout.splitlines() == [
         "2 events ingested, 1 record ignored, 2 rejects",
         "  bounce                      2",

@@ -19,12 +19,16 @@ def split(data: bytes) -> list[tuple[int, bytes]]:
     return [(payload.line, payload.data) for payload in split_payloads(io.BytesIO(data), name="file")]
 
 
+def no_uri(_: str) -> NoReturn:
+    no_s3()
+
+
 def no_s3() -> NoReturn:
     pytest.fail("S3 is connected, although no source is in S3")
 
 
 def read(path: Path) -> list[bytes]:
-    return [payload.data for payload in payloads(str(path), s3=no_s3)]
+    return [payload.data for payload in payloads(str(path), open_uri=no_uri)]
 
 
 def test_a_document_spread_over_lines_is_one_payload() -> None:
@@ -88,7 +92,7 @@ def test_truncated_gzip_yields_its_start_and_names_the_file(tmp_path: Path) -> N
     """Payloads before the end of truncated gzip are yielded, then an error names the file."""
     zipped = tmp_path / "events.gz"
     zipped.write_bytes(gzip.compress(SEND + b"\n" + SEND + b"\n")[:-4])
-    remaining = payloads(str(zipped), s3=no_s3)
+    remaining = payloads(str(zipped), open_uri=no_uri)
     assert [next(remaining).data, next(remaining).data] == [SEND, SEND]
     with pytest.raises(UsageError, match=r"cannot read .*events\.gz: "):
         next(remaining)
@@ -115,7 +119,8 @@ def test_a_named_pipe_is_read_like_a_file(tmp_path: Path) -> None:
     """A named pipe, as a shell creates for <(zcat events.gz), is read like a file."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert find_sources([str(pipe)], s3=no_s3) == [str(pipe)]
+    [source] = find_sources([str(pipe)], s3=no_s3)
+    assert (source.name, source.content_id()) == (str(pipe), "")
     writer = threading.Thread(target=pipe.write_bytes, args=(SEND,))
     writer.start()
     assert read(pipe) == [SEND]
@@ -128,7 +133,7 @@ def test_a_folder_is_all_files_below_it_sorted_by_name(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(SEND)
     expected = [str(tmp_path / name) for name in ("a/10.json", "a/2.json", "b.json", "c/d/e")]
-    assert find_sources([str(tmp_path)], s3=no_s3) == expected
+    assert [source.name for source in find_sources([str(tmp_path)], s3=no_s3)] == expected
 
 
 @pytest.mark.parametrize("name", ["nothing", "empty", "x" * 5_000])
@@ -145,4 +150,4 @@ def test_a_dangling_link_is_not_skipped(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
     [link] = find_sources([str(tmp_path)], s3=no_s3)
     with pytest.raises(UsageError, match="No such file"):
-        read(Path(link))
+        read(Path(link.name))

@@ -95,7 +95,7 @@ def test_the_table_gets_nothing_that_the_log_did_not_store(error: Exception, mon
     """The log comes first, so an outage of the log leaves the table empty."""
     scenario = Scenario()
 
-    def fail(_: object) -> None:
+    def fail(_: object, *, name: str) -> None:
         raise error
 
     monkeypatch.setattr(scenario.archive, "append", fail)

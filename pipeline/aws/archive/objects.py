@@ -1,11 +1,15 @@
-"""S3 objects as files: whole, for ingesting existing events, or in parts, for reading the log."""
+"""S3 objects as files: whole and several at once, for ingesting existing events, or in parts, for reading the log."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import IO, TYPE_CHECKING, Self
+
+import msgspec
 
 from pipeline.aws.errors import translated
 from pipeline.errors import UsageError
@@ -15,12 +19,28 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SCHEME = "s3://"
+READERS = 8  # botocore keeps 10 connections
+READ_AHEAD_BYTES = 256 * 2**20
 READ_BYTES = 2**20  # S3 needs as long to begin a response as to send this much; a smaller object is read whole
 _URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.ASCII | re.DOTALL)
 
 
-def object_uris(s3: S3Client, uri: str) -> Iterator[str]:
-    """Yield the URI of every non-empty object whose key begins with that of `uri`, in order of key.
+class ListedObject(msgspec.Struct, frozen=True):
+    """An object as S3 lists it.
+
+    Attributes:
+        uri: Its URI.
+        etag: Changes whenever its content does. docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+        size_bytes: Its size.
+    """
+
+    uri: str
+    etag: str
+    size_bytes: int
+
+
+def list_objects(s3: S3Client, uri: str) -> Iterator[ListedObject]:
+    """Yield every non-empty object whose key begins with that of `uri`, in order of key.
 
     Raises:
         UsageError: `uri` is not an S3 URI.
@@ -33,7 +53,46 @@ def object_uris(s3: S3Client, uri: str) -> Iterator[str]:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key_prefix):
             for entry in page.get("Contents", []):
                 if entry["Size"]:
-                    yield f"{SCHEME}{bucket}/{entry['Key']}"
+                    yield ListedObject(f"{SCHEME}{bucket}/{entry['Key']}", entry["ETag"], entry["Size"])
+
+
+class ObjectReader:
+    """Reads objects in a given order, several at once, and no more than `READ_AHEAD_BYTES` ahead.
+
+    Args:
+        s3: boto3's S3 client. It is safe to use from several threads.
+        objects: The objects in the order in which they are opened. One that is not opened is passed over.
+    """
+
+    def __init__(self, s3: S3Client, objects: Iterable[ListedObject]) -> None:
+        self._s3, self._waiting = s3, deque(objects)
+        self._reads: deque[tuple[ListedObject, Future[IO[bytes]]]] = deque()
+        self._executor = ThreadPoolExecutor(READERS, thread_name_prefix="read-ahead")
+
+    def __enter__(self) -> Self:
+        """Return the reader."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop reading ahead."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def open(self, uri: str) -> IO[bytes]:
+        """Return an object's bytes. Raises as `open_object` does."""
+        while True:
+            self._read_ahead()
+            listed, read = self._reads.popleft()
+            if listed.uri == uri:
+                return read.result()
+
+    def _read_ahead(self) -> None:
+        while self._waiting and (not self._reads or self._fits(self._waiting[0])):
+            listed = self._waiting.popleft()
+            self._reads.append((listed, self._executor.submit(open_object, self._s3, listed.uri)))
+
+    def _fits(self, listed: ListedObject) -> bool:
+        size_bytes = listed.size_bytes + sum(ahead.size_bytes for ahead, _ in self._reads)
+        return len(self._reads) < READERS and size_bytes <= READ_AHEAD_BYTES
 
 
 def open_object(s3: S3Client, uri: str) -> IO[bytes]:

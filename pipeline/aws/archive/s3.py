@@ -82,14 +82,14 @@ class S3Archive:
         self.skipped: list[SkippedObject] = []
         self._client, self._bucket, self._prefix = client, bucket, prefix
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """See `ports.Archive`. Rows appended again, in any order, replace themselves."""
+    def append(self, rows: Sequence[Row], *, name: str = "") -> None:
+        """See `ports.Archive`. Rows without a name that are appended again, in any order, replace themselves."""
         rows_by_hour: dict[str, list[Row]] = {}
         for row in rows:
             rows_by_hour.setdefault(_hour_folder(event_time(row)), []).append(row)
         for folder, rows_of_hour in rows_by_hour.items():
             data = parquet.encode_rows(rows_of_hour)
-            key = f"{self._prefix}{folder}{sha256(data).hexdigest()[:32]}.parquet"
+            key = f"{self._prefix}{folder}{name or sha256(data).hexdigest()[:32]}.parquet"
             with self._translated("writing", key):
                 self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
 

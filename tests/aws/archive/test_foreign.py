@@ -40,7 +40,7 @@ def a_file(rows: list[dict[str, Any]], **types: Any) -> io.BytesIO:
     return io.BytesIO(sink.getvalue())
 
 
-def no_s3() -> Any:
+def no_s3(_: str) -> Any:
     """Fail if a local file is looked for in S3."""
     raise AssertionError
 
@@ -97,5 +97,5 @@ def test_a_parquet_file_is_a_source_like_any_other(tmp_path: Any) -> None:
     """The number of a row takes the place of a line."""
     file = tmp_path / "archive"
     file.write_bytes(a_file([lower(json.loads(record)) for record in RECORDS]).getvalue())
-    found = [(payload.line, an_event(payload.data).id) for payload in payloads(str(file), s3=no_s3)]
+    found = [(payload.line, an_event(payload.data).id) for payload in payloads(str(file), open_uri=no_s3)]
     assert found == list(enumerate(EXPECTED, 1))
