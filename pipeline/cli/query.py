@@ -22,7 +22,7 @@ MIN_SCAN_BYTES = 10_000_000  # Athena's minimum charge, and the smallest limit t
 # Conversion of Athena's text for a value to JSON. A value of any other type remains a text.
 _CONVERTERS: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("tinyint", "smallint", "integer", "bigint"), int),
-    **dict.fromkeys(("double", "float", "real"), float),  # JSON has no NaN and no infinity: they become null
+    **dict.fromkeys(("decimal", "double", "float", "real"), float),  # JSON has no NaN and no infinity: they become null
     "boolean": lambda text: text == "true",
 }
 
@@ -63,6 +63,8 @@ def query_command(
         say([f"the query has no filter on dt: it reads all days of {cloud.log_table}"], to=to_people())
     result = _run(cloud, sql, timeout_seconds=timeout_seconds, limit_bytes=limit_bytes)
     write(result, OutputFormat.JSON if json else form)
+    if result.remark:
+        say([result.remark], to=to_people())
     to_people().print(f"{counted(len(result.rows), 'row')}, {size(result.scanned_bytes)} read", style="dim")
 
 

@@ -1,7 +1,8 @@
 """Athena on this machine: SQL written for Athena, run by DuckDB over the Parquet objects of the local S3.
 
 Claims: the table `events` with its partitions, and the views of `schemas/views`; queries, SHOW and DESCRIBE; values and
-column names as Athena prints them; the bytes read. A statement reaches no other file and no network.
+column names as Athena prints them; the bytes read. A statement reaches no other file and no network. An object that is
+not the log's, at which a query fails in Athena, is skipped, and the result names it.
 Leaves out: the parts of Trino's SQL that `pipeline.local.sql.rewrite` lists.
 docs.aws.amazon.com/athena/latest/ug/querying-athena-tables.html
 """
@@ -12,7 +13,6 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 
 from pipeline.aws.archive.athena import QueryResult, ResultColumn
-from pipeline.aws.errors import redact_addresses, translated
-from pipeline.errors import ArchiveUnavailable, UsageError
+from pipeline.aws.errors import redact_addresses
+from pipeline.errors import UsageError
+from pipeline.local.parquet_cache import ParquetCache
 from pipeline.local.sql.engine import LOG_FOLDER, open_engine, table_columns
 from pipeline.local.sql.show import ShowCatalog, is_show, run_show
 from pipeline.local.sql.translate import parse_trino, position, translate
@@ -33,8 +34,13 @@ if TYPE_CHECKING:
 
 ROWS_PER_BATCH = 2_048
 
-# Athena also ignores names that begin with a dot or an underscore.
-_KEY = re.compile(r"dt=(?P<dt>\d{4}-\d\d-\d\d)/hr=(?P<hr>\d\d)/[^/._][^/]*", re.ASCII)
+STATEMENT_ERRORS = (
+    *(duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException, duckdb.InterruptException),
+    *(duckdb.OutOfRangeException, duckdb.ParserException, duckdb.TypeMismatchException),
+)
+"""What DuckDB raises for a statement. Anything else it may raise for a file."""
+
+DIVISION_BY_ZERO = "Division by zero"
 
 _NAME_IN_REASON = re.compile(r"\"([^\"]+)\"|with name ([\w.]+)|types '(\w+)\(")
 
@@ -93,12 +99,17 @@ class Athena:
                 return run_show(sql, catalog)
             query = translate(parse_trino(sql), tables=catalog.tables, database=self._database)
             self._cache.refresh()
-            try:
-                return self._execute(query)
-            except duckdb.Error as error:
-                raise UsageError(_explain(error, sql)) from error
+            return self._execute(query, sql)
 
-    def _execute(self, query: str) -> QueryResult:
+    def _execute(self, query: str, sql: str) -> QueryResult:
+        try:
+            return self._result(query)
+        except duckdb.Error as error:
+            if isinstance(error, STATEMENT_ERRORS) or not self._cache.skip_damaged():
+                raise UsageError(_explain(error, sql)) from error
+        return self._execute(query, sql)  # without the objects that were skipped
+
+    def _result(self, query: str) -> QueryResult:
         relation = self._connection.sql(query)
         batches = relation.to_arrow_reader(ROWS_PER_BATCH)
         columns = tuple(
@@ -106,7 +117,7 @@ class Athena:
             for field, type_ in zip(batches.schema, relation.types, strict=True)
         )
         rows = [row for batch in batches for row in _rows(batch)]
-        return QueryResult(columns=columns, rows=rows, scanned_bytes=self._scanned_bytes())
+        return QueryResult(columns=columns, rows=rows, scanned_bytes=self._scanned_bytes(), remark=self._cache.remark())
 
     def _scanned_bytes(self) -> int:
         """Return the bytes that the last query read. A query that needs only file footers reads none."""
@@ -123,58 +134,8 @@ def _explain(error: duckdb.Error, sql: str) -> str:
     if isinstance(error, duckdb.InterruptException):
         return "the query was stopped"
     _, _, reason = str(error).partition("\n")[0].rpartition(" Error: ")
+    if reason.startswith(DIVISION_BY_ZERO):  # what follows names DuckDB's own settings
+        return DIVISION_BY_ZERO
     match = _NAME_IN_REASON.search(reason)
     prefix = position(sql, next(filter(None, match.groups()))) if match else ""
     return redact_addresses(f"{prefix}{reason}")
-
-
-class ParquetCache:
-    """Copies of the log's Parquet objects in a folder, so that DuckDB need not reach S3.
-
-    A file's name is derived from its object's key and ETag, so an unchanged object is fetched once.
-
-    Args:
-        s3_client: A boto3 client with time-outs.
-        bucket: The log's bucket.
-        prefix: The log's prefix in the bucket, with its slash.
-        folder: A folder that only this cache uses.
-    """
-
-    def __init__(self, s3_client: S3Client, *, bucket: str, prefix: str, folder: Path) -> None:
-        self._s3, self._bucket, self._prefix = s3_client, bucket, prefix
-        self._folder = folder
-        self._files: set[Path] = set()
-
-    def refresh(self) -> None:
-        """Fetch new objects, and delete the files of objects that are gone.
-
-        Raises:
-            ArchiveUnavailable: S3 is throttled or unreachable.
-            NotFound: The bucket does not exist.
-            AccessDenied: S3 denies reading the log.
-        """
-        with translated(f"reading the log in bucket {self._bucket}", unavailable=ArchiveUnavailable):
-            keys = dict(self._list())
-            for file in keys.keys() - self._files:
-                self._fetch(keys[file], file)
-                self._files.add(file)
-        for file in self._files - keys.keys():
-            file.unlink()
-            self._files.discard(file)
-
-    def _list(self) -> Iterator[tuple[Path, str]]:
-        """Yield the file and the key of each object."""
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix):
-            for entry in page.get("Contents", ()):
-                if match := _KEY.fullmatch(entry["Key"].removeprefix(self._prefix)):
-                    yield self._folder / _file_name(entry["Key"], entry["ETag"], match), entry["Key"]
-
-    def _fetch(self, key: str, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
-
-
-def _file_name(key: str, etag: str, match: re.Match[str]) -> str:
-    """Return a file name that differs for each content, and for two objects of the same content."""
-    name = sha256(f"{key} {etag}".encode()).hexdigest()
-    return f"dt={match['dt']}/hr={match['hr']}/{name}.parquet"

@@ -32,9 +32,7 @@ def on_a_terminal(result: QueryResult, *, width: int) -> str:
 
 def test_json_is_one_object_per_row_with_json_types(cloud: CloudProcess) -> None:
     """JSON output has an object for each row, with numbers, booleans and null."""
-    sql = (
-        "SELECT 1 AS a, 2.5e0 AS b, true AS c, 'x' AS d, CAST(NULL AS integer) AS e UNION ALL SELECT 2, 0, false, '', 3"
-    )
+    sql = "SELECT 1 AS a, 2.5 AS b, true AS c, 'x' AS d, CAST(NULL AS integer) AS e UNION ALL SELECT 2, 0, false, '', 3"
     expected = [
         {"a": 1, "b": 2.5, "c": True, "d": "x", "e": None},
         {"a": 2, "b": 0.0, "c": False, "d": "", "e": 3},

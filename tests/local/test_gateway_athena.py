@@ -90,6 +90,15 @@ def test_a_query_is_answered_as_by_athena(client: AthenaClient) -> None:
     assert progress[-1].state == "SUCCEEDED"
 
 
+def test_an_object_that_was_skipped_is_named(s3: S3Client) -> None:
+    """By GetQueryExecution, as the reason of a query that succeeded."""
+    bucket = a_bucket(s3)
+    s3.put_object(Bucket=bucket, Key="events/readme.txt", Body=b"no Parquet")
+    with serve(s3, bucket) as (client, _):
+        result = query(client, COUNTS, database="mailfold")
+    assert result.remark == f"skipped s3://{bucket}/events/readme.txt: its key is not one of the event log"
+
+
 def test_an_execution_repeats_its_request(client: AthenaClient) -> None:
     """GetQueryExecution returns the statement, its type, the workgroup, times and bytes read."""
     execution = wait(client, start(client, COUNTS, WorkGroup="team"))

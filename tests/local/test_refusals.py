@@ -35,7 +35,6 @@ REFUSED = {
     "SELECT json_value(raw, 'lax $.mail') FROM events": "the function json_value",
     "SELECT json_query(raw, 'lax $.mail') FROM events": "the function json_query",
     "SELECT json_exists(raw, 'lax $.mail') FROM events": "the function json_exists",
-    "SELECT from_unixtime(0, 'America/New_York')": "from_unixtime with a zone",
     "SELECT split('a,b,c', ',', 2)": "split with a limit",
     "SELECT format_datetime(current_timestamp, 'kk')": "the field kk",
     "SELECT zip_with(ARRAY[1], ARRAY[2], (x, y) -> x)": "the function zip_with",

@@ -50,11 +50,13 @@ class QueryResult(msgspec.Struct, frozen=True, kw_only=True):
         columns: The columns of its rows.
         rows: Each value as Athena's text for it, None for null.
         scanned_bytes: Bytes read from the event log, which Athena bills.
+        remark: What Athena says of a query that succeeded. The local Athena names the objects that it skipped.
     """
 
     columns: tuple[ResultColumn, ...]
     rows: Sequence[tuple[str | None, ...]]
     scanned_bytes: int
+    remark: str = ""
 
 
 class QueryProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +122,8 @@ def query(
         raise
     _check_succeeded(execution)
     columns, rows = _read_result(client, execution_id, has_header=execution.get("StatementType") == "DML")
-    return QueryResult(columns=columns, rows=rows, scanned_bytes=_scanned_bytes(execution))
+    remark = execution["Status"].get("StateChangeReason", "")
+    return QueryResult(columns=columns, rows=rows, scanned_bytes=_scanned_bytes(execution), remark=remark)
 
 
 def _await_end(

@@ -138,9 +138,20 @@ def _event_time(rows: Any) -> Any:
     return pc.if_else(pc.less(event_time, arrived_at), event_time, arrived_at)
 
 
-def lacks_columns(file: Any) -> bool:
-    """Return True if a Parquet file lacks a column that every row of the log has: then it is not the log's."""
-    return not {column.name for column in log_columns() if column.required} <= set(file.schema_arrow.names)
+def is_foreign(file: Any) -> bool:
+    """Return True if a Parquet file is not the log's: a column that every row has is missing, or is of another type."""
+    fields = {field.name: field.type for field in file.schema_arrow}
+    required = {column.name for column in log_columns() if column.required}
+    known = (field for field in arrow_schema() if field.name in fields)
+    return not required <= fields.keys() or not all(_is_readable(fields[field.name], field.type) for field in known)
+
+
+def _is_readable(stored: Any, expected: Any) -> bool:
+    try:
+        pa.nulls(1, stored).cast(expected)
+    except pa.ArrowException:
+        return False
+    return True
 
 
 def _reader(field: Any) -> Callable[[Any], Sequence[Any]]:

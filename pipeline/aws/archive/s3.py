@@ -8,19 +8,18 @@ How Firehose names objects: docs.aws.amazon.com/firehose/latest/dev/s3-object-na
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
 import pyarrow as pa
 
 from pipeline.aws.archive import facts, parquet
 from pipeline.aws.archive.objects import open_seekable
 from pipeline.aws.archive.parquet import between, to_rows
+from pipeline.aws.archive.skipped import DAMAGED, FOREIGN_COLUMNS, SkippedObject, why_skipped
 from pipeline.aws.errors import translated
 from pipeline.errors import ArchiveUnavailable
 from pipeline.ports import FactScan
@@ -41,27 +40,12 @@ LATEST_ARRIVAL = timedelta(days=7)
 _EARLIEST = datetime.min.replace(tzinfo=UTC) + LATEST_AFTER_HOUR
 _LATEST = datetime.max.replace(tzinfo=UTC) - LATEST_ARRIVAL
 
-# Athena, too, hides objects whose names begin with "." or "_".
-_OBJECT_KEY = re.compile(r"dt=\d{4}-\d\d-\d\d/hr=\d\d/[^/._][^/]*", re.ASCII)
-
 # By S3's error code. docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
 REMEDIES = {
     "AccessDenied": "Allow s3:ListBucket on the bucket, s3:GetObject and s3:PutObject on its objects",
     "NoSuchBucket": "Create the bucket, or correct its name",
     "PermanentRedirect": "Use the bucket's region",
 }
-
-
-class SkippedObject(msgspec.Struct, frozen=True):
-    """An object below the log's prefix that is not the log's, or that is damaged.
-
-    Attributes:
-        uri: Its S3 URI.
-        why: Why it was not read to its end.
-    """
-
-    uri: str
-    why: str
 
 
 class S3Archive:
@@ -109,12 +93,12 @@ class S3Archive:
                     open_seekable(self._client, self._bucket, key, size_bytes) as source,
                 ):
                     file = parquet.open_parquet(source)
-                    if parquet.lacks_columns(file):
-                        self._skip(key, "it lacks columns of the event log")
+                    if parquet.is_foreign(file):
+                        self._skip(key, FOREIGN_COLUMNS)
                     else:
                         yield from scan(file)
             except _DamagedError:
-                self._skip(key, "it is not a Parquet file, or it is damaged")
+                self._skip(key, DAMAGED)
 
     def _objects(self, since: datetime | None, until: datetime | None) -> Iterator[tuple[str, int]]:
         """Yield key and size of each object that may hold such rows. S3 lists keys, and so hours, in order."""
@@ -128,13 +112,14 @@ class S3Archive:
                     key = entry["Key"]
                     if last is not None and key[: len(last)] > last:
                         return
-                    if _OBJECT_KEY.fullmatch(key.removeprefix(self._prefix)) and entry["Size"]:
+                    if why := why_skipped(key.removeprefix(self._prefix), entry["Size"]):
+                        self._skip(key, why)
+                    else:
                         yield key, entry["Size"]
-                    elif entry["Size"]:
-                        self._skip(key, "its key is not one of the event log")
 
     def _skip(self, key: str, why: str) -> None:
-        self.skipped.append(SkippedObject(f"s3://{self._bucket}/{key}", why))
+        if not key.endswith("/"):  # a console creates such objects as folders
+            self.skipped.append(SkippedObject(f"s3://{self._bucket}/{key}", why))
 
     @contextmanager
     def _translated(self, verb: str, key: str) -> Iterator[None]:

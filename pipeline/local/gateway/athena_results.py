@@ -111,6 +111,8 @@ def _status(execution: Execution) -> dict[str, Any]:
     status: dict[str, Any] = {"State": execution.state, "SubmissionDateTime": execution.submitted_at.timestamp()}
     if execution.completed_at:
         status["CompletionDateTime"] = execution.completed_at.timestamp()
+    if execution.result and execution.result.remark:
+        status["StateChangeReason"] = execution.result.remark
     if execution.reason:
         status["StateChangeReason"] = execution.reason
         status["AthenaError"] = {

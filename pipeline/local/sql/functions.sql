@@ -47,6 +47,27 @@ CREATE MACRO from_base(digits, radix) AS list_reduce(
   lambda number, digit: number * radix + digit
 );
 
+CREATE MACRO double_quotient(a, b) AS CASE
+  WHEN b <> 0 THEN CAST(a AS DOUBLE) / CAST(b AS DOUBLE)
+  WHEN a = 0 THEN CAST('NaN' AS DOUBLE)
+  WHEN a > 0 THEN CAST('Infinity' AS DOUBLE)
+  WHEN a < 0 THEN CAST('-Infinity' AS DOUBLE)
+END;
+-- As Java prints a double: 12345678.0 is 1.2345678E7, and 0.0001 is 1.0E-4.
+CREATE MACRO mantissa(digits) AS digits[1] || '.' || CASE WHEN len(digits) > 1 THEN digits[2:] ELSE '0' END;
+CREATE MACRO scientific(plain) AS CASE
+  WHEN contains(plain, 'e')
+  THEN mantissa(replace(split_part(plain, 'e', 1), '.', '')) || 'E' || CAST(split_part(plain, 'e', 2) AS INTEGER)
+  WHEN starts_with(plain, '0.')
+  THEN mantissa(ltrim(plain[3:], '0')) || 'E-' || (len(plain) - 1 - len(ltrim(plain[3:], '0')))
+  ELSE mantissa(rtrim(replace(plain, '.', ''), '0')) || 'E' || (strpos(plain, '.') - 2)
+END;
+CREATE MACRO double_text(d) AS CASE
+  WHEN isnan(d) THEN 'NaN'
+  WHEN isinf(d) THEN CASE WHEN d > 0 THEN 'Infinity' ELSE '-Infinity' END
+  WHEN d = 0 OR (abs(d) >= 1e-3 AND abs(d) < 1e7) THEN CAST(d AS VARCHAR)
+  ELSE CASE WHEN d < 0 THEN '-' ELSE '' END || scientific(CAST(abs(d) AS VARCHAR))
+END;
 CREATE MACRO nan() AS CAST('NaN' AS DOUBLE);
 CREATE MACRO infinity() AS CAST('Infinity' AS DOUBLE);
 

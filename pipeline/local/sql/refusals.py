@@ -34,7 +34,6 @@ FORMS: tuple[tuple[type[exp.Expr], Nodes, str], ...] = (
         lambda node: isinstance(node.this, exp.Distinct) and len(node.this.expressions) > 1,
         "count(DISTINCT a, b): write count(DISTINCT (a, b))",
     ),
-    (exp.UnixToTime, lambda node: bool(node.args.get("zone")), "from_unixtime with a zone: write at_timezone(…, zone)"),
     (exp.Split, lambda node: bool(node.args.get("limit")), "split with a limit: write regexp_extract or split_part"),
 )
 

@@ -5,13 +5,13 @@ that DuckDB lacks and that need only an expression.
 Leaves out: MATCH_RECOGNIZE, approx_most_frequent and the sketches (hyperloglog, tdigest, qdigest), map_zip_with,
 geospatial functions, and Java's look-arounds in regular expressions, which RE2 lacks. More lenient than Trino: text
 compares with times and numbers, and an index outside an array or a map yields null, not an error. A time that is moved
-to another zone loses its zone. It prints and truncates as in Trino, but does not compare with times that have a zone.
+to another zone prints and truncates as in Trino, but does not compare with times that have a zone.
 trino.io/docs/current/functions.html
 """
 
 from sqlglot import exp
 
-from pipeline.local.sql import rewrite_nested, rewrite_scalars
+from pipeline.local.sql import rewrite_nested, rewrite_numbers, rewrite_scalars
 from pipeline.local.sql.node import Rewriter, function_call
 
 # Trino's function names, and DuckDB's for the same function.
@@ -50,11 +50,21 @@ def rewrite(tree: exp.Expr) -> exp.Expr:
 
 def _name_columns(select: exp.Select) -> exp.Expr:
     """Name unnamed columns by their position, as Athena does: `_col0`, `_col1` and so on."""
+    if select.parent is None:
+        _print_zones(select)
     for number, column in enumerate(select.expressions):
         if not isinstance(column, (exp.Alias, exp.Column, exp.Star)):
             name = column.name if isinstance(column, exp.Dot) else f"_col{number}"
             column.replace(exp.alias_(column.copy(), name))
     return select
+
+
+def _print_zones(select: exp.Select) -> None:
+    """Print times in a zone with that zone, where they are results."""
+    for column in select.expressions:
+        value = column.unalias()
+        if (text := rewrite_scalars.printed(value)) is not value:
+            value.replace(text)
 
 
 def _rename(node: exp.Anonymous) -> exp.Expr:
@@ -73,10 +83,12 @@ REWRITERS: dict[type[exp.Expr], Rewriter] = {
     exp.ArraySize: rewrite_nested.cardinality,
     exp.ArraySlice: rewrite_nested.slice_array,
     exp.AtTimeZone: rewrite_scalars.at_time_zone,
+    exp.Avg: rewrite_numbers.average,
     exp.Cast: rewrite_scalars.cast,
     exp.DateAdd: rewrite_scalars.keep_date,
     exp.DateDiff: rewrite_scalars.date_diff,
     exp.DateTrunc: rewrite_scalars.keep_date,
+    exp.Div: rewrite_numbers.divide,
     exp.Extract: rewrite_scalars.extract_field,
     exp.Format: rewrite_scalars.format_text,
     exp.GenerateSeries: rewrite_scalars.sequence,
@@ -92,6 +104,7 @@ REWRITERS: dict[type[exp.Expr], Rewriter] = {
     exp.Sub: rewrite_scalars.shift_date,
     exp.TimestampTrunc: rewrite_scalars.keep_date,
     exp.TryCast: rewrite_scalars.cast,
+    exp.UnixToTime: rewrite_scalars.from_unixtime,
     exp.Unnest: rewrite_nested.unnest,
 }
 

@@ -13,6 +13,9 @@ from pipeline.local.sql.node import function_call, has_type
 
 ISO_DAY_OF_WEEK = frozenset({"DOW", "DAY_OF_WEEK", "DAYOFWEEK"})
 TIMES = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
+TEXTS = (exp.DType.VARCHAR, exp.DType.TEXT)
+
+PRINTED = "printed"  # the key of the expression, in a node's meta data, that prints a time with its zone
 
 # Fields of a Joda-Time pattern, and strftime's. joda.org/joda-time/apidocs/org/joda/time/format/DateTimeFormat.html
 JODA_FIELDS = {
@@ -53,19 +56,45 @@ def _is_date(node: exp.Expr | None) -> bool:
 
 def at_time_zone(node: exp.AtTimeZone) -> exp.Expr:
     """Read a time without a zone as UTC and move it. DuckDB would read it as a time of that zone."""
-    return function_call("TIMEZONE", node.args["zone"], exp.cast(node.this, "TIMESTAMPTZ"))
+    return _moved(node.this, node.args["zone"])
 
 
 def at_timezone(node: exp.Anonymous) -> exp.Expr:
     """Do the same as AT TIME ZONE."""
     time, zone = node.expressions
-    return function_call("TIMEZONE", zone, exp.cast(time, "TIMESTAMPTZ"))
+    return _moved(time, zone)
+
+
+def from_unixtime(node: exp.UnixToTime) -> exp.Expr:
+    """Move a time that is given in seconds, if a zone is given too."""
+    zone = node.args.get("zone")
+    return _moved(function_call("TO_TIMESTAMP", node.this), zone) if zone else node
 
 
 def with_timezone(node: exp.Anonymous) -> exp.Expr:
     """Read a time as one of that zone."""
     time, zone = node.expressions
-    return function_call("TIMEZONE", zone, time)
+    read = function_call("TIMEZONE", zone, time)
+    read.meta[PRINTED] = _with_zone(exp.cast(time.copy(), "TIMESTAMP"), zone)
+    return read
+
+
+def _moved(time: exp.Expr, zone: exp.Expr) -> exp.Expr:
+    moved = function_call("TIMEZONE", zone, exp.cast(time, "TIMESTAMPTZ"))
+    moved.meta[PRINTED] = _with_zone(moved.copy(), zone)
+    return moved
+
+
+def _with_zone(time: exp.Expr, zone: exp.Expr) -> exp.Expr:
+    """Return the text of a time and its zone, as Trino prints it. DuckDB's times have no zone of their own."""
+    text = function_call("STRFTIME", time, "%Y-%m-%d %H:%M:%S.%g ")
+    return exp.paren(exp.DPipe(this=text, expression=zone.copy()))
+
+
+def printed(node: exp.Expr) -> exp.Expr:
+    """Return what shows an expression as Trino prints it: its text if it is a time in a zone, or else itself."""
+    text: exp.Expr = node.meta.get(PRINTED, node)
+    return text
 
 
 def extract_field(node: exp.Extract) -> exp.Expr:
@@ -139,14 +168,25 @@ def format_text(node: exp.Format) -> exp.Expr:
 
 
 def cast(node: exp.Cast) -> exp.Expr:
-    """Encode to JSON rather than parse it, print a time with its milliseconds, and ignore a time's precision."""
+    """Encode to JSON rather than parse it, print times and doubles as Trino does, and ignore a time's precision."""
     if node.to.is_type(exp.DType.JSON):
         return function_call("TO_JSON", node.this)
     if node.to.is_type(*TIMES):
         node.to.set("expressions", None)
-    if has_type(node.this, *TIMES) and node.to.is_type(exp.DType.VARCHAR, exp.DType.TEXT):
-        return function_call("STRFTIME", node.this, "%Y-%m-%d %H:%M:%S.%g")
-    return node
+    return _text(node.this) if node.to.is_type(*TEXTS) else node
+
+
+def _text(value: exp.Expr) -> exp.Expr:
+    """Return a value as the text that Trino casts it to."""
+    if PRINTED in value.meta:
+        return printed(value)
+    if has_type(value, exp.DType.TIMESTAMPTZ) or isinstance(value, (exp.UnixToTime, exp.CurrentTimestamp)):
+        return function_call("STRFTIME", value, "%Y-%m-%d %H:%M:%S.%g UTC")
+    if has_type(value, *TIMES):
+        return function_call("STRFTIME", value, "%Y-%m-%d %H:%M:%S.%g")
+    if has_type(value, exp.DType.DOUBLE):
+        return function_call("DOUBLE_TEXT", value)
+    return exp.cast(value, "VARCHAR")
 
 
 def approx_distinct(node: exp.ApproxDistinct) -> exp.Expr:

@@ -120,6 +120,10 @@ def _clarify_type(node: exp.Expr) -> None:
             node.replace(exp.Count(this=exp.If(this=node.this.copy(), true=exp.convert(1))))
         case exp.Literal() if not node.is_string and "e" in node.name.lower() and not isinstance(node.parent, exp.Cast):
             node.replace(exp.cast(node.copy(), "DOUBLE"))  # 100e0 is a double in Trino
+        case exp.Literal() if not node.is_string and "." in node.name and not isinstance(node.parent, exp.Cast):
+            digits = node.name.lstrip("0").replace(".", "")
+            places = len(node.name.partition(".")[2])
+            node.replace(exp.cast(node.copy(), f"DECIMAL({max(len(digits), 1)}, {places})"))  # 1.0 is a decimal there
         case exp.Cast(this=exp.JSONExtract()) if node.to.is_type(exp.DType.VARCHAR, exp.DType.TEXT):
             path = node.this.expression.copy()
             node.replace(exp.JSONExtractScalar(this=node.this.this.copy(), expression=path))

@@ -8,7 +8,6 @@ from io import BytesIO
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import BotoCoreError, EndpointConnectionError
@@ -17,9 +16,11 @@ from moto import mock_aws
 from pipeline.aws.archive import parquet
 from pipeline.aws.archive.objects import READ_BYTES
 from pipeline.aws.archive.s3 import S3Archive
+from pipeline.aws.archive.skipped import SkippedObject
 from pipeline.aws.clients import create_client
 from pipeline.row import Row, row_facts
 from tests.support.builders import ADA, a_bounce, a_send
+from tests.support.foreign_objects import FOREIGN, rewritten, to_file
 from tests.support.rows import ARRIVED_AT, a_row
 
 if TYPE_CHECKING:
@@ -124,13 +125,13 @@ def test_an_object_with_another_key_is_skipped(s3: S3Client, archive: S3Archive,
 
 
 def test_an_empty_object_is_skipped(s3: S3Client, archive: S3Archive) -> None:
-    """Consoles create such objects as folders."""
+    """It is named, unless a console created it as a folder."""
     put(s3, FOLDER, b"")
     put(s3, f"{FOLDER}file", b"")
     archive.append([a_row()])
 
     assert rows_in(archive) == [a_row()]
-    assert archive.skipped == []
+    assert archive.skipped == [SkippedObject(f"s3://{BUCKET}/{FOLDER}file", "it is empty")]
 
 
 def test_only_objects_of_the_requested_hours_are_read(s3: S3Client, archive: S3Archive) -> None:
@@ -174,31 +175,7 @@ def test_finding_facts_reads_few_bytes(s3: S3Client, archive: S3Archive) -> None
     assert sum(bytes_sent) < entry["Size"] / 2
 
 
-def damaged() -> bytes:
-    """Return a file with a flipped bit, which its checksums find."""
-    data = bytearray(parquet.encode_rows([a_row()]))
-    data[len(data) // 8] ^= 1
-    return bytes(data)
-
-
-def foreign() -> bytes:
-    """Return a Parquet file of another program."""
-    sink = BytesIO()
-    pq.write_table(pa.table({"raw": ["{}"], "event_id": ["1"]}), sink)
-    return sink.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("data", "why"),
-    [
-        (b"no Parquet", "not a Parquet file"),
-        (b"PAR1" + bytes(8) + b"PAR1", "not a Parquet file"),
-        (parquet.encode_rows([a_row()])[:-100], "not a Parquet file"),
-        (damaged(), "damaged"),
-        (foreign(), "lacks columns"),
-    ],
-    ids=["text", "no footer", "truncated", "flipped bit", "other columns"],
-)
+@pytest.mark.parametrize(("data", "why"), FOREIGN.values(), ids=FOREIGN)
 @pytest.mark.parametrize("bound", [None, ARRIVED_AT.replace(year=2030)])
 def test_a_foreign_or_broken_object_is_named_and_skipped(
     s3: S3Client, archive: S3Archive, data: bytes, why: str, bound: datetime | None
@@ -212,6 +189,16 @@ def test_a_foreign_or_broken_object_is_named_and_skipped(
 
     assert {skipped.uri for skipped in archive.skipped} == {f"s3://{BUCKET}/{FOLDER}0-foreign"}
     assert all(why in skipped.why for skipped in archive.skipped)
+
+
+def test_an_object_that_find_and_forget_rewrote_is_the_log_s(s3: S3Client, archive: S3Archive) -> None:
+    """Its times are INT96; one from which every row was deleted has no rows."""
+    put(s3, f"{FOLDER}rewritten", rewritten())
+    put(s3, f"{FOLDER}emptied", to_file(pq.read_table(BytesIO(rewritten())).slice(1), flavor="spark"))
+
+    assert rows_in(archive) == rows_in(archive, since=ARRIVED_AT - HOUR, until=YEARS_LATER) == [a_row()]
+    assert sum(len(scan.facts) for scan in archive.scan_facts()) == 1
+    assert archive.skipped == []
 
 
 def test_an_error_of_the_consumer_is_not_translated(archive: S3Archive) -> None:
