@@ -143,7 +143,7 @@ def test_a_query_reaches_no_file_and_no_network(empty: Athena, tmp_path: Path, s
 def test_no_error_contains_an_address(empty: Athena) -> None:
     """DuckDB quotes values in its errors; addresses among them are redacted."""
     with pytest.raises(UsageError, match="Could not convert") as raised:
-        empty.run("SELECT CAST('ada@example.com' AS integer)")
+        empty.run("SELECT CAST('ada@example.com' AS double)")
     assert "ada" not in str(raised.value)
 
 

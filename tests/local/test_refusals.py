@@ -37,6 +37,47 @@ REFUSED = {
     "SELECT json_exists(raw, 'lax $.mail') FROM events": "the function json_exists",
     "SELECT split('a,b,c', ',', 2)": "split with a limit",
     "SELECT format_datetime(current_timestamp, 'kk')": "the field kk",
+    "SELECT format_datetime(current_timestamp, 'w')": "the field w",
+    "SELECT date_format(occurred_at, '%U') FROM events": "%U",
+    "SELECT count(*) AS total, 100e0 * count_if(is_feedback) / total FROM events": "alias 'total'",
+    "SELECT event_type AS Kind FROM events GROUP BY kind": "alias 'kind'",
+    "WITH e AS (SELECT * FROM events) SELECT event_type AS t FROM e GROUP BY t": "alias 't'",
+    "WITH a AS (SELECT * FROM events), b AS (SELECT * FROM a) SELECT dt AS d FROM b WHERE d > ''": "alias 'd'",
+    "SELECT * FROM events WHERE occurred_at > '2026-01-01'": "write TIMESTAMP",
+    "SELECT * FROM events WHERE CAST(occurred_at AS date) = dt": "a comparison of a time with a text",
+    "SELECT * FROM events WHERE hr = 12": "a comparison of a text with a number",
+    "SELECT * FROM events WHERE processing_time_ms > '100'": "a comparison of a number with a text",
+    "SELECT * FROM events WHERE is_feedback = 1": "a comparison of a boolean with a number",
+    "SELECT * FROM events WHERE hr IN (1, 2)": "a comparison of a text with a number",
+    "SELECT * FROM events WHERE occurred_at BETWEEN '2026-01-01' AND '2026-02-01'": "of a time with a text",
+    "SELECT current_date - 7": "date_add('day', n, x)",
+    "SELECT DATE '2026-01-01' + 1": "date_add('day', n, x)",
+    "SELECT 5 / '2'": "arithmetic with a text",
+    "SELECT processing_time_ms || ' ms' FROM events": "a concatenation of a text with a number",
+    "SELECT concat('a', 1)": "a concatenation of a text with a number",
+    "SELECT to_hex(sha256(raw)) FROM events": "write sha256(to_utf8(x))",
+    "SELECT approx_percentile(processing_time_ms, 2, 0.5) FROM events": "approx_percentile with weights",
+    "SELECT DISTINCT dt FROM events ORDER BY hr": "ORDER BY of what SELECT DISTINCT leaves out",
+    "SELECT DISTINCT ON (dt) dt FROM events": "DISTINCT ON",
+    "SELECT unnest(recipients) FROM events": "UNNEST in SELECT",
+    "SELECT * FROM events SEMI JOIN events AS b ON 1 = 1": "this join",
+    "SELECT [1, 2]": "ARRAY[a, b]",
+    "SELECT raw SIMILAR TO 'x' FROM events": "SIMILAR TO",
+    "SELECT raw REGEXP 'x' FROM events": "REGEXP",
+    "SELECT 1 == 1": "==",
+    "SELECT * FROM events USING SAMPLE 10": "samples of a table",
+    "SELECT json_extract_scalar(raw, '$.mail.tags.ses:configuration-set[0]') FROM events": "write $.name",
+    "SELECT json_extract_scalar(raw, 'mail.messageId') FROM events": "write $.name",
+    "SELECT json_extract_scalar(raw, '$..messageId') FROM events": "write $.name",
+    "SELECT json_extract_scalar(raw, concat('$.', event_type)) FROM events": "a JSON path that is not a literal",
+    "SELECT typeof(1)": "the function typeof",
+    "SELECT tags['nope'] FROM events": "Key not present in map: nope: element_at",
+    "SELECT recipients[2] FROM events": "subscript 2 is not in 1 to 1",
+    "SELECT recipients[-1] FROM events": "subscript -1",
+    "SELECT CAST(json_extract_scalar(raw, '$.mail.timestamp') AS timestamp) FROM events": "use from_iso8601_timestamp",
+    "SELECT date(json_extract_scalar(raw, '$.mail.timestamp')) FROM events": "not a date like",
+    "SELECT CAST('1.5' AS integer)": "not a whole number",
+    "SELECT 1 / 0": "Division by zero",
     "SELECT zip_with(ARRAY[1], ARRAY[2], (x, y) -> x)": "the function zip_with",
 }
 
@@ -49,14 +90,22 @@ ACCEPTED = (
     "SELECT listagg(dt, ',') WITHIN GROUP (ORDER BY dt) FROM events",
     "SELECT dt FROM events WHERE dt IN ('a', 'b') AND (dt = 'a') OR NOT (dt = 'b') ORDER BY dt OFFSET 1 LIMIT 1",
     "SELECT a.dt AS d FROM events AS a JOIN events AS b ON (a.event_id = b.event_id) WHERE a.dt > ''",
-    "SELECT x FROM (SELECT * FROM events) AS t (x) WHERE x = 'a'",
+    "SELECT * FROM events WHERE occurred_at > TIMESTAMP '2026-01-01 00:00:00' AND date(occurred_at) < current_date",
+    "SELECT * FROM events WHERE dt >= date_format(current_date - INTERVAL '7' DAY, '%Y-%m-%d') AND hr IN ('01')",
+    "SELECT * FROM events WHERE occurred_at >= date_trunc('day', now()) AND processing_time_ms > 1.5 AND is_feedback",
+    "SELECT * FROM events WHERE CAST(dt AS date) BETWEEN DATE '2026-01-01' AND occurred_at",
+    "SELECT DISTINCT dt AS d, upper(hr) FROM events ORDER BY d, upper(hr), 1",
+    "SELECT DISTINCT * FROM events ORDER BY dt",
+    "SELECT transform(recipients, r -> upper(r)) AS r, 'a' || CAST(1 AS varchar), ARRAY[1] || ARRAY[2] FROM events",
+    "SELECT to_hex(sha256(to_utf8(raw))) AS h, try(tags['nope']), element_at(recipients, 9) FROM events",
+    "SELECT date_parse('2026-03-01', '%Y-%m-%d') > from_unixtime(0), max(occurred_at) - min(sent_at) FROM events",
 )
 
 
 @pytest.fixture(scope="module")
 def athena() -> Iterator[Athena]:
     """Athena over one bounce."""
-    with athena_over(a_bounce()) as athena:
+    with athena_over(a_bounce(tags={"campaign": ["spring"]})) as athena:
         yield athena
 
 

@@ -72,6 +72,34 @@ EXPRESSIONS = {
         "1.0E7|-1.23456785E7|1.0E-4|1.5E20",
     "CAST(2.5e-7 AS varchar), CAST(1e0 AS varchar), CAST(0e0 / 0 AS varchar), CAST(1e0 / 0 AS varchar)":
         "2.5E-7|1.0|NaN|Infinity",
+    "CAST(2.5e0 AS bigint), CAST(-2.5e0 AS bigint), CAST(0.5e0 AS integer), CAST('abc' AS varchar(2))": "3|-3|1|ab",
+    "try_cast('1.5' AS integer), try_cast('1e3' AS bigint), try_cast(' 12' AS integer), CAST('-7' AS integer)":
+        "||12|-7",
+    "try_cast('2026-03-01T12:00:00Z' AS timestamp), try_cast('2026-03-01 12:00' AS timestamp)":
+        "|2026-03-01 12:00:00.000",
+    "DATE '2026-03-01' - DATE '2026-02-01', date('2026-03-01') - INTERVAL '1' DAY": "28 00:00:00.000|2026-02-28",
+    "substr('hello', 0), substr('hello', -10), substr('hello', 0, 2), substr('hello', -3, 2), substr('hello', 2)":
+        "|||ll|ello",
+    "any_match(ARRAY[1, NULL], x -> x > 5), none_match(ARRAY[NULL], x -> x > 5), all_match(ARRAY[1, NULL], x -> x > 0)":
+        "||",
+    "all_match(ARRAY[-1, NULL], x -> x > 0), any_match(ARRAY[9, NULL], x -> x > 5), none_match(ARRAY[9], x -> x > 5)":
+        "false|true|false",
+    "arrays_overlap(ARRAY[1, NULL], ARRAY[2]), arrays_overlap(ARRAY[1], ARRAY[1]), arrays_overlap(ARRAY[1], ARRAY[2])":
+        "|true|false",
+    "json_array_length('{}'), json_array_length('[1, 2]'), CAST(json_parse('\"x\"') AS varchar)": "|2|x",
+    "json_extract_scalar(raw, '$.mail.tags.ses:operation[0]'), json_extract_scalar(raw, '$.mail[''messageId'']')":
+        f"SendEmail|{MESSAGE_ID}",
+    "url_extract_parameter('https://example.org/?axb=2', 'a.b')": "",
+    "date_format(TIMESTAMP '2026-03-01 12:00:00', '%x-%v %A %W %b'), date_format(sent_at, '%H:%i:%s.%f')":
+        "2026-09 A Sunday Mar|12:00:00.000000",
+    "format('%s %s %s', 'a', NULL, 1e0), format('%05d|%,d', 42, 1234567)": "a null 1.0|00042|1,234,567",
+    "repeat(1, 3), sequence(DATE '2026-01-01', DATE '2026-01-02'), 0.5e0+0.25e0":
+        "[1, 1, 1]|[2026-01-01, 2026-01-02]|0.75",
+    "to_unixtime(from_unixtime(0) AT TIME ZONE 'Asia/Tokyo'), occurred_at AT TIME ZONE 'Asia/Tokyo' = occurred_at":
+        "0.0|true",
+    "date_diff('hour', occurred_at, occurred_at AT TIME ZONE 'Asia/Tokyo')": "0",
+    "(occurred_at AT TIME ZONE 'America/New_York') AT TIME ZONE 'Asia/Tokyo'": "2026-03-01 21:00:02.000 Asia/Tokyo",
+    "listagg(event_type) WITHIN GROUP (ORDER BY event_type)": "bounce",
     "1e0 / 0, -1e0 / 0, 0e0 / 0, NULL / 1e0": "Infinity|-Infinity|NaN|",
     "100.0 * sum(at) / 3, sum(at) * 1.00 / 3, 1.0 / 8, 2 / 3.000": "33.3|0.33|0.1|0.667",
     "avg(at * 1.0), avg(at), 7 / 2, 1.50 * 2.0, round(200.0 / 3, 2)": "1.0|1.0|3|3.000|66.7",
@@ -163,6 +191,11 @@ EXPRESSIONS = {
 
 # Results by statement over that bounce and one delivery to Bob.
 STATEMENTS = {
+    "SELECT map_agg(k, v) FROM (VALUES ('a', 1), ('a', 1), (NULL, 3)) AS t (k, v)": [("{a=1}",)],
+    "SELECT CAST(m AS varchar) FROM (SELECT json_extract(raw, '$.eventType') AS m FROM events) ORDER BY 1": [
+        ("Bounce",),
+        ("Delivery",),
+    ],
     "SELECT count(*), max(event_type) AS last, event_type || '' FROM events GROUP BY 3 ORDER BY 3": [
         ("1", "bounce", "bounce"),
         ("1", "delivery", "delivery"),

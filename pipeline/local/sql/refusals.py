@@ -21,8 +21,25 @@ from pipeline.errors import UsageError
 _WHOLE_NUMBER = re.compile(r"[-+]?\d+(?:-\d+)?")
 _NO_CALLS = frozenset({"group", "sets"})  # words before a parenthesis in WITHIN GROUP (…) and GROUPING SETS (…)
 _CALLED_KEYWORDS = {TokenType.LEFT, TokenType.RIGHT}  # words that are a function's name too
+_BEFORE_LIST = {TokenType.SELECT, TokenType.COMMA, TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.IN, TokenType.EQ}
 
 Nodes = Callable[[exp.Expr], bool]
+
+
+def _words(join: exp.Expr) -> set[str]:
+    return {join.text("kind").upper(), join.text("method").upper()}
+
+
+def _orders_by_other(select: exp.Expr) -> bool:
+    """Return True if a SELECT DISTINCT is ordered by something that it does not select."""
+    order = select.args.get("order")
+    if not (isinstance(select, exp.Select) and select.args.get("distinct") and order) or select.is_star:
+        return False
+    selected = {item.alias_or_name.lower() for item in select.expressions}
+    selected |= {item.unalias().sql().lower() for item in select.expressions}
+    keys = [ordered.this for ordered in order.expressions]
+    return not all(key.is_int or key.sql().lower() in selected or key.name.lower() in selected for key in keys)
+
 
 # What of a syntax tree Athena does not have, and what to write.
 FORMS: tuple[tuple[type[exp.Expr], Nodes, str], ...] = (
@@ -34,6 +51,18 @@ FORMS: tuple[tuple[type[exp.Expr], Nodes, str], ...] = (
         lambda node: isinstance(node.this, exp.Distinct) and len(node.this.expressions) > 1,
         "count(DISTINCT a, b): write count(DISTINCT (a, b))",
     ),
+    (exp.ApproxQuantile, lambda node: bool(node.args.get("weight")), "approx_percentile with weights"),
+    (exp.TableSample, lambda _: True, "samples of a table"),
+    (exp.Pivot, lambda _: True, "PIVOT: write count_if or sum(IF(…)) for each column"),
+    (exp.Join, lambda node: bool({"SEMI", "ANTI", "ASOF"} & _words(node)), "this join: write EXISTS or IN"),
+    (exp.Distinct, lambda node: bool(node.args.get("on")), "DISTINCT ON: write max_by, or row_number() in a subquery"),
+    (exp.SimilarTo, lambda _: True, "SIMILAR TO: write regexp_like(x, …)"),
+    (
+        exp.Unnest,
+        lambda node: isinstance(node.parent, (exp.Select, exp.Alias)) and node.arg_key != "from_",
+        "UNNEST in SELECT: write CROSS JOIN UNNEST(x) AS t (y)",
+    ),
+    (exp.Select, _orders_by_other, "ORDER BY of what SELECT DISTINCT leaves out"),
     (exp.Split, lambda node: bool(node.args.get("limit")), "split with a limit: write regexp_extract or split_part"),
 )
 
@@ -66,8 +95,8 @@ def refuse_forms(tree: exp.Expr) -> None:
     for select in tree.find_all(exp.Select):
         if alias := next(_aliases_in_conditions(select), None):
             raise UsageError(
-                f"Athena does not know the alias {alias!r} in WHERE, GROUP BY and HAVING: repeat the expression, "
-                "write its position, or use a subquery"
+                f"Athena does not know the alias {alias!r} in WHERE, GROUP BY, HAVING and beside it in SELECT: repeat "
+                "the expression, write its position, or use a subquery"
             )
 
 
@@ -89,6 +118,12 @@ def _refused_word(token: Token, following: Token | None, third: Token | None, na
     ):
         return f"the function {name}"
     match token.token_type, following and following.token_type, third and third.token_type:
+        case _, TokenType.L_BRACKET, _ if token.token_type in _BEFORE_LIST:
+            return "[a, b]: write ARRAY[a, b]"
+        case TokenType.RLIKE, _, _:
+            return "x REGEXP y: write regexp_like(x, y)"
+        case TokenType.EQ, _, _ if name == "==":
+            return "==: write ="
         case TokenType.DCOLON, _, _:
             return "x::type: write CAST(x AS type)"
         case TokenType.INTERVAL, TokenType.STRING, _ if following and not _WHOLE_NUMBER.fullmatch(
@@ -103,34 +138,53 @@ def _refused_word(token: Token, following: Token | None, third: Token | None, na
 
 
 def _aliases_in_conditions(select: exp.Select) -> Iterator[str]:
-    """Yield the aliases that conditions use, where no table of the query can have such a column."""
-    aliases = {item.alias for item in select.expressions if isinstance(item, exp.Alias)}
+    """Yield the aliases that conditions and other columns use, where no table can have such a column."""
+    aliases = {item.alias.lower() for item in select.expressions if isinstance(item, exp.Alias)}
     columns = _source_columns(select) if aliases else None
     if columns is None:
         return
-    for part in ("where", "group", "having"):
-        for column in select.args[part].find_all(exp.Column) if select.args.get(part) else ():
-            if not column.table and column.name in aliases - columns and column.parent_select is select:
+    parts = [select.args.get("where"), select.args.get("group"), select.args.get("having"), *select.expressions]
+    for part in filter(None, parts):
+        for column in part.find_all(exp.Column):
+            is_alias = not column.table and column.name.lower() in aliases - columns
+            if is_alias and column.parent_select is select and not _is_parameter(column):
                 yield column.name
 
 
-def _source_columns(select: exp.Select) -> set[str] | None:
-    """Return the columns of the tables of a query; None if one is not known."""
+def _is_parameter(column: exp.Column) -> bool:
+    """Return True if a name is a parameter of a lambda around it."""
+    function = column.find_ancestor(exp.Lambda)
+    return function is not None and column.name in {parameter.name for parameter in function.expressions}
+
+
+def _source_columns(query: exp.Expr) -> set[str] | None:
+    """Return the columns of the tables of a query, in lower case; None if one is not known."""
     columns: set[str] = set()
-    sources = [select.args.get("from_"), *select.args.get("joins", ()), *select.args.get("laterals", ())]
+    sources = [query.args.get("from_"), *query.args.get("joins", ()), *query.args.get("laterals", ())]
     for source in (getattr(part, "this", None) for part in sources if part):
         known = _columns_of(source)
         if known is None:
             return None
-        columns |= known
+        columns |= {name.lower() for name in known}
     return columns
 
 
 def _columns_of(source: exp.Expr | None) -> set[str] | None:
+    alias = source.args.get("alias") if source is not None else None
+    if isinstance(alias, exp.TableAlias) and alias.columns:
+        return {column.name for column in alias.columns}
     if isinstance(source, exp.Table):
         known = source.meta.get("columns")
         return set(known) if known else None
-    if isinstance(source, exp.Subquery):
-        return {*source.this.named_selects} if isinstance(source.this, exp.Query) and not source.this.is_star else None
-    alias = source.args.get("alias") if source is not None else None
-    return {column.name for column in alias.columns} if isinstance(alias, exp.TableAlias) and alias.columns else None
+    if isinstance(source, exp.Subquery) and isinstance(source.this, exp.Query):
+        return selected_columns(source.this)
+    return None
+
+
+def selected_columns(query: exp.Query) -> set[str] | None:
+    """Return the columns of a query's result, in lower case; None if they are not known."""
+    names = {name.lower() for name in query.named_selects if name != "*"}
+    if not query.is_star:
+        return names
+    columns = _source_columns(query) if isinstance(query, exp.Select) else None
+    return None if columns is None else names | columns

@@ -5,22 +5,23 @@ that DuckDB lacks and that need only an expression.
 Leaves out: MATCH_RECOGNIZE, approx_most_frequent and the sketches (hyperloglog, tdigest, qdigest), map_zip_with,
 geospatial functions, and Java's look-arounds in regular expressions, which RE2 lacks. More lenient than Trino: text
 compares with times and numbers, and an index outside an array or a map yields null, not an error. A time that is moved
-to another zone prints and truncates as in Trino, but does not compare with times that have a zone.
+to another zone in a subquery compares outside it as a time without a zone.
 trino.io/docs/current/functions.html
 """
 
 from sqlglot import exp
 
-from pipeline.local.sql import rewrite_nested, rewrite_numbers, rewrite_scalars
+from pipeline.local.sql import rewrite_casts, rewrite_nested, rewrite_numbers, rewrite_scalars
 from pipeline.local.sql.node import Rewriter, function_call
 
 # Trino's function names, and DuckDB's for the same function.
 RENAMED = {
-    "arrays_overlap": "LIST_HAS_ANY",
+    "arrays_overlap": "ARRAYS_OVERLAP_OR_NULL",
     "codepoint": "ORD",
     "day_of_month": "DAYOFMONTH",
     "day_of_year": "DAYOFYEAR",
     "every": "BOOL_AND",
+    "json_array_length": "JSON_LIST_LENGTH",
     "json_format": "JSON_TEXT",
     "last_day_of_month": "LAST_DAY",
     "levenshtein_distance": "LEVENSHTEIN",
@@ -71,7 +72,10 @@ def _rename(node: exp.Anonymous) -> exp.Expr:
     return function_call(RENAMED[node.name.lower()], *node.expressions)
 
 
+COMPARISONS = (exp.EQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NEQ)
+
 REWRITERS: dict[type[exp.Expr], Rewriter] = {
+    **dict.fromkeys(COMPARISONS, rewrite_scalars.compare),
     exp.Add: rewrite_scalars.shift_date,
     exp.ApproxDistinct: rewrite_scalars.approx_distinct,
     exp.ApproxQuantile: rewrite_scalars.approx_percentile,
@@ -84,26 +88,35 @@ REWRITERS: dict[type[exp.Expr], Rewriter] = {
     exp.ArraySlice: rewrite_nested.slice_array,
     exp.AtTimeZone: rewrite_scalars.at_time_zone,
     exp.Avg: rewrite_numbers.average,
-    exp.Cast: rewrite_scalars.cast,
+    exp.Bracket: rewrite_nested.subscript,
+    exp.Cast: rewrite_casts.cast,
+    exp.Date: rewrite_casts.date,
     exp.DateAdd: rewrite_scalars.keep_date,
     exp.DateDiff: rewrite_scalars.date_diff,
     exp.DateTrunc: rewrite_scalars.keep_date,
     exp.Div: rewrite_numbers.divide,
     exp.Extract: rewrite_scalars.extract_field,
     exp.Format: rewrite_scalars.format_text,
+    exp.GroupConcat: rewrite_scalars.listagg,
     exp.GenerateSeries: rewrite_scalars.sequence,
     exp.JSONExtract: rewrite_nested.json_extract,
     exp.JSONExtractScalar: rewrite_nested.json_extract_scalar,
     exp.ParseDatetime: rewrite_scalars.parse_datetime,
     exp.Reduce: rewrite_nested.reduce_array,
+    exp.Repeat: rewrite_scalars.repeat,
     exp.RegexpExtract: rewrite_scalars.regexp_extract,
     exp.RegexpReplace: rewrite_scalars.regexp_replace,
     exp.Select: _name_columns,
     exp.SplitPart: rewrite_scalars.split_part,
+    exp.StrToTime: rewrite_scalars.date_pattern,
     exp.Struct: rewrite_nested.row_constructor,
-    exp.Sub: rewrite_scalars.shift_date,
+    exp.Sub: rewrite_scalars.subtract,
+    exp.Substring: rewrite_scalars.substring,
+    exp.TimeToStr: rewrite_scalars.date_pattern,
+    exp.TimeToUnix: rewrite_scalars.to_unixtime,
     exp.TimestampTrunc: rewrite_scalars.keep_date,
-    exp.TryCast: rewrite_scalars.cast,
+    exp.Try: rewrite_nested.attempt,
+    exp.TryCast: rewrite_casts.cast,
     exp.UnixToTime: rewrite_scalars.from_unixtime,
     exp.Unnest: rewrite_nested.unnest,
 }

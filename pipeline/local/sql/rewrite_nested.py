@@ -5,10 +5,15 @@ over two, and runs several arrays side by side. DuckDB's takes one list and yiel
 trino.io/docs/current/functions/array.html, map.html, json.html, trino.io/docs/current/sql/select.html#unnest
 """
 
+import re
+
 from sqlglot import exp
 from sqlglot.errors import UnsupportedError
 
-from pipeline.local.sql.node import function_call
+from pipeline.local.sql.node import function_call, has_type
+
+_JSON_STEP = re.compile(r"""\.(?P<name>[\w:]+)|\[(?P<index>\d+)\]|\['(?P<quoted>[^'"]*)'\]|\["(?P<double>[^'"]*)"\]""")
+_JSON_PATH = re.compile(rf"\$(?:{re.sub(r'[?]P<[a-z]+>', '?:', _JSON_STEP.pattern)})*")
 
 
 def json_extract_scalar(node: exp.JSONExtractScalar) -> exp.Expr:
@@ -22,7 +27,23 @@ def json_extract(node: exp.JSONExtract) -> exp.Expr:
 
 
 def _json_path(node: exp.JSONExtract | exp.JSONExtractScalar) -> exp.Expr:
-    return exp.Literal.string(node.expression.sql(dialect="duckdb").strip("'"))
+    """Return Trino's JSON path as one of DuckDB's."""
+    if not node.expression.is_string:
+        raise UnsupportedError("a JSON path that is not a literal")
+    text = node.expression.name
+    if not _JSON_PATH.fullmatch(text):
+        raise UnsupportedError(
+            f"the JSON path {text}, which Athena rejects: write $.name, or $['name'] for a name with other characters "
+            "than letters, digits, _ and :, and [0] for the first element"
+        )
+    return exp.Literal.string("$" + "".join(map(_json_step, _JSON_STEP.finditer(text))))
+
+
+def _json_step(step: re.Match[str]) -> str:
+    if step["index"]:
+        return f"[{step['index']}]"
+    name = step["name"] or step["quoted"] or step["double"]
+    return f'."{name}"'
 
 
 def cardinality(node: exp.ArraySize) -> exp.Expr:
@@ -36,24 +57,43 @@ def slice_array(node: exp.ArraySlice) -> exp.Expr:
     return function_call("ARRAY_SLICE", node.this, start, exp.paren(start.copy() + length - 1))
 
 
-def all_match(node: exp.Anonymous) -> exp.Expr:
-    """Compare the number of elements that pass the test with the number of elements."""
-    return exp.paren(exp.EQ(this=_passing(node), expression=function_call("CARDINALITY", node.expressions[0])))
-
-
 def any_match(node: exp.Anonymous) -> exp.Expr:
-    """Compare the number of elements that pass the test with 0."""
-    return exp.paren(exp.GT(this=_passing(node), expression=exp.convert(0)))
+    """Return True if the test of an element is true; null if none is, but one is null."""
+    array, test = node.expressions
+    return function_call("ANY_TRUE", exp.Transform(this=array, expression=test))
 
 
 def none_match(node: exp.Anonymous) -> exp.Expr:
-    """Compare the number of elements that pass the test with 0."""
-    return exp.paren(exp.EQ(this=_passing(node), expression=exp.convert(0)))
+    """Negate `any_match`."""
+    return exp.Not(this=any_match(node))
 
 
-def _passing(node: exp.Anonymous) -> exp.Expr:
+def all_match(node: exp.Anonymous) -> exp.Expr:
+    """Return True if no element fails the test."""
     array, test = node.expressions
-    return function_call("CARDINALITY", exp.ArrayFilter(this=array.copy(), expression=test))
+    failing = exp.Lambda(this=exp.Not(this=exp.paren(test.this)), expressions=test.expressions)
+    return exp.Not(this=function_call("ANY_TRUE", exp.Transform(this=array, expression=failing)))
+
+
+def subscript(node: exp.Bracket) -> exp.Expr:
+    """Fail for a key or an index that does not exist, as Trino does. DuckDB would yield null."""
+    if len(node.expressions) != 1 or isinstance(node.expressions[0], exp.Slice) or node.args.get("safe"):
+        return node
+    [index] = node.expressions
+    if has_type(node.this, exp.DType.MAP):
+        return function_call("MAP_VALUE_OR_ERROR", node.this, index)
+    if has_type(node.this, exp.DType.ARRAY, exp.DType.LIST):
+        return function_call("ARRAY_VALUE_OR_ERROR", node.this, index + (1 - (node.args.get("offset") or 0)))
+    return node
+
+
+def attempt(node: exp.Try) -> exp.Expr:
+    """Yield null for what would fail, because DuckDB's TRY takes no function that fails on purpose."""
+    for call in list(node.find_all(exp.Anonymous)):
+        if call.name.endswith("_OR_ERROR"):
+            arguments = call.expressions[:2]
+            call.replace(function_call(call.name.removesuffix("_OR_ERROR") + "_OR_NULL", *arguments))
+    return node
 
 
 def reduce_array(node: exp.Reduce) -> exp.Expr:

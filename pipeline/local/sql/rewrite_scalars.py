@@ -9,12 +9,11 @@ import re
 from sqlglot import exp
 from sqlglot.errors import UnsupportedError
 
-from pipeline.local.sql.node import function_call, has_type
+from pipeline.local.sql.node import NO_FIELD, function_call, has_type
 
 ISO_DAY_OF_WEEK = frozenset({"DOW", "DAY_OF_WEEK", "DAYOFWEEK"})
 TIMES = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
-TEXTS = (exp.DType.VARCHAR, exp.DType.TEXT)
-
+INSTANT = "instant"  # the key of the instant, in the meta data of a time that was moved
 PRINTED = "printed"  # the key of the expression, in a node's meta data, that prints a time with its zone
 
 # Fields of a Joda-Time pattern, and strftime's. joda.org/joda-time/apidocs/org/joda/time/format/DateTimeFormat.html
@@ -25,12 +24,14 @@ JODA_FIELDS = {
     "ZZ": "%z",
 }  # fmt: skip
 
+_PLACEHOLDER = re.compile(r"%[-#+ 0,(]*\d*(?:\.\d+)?[A-Za-z%]")
 _JODA_FIELD = re.compile(r"'([^']*)'|([A-Za-z])\2*")
 
 
 def date_diff(node: exp.DateDiff) -> exp.Expr:
     """Count whole units, as DuckDB's date_sub does. DuckDB's date_diff counts boundaries."""
-    return function_call("DATE_SUB", node.text("unit").lower() or "day", node.expression, node.this)
+    unit = node.text("unit").lower() or "day"
+    return function_call("DATE_SUB", unit, instant_of(node.expression), instant_of(node.this))
 
 
 def keep_date(node: exp.Expr) -> exp.Expr:
@@ -43,9 +44,30 @@ def shift_date(node: exp.Add | exp.Sub) -> exp.Expr:
     return keep_date(node) if isinstance(node.expression, exp.Interval) else node
 
 
+def subtract(node: exp.Sub) -> exp.Expr:
+    """Yield an interval for two dates. DuckDB would yield a number of days."""
+    if has_type(node.this, exp.DType.DATE) and has_type(node.expression, exp.DType.DATE):
+        return function_call("TO_DAYS", exp.cast(exp.paren(node.copy()), "INTEGER"))
+    return shift_date(node)
+
+
+def substring(node: exp.Substring) -> exp.Expr:
+    """Yield an empty text for a start before the first character."""
+    return function_call("TEXT_PART", node.this, node.args["start"], node.args.get("length") or exp.convert(2**31 - 1))
+
+
+def listagg(node: exp.GroupConcat) -> exp.Expr:
+    """Put nothing between the texts unless a separator is given. DuckDB would put a comma."""
+    if not node.args.get("separator"):
+        node.set("separator", exp.Literal.string(""))
+    return node
+
+
 def sequence(node: exp.GenerateSeries) -> exp.Expr:
     """Yield dates for dates, where DuckDB would yield timestamps, and count down to a smaller end."""
     if _is_date(node.args["start"]):
+        if not node.args.get("step"):
+            node.set("step", exp.Interval(this=exp.Literal.string("1"), unit=exp.var("DAY")))
         return exp.cast(node.copy(), "DATE[]", dialect="duckdb")
     return node if node.args.get("step") else function_call("SEQUENCE_OF", node.args["start"], node.args["end"])
 
@@ -80,7 +102,9 @@ def with_timezone(node: exp.Anonymous) -> exp.Expr:
 
 
 def _moved(time: exp.Expr, zone: exp.Expr) -> exp.Expr:
-    moved = function_call("TIMEZONE", zone, exp.cast(time, "TIMESTAMPTZ"))
+    instant = exp.cast(instant_of(time).copy(), "TIMESTAMPTZ")
+    moved = function_call("TIMEZONE", zone, instant)
+    moved.meta[INSTANT] = instant.copy()
     moved.meta[PRINTED] = _with_zone(moved.copy(), zone)
     return moved
 
@@ -89,6 +113,25 @@ def _with_zone(time: exp.Expr, zone: exp.Expr) -> exp.Expr:
     """Return the text of a time and its zone, as Trino prints it. DuckDB's times have no zone of their own."""
     text = function_call("STRFTIME", time, "%Y-%m-%d %H:%M:%S.%g ")
     return exp.paren(exp.DPipe(this=text, expression=zone.copy()))
+
+
+def instant_of(node: exp.Expr) -> exp.Expr:
+    """Return the instant of a time that was moved to a zone; the same expression for any other."""
+    instant: exp.Expr = node.unnest().meta.get(INSTANT, node)
+    return instant
+
+
+def compare(node: exp.Binary) -> exp.Expr:
+    """Compare instants, whatever their zones."""
+    node.set("this", instant_of(node.this))
+    node.set("expression", instant_of(node.expression))
+    return node
+
+
+def to_unixtime(node: exp.TimeToUnix) -> exp.Expr:
+    """Count from 1970 to the instant."""
+    node.set("this", instant_of(node.this))
+    return node
 
 
 def printed(node: exp.Expr) -> exp.Expr:
@@ -163,20 +206,15 @@ def split_part(node: exp.SplitPart) -> exp.Expr:
 
 
 def format_text(node: exp.Format) -> exp.Expr:
-    """Use printf, whose placeholders are mostly Java's. DuckDB's FORMAT has Python's."""
+    """Use printf, whose placeholders are mostly Java's, and print any value at %s. DuckDB's FORMAT has Python's."""
+    placeholders = [match[0] for match in _PLACEHOLDER.finditer(node.this.name) if match[0] != "%%"]
+    for placeholder, argument in zip(placeholders, list(node.expressions), strict=False):
+        if placeholder.endswith("s"):
+            argument.replace(function_call("COALESCE", text_of(argument.copy()), "null"))
     return function_call("PRINTF", node.this, *node.expressions)
 
 
-def cast(node: exp.Cast) -> exp.Expr:
-    """Encode to JSON rather than parse it, print times and doubles as Trino does, and ignore a time's precision."""
-    if node.to.is_type(exp.DType.JSON):
-        return function_call("TO_JSON", node.this)
-    if node.to.is_type(*TIMES):
-        node.to.set("expressions", None)
-    return _text(node.this) if node.to.is_type(*TEXTS) else node
-
-
-def _text(value: exp.Expr) -> exp.Expr:
+def text_of(value: exp.Expr) -> exp.Expr:
     """Return a value as the text that Trino casts it to."""
     if PRINTED in value.meta:
         return printed(value)
@@ -184,9 +222,23 @@ def _text(value: exp.Expr) -> exp.Expr:
         return function_call("STRFTIME", value, "%Y-%m-%d %H:%M:%S.%g UTC")
     if has_type(value, *TIMES):
         return function_call("STRFTIME", value, "%Y-%m-%d %H:%M:%S.%g")
+    if has_type(value, exp.DType.JSON):
+        return function_call("JSON_SCALAR", value, "$")
     if has_type(value, exp.DType.DOUBLE):
         return function_call("DOUBLE_TEXT", value)
     return exp.cast(value, "VARCHAR")
+
+
+def date_pattern(node: exp.TimeToStr | exp.StrToTime) -> exp.Expr:
+    """Refuse the fields that Trino lacks."""
+    if NO_FIELD in node.text("format"):
+        raise UnsupportedError("%D, %U, %V, %X, %u and %w in a pattern of a time, which Athena rejects")
+    return node
+
+
+def repeat(node: exp.Repeat) -> exp.Expr:
+    """Repeat an element in an array. DuckDB's function repeats a text."""
+    return function_call("ARRAY_OF", node.this, node.args["times"])
 
 
 def approx_distinct(node: exp.ApproxDistinct) -> exp.Expr:

@@ -17,13 +17,15 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
 from pipeline.errors import UsageError
-from pipeline.local.sql.refusals import refuse_forms, refuse_tokens
+from pipeline.local.sql.node import AthenaSQL
+from pipeline.local.sql.refusals import refuse_forms, refuse_tokens, selected_columns
+from pipeline.local.sql.refused_types import refuse_types
 from pipeline.local.sql.rewrite import rewrite
 
 TableColumns = Mapping[str, Mapping[str, str]]
 """The columns of each table and view, with their types in DuckDB."""
 
-READ = "athena"
+READ = AthenaSQL
 WRITE = "duckdb"
 MAX_BYTES = 262_144  # Athena's limit for a statement: docs.aws.amazon.com/athena/latest/ug/service-limits.html
 QUERIES = "SELECT, WITH, SHOW or DESCRIBE"
@@ -32,6 +34,7 @@ MAP_FUNCTIONS = frozenset({"histogram", "map_agg", "map_concat", "map_filter", "
 """Functions that return a map, which sqlglot does not know."""
 
 _COMMENTS = re.compile(r"\A\s*(?:--[^\n]*(?:\n|$)\s*|/\*.*?\*/\s*)*", re.DOTALL)
+_NUMBER_AND_SIGN = re.compile(r"""'[^']*'|"[^"]*"|--[^\n]*|/\*.*?\*/|(\d\.?[eE][+-]?\d+)(?=[+-])""", re.DOTALL)
 _FIRST_WORD = re.compile(r"\w+|\(")
 _CHANGES = (exp.DML, exp.DDL, exp.Command, exp.Into)
 
@@ -52,7 +55,7 @@ def parse_trino(sql: str) -> exp.Expr:
     if first_word is None or first_word.group().upper() not in {"SELECT", "WITH", "("}:
         raise UsageError(f"only queries run here: start with {QUERIES}")
     try:
-        statements = [tree for tree in sqlglot.parse(sql, read=READ) if tree is not None]
+        statements = [tree for tree in sqlglot.parse(_spaced(sql), read=READ) if tree is not None]
     except ParseError as error:
         raise UsageError(_syntax_error(error)) from error
     except TokenError as error:
@@ -83,6 +86,7 @@ def translate(query: exp.Expr, *, tables: TableColumns, database: str) -> str:
     for node in list(query.find_all(exp.CountIf, exp.Literal, exp.Cast)):
         _clarify_type(node)
     _annotate(query, MappingSchema({database: tables}, dialect=WRITE), database)
+    refuse_types(query)
     try:
         return rewrite(query).sql(dialect=WRITE, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
@@ -100,6 +104,11 @@ def position(sql: str, name: str) -> str:
 def strip_statement(sql: str) -> str:
     """Return a statement without leading comments and trailing semicolon."""
     return _COMMENTS.sub("", sql, count=1).rstrip().rstrip(";").rstrip()
+
+
+def _spaced(sql: str) -> str:
+    """Return a statement with a space between a number like 1e0 and a sign, which sqlglot reads as one number."""
+    return _NUMBER_AND_SIGN.sub(lambda match: f"{match[1]} " if match[1] else match[0], sql)
 
 
 def _syntax_error(error: ParseError) -> str:
@@ -124,9 +133,6 @@ def _clarify_type(node: exp.Expr) -> None:
             digits = node.name.lstrip("0").replace(".", "")
             places = len(node.name.partition(".")[2])
             node.replace(exp.cast(node.copy(), f"DECIMAL({max(len(digits), 1)}, {places})"))  # 1.0 is a decimal there
-        case exp.Cast(this=exp.JSONExtract()) if node.to.is_type(exp.DType.VARCHAR, exp.DType.TEXT):
-            path = node.this.expression.copy()
-            node.replace(exp.JSONExtractScalar(this=node.this.this.copy(), expression=path))
 
 
 def _named_lists(tree: exp.Expr) -> frozenset[str]:
@@ -136,9 +142,13 @@ def _named_lists(tree: exp.Expr) -> frozenset[str]:
 
 def _note_columns(query: exp.Expr, tables: TableColumns) -> None:
     """Note at each table what columns it has, where that is known."""
-    common = {table.alias: table.this.named_selects for table in query.find_all(exp.CTE) if not table.this.is_star}
     for table in query.find_all(exp.Table):
-        table.meta["columns"] = tuple(common.get(table.name, tables.get(table.name, ())))
+        table.meta["columns"] = tuple(tables.get(table.name, ()))
+    for common in [*query.find_all(exp.CTE)] * 2:  # one may read another, which may stand inside it
+        columns = {column.name for column in common.args["alias"].columns} or selected_columns(common.this) or ()
+        for table in query.find_all(exp.Table):
+            if table.name == common.alias:
+                table.meta["columns"] = tuple(columns)
 
 
 def _annotate(tree: exp.Expr, schema: MappingSchema, database: str) -> None:
@@ -150,9 +160,11 @@ def _annotate(tree: exp.Expr, schema: MappingSchema, database: str) -> None:
     for number, node in enumerate(tree.walk()):
         node.meta["number"] = number
     copy = tree.copy()
-    for call in list(copy.find_all(exp.Anonymous)):
-        if call.name.lower() in MAP_FUNCTIONS:
-            _mark_as_map(call)
+    for call in list(copy.find_all(exp.Anonymous, exp.JSONExtract)):
+        if isinstance(call, exp.JSONExtract):
+            _mark(call, "JSON")
+        elif call.name.lower() in MAP_FUNCTIONS:
+            _mark(call, "MAP(VARCHAR, VARCHAR)")  # the types of its keys and values do not matter here
     try:
         qualified = qualify(
             copy, dialect=READ, schema=schema, db=database, validate_qualify_columns=False, quote_identifiers=False
@@ -165,9 +177,9 @@ def _annotate(tree: exp.Expr, schema: MappingSchema, database: str) -> None:
         node.type = types.get(node.meta.pop("number"))
 
 
-def _mark_as_map(call: exp.Anonymous) -> None:
-    """Wrap a call into a cast, so that sqlglot infers a map. The types of its keys and values do not matter here."""
+def _mark(call: exp.Expr, type_: str) -> None:
+    """Wrap a call into a cast, so that sqlglot infers its type."""
     number = call.meta.pop("number")
-    cast = exp.cast(call.copy(), "MAP(VARCHAR, VARCHAR)", dialect=READ)
+    cast = exp.cast(call.copy(), type_, dialect=READ)
     cast.meta["number"] = number
     call.replace(cast)
