@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from pipeline.address import Address, canonical, mailboxes
+from pipeline.coercion import coerce
 from pipeline.document import NOT_JSON, is_too_deep, is_utf8, to_python
 from pipeline.envelope import Fragment, unwrap
 from pipeline.event import Envelope, Event, EventKind, NotAnEvent, Outcome, Poison
@@ -28,7 +29,6 @@ from pipeline.wire import (
     Recipient,
     Record,
     Wire,
-    coerce,
 )
 
 DECODER_VERSION = 1
@@ -109,7 +109,9 @@ def _bare_record(payload: bytes) -> Record | None:
         record = _parse_record(payload) if is_utf8(payload) else None
     except NOT_JSON:
         return None
-    return record if record and (record.event_type or record.notification_type) else None
+    if record is None or not (record.mail or record.decision):
+        return None
+    return record if record.event_type or record.notification_type else None
 
 
 def _decode_eventbridge(payload: bytes) -> Outcome | None:
@@ -142,12 +144,22 @@ def _decode_record(record: Record | None, fragment: Fragment) -> Outcome:
 def _is_incomplete(record: Record) -> bool:
     """Return True if a record may have its keys in another case, since it lacks what every record has."""
     has_type = record.event_type or record.notification_type
-    lacks_bounce_type = record.bounce is not None and record.bounce.bounce_type is None
-    return not has_type or record.mail is None or record.mail.message_id is None or lacks_bounce_type
+    return not has_type or record.mail is None or record.mail.message_id is None or _lacks_recipients(record)
+
+
+def _lacks_recipients(record: Record) -> bool:
+    """Return True if a bounce or a complaint lacks its type, its recipients or an address of one."""
+    if bounce := record.bounce:
+        recipients = bounce.bounced_recipients if bounce.bounce_type else None
+    elif record.complaint:
+        recipients = record.complaint.complained_recipients
+    else:
+        return False
+    return recipients is None or any(recipient.email_address is None for recipient in recipients)
 
 
 def _outcome(record: Record, fragment: Fragment) -> Outcome:
-    type_name = record.event_type or record.notification_type
+    type_name = _type_name(record)
     if not type_name:
         return Poison(why="its type is not a text", raw=fragment.raw)
     record_type = _record_type(type_name)
@@ -163,6 +175,12 @@ def _outcome(record: Record, fragment: Fragment) -> Outcome:
             why="decision: id, action, address, scope, decidedAt or atMs is missing or invalid", raw=fragment.raw
         )
     return _event(record, type_name, record_type, details, fragment)
+
+
+def _type_name(record: Record) -> str:
+    """Return the type of a record; of two, the one that is known."""
+    names = [name for name in (record.event_type, record.notification_type) if name and name.strip()]
+    return next((name for name in names if _record_type(name) is not _UNKNOWN), next(iter(names), ""))
 
 
 @lru_cache(maxsize=256)

@@ -85,8 +85,10 @@ def _unwrap_gzip(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwr
 
 
 def _unwrap_text(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
-    if data.startswith(TEST_LINE) and b"\n" not in data:
-        yield NotAnEvent(why="SNS's test line", raw=data)
+    if data.startswith(TEST_LINE):
+        yield NotAnEvent(why="SNS's test line", raw=TEST_LINE)
+        if following := data[len(TEST_LINE) :].lstrip(b". \t\r\n"):
+            yield from unwrap(following, envelopes, depth=depth + 1)
         return
     try:
         text = b"" if is_too_deep(data) else repair_json(data)
@@ -127,9 +129,10 @@ def _unwrap_batch(text: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unw
 def _unwrap_object(raw: bytes, text: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     keys = parse_keys(text)
     if keys.event_type or keys.notification_type:
-        yield Fragment(raw, text, envelopes)
+        yield from _unwrap_typed(raw, text, keys, envelopes, depth)
     elif keys.ses or keys.receipt:
-        yield NotAnEvent(why="received mail", raw=raw)
+        inside = _members(text, envelopes, depth)
+        yield from inside if _has_record(inside) else [NotAnEvent(why="received mail", raw=raw)]
     elif keys.detail and keys.detail_type:
         yield from _unwrap_eventbridge(raw, keys, envelopes, depth)
     elif keys.message or bytes(keys.type) in CONFIRMATIONS:
@@ -138,6 +141,25 @@ def _unwrap_object(raw: bytes, text: bytes, envelopes: Envelopes, depth: int) ->
         yield from _unwrap_sns(raw, parse_keys(keys.sns), (*envelopes, Envelope.LAMBDA_SNS), depth)
     else:
         yield from _unwrap_carrier(raw, text, keys, envelopes, depth)
+
+
+def _unwrap_typed(raw: bytes, text: bytes, keys: EnvelopeKeys, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
+    """Yield an object with a type. Without a mail it may be another program's, with the record in a member."""
+    inside = [] if keys.mail or keys.decision else _members(text, envelopes, depth)
+    yield from inside if _has_record(inside) else [Fragment(raw, text, envelopes)]
+
+
+def _has_record(parts: list[Unwrapped]) -> bool:
+    return any(isinstance(part, Fragment) for part in parts)
+
+
+def _members(text: bytes, envelopes: Envelopes, depth: int) -> list[Unwrapped]:
+    """Return the contents of those members of an object that may hold a record."""
+    found: list[Unwrapped] = []
+    for value in map(bytes, parse_object(text).values()):
+        if value.startswith((b"{", b"[", b'"')) and names_a_type(value):
+            found += unwrap(value, envelopes, depth=depth + 1)
+    return found
 
 
 def _unwrap_carrier(
@@ -166,11 +188,13 @@ def _unwrap_eventbridge(raw: bytes, keys: EnvelopeKeys, envelopes: Envelopes, de
     else; but one that is an envelope claims to carry a record, so what cannot be read in it is poison.
     """
     detail_type, detail = bytes(keys.detail_type), bytes(keys.detail)
-    is_email = detail_type.startswith(b'"Email ')
-    if detail_type == CLOUDTRAIL or not (is_email or claims_a_record(detail)):
-        yield NotAnEvent(why="an EventBridge event about something other than an e-mail", raw=raw)
+    inside = [] if detail_type == CLOUDTRAIL else [*unwrap(detail, (*envelopes, Envelope.EVENTBRIDGE), depth=depth + 1)]
+    if detail_type.startswith(b'"Email ') and all(isinstance(part, NotAnEvent) for part in inside):
+        yield Poison(why="an EventBridge event about an e-mail without a record", raw=raw)
+    elif inside and (detail_type.startswith(b'"Email ') or claims_a_record(detail) or _has_record(inside)):
+        yield from inside
     else:
-        yield from unwrap(detail, (*envelopes, Envelope.EVENTBRIDGE), depth=depth + 1)
+        yield NotAnEvent(why="an EventBridge event about something other than an e-mail", raw=raw)
 
 
 def _unwrap_sns(raw: bytes, keys: EnvelopeKeys, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
@@ -192,7 +216,10 @@ def _unwrap_logs(raw: bytes, keys: EnvelopeKeys, envelopes: Envelopes, depth: in
     elif bytes(keys.logs_type) == CONTROL_MESSAGE:
         yield NotAnEvent(why="a control message of CloudWatch Logs", raw=raw)
     elif bytes(keys.log_events).startswith(b"["):
-        for entry in parse_list(keys.log_events):
+        entries = parse_list(keys.log_events)
+        if not entries:
+            yield NotAnEvent(why="an empty batch", raw=raw)
+        for entry in entries:
             message = parse_keys(entry).log_message if bytes(entry).startswith(b"{") else Raw()
             yield from unwrap(bytes(message or entry), inside, depth=depth + 1)
     else:
@@ -216,16 +243,19 @@ def _unwrap_other(raw: bytes, text: bytes, keys: EnvelopeKeys, envelopes: Envelo
     if record := _converted(text, keys):
         yield Fragment(raw, msgspec.json.encode(record), envelopes)
         return
+    if bytes(keys.scanned_items).startswith(b"["):
+        for item in parse_list(keys.scanned_items):
+            yield from unwrap(b'{"Item":%b}' % bytes(item), envelopes, depth=depth + 1)
+        return
     if not names_a_type(text):
         yield Poison(why="neither eventType nor notificationType, and no known envelope", raw=raw)
         return
-    members = parse_object(text)
-    if any(names_a_type(key.encode()) for key in members):
+    if any(names_a_type(key.encode()) for key in parse_object(text)):
         yield Fragment(raw, text, envelopes)  # in another case, which the decoder reads
-        return
-    for value in map(bytes, members.values()):
-        if value.startswith((b"{", b"[", b'"')) and names_a_type(value):
-            yield from unwrap(value, envelopes, depth=depth + 1)
+    elif inside := _members(text, envelopes, depth):
+        yield from inside
+    else:
+        yield Poison(why="neither eventType nor notificationType, and no known envelope", raw=raw)
 
 
 def _converted(text: bytes, keys: EnvelopeKeys) -> dict[str, Any] | None:

@@ -8,8 +8,8 @@ from msgspec import Raw, field
 
 from pipeline.event import Envelope
 
-TYPE_KEYS = (b"eventtype", b"notificationtype", b"notification_type")
-"""The keys that name a record's type, in lower case."""
+TYPE_KEYS = (b"eventtype", b"notificationtype", b"notification_type", b'"_email.')
+"""The keys that name a record's type, and the beginning of Pinpoint's types; in lower case."""
 
 
 class EnvelopeKeys(msgspec.Struct, gc=False):
@@ -17,6 +17,8 @@ class EnvelopeKeys(msgspec.Struct, gc=False):
 
     event_type: Raw = field(default=Raw(), name="eventType")
     notification_type: Raw = field(default=Raw(), name="notificationType")
+    mail: Raw = Raw()
+    decision: Raw = Raw()
     type: Raw = field(default=Raw(), name="Type")
     message: Raw = field(default=Raw(), name="Message")
     detail: Raw = Raw()
@@ -40,6 +42,7 @@ class EnvelopeKeys(msgspec.Struct, gc=False):
     sqs_body: Raw = field(default=Raw(), name="Body")
     record_id: Raw = field(default=Raw(), name="recordId")
     data: Raw = Raw()
+    kinesis_version: Raw = field(default=Raw(), name="kinesisSchemaVersion")
     kinesis_data: Raw = field(default=Raw(), name="Data")
     logs_type: Raw = field(default=Raw(), name="messageType")
     log_events: Raw = field(default=Raw(), name="logEvents")
@@ -47,6 +50,7 @@ class EnvelopeKeys(msgspec.Struct, gc=False):
     cloudwatch_logs: Raw = field(default=Raw(), name="awslogs")
     pinpoint_type: Raw = field(default=Raw(), name="event_type")
     exported_item: Raw = field(default=Raw(), name="Item")
+    scanned_items: Raw = field(default=Raw(), name="Items")
 
 
 parse_keys = msgspec.json.Decoder(EnvelopeKeys).decode
@@ -60,8 +64,9 @@ def claims_a_record(data: bytes) -> bool:
     if not data.startswith(b"{") or names_a_type(data):
         return True
     keys = parse_keys(data)
-    lists = keys.lambda_records or keys.firehose_records or keys.sqs_messages or keys.log_events
-    return bool(lists or keys.message or keys.sns or keys.kinesis or keys.raw_data or keys.quarantined)
+    carriers = keys.message or keys.sns or keys.cloudwatch_logs or keys.log_events or inner_json(keys)
+    base64 = keys.raw_data or keys.quarantined or (keys.data and (keys.record_id or keys.kinesis_version))
+    return bool(carriers or base64 or ((keys.body or keys.sqs_body) and keys.is_base64))
 
 
 def names_a_type(data: bytes) -> bool:

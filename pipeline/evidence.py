@@ -25,6 +25,9 @@ LATEST_AFTER_SENDING_MS = 90 * 86_400_000
 _ID_MS = re.compile(r"[0-9a-f]{4}([0-9a-f]{12})-", re.ASCII)
 _FIRST_ID_MS = 1_295_913_600_000  # 2011-01-25, when SES opened: an earlier time was edited or is none
 _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])", re.ASCII)  # RFC 3463
+# In a server's own words: at their beginning, after a reply code (RFC 2034), or after #, as qmail writes it. Elsewhere
+# it may be the version of a program.
+_STATUS_IN_TEXT = re.compile(r"(?:(?:\A|;)\s*|(?<!\d)[45]\d\d[\s:-]+#?|#)([45]\.\d{1,3}\.\d{1,3})(?![\d.])", re.ASCII)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -73,8 +76,8 @@ def status_of(status: str | None, diagnostic: str | None) -> str:
     reported = _status(status)
     if reported and not reported.endswith(".0.0"):
         return reported
-    match = _STATUS.search(diagnostic or "")
-    return match[0] if match and match[0].startswith(reported[:1]) else reported
+    match = _STATUS_IN_TEXT.search(diagnostic or "")
+    return match[1] if match and match[1].startswith(reported[:1]) else reported
 
 
 @lru_cache(maxsize=256)

@@ -148,7 +148,7 @@ def _bounce_kind(bounce_type: str | None, sub_type: str | None) -> FactKind | No
 
 def _recipient_kind(kind: FactKind, bounce: Bounce, recipient: Recipient, status: str) -> FactKind | None:
     """Return what a bounce states about one of its recipients, whom the remote server may have treated otherwise."""
-    action = _plain(recipient.action)
+    action = _plain((recipient.action or "").partition("(")[0])  # some servers append a comment
     if action in ARRIVED or status.startswith("2."):
         return None
     if kind is FactKind.HARD:
@@ -213,7 +213,8 @@ def _fact(event: Event, kind: FactKind, mailbox: Mailbox, common: Common, report
 @lru_cache(maxsize=256)
 def _plain(name: str | None) -> str:
     """Return a name of SES without case, spaces, underscores and hyphens."""
-    return (name or "").translate(_SEPARATORS).lower()
+    plain = (name or "").translate(_SEPARATORS).lower()
+    return "" if plain == "null" else plain  # as exports write a missing value
 
 
 _SEPARATORS = str.maketrans("", "", " _-")

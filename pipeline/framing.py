@@ -38,7 +38,8 @@ _TIME = re.compile(r"\s*\d{4}-\d\d-\d\d[T ][0-9:.,]+(?:Z|[+-]\d\d:?\d\d)?[\s:]+(
 _NEXT = re.compile(
     r"\n(?=[^\s}\]])"
     r"|[}\]]\s*(?=\{\s*\")"
-    r"|(?=\{\s*\"(?:eventType|notificationType|Type|version|Records|records|attemptsMade|messageType)\"\s*:)"
+    r"|(?=\{\s*\"(?:eventType|notificationType|mail|bounce|complaint|delivery|Type|version|Records|records|attemptsMade"
+    r"|messageType)\"\s*:)"
 )
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 

@@ -12,8 +12,11 @@ from typing import NamedTuple
 # Format characters: without width, or marks of direction. Programs and people copy them with an address.
 _INVISIBLE = dict.fromkeys(
     [
-        *(0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F)),
-        *(*range(0x2060, 0x2070), *range(0xFFF9, 0xFFFC), *range(0xE0000, 0xE0080)),
+        *(0xAD, 0x34F, 0x61C, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)),
+        *(*range(0xFFF9, 0xFFFC), *range(0xE0000, 0xE1000)),
+        # Further code points that Unicode calls default ignorable, and a blank pattern of Braille.
+        *(0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, *range(0xFE00, 0xFE10), 0xFFA0),
+        *(*range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B)),
     ]
 )
 _FOLD = re.compile(r"\r?\n[ \t]+")  # a line break inside a header; RFC 5322, section 2.2.3
@@ -24,12 +27,15 @@ _ROUTE = re.compile(r"@[^:]*:(.*)", re.DOTALL)  # RFC 5321, appendix C: to be ig
 _WRAPPED = re.compile(r"(['\"])(.*@.*)\1", re.DOTALL)
 _COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
 _MAILTO = "mailto:"
+_AUTHORITY = "//"  # of a URI, such as ftp://ann@example.com; RFC 3986, section 3.2
 _PERCENT = re.compile(r"(?:%[0-9a-f]{2})+", re.IGNORECASE | re.ASCII)
 
 
 def split_mailboxes(text: str) -> list[str]:
     """Return the text of each mailbox; an empty list for a field without any."""
     visible = _FOLD.sub("", text.translate(_INVISIBLE))
+    if visible.lstrip(" <").lower().startswith(_MAILTO):
+        visible = visible.partition("?")[0]  # what follows are headers of the mail, and no recipients
     try:
         parts = list(_split(visible))
     except _UnbalancedQuoteError:
@@ -83,7 +89,7 @@ def _split(text: str, *, quotes: bool = True) -> Iterator[_Part]:
         elif character in ">,;":
             if inside is not None:
                 yield _Part("".join(inside) or "<>", is_bracketed=True)
-                inside, has_brackets = None, True
+                outside, inside, has_brackets = [], None, True
             if character != ">":
                 yield from _outside(outside, has_brackets, separator=character)
                 outside, has_brackets = [], False
@@ -92,13 +98,15 @@ def _split(text: str, *, quotes: bool = True) -> Iterator[_Part]:
         position = stop
     if inside is not None:
         yield _Part("".join(inside), is_bracketed=True)
+        outside = []
     yield from _outside(outside, has_brackets or inside is not None, separator="")
 
 
 def _outside(characters: list[str], has_brackets: bool, *, separator: str) -> Iterator[_Part]:
-    """Yield a part that has no brackets."""
+    """Yield a part that has no brackets. Beside brackets it is a name, unless it follows them and is an address too."""
     text = "".join(characters)
-    if not has_brackets and not (separator == ";" and _TYPE_PREFIX.fullmatch(text)):
+    is_name = has_brackets and "@" not in text
+    if not is_name and not (separator == ";" and _TYPE_PREFIX.fullmatch(text)):
         yield _Part(text, is_bracketed=False)
 
 
@@ -130,9 +138,10 @@ def _strip(part: str) -> str:
     while wrapped := _WRAPPED.fullmatch(text):
         text = wrapped[2].strip()
     if text.lower().startswith(_MAILTO):
-        return _PERCENT.sub(_decode_percent, text[len(_MAILTO) :].partition("?")[0]).strip(_EDGES)
+        return _PERCENT.sub(_decode_percent, text[len(_MAILTO) :].lstrip("/")).strip(_EDGES)
     match = _ROUTE.fullmatch(text) or (None if text.startswith('"') else _LABEL.fullmatch(text))
-    return match[1].strip(_EDGES) if match else text
+    text = match[1].strip(_EDGES) if match else text
+    return f":{text}" if text.startswith(_AUTHORITY) else text  # a colon makes it no address
 
 
 def _decode_percent(match: re.Match[str]) -> str:

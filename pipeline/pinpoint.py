@@ -28,6 +28,7 @@ TYPES = {
 
 # SES's object for a type, where it is not the type's name in lower case.
 _OBJECTS = {"Rendering Failure": "failure"}
+_NEEDED = frozenset({"bounce", "complaint"})
 
 
 def pinpoint_record(event: dict[str, Any]) -> dict[str, Any] | None:
@@ -46,7 +47,10 @@ def pinpoint_record(event: dict[str, Any]) -> dict[str, Any] | None:
         if pinpoint_key in mail:
             mail.setdefault(key, mail[pinpoint_key])
     details = mail_event.get(name)
-    details = {"timestamp": event.get("event_timestamp"), **(details if isinstance(details, dict) else {})}
+    if not isinstance(details, dict):
+        details = None if name in _NEEDED else {}
+    if details is not None:
+        details = {"timestamp": event.get("event_timestamp"), **details}
     return {**mail_event, "eventType": ses_type, "mail": mail, name: details}
 
 

@@ -12,16 +12,21 @@ from email.utils import parsedate_to_datetime
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999, since 1970
 FIRST_NUMBER_OF_MS = 100_000_000_000  # March 1973 in milliseconds, and the year 5138 in seconds
-_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
+_NUMBER = re.compile(r"(\d{1,19})(?:\.\d{1,9})?", re.ASCII)
+_DIGITS_OF_US, _DIGITS_OF_NS = 16, 19  # of microseconds and nanoseconds, between the years 2001 and 2286
 _MILLISECOND = timedelta(milliseconds=1)
 _USUAL_LENGTH = len("2016-10-14T05:02:16.645Z")
 
 # SES writes 2016-10-14T05:02:16.645Z. Its documentation and public fixtures also contain no fraction, microseconds
 # (with and without zone), an offset in place of Z, and "2018-10-08T14:05:45 +0000".
 _FORMS = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?",
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?"
+    r"\s?(Z|UTC|GMT|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?",
     re.IGNORECASE | re.ASCII,
 )
+_HALF_DAY = re.compile(r"\b[ap]\.?m\b", re.IGNORECASE)
+_COMPACT = re.compile(r"\d{8}T\d{6}Z?", re.ASCII)
+_TWELVE_HOURS = re.compile(r"([A-Z][a-z]{2} \d{1,2}, \d{4}),? (\d{1,2}:\d\d:\d\d)[ \u202f]([AP]M)")  # as Java prints it
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -36,26 +41,46 @@ def parse_time(text: str | None) -> datetime | None:
             return datetime.fromisoformat(text)
     match = _FORMS.fullmatch(text.strip())
     if match is None:
-        return _parse_number(text.strip()) or _parse_mail_date(text)
+        return _parse_other(text.strip())
     day, clock, fraction, zone = match.groups()
     milliseconds = (fraction or "")[:3].ljust(3, "0")
+    seconds = "" if clock.count(":") > 1 else ":00"
+    offset = zone if zone and zone[0] in "+-" else "Z"
     try:
-        return datetime.fromisoformat(f"{day}T{clock}.{milliseconds}{(zone or 'Z').upper()}").astimezone(UTC)
+        return datetime.fromisoformat(f"{day}T{clock}{seconds}.{milliseconds}{offset}").astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
-def _parse_number(text: str) -> datetime | None:
+def _parse_other(text: str) -> datetime | None:
+    """Return the time of a number, or in a form that SES does not write."""
+    if number := _NUMBER.fullmatch(text):
+        return _parse_number(text, digits=len(number[1]))
+    with suppress(ValueError):
+        if _COMPACT.fullmatch(text):
+            return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        if match := _TWELVE_HOURS.fullmatch(text):
+            return datetime.strptime(" ".join(match.groups()), "%b %d, %Y %I:%M:%S %p").replace(tzinfo=UTC)
+        return _parse_mail_date(text)
+    return None
+
+
+def _parse_number(text: str, *, digits: int) -> datetime | None:
     """Return the time of a number, as archives and other services write times."""
-    if not _NUMBER.fullmatch(text):
-        return None
     number = float(text)
+    if digits >= _DIGITS_OF_US:
+        number /= 1_000 if digits < _DIGITS_OF_NS else 1_000_000
     milliseconds = number if number >= FIRST_NUMBER_OF_MS else number * 1_000
     return from_ms(int(milliseconds)) if milliseconds <= LAST_MS else None
 
 
 def _parse_mail_date(text: str) -> datetime | None:
-    """Return the time of a mail's Date header (RFC 2822), as some feeds of complaints write it."""
+    """Return the time of a mail's Date header (RFC 2822), as some feeds of complaints write it.
+
+    It has no hours of twelve, which would be read as if they were in the morning.
+    """
+    if _HALF_DAY.search(text):
+        return None
     try:
         moment = parsedate_to_datetime(text)
         return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""The fields of SES's records that Mailfold reads, in SES's own shape, and the parsing of records that deviate from it.
+"""The fields of SES's records that Mailfold reads, in SES's own shape. Records that deviate: `pipeline.coercion`.
 
 Only what a column, an identity or a fact needs is named; everything else is skipped and stays in `raw`. Every field is
 optional, because each of them has been seen missing.
@@ -6,11 +6,9 @@ Field names: docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-c
 docs.aws.amazon.com/ses/latest/dg/notification-contents.html
 """
 
-import re
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from msgspec import inspect
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer that a bigint column can hold."""
@@ -214,80 +212,3 @@ def parse_headers(raw: msgspec.Raw) -> dict[str, list[str]] | None:
         if header.name:
             values.setdefault(header.name.lower(), []).append(header.value or "")
     return values or None
-
-
-_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)  # 18 digits always fit a bigint
-_SHAPE = inspect.type_info(Record)
-
-
-def coerce(tree: object) -> Record:
-    """Return parsed JSON as a record. Never raises.
-
-    Fixtures, proxies and old SDKs deviate: a string in place of an array, a number in place of a string, or an object
-    in place of a list. A value is converted where its meaning is plain, and left out where it is not. So one typed
-    parser reads every record.
-    """
-    return msgspec.convert(_coerce(tree, _SHAPE) or {}, Record)
-
-
-def _coerce(value: Any, shape: inspect.Type) -> Any:
-    """Return `value` in the form of `shape`, or None."""
-    match shape:
-        case inspect.UnionType():  # every union here is "X or None"
-            return _coerce(value, next(t for t in shape.types if not isinstance(t, inspect.NoneType)))
-        case inspect.RawType():
-            return msgspec.Raw(msgspec.json.encode(value))
-        case inspect.StructType():
-            return _coerce_object(value, shape)
-        case inspect.ListType():
-            return _coerce_list(value, shape)
-        case inspect.DictType() if isinstance(value, dict):
-            items = {key: _coerce(item, shape.value_type) for key, item in value.items()}
-            return {key: item for key, item in items.items() if item is not None}
-        case _:
-            return _coerce_scalar(value, shape)
-
-
-def _coerce_object(value: Any, shape: inspect.StructType) -> Any:
-    types = {field.encode_name: field.type for field in shape.fields}
-    if isinstance(value, str) and "emailAddress" in types:  # a bare address in place of {"emailAddress": …}
-        return {"emailAddress": value}
-    if not isinstance(value, dict):
-        return None
-    values = {_plain(key): item for key, item in reversed(value.items())} | value
-    found = ((name, type_, values.get(name, values.get(_plain(name)))) for name, type_ in types.items())
-    return {name: _coerce(item, type_) for name, type_, item in found if item is not None}
-
-
-def _plain(key: str) -> str:
-    """Return a key without case and underscores. Athena writes keys in lower case, Amazon Pinpoint in snake_case."""
-    return key.replace("_", "").lower()
-
-
-def _coerce_list(value: Any, shape: inspect.ListType) -> Any:
-    if value is None:
-        return None
-    items = [_coerce(item, shape.item_type) for item in (value if isinstance(value, list) else [value])]
-    if isinstance(shape.item_type, inspect.StructType):  # an unreadable recipient still counts as one
-        return [item or {} for item in items]
-    return [item for item in items if item is not None]
-
-
-def _coerce_scalar(value: Any, shape: inspect.Type) -> Any:
-    match shape, value:
-        case inspect.StrType(), str():
-            return value
-        case inspect.StrType(), bool():
-            return None
-        case inspect.StrType(), int() | float():
-            return str(value)
-        case inspect.IntType(), str() if _NUMBER.fullmatch(value):
-            return int(value)
-        case inspect.IntType(), int() if not isinstance(value, bool) and abs(value) < 10**18:
-            return value
-        case inspect.BoolType(), bool():
-            return value
-        case inspect.BoolType(), str() if value.lower() in {"true", "false"}:
-            return value.lower() == "true"
-        case _:
-            return None

@@ -137,13 +137,39 @@ def split_payloads(stream: IO[bytes], *, name: str) -> Iterator[Payload]:
     blank_lines, first = _first_line(stream, name)
     if _is_document(first):
         yield Payload(data=strip_json(first), line=blank_lines + 1)
-        number = blank_lines + 1
-        while line := _read(stream.readline, name):
-            number += 1
-            if data := strip_json(line):
-                yield Payload(data=data, line=number)
-    elif data := strip_json(to_text(first + _read(stream.read, name))):
-        yield from _split_whole(data, blank_lines)
+        yield from _split_lines(stream, name, lines_before=blank_lines + 1)
+    else:
+        yield from _split_whole(to_text(first + _read(stream.read, name)), blank_lines)
+
+
+def _split_lines(stream: IO[bytes], name: str, *, lines_before: int) -> Iterator[Payload]:
+    """Yield the payloads of NDJSON. A document that goes on over several lines ends before the next complete line."""
+    opened = io.BytesIO()
+    opened_after = number = lines_before
+    while line := _read(stream.readline, name):
+        number += 1
+        if opened.tell() and not _is_complete(line):
+            opened.write(line)
+            _check_size(opened.tell(), name)
+            continue
+        yield from _split_whole(opened.getvalue(), opened_after)
+        opened, opened_after = io.BytesIO(), number - 1
+        if _is_open(line):
+            opened.write(line)
+        elif data := strip_json(line):
+            yield Payload(data=data, line=number)
+    yield from _split_whole(opened.getvalue(), opened_after)
+
+
+def _is_open(line: bytes) -> bool:
+    """Return True if a document begins in a line, but likely does not end in it."""
+    data = strip_json(line)
+    return data.startswith((b"{", b"[")) and not data.endswith((b"}", b"]"))
+
+
+def _is_complete(line: bytes) -> bool:
+    """Return True if a line without indentation is likely a document."""
+    return line.startswith((b"{", b"[")) and line.rstrip().endswith((b"}", b"]"))
 
 
 def _read(read: Callable[[int], bytes], name: str) -> bytes:
@@ -153,12 +179,16 @@ def _read(read: Callable[[int], bytes], name: str) -> bytes:
         UsageError: It is too large.
     """
     data = read(MAX_WHOLE_BYTES + 1)
-    if len(data) > MAX_WHOLE_BYTES:
+    _check_size(len(data), name)
+    return data
+
+
+def _check_size(size_bytes: int, name: str) -> None:
+    if size_bytes > MAX_WHOLE_BYTES:
         raise UsageError(
             f"{name} has a document, or several without line breaks between them, of more than "
             f"{MAX_WHOLE_BYTES // 2**20} MiB: write one document on each line"
         )
-    return data
 
 
 def _local_sources(name: str) -> list[Source]:
@@ -233,7 +263,10 @@ def _is_document(line: bytes) -> bool:
         return False
 
 
-def _split_whole(data: bytes, blank_lines: int) -> Iterator[Payload]:
+def _split_whole(text: bytes, lines_before: int) -> Iterator[Payload]:
+    """Yield the payloads of a text: none if it is blank."""
+    if not (data := strip_json(text)):
+        return
     try:
         repair_json(data)
     except InvalidJSON:
@@ -241,7 +274,7 @@ def _split_whole(data: bytes, blank_lines: int) -> Iterator[Payload]:
     else:
         parts = []
     if not any(part.is_container for part in parts):
-        yield Payload(data=data, line=blank_lines + 1)
+        yield Payload(data=data, line=lines_before + 1)
         return
     for part in parts:
-        yield Payload(data=part.data, line=blank_lines + part.line)
+        yield Payload(data=part.data, line=lines_before + part.line)

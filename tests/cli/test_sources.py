@@ -58,6 +58,22 @@ def test_a_broken_line_after_good_ones_is_a_payload() -> None:
     assert split(SEND + b"\n{oops\n") == [(1, SEND), (2, b"{oops")]
 
 
+def test_a_document_over_several_lines_may_follow_one_on_a_line() -> None:
+    """Files grow by hand and by programs."""
+    spread = b'{\n  "eventType": "Send",\n  "tags": [\n    {}\n  ]\n}'
+    joined = b"\n".join([SEND, spread, spread, SEND, b"{oops", b"more", SEND + b"{", b'"a":1}'])
+    assert split(joined) == [
+        (1, SEND),
+        (2, spread),
+        (8, spread),
+        (14, SEND),
+        (15, b"{oops"),
+        (16, b"more"),
+        (17, SEND),
+        (17, b'{\n"a":1}'),
+    ]
+
+
 def test_a_document_cut_short_is_one_payload() -> None:
     """Lines of a document that happen to be JSON by themselves do not make it NDJSON."""
     document = b'{"destination": [\n"a@example.com",\n"b@example.com"\n'
