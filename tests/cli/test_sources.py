@@ -74,6 +74,13 @@ def test_a_document_over_several_lines_may_follow_one_on_a_line() -> None:
     ]
 
 
+def test_lines_that_never_end_a_document_are_not_kept_without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose lines are all cut off is refused when they exceed the limit of a document."""
+    monkeypatch.setattr("pipeline.cli.sources.MAX_WHOLE_BYTES", 100)
+    with pytest.raises(UsageError, match="write one document on each line"):
+        split(SEND + b"\n{oops" + b"\nmore" * 30)
+
+
 def test_a_document_cut_short_is_one_payload() -> None:
     """Lines of a document that happen to be JSON by themselves do not make it NDJSON."""
     document = b'{"destination": [\n"a@example.com",\n"b@example.com"\n'
