@@ -107,16 +107,20 @@ class Athena:
         except duckdb.Error as error:
             if isinstance(error, STATEMENT_ERRORS) or not self._cache.skip_damaged():
                 raise UsageError(_explain(error, sql)) from error
+        except OverflowError as error:
+            raise UsageError(
+                "a date or a time outside the years 1 to 9999 is not covered by the local Athena"
+            ) from error
         return self._execute(query, sql)  # without the objects that were skipped
 
     def _result(self, query: str) -> QueryResult:
         relation = self._connection.sql(query)
-        batches = relation.to_arrow_reader(ROWS_PER_BATCH)
-        columns = tuple(
-            ResultColumn(name=field.name, type=type_name(field.type, str(type_)))
-            for field, type_ in zip(batches.schema, relation.types, strict=True)
-        )
-        rows = [row for batch in batches for row in _rows(batch)]
+        with relation.to_arrow_reader(ROWS_PER_BATCH) as batches:  # an open one would block the next query
+            columns = tuple(
+                ResultColumn(name=field.name, type=type_name(field.type, str(type_)))
+                for field, type_ in zip(batches.schema, relation.types, strict=True)
+            )
+            rows = [row for batch in batches for row in _rows(batch)]
         return QueryResult(columns=columns, rows=rows, scanned_bytes=self._scanned_bytes(), remark=self._cache.remark())
 
     def _scanned_bytes(self) -> int:

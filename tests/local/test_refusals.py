@@ -78,6 +78,14 @@ REFUSED = {
     "SELECT date(json_extract_scalar(raw, '$.mail.timestamp')) FROM events": "not a date like",
     "SELECT CAST('1.5' AS integer)": "not a whole number",
     "SELECT 1 / 0": "Division by zero",
+    "SELECT sum(x) FROM (VALUES 9223372036854775807, 1) AS t (x)": "no bigint",
+    "SELECT date_add('year', 9000, occurred_at) FROM events": "outside the years 1 to 9999",
+    "SELECT 1_000": "1_000: write a space",
+    "SELECT DECIMAL '1.5'": "write 1.5",
+    "SELECT date_trunc('hour', DATE '2026-01-01')": "a unit of hour",
+    "SELECT date_add('minute', 1, date(occurred_at)) FROM events": "a unit of minute",
+    "SELECT DATE '2026-01-01' + INTERVAL '1' HOUR": "a unit of hour",
+    "SELECT from_iso8601_timestamp('2026-03-01T12:00:00+02:00')": "a time with an offset",
     "SELECT zip_with(ARRAY[1], ARRAY[2], (x, y) -> x)": "the function zip_with",
 }
 
@@ -85,6 +93,7 @@ ACCEPTED = (
     "SELECT event_type AS event_type FROM events WHERE event_type = 'send' GROUP BY event_type",
     "SELECT upper(event_type) AS event_type FROM events WHERE event_type = 'send' GROUP BY 1",
     "SELECT event_type AS e FROM events ORDER BY e",
+    "SELECT 1 _a, date_trunc('month', DATE '2026-01-01') + INTERVAL '1' DAY",
     "WITH a (x, y) AS (SELECT 1, 2) SELECT x AS z FROM a WHERE x = 1",
     "SELECT current_date - INTERVAL '7' DAY",
     "SELECT listagg(dt, ',') WITHIN GROUP (ORDER BY dt) FROM events",
@@ -115,6 +124,14 @@ def test_a_form_is_refused_by_name(athena: Athena, sql: str, named: str) -> None
     with pytest.raises(UsageError) as error:
         athena.run(sql)
     assert named in str(error.value)
+
+
+@pytest.mark.parametrize("sql", [sql for sql, named in REFUSED.items() if "years" in named or "bigint" in named])
+def test_a_value_that_cannot_be_printed_does_not_end_the_engine(athena: Athena, sql: str) -> None:
+    """The next query runs."""
+    with pytest.raises(UsageError):
+        athena.run(sql)
+    assert athena.run("SELECT 1").rows == [("1",)]
 
 
 @pytest.mark.parametrize("sql", ACCEPTED)

@@ -117,6 +117,12 @@ END;
 CREATE MACRO nan() AS CAST('NaN' AS DOUBLE);
 CREATE MACRO infinity() AS CAST('Infinity' AS DOUBLE);
 
+CREATE MACRO iso_time_or_null(text) AS CAST(text AS TIMESTAMP WITH TIME ZONE);
+CREATE MACRO iso_time_or_error(text) AS CASE
+  WHEN regexp_matches(text, 'T.*[+-]\d\d(:?\d\d)?$') AND NOT regexp_matches(text, '[+-]00(:?00)?$')
+  THEN error('from_iso8601_timestamp of a time with an offset is not covered by the local Athena')
+  ELSE CAST(text AS TIMESTAMP WITH TIME ZONE)
+END;
 CREATE MACRO from_iso8601_date(text) AS CAST(text AS DATE);
 CREATE MACRO to_iso8601(moment) AS CASE typeof(moment)
   WHEN 'DATE' THEN strftime(moment, '%Y-%m-%d')

@@ -120,6 +120,8 @@ def _refused_word(token: Token, following: Token | None, third: Token | None, na
     match token.token_type, following and following.token_type, third and third.token_type:
         case _, TokenType.L_BRACKET, _ if token.token_type in _BEFORE_LIST:
             return "[a, b]: write ARRAY[a, b]"
+        case TokenType.NUMBER | TokenType.DECIMAL, TokenType.VAR | TokenType.STRING, _:
+            return _refused_number(token, following)
         case TokenType.RLIKE, _, _:
             return "x REGEXP y: write regexp_like(x, y)"
         case TokenType.EQ, _, _ if name == "==":
@@ -134,6 +136,14 @@ def _refused_word(token: Token, following: Token | None, third: Token | None, na
             return "LIMIT a, b: write OFFSET a LIMIT b"
         case TokenType.L_BRACKET, TokenType.NUMBER, TokenType.R_BRACKET if following and following.text == "0":
             return "x[0]: the first element is x[1]"
+    return ""
+
+
+def _refused_number(token: Token, following: Token | None) -> str:
+    if token.token_type is TokenType.DECIMAL:
+        return "DECIMAL '1.5': write 1.5"
+    if following and following.start == token.end + 1:
+        return f"{token.text}{following.text}: write a space before an alias, and numbers without underscores"
     return ""
 
 

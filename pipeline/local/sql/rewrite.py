@@ -3,9 +3,9 @@
 Claims: the functions and forms in `REWRITERS`, `REWRITERS_BY_NAME` and `functions.sql`. The latter defines functions
 that DuckDB lacks and that need only an expression.
 Leaves out: MATCH_RECOGNIZE, approx_most_frequent and the sketches (hyperloglog, tdigest, qdigest), map_zip_with,
-geospatial functions, and Java's look-arounds in regular expressions, which RE2 lacks. More lenient than Trino: text
-compares with times and numbers, and an index outside an array or a map yields null, not an error. A time that is moved
-to another zone in a subquery compares outside it as a time without a zone.
+geospatial functions, and Java's look-arounds in regular expressions, which RE2 lacks. A time that is moved to another
+zone in a subquery compares outside it as a time without a zone. Rows that are no constructors compare with their nulls
+as if these were values.
 trino.io/docs/current/functions.html
 """
 
@@ -72,10 +72,25 @@ def _rename(node: exp.Anonymous) -> exp.Expr:
     return function_call(RENAMED[node.name.lower()], *node.expressions)
 
 
+def _compare_rows(node: exp.EQ | exp.NEQ | exp.In) -> exp.Expr:
+    """Compare rows by their fields, so that a null decides as in Trino. DuckDB takes nulls in rows for equal."""
+    rows = rewrite_nested.rows_compared(node)
+    if not rows:
+        return node if isinstance(node, exp.In) else rewrite_scalars.compare(node)
+    first, *others = rows
+    equal = exp.paren(exp.or_(*(exp.and_(*map(_equal, first, other)) for other in others)))
+    return exp.not_(equal) if isinstance(node, exp.NEQ) else equal
+
+
+def _equal(one: exp.Expr, other: exp.Expr) -> exp.Expr:
+    return _compare_rows(exp.EQ(this=one.copy(), expression=other.copy()))
+
+
 COMPARISONS = (exp.EQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NEQ)
 
 REWRITERS: dict[type[exp.Expr], Rewriter] = {
     **dict.fromkeys(COMPARISONS, rewrite_scalars.compare),
+    **dict.fromkeys((exp.EQ, exp.NEQ, exp.In), _compare_rows),
     exp.Add: rewrite_scalars.shift_date,
     exp.ApproxDistinct: rewrite_scalars.approx_distinct,
     exp.ApproxQuantile: rewrite_scalars.approx_percentile,
@@ -97,6 +112,7 @@ REWRITERS: dict[type[exp.Expr], Rewriter] = {
     exp.Div: rewrite_numbers.divide,
     exp.Extract: rewrite_scalars.extract_field,
     exp.Format: rewrite_scalars.format_text,
+    exp.FromISO8601Timestamp: rewrite_scalars.from_iso8601_timestamp,
     exp.GroupConcat: rewrite_scalars.listagg,
     exp.GenerateSeries: rewrite_scalars.sequence,
     exp.JSONExtract: rewrite_nested.json_extract,
@@ -119,6 +135,7 @@ REWRITERS: dict[type[exp.Expr], Rewriter] = {
     exp.TryCast: rewrite_casts.cast,
     exp.UnixToTime: rewrite_scalars.from_unixtime,
     exp.Unnest: rewrite_nested.unnest,
+    exp.Values: rewrite_nested.spread_rows,
 }
 
 # Functions that sqlglot does not know, so that it parses them as `Anonymous`.

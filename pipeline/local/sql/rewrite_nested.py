@@ -134,6 +134,28 @@ def row_constructor(node: exp.Struct) -> exp.Expr:
     return function_call("ROW", *node.expressions)
 
 
+def spread_rows(node: exp.Values) -> exp.Expr:
+    """Take VALUES ROW(a, b) for two columns. DuckDB would take it for one, of rows."""
+    for row in node.expressions:
+        fields = row.expressions
+        if len(fields) == 1 and (inner := row_fields(fields[0])):
+            row.set("expressions", inner)
+    return node
+
+
+def rows_compared(node: exp.EQ | exp.NEQ | exp.In) -> list[list[exp.Expr]]:
+    """Return the fields of rows that are compared with the first; an empty list if not all are rows of one size."""
+    others = node.expressions if isinstance(node, exp.In) else [node.expression]
+    rows = [row_fields(row) for row in (node.this, *others)]
+    return rows if len(rows) > 1 and len({len(row) for row in rows}) == 1 and rows[0] else []
+
+
+def row_fields(node: exp.Expr) -> list[exp.Expr]:
+    """Return the fields of a row's constructor: ROW(a, b), or (a, b)."""
+    is_row = isinstance(node, (exp.Tuple, exp.Struct)) or (isinstance(node, exp.Anonymous) and node.name == "ROW")
+    return node.expressions if is_row else []
+
+
 def contains(node: exp.ArrayContains) -> exp.Expr:
     """Yield null if a null in the array might be the value."""
     return function_call("ARRAY_CONTAINS_OR_NULL", node.this, node.expression)

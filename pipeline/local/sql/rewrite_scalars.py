@@ -12,6 +12,7 @@ from sqlglot.errors import UnsupportedError
 from pipeline.local.sql.node import NO_FIELD, function_call, has_type
 
 ISO_DAY_OF_WEEK = frozenset({"DOW", "DAY_OF_WEEK", "DAYOFWEEK"})
+UNITS_OF_A_DAY = frozenset({"hour", "minute", "second", "millisecond"})
 TIMES = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
 INSTANT = "instant"  # the key of the instant, in the meta data of a time that was moved
 PRINTED = "printed"  # the key of the expression, in a node's meta data, that prints a time with its zone
@@ -35,8 +36,18 @@ def date_diff(node: exp.DateDiff) -> exp.Expr:
 
 
 def keep_date(node: exp.Expr) -> exp.Expr:
-    """Yield a date for a date. DuckDB would yield a timestamp."""
-    return exp.cast(node.copy(), "DATE") if _is_date(node.this) else node
+    """Yield a date for a date. DuckDB would yield a timestamp, also for an hour, which a date does not have."""
+    if not _is_date(node.this):
+        return node
+    unit = _unit(node)
+    if unit in UNITS_OF_A_DAY:
+        raise UnsupportedError(f"a date with a unit of {unit}, which Athena rejects: write CAST(x AS timestamp)")
+    return exp.cast(node.copy(), "DATE")
+
+
+def _unit(node: exp.Expr) -> str:
+    """Return the unit of a function of times, or of the interval that is added to one."""
+    return (node.text("unit") or node.expression.text("unit")).lower()
 
 
 def shift_date(node: exp.Add | exp.Sub) -> exp.Expr:
@@ -119,6 +130,11 @@ def instant_of(node: exp.Expr) -> exp.Expr:
     """Return the instant of a time that was moved to a zone; the same expression for any other."""
     instant: exp.Expr = node.unnest().meta.get(INSTANT, node)
     return instant
+
+
+def from_iso8601_timestamp(node: exp.FromISO8601Timestamp) -> exp.Expr:
+    """Fail for an offset, which Trino keeps as the value's zone."""
+    return function_call("ISO_TIME_OR_ERROR", node.this)
 
 
 def compare(node: exp.Binary) -> exp.Expr:

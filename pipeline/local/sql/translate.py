@@ -127,6 +127,8 @@ def _clarify_type(node: exp.Expr) -> None:
     match node:
         case exp.CountIf():
             node.replace(exp.Count(this=exp.If(this=node.this.copy(), true=exp.convert(1))))
+        case exp.Cast() if node.to.is_type(exp.DType.DECIMAL) and not node.to.expressions:
+            node.set("to", exp.DataType.build("DECIMAL(38, 0)"))  # docs.aws.amazon.com/athena/latest/ug/data-types.html
         case exp.Literal() if not node.is_string and "e" in node.name.lower() and not isinstance(node.parent, exp.Cast):
             node.replace(exp.cast(node.copy(), "DOUBLE"))  # 100e0 is a double in Trino
         case exp.Literal() if not node.is_string and "." in node.name and not isinstance(node.parent, exp.Cast):

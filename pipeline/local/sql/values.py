@@ -16,9 +16,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from pyarrow import types
 
+from pipeline.errors import UsageError
+
 Formatter = Callable[[Any], str]
 
 _LARGEST_PLAIN, _SMALLEST_PLAIN = 1e7, 1e-3  # Java's Double.toString prints other doubles with an exponent
+_PRECISION_OF_SUM = 38  # DuckDB sums integers to 128 bits
 _MILLISECONDS_PER_DAY = 86_400_000
 
 
@@ -31,6 +34,8 @@ class ValueFormat(NamedTuple):
 
 def type_name(type_: pa.DataType, duckdb_type: str) -> str:
     """Return Athena's name for the type of a column, without its parameters."""
+    if duckdb_type.startswith("DECIMAL"):
+        return "decimal"
     return "json" if duckdb_type == "JSON" else _value_format(type_).name
 
 
@@ -52,6 +57,12 @@ def _value_format(type_: pa.DataType) -> ValueFormat:
 
 def _boolean(value: bool) -> str:
     return str(value).lower()
+
+
+def _bigint(value: Decimal) -> str:
+    if not -(2**63) <= value < 2**63:
+        raise UsageError(f"the number {value} is no bigint: Athena reports an overflow")
+    return str(value)
 
 
 def _double(value: float) -> str:
@@ -99,8 +110,8 @@ _SIMPLE: tuple[tuple[Callable[[pa.DataType], bool], ValueFormat], ...] = (
 
 
 def _decimal_format(type_: pa.Decimal128Type) -> ValueFormat:
-    if type_.scale == 0:
-        return ValueFormat("bigint", str)  # DuckDB sums integers to 128 bits
+    if (type_.precision, type_.scale) == (_PRECISION_OF_SUM, 0):
+        return ValueFormat("bigint", _bigint)
     return ValueFormat("decimal", lambda value: f"{value:f}")
 
 
