@@ -1,7 +1,8 @@
 """Split a field of a record or of a user into the texts of its mailboxes.
 
 A field may be a header of a mail, a part of a delivery status notification, a URI, or what a person pasted. Nothing
-here decides whether a text is an address: see `pipeline.address`. Linear in the length of the field. Pure.
+here decides whether a text is an address: see `pipeline.address`. Pure. Linear in the
+length of the field, but for nested quotes.
 Forms: RFC 5322, section 3.4; RFC 3464, section 2.3.1 (type prefix); RFC 6068 (mailto).
 """
 

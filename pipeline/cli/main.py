@@ -96,7 +96,7 @@ EXIT_CODES = (
     ExitCode(0, "done"),
     ExitCode(
         EXIT_FAILED,
-        "failed: a check disagrees, an input cannot be read, or a deployment, a query or something unexpected failed",
+        "failed: a check disagrees, an input is unreadable or no address, or a deployment or a query failed",
     ),
     ExitCode(2, "usage error or invalid input", (UsageError, InvalidInput)),
     ExitCode(3, "access denied: credentials are missing, expired or not allowed to do it", (AccessDenied,)),
