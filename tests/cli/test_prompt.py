@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import typer
 
 from pipeline.cli import prompt
 from tests.support.command import WAIT_SECONDS
+from tests.support.waiting import until
 
 QUESTIONS = ["ask_text('Name')", "ask_yes_no('Agreed?', no_terminal='')"]
 
@@ -35,11 +36,20 @@ def asked(expression: str) -> Iterator["subprocess.Popen[str]"]:
         os.close(end)
 
 
+def press_ctrl_c(process: "subprocess.Popen[str]") -> int | None:
+    """Interrupt a process and return its exit code; None if it runs on for a second."""
+    process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        return process.wait(1)
+    return None
+
+
 @pytest.mark.parametrize("expression", QUESTIONS)
 def test_ctrl_c_at_a_question_raises_keyboard_interrupt(expression: str) -> None:
     """Ctrl-C at a question is an interrupt, not typer's Abort, which is a failure."""
     with asked(expression) as process:
-        process.send_signal(signal.SIGINT)
+        # Python cannot notice a signal that comes just before it begins to read. A person presses again.
+        until(lambda: press_ctrl_c(process) is not None, timeout_seconds=WAIT_SECONDS)
         _, errors = process.communicate(timeout=WAIT_SECONDS)
     assert "KeyboardInterrupt" in errors
     assert process.returncode == -signal.SIGINT
