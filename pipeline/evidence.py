@@ -56,10 +56,10 @@ def _id_ms(feedback_id: str | None) -> int:
 def decision_ms(decision: Decision) -> int:
     """Return a decision's time by its hybrid logical clock, in milliseconds since 1970; 0 if unreadable.
 
-    A decision without that clock counts from its wall time.
+    A decision without that clock counts from its wall time, which is not before 1970.
     """
     if decision.at_ms is not None:
-        return max(0, decision.at_ms)
+        return decision.at_ms  # checked by the decoder
     decided_at = parse_time(decision.timestamp)
     return max(0, to_ms(decided_at)) if decided_at else 0
 

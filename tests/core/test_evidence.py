@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.evidence import DIAGNOSTIC_KEPT, MESSAGE_ID_KEPT
-from pipeline.timestamp import format_time, to_ms
+from pipeline.timestamp import EPOCH, format_time, to_ms
 from tests.support.builders import (
     ABSENT,
     OCCURRED_AT,
     SENT_AT,
     a_bounce,
+    a_complaint,
     a_decision,
 )
 from tests.support.facts import evidence
@@ -24,8 +24,9 @@ NO_DSN = {"action": ABSENT, "status": ABSENT, "diagnosticCode": ABSENT}
     ("at_ms", "counted"), [(None, to_ms(OCCURRED_AT)), (5, 5), (to_ms(LAST_TIME), to_ms(LAST_TIME))]
 )
 def test_a_decision_counts_from_its_hybrid_clock(at_ms: int | None, counted: int) -> None:
-    """Without that clock, it counts from its wall time."""
+    """Without that clock, it counts from its wall time, which is not before 1970."""
     assert counted == evidence(a_decision(atMs=ABSENT if at_ms is None else at_ms)).at_ms
+    assert evidence(a_decision(at=EPOCH - timedelta(days=1))).at_ms == 0
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,10 @@ def test_the_status_is_the_enhanced_code_alone(given: str | None, status: str) -
 def test_long_texts_are_truncated() -> None:
     """The limit holds for code points and for bytes as JSON."""
     item = evidence(a_bounce(person={"diagnosticCode": "x" * 2_000}, messageId="m" * 300))
-    assert (len(item.diagnostic), len(item.message_id)) == (DIAGNOSTIC_KEPT, MESSAGE_ID_KEPT)
-    assert evidence(a_bounce(person={"diagnosticCode": "é" * 2_000})).diagnostic == "é" * (DIAGNOSTIC_KEPT // 2)
+    assert (len(item.diagnostic), len(item.message_id)) == (256, 64)
+    assert evidence(a_bounce(person={"diagnosticCode": "é" * 2_000})).diagnostic == "é" * 128
+    assert evidence(a_bounce(person={"diagnosticCode": '"' * 2_000})).diagnostic == '"' * 128
+    assert evidence(a_bounce(person={"diagnosticCode": "\\" * 2_000})).diagnostic == "\\" * 128
+    assert len(evidence(a_complaint(complaint={"complaintFeedbackType": "x" * 300})).sub_type) == 64
+    assert len(evidence(a_bounce(recipients=[f"{'A' * 300}@example.com"])).spelling) == 256
     assert evidence(a_bounce(person={"diagnosticCode": "x" + "é" * 2_000})).diagnostic == "x" + "é" * 127

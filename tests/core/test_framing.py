@@ -115,6 +115,12 @@ def test_the_bound_on_nesting_does_not_depend_on_the_caller(frames: int) -> None
     assert outcome.why == "nested too deep"
 
 
+def test_at_most_32_envelopes_are_unwrapped() -> None:
+    """Real payloads have three at most."""
+    wrapped = [b'{"Message":' * count + RECORDS[2] + b"}" * count for count in (32, 33)]
+    assert [kinds(payload) for payload in wrapped] == [["send"], ["Poison"]]
+
+
 def test_a_document_nested_too_deep_hides_no_other() -> None:
     """This holds for one that no parser can read, too."""
     for deep in (nested(MAX_NESTING + 2), nested(3_000)):

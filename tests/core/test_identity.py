@@ -75,6 +75,7 @@ def test_the_order_and_spelling_of_recipients_do_not_change_the_id() -> None:
     """Canonical addresses are sorted before they are hashed."""
     first = event_id(a_bounce(recipients=[ADA, BOB]))
     assert first == event_id(a_bounce(recipients=[BOB, f"Ada <{ADA.upper()}>", ADA]))
+    assert event_id(a_delivery(recipients=[ADA, BOB])) == event_id(a_delivery(recipients=[BOB, ADA]))
 
 
 def test_every_kind_has_its_own_id_for_one_message() -> None:
@@ -109,6 +110,12 @@ def test_two_events_have_two_ids(first: bytes, other: bytes) -> None:
 def test_a_feedback_id_precedes_the_time() -> None:
     """Copies of a bounce with different times are one event."""
     assert event_id(a_bounce()) == event_id(a_bounce(at=LATER)) == event_id(a_bounce(timestamp=None))
+
+
+def test_a_feedback_id_identifies_an_event_without_a_message() -> None:
+    """What else the record says does not count then."""
+    first, other = (a_bounce(messageId=ABSENT, subject=subject) for subject in ("One", "Two"))
+    assert event_id(first) == event_id(other)
 
 
 def test_without_a_feedback_id_the_time_distinguishes_bounces() -> None:

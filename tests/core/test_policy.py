@@ -11,7 +11,7 @@ from pipeline.address import Address
 from pipeline.errors import UsageError
 from pipeline.policy import DEFAULT_POLICY, ESSENTIAL, Policy, Rule, SoftRule, parse_policy, verdict
 from pipeline.standing import NOTHING_KNOWN, Evidence, FactKind, Standing, fold, join
-from pipeline.timestamp import from_ms
+from pipeline.timestamp import LAST_MS, from_ms
 from pipeline.verdict import CLEAR, Reason, ReasonHeld, Verdict
 from tests.support.strategies import Facts, facts, standings
 
@@ -93,6 +93,11 @@ def test_an_address_on_sess_list_is_suppressed_for_14_days() -> None:
 def test_other_facts_do_not_suppress_by_default(fact: FactKind) -> None:
     """Soft bounces, echoes, opt-outs, forwards, not-spam reports and releases leave an address clear."""
     assert judged(a_standing((fact, 5))) == CLEAR
+
+
+def test_an_expiry_ends_with_the_calendar() -> None:
+    """A fact at the end of the year 9999 has no later time."""
+    assert judged(a_standing((FactKind.LISTED, LAST_MS))).until == from_ms(LAST_MS)
 
 
 EVERY_RULE = Policy(

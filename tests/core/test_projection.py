@@ -17,7 +17,7 @@ from pipeline.errors import (
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY, Policy
 from pipeline.ports import NO_ITEM, Item, Quarantine
-from pipeline.projection import SAVE_ATTEMPTS, BatchResult, merge, merge_fully, to_item
+from pipeline.projection import BatchResult, merge, merge_fully, to_item
 from pipeline.standing import Evidence, FactKind, Key, fold
 from pipeline.verdict import Reason
 from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_decision, a_delivery, a_send, dumped, in_sns
@@ -145,13 +145,13 @@ def test_of_two_outages_the_earlier_record_counts() -> None:
 
 def test_a_conflict_is_resolved_by_joining_again() -> None:
     """The item is written although every attempt but the last conflicts."""
-    store = FlakyStore(Script([Failure.NONE, Failure.CONFLICT] * (SAVE_ATTEMPTS - 1)))
+    store = FlakyStore(Script([Failure.NONE, Failure.CONFLICT] * 4))
     assert run(a_bounce(), store=store).counts.written == 1
 
 
 def test_endless_conflicts_stop_the_batch() -> None:
     """After the last attempt the batch stops as in an outage."""
-    store = FlakyStore(Script([Failure.NONE, Failure.CONFLICT] * SAVE_ATTEMPTS))
+    store = FlakyStore(Script([Failure.NONE, Failure.CONFLICT] * 5))
     result = run(a_bounce(), store=store)
     assert (type(result.cause), result.failed_at) == (StoreUnavailable, 0)
 

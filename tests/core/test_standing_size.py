@@ -10,11 +10,27 @@ from pipeline.batch import group_by_key
 from pipeline.decode import decode
 from pipeline.event import Event, Poison
 from pipeline.fact import facts
-from pipeline.standing import MAILS_KEPT, NEWEST_KEPT, facts_json
+from pipeline.standing import MAILS_KEPT, NEWEST_KEPT, Evidence, FactKind, facts_json, fold
 from pipeline.timestamp import LAST_MS
 from tests.support.builders import ADA, BOB, OCCURRED_AT, Fields, a_bounce, a_complaint, a_decision, a_soft_bounce
 
 LIMIT_BYTES = 64 * 1_024
+
+
+def evidence(count: int) -> list[Evidence]:
+    """Return evidence of as many mails, in ascending order."""
+    return [Evidence(at_ms=n, event_id=f"e{n:02}", message_id=f"m{n:02}") for n in range(count)]
+
+
+def test_the_newest_64_mails_with_a_soft_bounce_are_kept() -> None:
+    """A rule counts mails of its window, so the newest matter."""
+    assert fold((FactKind.SOFT, item) for item in evidence(65)).soft == tuple(evidence(65)[1:])
+
+
+def test_the_oldest_and_the_newest_8_hard_bounces_are_kept() -> None:
+    """The oldest says since when, the newest say what the servers reply today."""
+    oldest, *others = evidence(11)
+    assert fold((FactKind.HARD, item) for item in evidence(11)).hard == (oldest, *others[-8:])
 
 
 def fullest(address: str, diagnostic: str) -> Iterator[bytes]:
