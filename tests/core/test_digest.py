@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.address import Address
 from pipeline.digest import digest
-from pipeline.standing import NOTHING_KNOWN, Evidence, FactKind, Key, Standing, fold
+from pipeline.standing import NOTHING_KNOWN, Evidence, FactKind, Key, Standing, fold, join
 from tests.support.strategies import standings
 
 KEY, OTHER_KEY = Key(Address("ada@example.com")), Key(Address("bob@example.net"))
@@ -18,6 +18,13 @@ tables = st.dictionaries(st.sampled_from([KEY, OTHER_KEY, Key(KEY.address, "mark
 
 def a_standing(kind: FactKind = FactKind.HARD, at_ms: int = 1, event_id: str = "e", spelling: str = "") -> Standing:
     return fold([(kind, Evidence(at_ms=at_ms, event_id=event_id, spelling=spelling))])
+
+
+def test_the_digest_of_an_item_is_that_of_its_parts_in_order() -> None:
+    """Address and scope, then kinds in alphabetical order, each text with its length."""
+    standing = join(a_standing(FactKind.HARD), a_standing(FactKind.ECHO))
+    text = "15:ada@example.com1:*4:echo1:11:e0:0:0:0:0:4:hard1:11:e0:0:0:0:0:"
+    assert digest([(KEY, standing)]) == sha256(text.encode()).hexdigest()
 
 
 @given(tables, st.randoms(use_true_random=False))

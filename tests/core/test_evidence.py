@@ -91,6 +91,20 @@ def test_the_status_is_the_enhanced_code_alone(given: str | None, status: str) -
     assert status == evidence(a_bounce(person={"status": given, "diagnosticCode": ABSENT})).status
 
 
+def test_a_number_of_four_parts_is_no_status() -> None:
+    """It is a version, or an address of a network."""
+    failed = {"status": ABSENT, "diagnosticCode": "550 5.1.1.2 x"}
+    assert evidence(a_bounce(person=failed)).status == ""
+
+
+def test_a_feedback_id_older_than_ses_does_not_count() -> None:
+    """It was edited."""
+    sent_at, occurred_at = datetime(2000, 1, 1, tzinfo=UTC), datetime(2000, 1, 21, tzinfo=UTC)
+    feedback_id = f"0100{to_ms(datetime(2000, 1, 10, tzinfo=UTC)):012x}-aaaaaaaa-bbbb"
+    item = evidence(a_bounce(feedback_id=feedback_id, at=occurred_at, timestamp=format_time(sent_at)))
+    assert item.at_ms == to_ms(occurred_at)
+
+
 def test_long_texts_are_truncated() -> None:
     """The limit holds for code points and for bytes as JSON."""
     item = evidence(a_bounce(person={"diagnosticCode": "x" * 2_000}, messageId="m" * 300))

@@ -107,6 +107,7 @@ def test_a_field_with_two_addresses_states_two_facts() -> None:
         ({"action": "failed", "status": ABSENT, "diagnosticCode": "smtp; 451 4.7.1 Try later"}, "soft"),
         ({"action": "failed", "status": "5.7.1"}, "blocked"),
         ({"action": "failed", "status": "5.7.606"}, "blocked"),
+        ({"action": "failed", "status": "5.71.1"}, "hard"),
         ({"action": "failed", "status": "5.0.0", "diagnosticCode": "smtp; 550 5.7.26 Unauthenticated"}, "blocked"),
         ({"action": "failed", "status": ABSENT, "diagnosticCode": "550 5.7.1 [192.0.2.10] is listed"}, "blocked"),
         ({"action": "failed", "status": "5.1.1", "diagnosticCode": "550 5.7.1 no such user"}, "hard"),

@@ -95,6 +95,17 @@ def test_other_facts_do_not_suppress_by_default(fact: FactKind) -> None:
     assert judged(a_standing((fact, 5))) == CLEAR
 
 
+def test_a_complaint_of_unknown_time_suppresses() -> None:
+    """Without a not-spam report nothing lifts it."""
+    assert judged(a_standing((FactKind.COMPLAINT, 0))).reason is Reason.COMPLAINT
+
+
+def test_a_forwarded_fact_is_uncertain() -> None:
+    """A policy may suppress for it."""
+    result = judged(a_standing((FactKind.FORWARDED, 5)), Policy(forwarded=Rule()))
+    assert (result.suppressed, result.certain) == (True, False)
+
+
 def test_an_expiry_ends_with_the_calendar() -> None:
     """A fact at the end of the year 9999 has no later time."""
     assert judged(a_standing((FactKind.LISTED, LAST_MS))).until == from_ms(LAST_MS)

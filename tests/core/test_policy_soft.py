@@ -98,3 +98,24 @@ def test_a_rule_of_one_mail_suppresses_at_once() -> None:
     """The suppression begins with the first soft bounce."""
     policy = Policy(soft=SoftRule(mails=1, window_seconds=1, expiry_seconds=1))
     assert judged(soft(1), policy).until == from_ms(DAY_MS + 1_000)
+
+
+def test_the_soft_rule_may_count_every_mail() -> None:
+    """The newest of them decides the end."""
+    policy = Policy(soft=SoftRule(mails=1, window_seconds=60, expiry_seconds=60))
+    assert judged(soft(*range(1, 65)), policy).until == from_ms(64 * DAY_MS + 60_000)
+
+
+@pytest.mark.parametrize(("status", "suppressed"), [("5.1.10", True), ("5.10.1", False), ("5.2.1", False)])
+def test_a_status_of_a_wrong_address_begins_with_5_1(status: str, suppressed: bool) -> None:
+    """RFC 3463: addressing status."""
+    rule = SoftRule(mails=3, mails_of_wrong_address=1, window_seconds=60, expiry_seconds=60)
+    standing = fold([(FactKind.SOFT, Evidence(at_ms=5, event_id="e", status=status))])
+    assert judged(standing, Policy(soft=rule)).suppressed is suppressed
+
+
+def test_an_expiry_is_at_most_as_long_as_the_kept_mails_can_decide() -> None:
+    """Two mails in a window: 64 mails cover 63 windows. As many mails of wrong addresses as of all are allowed."""
+    SoftRule(mails=2, mails_of_wrong_address=2, window_seconds=60, expiry_seconds=63 * 60)
+    with pytest.raises(ValueError, match="expiry"):
+        SoftRule(mails=2, window_seconds=60, expiry_seconds=64 * 60)

@@ -70,6 +70,15 @@ def test_an_outage_stops_before_the_tables_that_follow() -> None:
     assert addresses(tables[1]) == set()
 
 
+@pytest.mark.parametrize("position", [0, 1])
+def test_a_record_that_one_table_rejects_is_quarantined(position: int) -> None:
+    """Whichever table it is; the other has its facts."""
+    tables, quarantine = [MemoryStore(), MemoryStore()], MemoryQuarantine()
+    tables[position] = FlakyStore(rejected=[Key(Address(ADA))])
+    run(OF_ADA, tables=tables, quarantine=quarantine)
+    assert (len(quarantine.held), addresses(tables[1 - position])) == (1, {ADA})
+
+
 def test_a_record_that_several_tables_reject_is_quarantined_once() -> None:
     """One rejection is enough, and the other tables keep the facts."""
     rejecting, quarantine = FlakyStore(rejected=[Key(Address(ADA))]), MemoryQuarantine()

@@ -68,6 +68,7 @@ def test_the_facts_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     result = replay(archive, store=store, policy=DEFAULT_POLICY, progress=lambda result: written.append(result.written))
     assert (result.written, result.unchanged) == (3, 0)
     assert written == [1, 2, 3, 3]
+    assert replay(archive, store=store, policy=DEFAULT_POLICY).unchanged == 3
     assert len(dict(store.scan())[ADA_KEY].standing.complaint) == 1
 
 

@@ -1,7 +1,7 @@
 """Tests of `pipeline.resume`: an ingestion goes on where an earlier one stopped, and stores no row twice."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
@@ -42,7 +42,11 @@ class Files:
         self.manifest = _Manifest(self)
         self.read: list[str] = []
 
-    def ingest(self, files: Mapping[str, Sequence[bytes]]) -> IngestCounts:
+    def ingest(
+        self,
+        files: Mapping[str, Sequence[bytes]],
+        progress: Callable[[StreamRecord], None] = lambda _: None,
+    ) -> IngestCounts:
         ingestion = Ingestion(
             archive=self.archive,
             store=self.store,
@@ -51,7 +55,7 @@ class Files:
             arrived_at=ARRIVED_AT,
         )
         return SourceIngestion(ingestion=ingestion, manifest=self.manifest).ingest(
-            (self.source(name, payloads) for name, payloads in files.items()), progress=lambda _: None
+            (self.source(name, payloads) for name, payloads in files.items()), progress=progress
         )
 
     def source(self, name: str, payloads: Sequence[bytes]) -> RecordSource:
@@ -132,6 +136,24 @@ def test_a_rejected_record_is_tried_again_and_named_again() -> None:
     assert files.rows() == {"1": 1, "2": 1}
     assert files.ingest({"a": [*sends("1"), a_bounce(messageId="new"), *sends("2")]}).events == {"bounce": 1}
     assert files.ingest(file).ingested_before == 1
+
+
+def test_a_rejected_record_is_named_again_where_the_log_is_written_after_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is stored in between changes nothing."""
+    monkeypatch.setattr("pipeline.ingest.ROWS_HELD", 1)
+    files = Files()
+    for _ in range(2):
+        assert len(files.ingest({"a": [BROKEN, *sends("1", "2")]}).rejects) == 1
+    assert files.rows() == {"1": 1, "2": 1}
+
+
+def test_progress_counts_every_record_that_is_read() -> None:
+    """Also one that is stored already."""
+    files = Files()
+    seen: list[StreamRecord] = []
+    files.ingest({"a": [*sends("1"), b"cut off"]})
+    files.ingest({"a": sends("1", "2")}, progress=seen.append)
+    assert len(seen) == 2
 
 
 def test_a_file_that_is_cut_off_is_ingested_to_there_once() -> None:

@@ -74,6 +74,8 @@ def test_an_identity_notification_lies_in_every_scope() -> None:
         (a_decision(), EVERYWHERE),
         (a_decision(scope="acme"), TENANT),
         (a_complaint(tags={"ses:tenant-name": []}), EVERYWHERE),
+        (a_complaint(tags={"ses:tenant-name": [""]}), EVERYWHERE),
+        (a_complaint(tags={"ses:tenant-name": ["x" * 64]}), Key(EVERYWHERE.address, "x" * 64)),
         (a_complaint(tags={"ses:tenant-name": ["x" * 65]}), EVERYWHERE),
     ],
 )
