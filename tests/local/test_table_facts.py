@@ -113,7 +113,22 @@ def test_sql_and_python_agree_on_random_histories(histories: int) -> None:
 @given(copies=st.lists(_copies(), min_size=1, max_size=30), many=st.lists(_many(), max_size=4))
 def test_sql_and_python_agree_on_any_facts(copies: list[list[FactColumn]], many: list[list[FactColumn]]) -> None:
     """Times and ids repeat, copies differ in any field, and each bound is reached in any scope."""
-    rows = [a_row(facts=tuple(columns)) for columns in (*copies, *copies[::-1], *many)]
+    assert_agree_on_facts([*copies, *copies[::-1], *many])
+
+
+def test_sql_and_python_agree_on_the_bound_of_each_kind() -> None:
+    """More facts of each kind than are kept, each of a mail of its own."""
+    columns = [
+        [FactColumn(address=Address(ADA), scope="*", fact=kind, at_ms=n, event_id=f"e{n}", message_id=f"m{n}")]
+        for kind in FactKind
+        for n in range(70)
+    ]
+    assert_agree_on_facts(columns)
+
+
+def assert_agree_on_facts(columns: list[list[FactColumn]]) -> None:
+    """Assert that SQL and Python agree on rows with these facts."""
+    rows = [a_row(facts=tuple(facts)) for facts in columns]
     with mock_s3() as s3:
         bucket = a_bucket(s3)
         key = f"events/dt={ARRIVED_AT:%Y-%m-%d}/hr={ARRIVED_AT:%H}/part-0.parquet"
