@@ -95,6 +95,11 @@ class Ingestion:
 
     def add(self, record: StreamRecord) -> None:
         """Decode a record and hold its rows; `flush` stores them. Raises as `ingest` does."""
+        self.hold(self.decode(record))
+
+    def decode(self, record: StreamRecord) -> list[Row]:
+        """Return the rows of a record, and quarantine what has none. Raises as `ingest` does."""
+        rows = []
         for outcome in decode_arrived(record.payload, arrived_at=self._arrived_at):
             if reason := quarantine_reason(outcome):
                 self._quarantine.put(Quarantined(payload=outcome.raw, reason=reason, position=record.position))
@@ -103,10 +108,16 @@ class Ingestion:
             if isinstance(outcome, Event):
                 self.counts.events[outcome.kind.value] += 1
                 self.counts.unrecognized += not is_recognized(outcome)
-                self._rows.append(to_row(outcome, arrived_at=self._arrived_at))
-                self._held_bytes += len(outcome.raw)
+                rows.append(to_row(outcome, arrived_at=self._arrived_at))
             elif isinstance(outcome, NotAnEvent):
                 self.counts.ignored += 1
+        return rows
+
+    def hold(self, rows: Iterable[Row]) -> None:
+        """Hold rows; `flush` stores them."""
+        for row in rows:
+            self._rows.append(row)
+            self._held_bytes += len(row.raw)
 
     @property
     def is_full(self) -> bool:
@@ -114,15 +125,20 @@ class Ingestion:
         return len(self._rows) >= ROWS_HELD or self._held_bytes >= BYTES_HELD
 
     def flush(self, *, name: str = "") -> None:
-        """Append the held rows to the log, and then merge their facts into the tables. Raises as `ingest` does.
+        """Store the held rows; see `store`."""
+        self.store(self._rows, name=name)
+        self._rows, self._held_bytes = [], 0
+
+    def store(self, rows: Sequence[Row], *, name: str = "") -> None:
+        """Append rows to the log, and then merge their facts into the tables. Raises as `ingest` does.
 
         Rows under the same name replace those in the log. The log comes first, because the tables can be rebuilt from
         it at any time.
         """
-        if not self._rows:
+        if not rows:
             return
-        self._archive.append(self._rows, name=name)
-        facts = [fact for row in self._rows for fact in row_facts(row)]
+        self._archive.append(rows, name=name)
+        facts = [fact for row in rows for fact in row_facts(row)]
         changes = group_by_key(facts)
         for shadow_store in self._shadow_stores:
             merge_fully(changes, store=shadow_store, policy=self._policy)
@@ -130,4 +146,3 @@ class Ingestion:
         self.counts.facts += len(facts)
         self.counts.written += merged.written
         self.counts.unchanged += merged.unchanged
-        self._rows, self._held_bytes = [], 0

@@ -2,7 +2,8 @@
 
 An ingestion takes records in groups: the rows of a group go into the log under the group's name, then their facts into
 the tables, and then the manifest says how far each source was ingested. The name derives from the records in the group.
-So a group that was interrupted before its entry in the manifest replaces its rows when it is ingested again.
+So a group that was interrupted before its entry in the manifest replaces its rows when it is ingested again. A record
+that is rejected, and of which other parts may be rows, is a group by itself, each time that it is tried.
 
 Rows without any readable time lie at their arrival, and may be stored twice. Nothing else may, as long as the same
 sources are given in the same order.
@@ -18,6 +19,9 @@ from pipeline.errors import MailfoldError
 from pipeline.ingest import IngestCounts, Ingestion, RejectedRecord
 from pipeline.manifest import NOT_BEGUN, SourceProgress
 from pipeline.ports import Manifest
+
+NAME_LENGTH = 32  # hex digits of names in the log and in the manifest
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class RecordSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,18 +87,23 @@ class SourceIngestion:
         try:
             for number, record in enumerate(source.records(), 1):
                 if before.lacks(number):
-                    self._add(source, number, record)
+                    self._add(source, number, record, is_retry=number in before.rejected)
                 progress(record)
             self._group[source.id] = self._progress(source.id).completed()
         except UnreadableSource as error:
             self._ingestion.counts.rejects.append(RejectedRecord(position=source.name, why=str(error)))
 
-    def _add(self, source: RecordSource, number: int, record: StreamRecord) -> None:
+    def _add(self, source: RecordSource, number: int, record: StreamRecord, *, is_retry: bool) -> None:
         rejects = len(self._ingestion.counts.rejects)
-        self._ingestion.add(record)
+        rows = self._ingestion.decode(record)
         is_rejected = len(self._ingestion.counts.rejects) > rejects
         self._group[source.id] = self._progress(source.id).after(number, is_rejected=is_rejected)
-        self._group_name.update(f"{source.id} {number}\n".encode())
+        record_name = f"{source.id} {number}\n".encode()
+        if is_rejected or is_retry:
+            self._ingestion.store(rows, name=sha256(record_name).hexdigest()[:NAME_LENGTH] if source.id else "")
+        else:
+            self._ingestion.hold(rows)
+            self._group_name.update(record_name)
         if self._ingestion.is_full:
             self._flush()
 
@@ -105,9 +114,9 @@ class SourceIngestion:
         """Store a group, and then its entry in the manifest."""
         if not self._group:
             return
-        name = "" if "" in self._group else self._group_name.hexdigest()[:32]
-        self._ingestion.flush(name=name)
-        if name:
-            self._manifest.save(name, self._group)
+        has_id = "" not in self._group
+        self._ingestion.flush(name=self._group_name.hexdigest()[:NAME_LENGTH] if has_id else "")
+        if has_id:
+            self._manifest.save(sha256(_encode(self._group)).hexdigest()[:NAME_LENGTH], self._group)
             self._known |= self._group
         self._group, self._group_name = {}, sha256()
