@@ -1,7 +1,6 @@
 """`mailfold lookup`: the verdict on an address, and the facts behind it."""
 
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -13,7 +12,7 @@ import typer
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.cli.options import RegionOption, StackOption
 from pipeline.cli.output import counted, encodable, results, say, write_json
-from pipeline.cli.sources import STANDARD_INPUT
+from pipeline.cli.sources import STANDARD_INPUT, standard_input
 from pipeline.cli.target import target
 from pipeline.document import strip_json
 from pipeline.errors import NotAnAddress, UsageError
@@ -154,7 +153,7 @@ def _evidence_lines(fact: FactKind, evidence: Evidence, scope: str) -> Iterator[
 def _read_addresses(arguments: Iterable[str]) -> Iterator[str]:
     for argument in arguments:
         if argument == STANDARD_INPUT:
-            lines = map(strip_json, sys.stdin.buffer)
+            lines = map(strip_json, standard_input())
             yield from (line.decode(errors="replace") for line in lines if line)
         else:
             yield encodable(argument)

@@ -41,7 +41,7 @@ def ask_text(request: str) -> str:
 
 def can_ask() -> bool:
     """Return True if standard input is a terminal."""
-    return sys.stdin.isatty()
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 @contextmanager

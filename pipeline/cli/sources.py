@@ -118,6 +118,17 @@ def payloads(source: str, *, open_uri: OpenURI) -> Iterator[Payload]:
         raise _unreadable(source, error) from error
 
 
+def standard_input() -> IO[bytes]:
+    """Return standard input as bytes.
+
+    Raises:
+        UsageError: It is closed, as a daemon's may be.
+    """
+    if sys.stdin is None:
+        raise UsageError("standard input is closed: name a file")
+    return sys.stdin.buffer
+
+
 def _parquet_payloads(stream: BufferedReader) -> Iterator[Payload]:
     """Yield the rows of a Parquet file. Its place in an archive is its number, and not a line."""
     from pipeline.aws.archive.foreign import parquet_payloads  # noqa: PLC0415 - pyarrow is an extra, and heavy
@@ -164,7 +175,7 @@ def _split_lines(stream: IO[bytes], name: str, *, lines_before: int) -> Iterator
 def _is_open(line: bytes) -> bool:
     """Return True if a document begins in a line, but likely does not end in it."""
     data = strip_json(line)
-    return data.startswith((b"{", b"[")) and not data.endswith((b"}", b"]"))
+    return data.endswith((b"{", b"[")) or (data.startswith((b"{", b"[")) and not data.endswith((b"}", b"]")))
 
 
 def _is_complete(line: bytes) -> bool:
@@ -230,7 +241,7 @@ def _unreadable(name: str, error: Exception) -> UsageError:
 @contextmanager
 def _open(source: str, open_uri: OpenURI) -> Iterator[IO[bytes]]:
     if source == STANDARD_INPUT:
-        yield _unzip(sys.stdin.buffer)
+        yield _unzip(standard_input())
     else:
         with open_uri(source) if source.startswith(SCHEME) else Path(source).open("rb") as stream:
             yield _unzip(stream)

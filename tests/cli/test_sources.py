@@ -61,7 +61,9 @@ def test_a_broken_line_after_good_ones_is_a_payload() -> None:
 def test_a_document_over_several_lines_may_follow_one_on_a_line() -> None:
     """Files grow by hand and by programs."""
     spread = b'{\n  "eventType": "Send",\n  "tags": [\n    {}\n  ]\n}'
-    joined = b"\n".join([SEND, spread, spread, SEND, b"{oops", b"more", SEND + b"{", b'"a":1}'])
+    joined = b"\n".join(
+        [SEND, b"2026-03-01T00:00:01Z " + spread, spread, SEND, b"{oops", b"more", SEND + b"{", b'"a":1}']
+    )
     assert split(joined) == [
         (1, SEND),
         (2, spread),

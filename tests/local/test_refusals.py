@@ -93,6 +93,7 @@ ACCEPTED = (
     "SELECT event_type AS event_type FROM events WHERE event_type = 'send' GROUP BY event_type",
     "SELECT upper(event_type) AS event_type FROM events WHERE event_type = 'send' GROUP BY 1",
     "SELECT event_type AS e FROM events ORDER BY e",
+    "SELECT ARRAY[0], contains(ARRAY[0], 1)",
     "SELECT 1 _a, date_trunc('month', DATE '2026-01-01') + INTERVAL '1' DAY",
     "WITH a (x, y) AS (SELECT 1, 2) SELECT x AS z FROM a WHERE x = 1",
     "SELECT current_date - INTERVAL '7' DAY",

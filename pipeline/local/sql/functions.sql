@@ -94,6 +94,8 @@ CREATE MACRO from_base(digits, radix) AS list_reduce(
 );
 
 CREATE MACRO double_quotient(a, b) AS CASE
+  WHEN a IS NULL OR b IS NULL THEN NULL
+  WHEN isnan(CAST(a AS DOUBLE)) THEN CAST('NaN' AS DOUBLE)
   WHEN b <> 0 THEN CAST(a AS DOUBLE) / CAST(b AS DOUBLE)
   WHEN a = 0 THEN CAST('NaN' AS DOUBLE)
   WHEN a > 0 THEN CAST('Infinity' AS DOUBLE)

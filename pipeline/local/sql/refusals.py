@@ -77,7 +77,11 @@ def refuse_tokens(tokens: Sequence[Token], *, names: frozenset[str]) -> None:
     Raises:
         UsageError: Athena would reject a form, or a function is not covered here.
     """
-    for token, following, third in zip(tokens, [*tokens[1:], None], [*tokens[2:], None, None], strict=False):
+    after_array = {number + 1 for number, token in enumerate(tokens) if token.token_type is TokenType.ARRAY}
+    triples = zip(tokens, [*tokens[1:], None], [*tokens[2:], None, None], strict=False)
+    for number, (token, following, third) in enumerate(triples):
+        if number in after_array:
+            continue  # ARRAY[0] is no index
         if form := _refused_word(token, following, third, names):
             column = token.col - len(token.text) + 1
             raise UsageError(f"line {token.line}:{column}: Athena, or the local one, does not have {form}")
