@@ -3,12 +3,14 @@
 import gzip
 import io
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from pipeline.cli.prompt import can_ask
 from pipeline.cli.sources import find_sources, payloads, split_payloads
 from pipeline.errors import UsageError
 
@@ -81,6 +83,14 @@ def test_lines_that_never_end_a_document_are_not_kept_without_limit(monkeypatch:
     monkeypatch.setattr("pipeline.cli.sources.MAX_WHOLE_BYTES", 100)
     with pytest.raises(UsageError, match="write one document on each line"):
         split(SEND + b"\n{oops" + b"\nmore" * 30)
+
+
+def test_a_closed_standard_input_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Daemons start programs so."""
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError, match="standard input is closed"):
+        list(payloads("-", open_uri=no_uri))
+    assert not can_ask()
 
 
 def test_a_document_cut_short_is_one_payload() -> None:

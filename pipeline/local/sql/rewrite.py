@@ -102,7 +102,6 @@ REWRITERS: dict[type[exp.Expr], Rewriter] = {
     exp.ArraySize: rewrite_nested.cardinality,
     exp.ArraySlice: rewrite_nested.slice_array,
     exp.AtTimeZone: rewrite_scalars.at_time_zone,
-    exp.Avg: rewrite_numbers.average,
     exp.Bracket: rewrite_nested.subscript,
     exp.Cast: rewrite_casts.cast,
     exp.Date: rewrite_casts.date,

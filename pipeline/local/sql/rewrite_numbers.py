@@ -13,6 +13,7 @@ from pipeline.local.sql.node import function_call, has_type
 INTEGERS = (exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT, exp.DType.INT128)
 DOUBLES = (exp.DType.DOUBLE, exp.DType.FLOAT)
 MAX_PRECISION = 38
+ROUNDED = "rounded"  # in a node's meta data: its type is settled
 
 
 class Exact(NamedTuple):
@@ -27,7 +28,7 @@ class Exact(NamedTuple):
     is_decimal: bool
 
 
-_SAME = (exp.Paren, exp.Neg, exp.Abs, exp.Sum, exp.Min, exp.Max, exp.Round, exp.AnyValue, exp.Window)
+_SAME = (exp.Paren, exp.Neg, exp.Abs, exp.Sum, exp.Min, exp.Max, exp.Round, exp.AnyValue, exp.Window, exp.Filter)
 """Expressions with the type of their first operand."""
 
 _WIDEST = (exp.Add, exp.Sub, exp.Div, exp.Mod)
@@ -35,22 +36,33 @@ _WIDEST = (exp.Add, exp.Sub, exp.Div, exp.Mod)
 
 
 def divide(node: exp.Div) -> exp.Expr:
-    """Round a quotient of decimals to the larger scale, and divide a double by zero."""
+    """Divide a double by zero."""
     if has_type(node.this, *DOUBLES) or has_type(node.expression, *DOUBLES):
         return function_call("DOUBLE_QUOTIENT", node.this, node.expression)
-    return _rounded(node)
+    return node
 
 
-def average(node: exp.Avg) -> exp.Expr:
-    """Round an average of decimals to their scale. DuckDB's is a double."""
-    return _rounded(node)
+def round_decimals(tree: exp.Expr) -> bool:
+    """Round quotients to the larger scale and averages to theirs, in place; return True if types may have changed.
+
+    DuckDB's are doubles. The columns of subqueries get their types too, because sqlglot does not know that of each
+    expression. What reads a rounded column is rounded by the next call, after the types are inferred again.
+    """
+    quotients = [_round(node) for node in reversed([*tree.find_all(exp.Div, exp.Avg)])]  # inner ones first
+    selects = [select for select in tree.find_all(exp.Select) if select.parent]
+    columns = [_round(item.unalias()) for select in reversed(selects) for item in select.expressions]
+    return any((*quotients, *columns))
 
 
-def _rounded(node: exp.Div | exp.Avg) -> exp.Expr:
-    number = exact(node)
+def _round(node: exp.Expr) -> bool:
+    number = None if isinstance(node, (exp.Cast, exp.Column)) or node.meta.get(ROUNDED) else exact(node)
     if number is None or not number.is_decimal:
-        return node
-    return exp.cast(node.copy(), f"DECIMAL({MAX_PRECISION}, {number.scale})")
+        return False
+    node.meta[ROUNDED] = True
+    while isinstance(node.parent, (exp.Window, exp.Filter)) and node.arg_key == "this":
+        node = node.parent
+    node.replace(exp.cast(node.copy(), f"DECIMAL({MAX_PRECISION}, {number.scale})"))
+    return True
 
 
 def exact(node: exp.Expr) -> Exact | None:

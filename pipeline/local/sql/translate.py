@@ -21,6 +21,7 @@ from pipeline.local.sql.node import AthenaSQL
 from pipeline.local.sql.refusals import refuse_forms, refuse_tokens, selected_columns
 from pipeline.local.sql.refused_types import refuse_types
 from pipeline.local.sql.rewrite import rewrite
+from pipeline.local.sql.rewrite_numbers import round_decimals
 
 TableColumns = Mapping[str, Mapping[str, str]]
 """The columns of each table and view, with their types in DuckDB."""
@@ -85,7 +86,10 @@ def translate(query: exp.Expr, *, tables: TableColumns, database: str) -> str:
     refuse_forms(query)
     for node in list(query.find_all(exp.CountIf, exp.Literal, exp.Cast)):
         _clarify_type(node)
-    _annotate(query, MappingSchema({database: tables}, dialect=WRITE), database)
+    schema = MappingSchema({database: tables}, dialect=WRITE)
+    _annotate(query, schema, database)
+    while round_decimals(query):
+        _annotate(query, schema, database)
     refuse_types(query)
     try:
         return rewrite(query).sql(dialect=WRITE, unsupported_level=ErrorLevel.RAISE)
