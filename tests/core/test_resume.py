@@ -139,7 +139,7 @@ def test_a_rejected_record_is_tried_again_and_named_again() -> None:
     assert files.ingest(file).ingested_before == 1
 
 
-def test_a_rejected_record_is_named_again_where_the_log_is_written_after_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rejected_record_is_named_again_in_small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is stored in between changes nothing."""
     monkeypatch.setattr("pipeline.ingest.ROWS_HELD", 1)
     files = Files()

@@ -119,7 +119,7 @@ def test_sql_and_python_agree_on_any_facts(copies: list[list[FactColumn]], many:
 def test_sql_and_python_agree_on_the_bound_of_each_kind() -> None:
     """More facts of each kind than are kept, each of a mail of its own."""
     columns = [
-        [FactColumn(address=Address(ADA), scope="*", fact=kind, at_ms=n, event_id=f"e{n}", message_id=f"m{n}")]
+        [FactColumn(address=Address(ADA), scope="*", fact=kind, at_ms=n // 12, event_id=f"e{n}", message_id=f"m{n}")]
         for kind in FactKind
         for n in range(70)
     ]

@@ -31,6 +31,12 @@ def test_a_value_is_printed_as_in_athena(athena: Athena) -> None:
     assert facts.startswith("[{address=ada@example.com, scope=*, fact=hard, at_ms=1772366402000, ")
 
 
+def test_a_fact_of_a_record_that_is_stored_twice_is_one_fact() -> None:
+    """The view counts what happened."""
+    with athena_over(a_bounce(), a_bounce()) as athena:
+        assert athena.run("SELECT count(*) FROM suppression_facts").rows == [("1",)]
+
+
 def test_columns_have_athenas_types(athena: Athena) -> None:
     """Each of DuckDB's types has the name that Athena has for it."""
     result = athena.run(
