@@ -27,7 +27,7 @@ SIMULATOR_DOMAIN = "simulator.amazonses.com"  # docs.aws.amazon.com/ses/latest/d
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\-"  # RFC 5321, section 4.1.2
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # underscores are no host name's, but occur in domains with mail
-_PLAIN = re.compile(rf"(?!\.+@|//)[a-z0-9!#$%&'*+/=?^_`{{|}}~.-]+@(?:{_LABEL}\.)*{_LABEL}", re.ASCII)
+_PLAIN = re.compile(rf"(?!\.+@)[a-z0-9!#$%&'*+/=?^_`{{|}}~.-]+@(?:{_LABEL}\.)*{_LABEL}", re.ASCII)
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}", re.ASCII)
 # Two dots in a row, or one at an end, break RFC 5321. Japanese mobile providers gave such addresses to their customers,
 # and SES delivers to them.

@@ -141,8 +141,8 @@ def _strip(part: str) -> str:
     if text.lower().startswith(_MAILTO):
         return _PERCENT.sub(_decode_percent, text[len(_MAILTO) :].lstrip("/")).strip(_EDGES)
     match = _ROUTE.fullmatch(text) or (None if text.startswith('"') else _LABEL.fullmatch(text))
-    text = match[1].strip(_EDGES) if match else text
-    return f":{text}" if text.startswith(_AUTHORITY) else text  # a colon makes it no address
+    stripped = match[1].strip(_EDGES) if match else text
+    return text if match and stripped.startswith(_AUTHORITY) else stripped  # its colon makes a URI no address
 
 
 def _decode_percent(match: re.Match[str]) -> str:

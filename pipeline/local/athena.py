@@ -40,6 +40,7 @@ STATEMENT_ERRORS = (
 )
 """What DuckDB raises for a statement. Anything else it may raise for a file."""
 
+INTERRUPTED = "INTERRUPT Error"
 DIVISION_BY_ZERO = "Division by zero"
 
 _NAME_IN_REASON = re.compile(r"\"([^\"]+)\"|with name ([\w.]+)|types '(\w+)\(")
@@ -104,7 +105,7 @@ class Athena:
     def _execute(self, query: str, sql: str) -> QueryResult:
         try:
             return self._result(query)
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:  # Arrow raises the latter for what fails after the first rows
             if isinstance(error, STATEMENT_ERRORS) or not self._cache.skip_damaged():
                 raise UsageError(_explain(error, sql)) from error
         except OverflowError as error:
@@ -133,9 +134,9 @@ def _rows(batch: Any) -> Iterator[tuple[str | None, ...]]:
     return zip(*(map(value_formatter(column.type), column.to_pylist()) for column in batch.columns), strict=True)
 
 
-def _explain(error: duckdb.Error, sql: str) -> str:
+def _explain(error: Exception, sql: str) -> str:
     """Return the first line of DuckDB's message, with the position in the original statement where it is known."""
-    if isinstance(error, duckdb.InterruptException):
+    if isinstance(error, duckdb.InterruptException) or str(error).startswith(INTERRUPTED):
         return "the query was stopped"
     _, _, reason = str(error).partition("\n")[0].rpartition(" Error: ")
     if reason.startswith(DIVISION_BY_ZERO):  # what follows names DuckDB's own settings

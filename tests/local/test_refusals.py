@@ -78,6 +78,7 @@ REFUSED = {
     "SELECT date(json_extract_scalar(raw, '$.mail.timestamp')) FROM events": "not a date like",
     "SELECT CAST('1.5' AS integer)": "not a whole number",
     "SELECT 1 / 0": "Division by zero",
+    "SELECT 1 / (n - 190000) FROM UNNEST(sequence(1, 200000)) AS t (n)": "Division by zero",
     "SELECT sum(x) FROM (VALUES 9223372036854775807, 1) AS t (x)": "no bigint",
     "SELECT date_add('year', 9000, occurred_at) FROM events": "outside the years 1 to 9999",
     "SELECT 1_000": "1_000: write a space",
@@ -88,6 +89,8 @@ REFUSED = {
     "SELECT from_iso8601_timestamp('2026-03-01T12:00:00+02:00')": "a time with an offset",
     "SELECT zip_with(ARRAY[1], ARRAY[2], (x, y) -> x)": "the function zip_with",
 }
+
+NOT_AT_ONCE = ("outside the years 1 to 9999", "no bigint", "Division by zero")
 
 ACCEPTED = (
     "SELECT event_type AS event_type FROM events WHERE event_type = 'send' GROUP BY event_type",
@@ -127,8 +130,8 @@ def test_a_form_is_refused_by_name(athena: Athena, sql: str, named: str) -> None
     assert named in str(error.value)
 
 
-@pytest.mark.parametrize("sql", [sql for sql, named in REFUSED.items() if "years" in named or "bigint" in named])
-def test_a_value_that_cannot_be_printed_does_not_end_the_engine(athena: Athena, sql: str) -> None:
+@pytest.mark.parametrize("sql", [sql for sql, named in REFUSED.items() if named in NOT_AT_ONCE])
+def test_an_error_after_the_first_rows_does_not_end_the_engine(athena: Athena, sql: str) -> None:
     """The next query runs."""
     with pytest.raises(UsageError):
         athena.run(sql)
