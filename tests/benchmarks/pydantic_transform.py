@@ -213,7 +213,7 @@ def _facts(event: SesEvent, name: str, recipients: Sequence[str], at: datetime) 
                 "sub_type": bounce.bounce_sub_type,
                 "status": status,
                 "diagnostic": "" if fact == "soft" else diagnostic[:DIAGNOSTIC_KEPT],
-                "spelling": bare(person.email_address),
+                "spelling": "" if fact == "soft" else bare(person.email_address),
             }
             for person, status, diagnostic in said
             if fact and (fact != "soft" or bounce.bounce_sub_type != "General" or status or diagnostic)
@@ -221,13 +221,17 @@ def _facts(event: SesEvent, name: str, recipients: Sequence[str], at: datetime) 
     if complaint := event.complaint:
         sub_type = complaint.complaint_sub_type or ""
         fact_name = "complaint" if len(recipients) == 1 else "uncertain_complaint"
-        if complaint.complaint_feedback_type == "not-spam" or (sub_type and sub_type.lower() not in LISTS):
+        if complaint.complaint_feedback_type == "not-spam":
+            fact_name = "not_spam" if len(recipients) == 1 else ""
+        if not fact_name or (sub_type and sub_type.lower() not in LISTS):
             return []
+        tenants = (event.mail.tags or {}).get("ses:tenant-name")
         spellings = {canonical(text): bare(text) for text in (*event.mail.destination, *_recipients(event))}
         return [
             {
                 **fixed,
                 "address": address,
+                "scope": tenants[0] if tenants and not sub_type else "*",
                 "fact": "echo" if sub_type else fact_name,
                 "sub_type": sub_type or complaint.complaint_feedback_type or "",
                 "spelling": spellings[canonical(address)],

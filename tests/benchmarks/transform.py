@@ -50,7 +50,9 @@ def _work(calls: list[Event], way: Callable[[Event], Event]) -> Callable[[], int
 def _check(calls: list[Event]) -> None:
     for event in calls:
         for row, peer_row in zip(_rows(_mailfold(event)), _rows(pydantic_transform.transform(event)), strict=True):
-            assert row == peer_row, sorted(row.items() ^ peer_row.items())
+            assert row == peer_row, [
+                (n, row.get(n), peer_row.get(n)) for n in row | peer_row if row.get(n) != peer_row.get(n)
+            ]
 
 
 def _rows(answer: Event) -> list[Event]:
