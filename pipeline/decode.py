@@ -159,7 +159,7 @@ def _lacks_recipients(record: Record) -> bool:
 
 
 def _outcome(record: Record, fragment: Fragment) -> Outcome:
-    type_name = _type_name(record)
+    type_name = _type_name(record.event_type, record.notification_type)
     if not type_name:
         return Poison(why="its type is not a text", raw=fragment.raw)
     record_type = _record_type(type_name)
@@ -177,9 +177,10 @@ def _outcome(record: Record, fragment: Fragment) -> Outcome:
     return _event(record, type_name, record_type, details, fragment)
 
 
-def _type_name(record: Record) -> str:
+@lru_cache(maxsize=256)
+def _type_name(event_type: str | None, notification_type: str | None) -> str:
     """Return the type of a record; of two, the one that is known."""
-    names = [name for name in (record.event_type, record.notification_type) if name and name.strip()]
+    names = [name for name in (event_type, notification_type) if name and name.strip()]
     return next((name for name in names if _record_type(name) is not _UNKNOWN), next(iter(names), ""))
 
 

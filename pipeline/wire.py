@@ -203,11 +203,14 @@ _parse_headers = msgspec.json.Decoder(list[Header]).decode
 
 def parse_headers(raw: msgspec.Raw) -> dict[str, list[str]] | None:
     """Return the values of each header; None if there is none, or if they do not have SES's form."""
-    values: dict[str, list[str]] = {}
     try:
-        headers = _parse_headers(raw) if raw else ()
+        headers = _parse_headers(raw) if raw else []
     except msgspec.ValidationError:
         return None
+    values = {header.name.lower(): [header.value or ""] for header in headers}
+    if len(values) == len(headers) and "" not in values:
+        return values or None
+    values = {}
     for header in headers:
         if header.name:
             values.setdefault(header.name.lower(), []).append(header.value or "")
