@@ -49,7 +49,7 @@ def compare() -> list[Ratio]:
             archive = S3Archive(disk_s3(root), bucket=bucket)
             ways[f"fold of a log {layout}"] = partial(_counted, partial(_fold, archive))
             ways[f"replay of a log {layout}"] = partial(_counted, partial(_replay, archive))
-            addresses = _suppressed(_replay(archive))
+            addresses = _failed_or_complained(_replay(archive))
             assert addresses == set(naive()), "they do not find the same addresses"
             notes[f"replay of a log {layout}"] = f"{len(addresses)} addresses; {_memory(root, bucket)}"
         ratios = against(ways, partial(_counted, naive), goal=GOAL, rounds=ROUNDS, at_most=False)
@@ -78,8 +78,14 @@ def _replay(archive: S3Archive) -> MemoryStore:
     return store
 
 
-def _suppressed(store: MemoryStore) -> set[str]:
-    return {key.address for key, item in store.scan() if item.verdict.suppressed}
+def _failed_or_complained(store: MemoryStore) -> set[str]:
+    """Return the addresses with a fact that the peer knows. It does not know SES's list, nor what lifts a complaint."""
+    known = ((key, item.standing) for key, item in store.scan())
+    return {
+        key.address
+        for key, facts in known
+        if facts.hard or facts.blocked or facts.complaint or facts.uncertain_complaint
+    }
 
 
 def _naive(root: Path) -> Naive:
