@@ -45,7 +45,8 @@ def ingest_command(
     they are Parquet archives. A record that cannot be read is reported by file and line and kept in the quarantine, and
     the exit code is 1. All other records are ingested.
 
-    Safe to interrupt and to repeat: what was ingested of a file is not ingested again, unless it came by a pipe.
+    Safe to interrupt and to repeat: what was ingested of a file is not ingested again, unless it came by a pipe. A file
+    whose content has changed is another file.
 
     With --stack, the events go into that deployment's log, its live table, and a table that is being rebuilt.
 

@@ -139,7 +139,7 @@ def test_a_run_that_was_killed_goes_on_and_stores_nothing_twice(cloud: CloudProc
     counts = ingested(tmp_path)
     assert 0 < counts["events"]["send"] < 2 * size
     assert ingested(tmp_path)["ingested_before"] == 2
-    sql = f"SELECT count(*) AS n, count(DISTINCT event_id) AS events FROM events WHERE message_id LIKE '{label}-%'"  # noqa: S608 - our own
+    sql = f"SELECT count(*) AS n, count(DISTINCT event_id) AS events FROM events WHERE message_id LIKE '{label}-%'"  # noqa: S608 - the label is the test's own
     assert json_lines("query", sql, "--json") == [{"n": 2 * size, "events": 2 * size}]
 
 
