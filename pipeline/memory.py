@@ -6,9 +6,9 @@ Contracts: `pipeline.ports`.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from pipeline.errors import Conflict
+from pipeline.errors import STOPS_BATCH, Conflict, MailfoldError
 from pipeline.manifest import SourceProgress, furthest
-from pipeline.ports import NO_ITEM, FactScan, Item, Quarantined
+from pipeline.ports import NO_ITEM, FactScan, Item, Put, Quarantined
 from pipeline.row import Row, event_time, row_facts
 from pipeline.standing import Key
 
@@ -23,12 +23,28 @@ class MemoryStore:
         """See `ports.SuppressionStore`."""
         return {key: self._items.get(key, NO_ITEM) for key in keys}
 
-    def save(self, key: Key, item: Item, *, expected: str) -> None:
+    def save(self, puts: Sequence[Put]) -> Mapping[Key, MailfoldError]:
         """See `ports.SuppressionStore`."""
-        stored = self._items.get(key, NO_ITEM)
-        if stored.facts_hash != expected or stored.policy_version > item.policy_version:
+        errors: dict[Key, MailfoldError] = {}
+        for position, put in enumerate(puts):
+            try:
+                self.put(put)
+            except STOPS_BATCH as outage:  # only a subclass raises one
+                return errors | {untried.key: outage for untried in puts[position:]}
+            except MailfoldError as error:
+                errors[put.key] = error
+        return errors
+
+    def put(self, put: Put) -> None:
+        """Put one item.
+
+        Raises:
+            Conflict: The stored item has another facts hash than expected, or a higher policy version.
+        """
+        stored = self._items.get(put.key, NO_ITEM)
+        if stored.facts_hash != put.expected or stored.policy_version > put.item.policy_version:
             raise Conflict
-        self._items[key] = item
+        self._items[put.key] = put.item
 
     def scan(self) -> Iterator[tuple[Key, Item]]:
         """See `ports.SuppressionStore`."""

@@ -3,7 +3,8 @@
 `pipeline.memory` implements each port in memory, `pipeline.aws` on AWS. One contract suite per port, under
 tests/contract, runs against all implementations.
 
-Every method may raise errors of `errors.STOPS_BATCH`. A caller that gets one acknowledges nothing from that record on.
+Every method may raise, or `SuppressionStore.save` return, errors of `errors.STOPS_BATCH`. A caller that gets one
+acknowledges nothing from that record on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from pipeline.errors import MailfoldError
 from pipeline.fact import Fact
 from pipeline.manifest import SourceProgress
 from pipeline.row import Row
@@ -38,6 +40,20 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 NO_ITEM = Item()
 
 
+class Put(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A conditional put of an item.
+
+    Attributes:
+        key: The item's key.
+        item: The item.
+        expected: The facts hash that the stored item must still have; "" if there must be none.
+    """
+
+    key: Key
+    item: Item
+    expected: str
+
+
 class SuppressionStore(Protocol):
     """The suppression table, by address and scope."""
 
@@ -52,14 +68,21 @@ class SuppressionStore(Protocol):
         """
         ...
 
-    def save(self, key: Key, item: Item, *, expected: str) -> None:
-        """Put the item if the stored one still has the facts hash `expected`, and no higher policy version.
+    def save(self, puts: Sequence[Put]) -> Mapping[Key, MailfoldError]:
+        """Put each item if the stored one has the expected facts hash, and no higher policy version.
 
-        Raises:
-            Conflict: The stored item has another facts hash, or a higher policy version. Nothing was written.
-            ItemRejected: The store will never accept this item. Nothing was written.
-            StoreUnavailable: The table is throttled or unreachable. The item may have been written; safe to try again.
-            AccessDenied, NotFound: The table may not be written, or does not exist. Nothing was written.
+        Each put succeeds or fails alone. Only after an outage may puts fail that were not tried.
+
+        Args:
+            puts: The puts, each of another key.
+
+        Returns:
+            The error of each put that failed:
+
+            - Conflict: The stored item has another facts hash, or a higher policy version. Nothing was written.
+            - ItemRejected: The store will never accept this item. Nothing was written.
+            - StoreUnavailable: The table is throttled or unreachable. The item may have been written.
+            - AccessDenied, NotFound: The table may not be written, or does not exist. Nothing was written.
         """
         ...
 

@@ -22,9 +22,7 @@ it, and quarantines that record. To raise it would block the shard for days and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import Enum, auto
-from functools import partial
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -39,26 +37,12 @@ from pipeline.errors import (
     describe,
 )
 from pipeline.policy import Policy, verdict
-from pipeline.ports import Item, Quarantine, Quarantined, SuppressionStore
+from pipeline.ports import Item, Put, Quarantine, Quarantined, SuppressionStore
 from pipeline.standing import Key, Standing, facts_hash, join
 
 SAVE_ATTEMPTS = 5  # contention is two writers, live and replay; more than five conflicts in a row are an outage
 
 Changes = Mapping[Key, Standing]
-
-
-class SaveStatus(Enum):
-    """The result of saving one item, if no error was raised."""
-
-    WRITTEN = auto()
-    UNCHANGED = auto()
-    CONFLICT = auto()
-
-
-LoadedItem = tuple[Key, Item]
-SaveOutcome = tuple[Key, SaveStatus | MailfoldError]
-MapFunction = Callable[[Callable[[LoadedItem], SaveOutcome], Iterable[LoadedItem]], Iterable[SaveOutcome]]
-"""Applies a function to many items: `map`, or the `map` of a thread pool, which applies it to several at a time."""
 
 
 class BatchResult(msgspec.Struct, kw_only=True):
@@ -92,14 +76,12 @@ class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
         shadow_stores: Further tables that receive the same facts, such as one that is being rebuilt.
         quarantine: Receives what cannot be processed.
         policy: Decides the verdicts.
-        map_function: Saves the items: `map`, or a pool's, if the stores may be called from its threads.
     """
 
     store: SuppressionStore
     shadow_stores: Sequence[SuppressionStore] = ()
     quarantine: Quarantine
     policy: Policy
-    map_function: MapFunction = map
 
     def project(self, batch: Sequence[StreamRecord]) -> BatchResult:
         """Project a batch up to the first error that stops it, in halves where an unexpected exception occurs."""
@@ -123,7 +105,7 @@ class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
         reader = BatchReader(self.quarantine)
         read_error = reader.read(part)
         stores = (self.store, *self.shadow_stores)
-        merged = merge_into_stores(reader.changes(), stores=stores, policy=self.policy, map_function=self.map_function)
+        merged = merge_into_stores(reader.changes(), stores=stores, policy=self.policy)
         cause = merged.cause or read_error
         end = min((index for index, _ in reader.records_of(merged.pending)), default=reader.end)
         reasons = {index: merged.rejected[key] for index, key in reader.records_of(merged.rejected) if index < end}
@@ -165,16 +147,14 @@ class MergeResult(msgspec.Struct, kw_only=True):
     cause: MailfoldError | None = None
 
 
-def merge_into_stores(
-    changes: Changes, *, stores: Sequence[SuppressionStore], policy: Policy, map_function: MapFunction = map
-) -> MergeResult:
+def merge_into_stores(changes: Changes, *, stores: Sequence[SuppressionStore], policy: Policy) -> MergeResult:
     """Merge changes into each of several stores, one after the other.
 
     An error stops before the stores that follow, so then no key is done unless the failing store is the last.
     """
     total = MergeResult()
     for number, store in enumerate(stores, 1):
-        merged = merge(changes, store=store, policy=policy, map_function=map_function)
+        merged = merge(changes, store=store, policy=policy)
         total.written += merged.written
         total.unchanged += merged.unchanged
         total.rejected |= merged.rejected
@@ -201,63 +181,55 @@ def merge_fully(changes: Changes, *, store: SuppressionStore, policy: Policy) ->
     return merged
 
 
-def merge(changes: Changes, *, store: SuppressionStore, policy: Policy, map_function: MapFunction = map) -> MergeResult:
+def merge(changes: Changes, *, store: SuppressionStore, policy: Policy) -> MergeResult:
     """Merge changes into the store: load, join, save what changed, and on a conflict load and join again.
 
     The result states an error of the store that stopped the merge; it is not raised.
     """
     merged = MergeResult()
     pending = dict(changes)
-    try:
-        for _ in range(SAVE_ATTEMPTS if pending else 0):
-            items = store.load(tuple(pending)).items()
-            save = partial(_save, changes=changes, store=store, policy=policy)
-            for key, outcome in map_function(save, items):
-                if _record_outcome(key, outcome, merged):
-                    del pending[key]
-            if not pending:
-                return merged
-        if pending:
-            merged.cause = StoreUnavailable(f"{len(pending)} items changed during each of {SAVE_ATTEMPTS} attempts")
-    except STOPS_BATCH as error:
-        merged.cause = error
+    for _ in range(SAVE_ATTEMPTS):
+        if pending and merged.cause is None:
+            _merge_once(pending, merged, store=store, policy=policy)
+    if pending and merged.cause is None:
+        merged.cause = StoreUnavailable(f"{len(pending)} items changed during each of {SAVE_ATTEMPTS} attempts")
     merged.pending = frozenset(pending)
     return merged
 
 
-def _save(loaded: LoadedItem, *, changes: Changes, store: SuppressionStore, policy: Policy) -> SaveOutcome:
-    """Join the changes of one item and save it if it changed. May run in any thread, so errors are returned."""
-    key, item = loaded
-    standing = join(item.standing, changes[key])
-    if standing == item.standing and item.policy_version >= policy.version:
-        return key, SaveStatus.UNCHANGED
-    if item.policy_version > policy.version:
-        return key, PolicyOutdated(own_version=policy.version, table_version=item.policy_version)
+def _merge_once(pending: dict[Key, Standing], merged: MergeResult, *, store: SuppressionStore, policy: Policy) -> None:
+    """Load, join and save what is pending. Remove what is done."""
+    puts = []
     try:
-        store.save(key, to_item(key, standing, policy), expected=item.facts_hash)
-    except Conflict:
-        return key, SaveStatus.CONFLICT
-    except (ItemRejected, *STOPS_BATCH) as error:
-        return key, error
-    return key, SaveStatus.WRITTEN
-
-
-def _record_outcome(key: Key, outcome: SaveStatus | MailfoldError, merged: MergeResult) -> bool:
-    """Count an outcome; return True if the key is done.
-
-    Raises:
-        MailfoldError: The outcome is an error of `STOPS_BATCH`.
-    """
-    match outcome:
-        case SaveStatus.WRITTEN:
-            merged.written += 1
-        case SaveStatus.UNCHANGED:
+        loaded = store.load(tuple(pending))
+    except STOPS_BATCH as error:
+        merged.cause = error
+        return
+    for key, item in loaded.items():
+        standing = join(item.standing, pending[key])
+        if standing == item.standing and item.policy_version >= policy.version:
             merged.unchanged += 1
-        case ItemRejected():
-            merged.rejected[key] = str(outcome)
-        case MailfoldError():
-            raise outcome
-    return outcome is not SaveStatus.CONFLICT
+            del pending[key]
+        elif item.policy_version > policy.version:
+            merged.cause = PolicyOutdated(own_version=policy.version, table_version=item.policy_version)
+        else:
+            puts.append(Put(key=key, item=to_item(key, standing, policy), expected=item.facts_hash))
+    _save(puts, pending, merged, store=store)
+
+
+def _save(puts: Sequence[Put], pending: dict[Key, Standing], merged: MergeResult, *, store: SuppressionStore) -> None:
+    """Save items. Remove what is saved, or rejected, from what is pending."""
+    errors = store.save(puts) if puts else {}
+    for put in puts:
+        error = errors.get(put.key)
+        if isinstance(error, STOPS_BATCH):
+            merged.cause = merged.cause or error
+        elif not isinstance(error, Conflict):
+            del pending[put.key]
+            if error:
+                merged.rejected[put.key] = str(error)
+            else:
+                merged.written += 1
 
 
 def to_item(key: Key, standing: Standing, policy: Policy) -> Item:

@@ -1,9 +1,12 @@
 """Split items into batches for AWS calls that limit both their number and their bytes. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""Applies a function to each of many arguments: `map`, or a thread pool's, which applies it to several at once."""
 
 
 def batches(

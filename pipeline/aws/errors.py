@@ -55,7 +55,7 @@ CODES: Mapping[ErrorKind, frozenset[str]] = {
         ErrorKind.QUOTA: "LimitExceededException",
         ErrorKind.THROTTLED: (
             "ProvisionedThroughputExceededException RequestLimitExceeded SlowDown ThrottledException Throttling "
-            "ThrottlingException TooManyRequestsException TooManyUpdates"
+            "ThrottlingException TooManyRequestsException TooManyUpdates TransactionInProgressException"
         ),
         ErrorKind.UNAVAILABLE: (
             "500 502 503 504 InternalError InternalFailure InternalServerError InternalServerException "

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache, cached_property
 
 from pipeline.aws.archive.firehose import FirehoseLog
+from pipeline.aws.batching import Each
 from pipeline.aws.clients import Clients, without_garbage_collection
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.quarantine import S3Quarantine
@@ -28,6 +29,7 @@ class Runtime:
         settings: The settings of the process.
         warn: Called with the reason if the parameter of the live table cannot be read; see `LiveTables`.
         clients: boto3 clients; None for those of this process's account and region.
+        each: Makes the calls of the tables; see `DynamoSuppressionStore`.
         clock: Monotonic seconds.
     """
 
@@ -37,10 +39,11 @@ class Runtime:
         *,
         warn: Callable[[str], None],
         clients: Clients | None = None,
+        each: Each = map,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._clients = clients or Clients()
+        self._clients, self._each = clients or Clients(), each
         self._store = cache(self._new_store)
         self._quarantine = _LazyQuarantine(self._clients, settings.bucket)
         self._tables = LiveTables(self._read_tables, default=settings.table, warn=warn, clock=clock)
@@ -75,7 +78,7 @@ class Runtime:
         return FirehoseLog(self._clients.firehose, delivery_stream=stream, quarantine=self._quarantine)
 
     def _new_store(self, table: str) -> DynamoSuppressionStore:
-        return DynamoSuppressionStore(self._clients.dynamodb, table=table)
+        return DynamoSuppressionStore(self._clients.dynamodb, table=table, each=self._each)
 
     def _read_tables(self) -> SuppressionTables | None:
         parameter = self._settings.tables_parameter

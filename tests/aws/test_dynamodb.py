@@ -18,7 +18,8 @@ from botocore.stub import Stubber
 
 from pipeline.address import Address
 from pipeline.aws.clients import Clients, create_client
-from pipeline.aws.dynamodb import READ_ATTEMPTS, DynamoSuppressionStore, key_attributes, to_attributes
+from pipeline.aws.dynamodb import READ_ATTEMPTS, DynamoSuppressionStore
+from pipeline.aws.dynamodb_item import key_attributes, to_attributes
 from pipeline.batch import group_by_key
 from pipeline.decode import decode
 from pipeline.errors import (
@@ -38,6 +39,7 @@ from pipeline.ports import NO_ITEM, Item
 from pipeline.projection import to_item
 from pipeline.standing import Key
 from tests.support.builders import ADA, a_bounce
+from tests.support.items import save_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -46,7 +48,7 @@ TABLE = "suppression"
 KEY = Key(Address(ADA))
 OPERATIONS: dict[str, Callable[[DynamoSuppressionStore], object]] = {
     "BatchGetItem": lambda store: store.load([KEY]),
-    "PutItem": lambda store: store.save(KEY, an_item(), expected=""),
+    "PutItem": lambda store: save_item(store, an_item(), key=KEY),
     "Scan": lambda store: list(store.scan()),
 }
 
@@ -155,7 +157,7 @@ def test_a_new_item_is_put_only_if_there_is_none(store: DynamoSuppressionStore, 
     put = {"TableName": TABLE, "Item": to_attributes(KEY, an_item())}
     stub.add_response("put_item", {}, {**put, "ConditionExpression": "attribute_not_exists(facts_hash)"})
 
-    store.save(KEY, an_item(), expected="")
+    save_item(store, an_item(), key=KEY)
 
 
 def test_a_changed_item_is_put_only_as_loaded(store: DynamoSuppressionStore, stub: Stubber) -> None:
@@ -166,7 +168,7 @@ def test_a_changed_item_is_put_only_as_loaded(store: DynamoSuppressionStore, stu
     }
     stub.add_response("put_item", {}, {"TableName": TABLE, "Item": to_attributes(KEY, an_item()), **condition})
 
-    store.save(KEY, an_item(), expected="0" * 64)
+    save_item(store, an_item(), key=KEY, expected="0" * 64)
 
 
 def test_a_scan_reads_all_pages(store: DynamoSuppressionStore, stub: Stubber) -> None:
@@ -190,7 +192,6 @@ KINDS: list[tuple[str, type[MailfoldError]]] = [
     ("InternalServerError", StoreUnavailable),
     ("ServiceUnavailable", StoreUnavailable),
     ("LimitExceededException", StoreUnavailable),
-    ("TransactionConflictException", StoreUnavailable),
     ("ReplicatedWriteConflictException", StoreUnavailable),
     ("SomethingThatAwsWillInvent", StoreUnavailable),
     # These last until they are corrected; then another attempt loses nothing.
@@ -202,6 +203,7 @@ KINDS: list[tuple[str, type[MailfoldError]]] = [
 BY_CODE: list[tuple[str, str, type[MailfoldError]]] = [
     *((operation, code, error) for operation in OPERATIONS for code, error in KINDS),
     ("PutItem", "ConditionalCheckFailedException", Conflict),
+    ("PutItem", "TransactionConflictException", Conflict),
     ("PutItem", "ValidationException", ItemRejected),
     # A rejected read says nothing about a single item.
     ("BatchGetItem", "ValidationException", StoreUnavailable),

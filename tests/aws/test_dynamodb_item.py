@@ -12,7 +12,7 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from jsonschema import Draft202012Validator
 
-from pipeline.aws.dynamodb import from_attributes, to_attributes
+from pipeline.aws.dynamodb_item import from_attributes, to_attributes
 from pipeline.batch import group_by_key
 from pipeline.decode import decode
 from pipeline.event import Event

@@ -14,7 +14,7 @@ from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import to_item
 from pipeline.standing import Evidence, FactKind, Key, Standing, fold
 from tests.support.builders import a_bounce
-from tests.support.items import KEY, an_item
+from tests.support.items import KEY, an_item, save_item
 
 TABLE = "suppression"
 
@@ -40,7 +40,7 @@ def test_a_table_is_created_once() -> None:
         dynamodb = create_client("dynamodb", region="us-east-1")
         ensure_table(dynamodb, TABLE)
         store = DynamoSuppressionStore(dynamodb, table=TABLE)
-        store.save(KEY, an_item(a_bounce()), expected="")
+        save_item(store, an_item(a_bounce()))
         ensure_table(dynamodb, TABLE)
 
         assert dict(store.scan()) == {KEY: an_item(a_bounce())}
@@ -82,7 +82,7 @@ def test_an_item_that_dynamodb_rejects_is_not_written(key: Key) -> None:
         store = DynamoSuppressionStore(dynamodb, table=TABLE)
 
         with pytest.raises(ItemRejected):
-            store.save(key, to_item(key, too_large, DEFAULT_POLICY), expected="")
+            save_item(store, to_item(key, too_large, DEFAULT_POLICY), key=key)
         assert dict(store.scan()) == {}
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.address import Address
-from pipeline.aws.dynamodb import to_attributes
+from pipeline.aws.dynamodb_item import to_attributes
 from pipeline.policy import ESSENTIAL, Policy, Rule, SoftRule, verdict
 from pipeline.projection import to_item
 from pipeline.standing import EVERY_SCOPE, NOTHING_KNOWN, Key, Standing

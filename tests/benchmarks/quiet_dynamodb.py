@@ -1,16 +1,20 @@
-"""A program: an empty DynamoDB that stores nothing and answers a request after some milliseconds.
+"""A program: an empty DynamoDB that stores no item and answers a request after some milliseconds.
 
-It uses so little CPU that a benchmark measures its client. It prints its port, and ends at the end of its input.
+It uses so little CPU that a benchmark measures its client. It keeps the addresses of puts. `CountAddresses` returns
+their number and starts again: what was sent must have been loaded. It prints its port, and ends with its input.
 
 Example: python tests/benchmarks/quiet_dynamodb.py 0.004
 """
 
+import re
 import socket
 import sys
 import time
 from threading import Thread
 
+ADDRESS = re.compile(rb'"address": ?{"S": ?"([^"]+)"}')
 EMPTY = {b"BatchGetItem": b'{"Responses":{},"UnprocessedKeys":{}}'}
+put: set[bytes] = set()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n\r\n%s"
 
 
@@ -21,9 +25,16 @@ def answer(connection: socket.socket, latency_seconds: float) -> None:
         while requests.readline():
             lines = iter(lambda: requests.readline().strip(), b"")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
-            requests.read(int(headers[b"content-length"]))
-            time.sleep(latency_seconds)
-            body = EMPTY.get(headers[b"x-amz-target"].rpartition(b".")[2], b"{}")
+            request = requests.read(int(headers[b"content-length"]))
+            operation = headers[b"x-amz-target"].rpartition(b".")[2]
+            if operation == b"CountAddresses":
+                body = b"%d" % len(put)
+                put.clear()
+            else:
+                time.sleep(latency_seconds)
+                body = EMPTY.get(operation, b"{}")
+            if operation in {b"PutItem", b"TransactWriteItems"}:
+                put.update(ADDRESS.findall(request))
             connection.sendall(HEAD % (len(body), body))
 
 

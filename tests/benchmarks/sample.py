@@ -7,9 +7,10 @@ from functools import cache
 from pipeline.decode import decode
 from pipeline.event import Event
 from pipeline.local.traffic.generator import generate_traffic
-from tests.support.builders import in_eventbridge
+from tests.support.builders import a_bounce, in_eventbridge
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
+SMALL_BYTES = 1_000
 EVENTS_PER_EMAIL = 2  # mostly a Send and a Delivery; never fewer on average
 
 
@@ -31,6 +32,17 @@ def feedback(count: int) -> list[bytes]:
     return [
         in_eventbridge(templates[number % len(templates)].replace(b"@", b"%d@" % number)) for number in range(count)
     ]
+
+
+def small_feedback(count: int) -> list[bytes]:
+    """Return bounces of less than 1 KB as EventBridge delivers them, each of another address."""
+    events = [
+        a_bounce(recipients=[f"person{number}@example.com"], feedback_id=f"f{number}", headers=[], tags={})
+        for number in range(count)
+    ]
+    payloads = [in_eventbridge(event) for event in events]
+    assert max(map(len, payloads)) < SMALL_BYTES
+    return payloads
 
 
 def _occurred_at(payload: bytes) -> datetime:

@@ -1,14 +1,14 @@
 """The projection on every suppression table: concurrent writers and failures lose nothing."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import pytest
 
-from pipeline.errors import AccessDenied, NotFound, PolicyOutdated, StoreUnavailable
+from pipeline.errors import AccessDenied, MailfoldError, NotFound, PolicyOutdated, StoreUnavailable
 from pipeline.memory import MemoryQuarantine
 from pipeline.policy import Policy
-from pipeline.ports import Item, SuppressionStore
+from pipeline.ports import Item, Put, SuppressionStore
 from pipeline.projection import merge
 from pipeline.replay import store_digest
 from pipeline.standing import Key, join
@@ -47,9 +47,16 @@ class InterruptedStore:
     def load(self, keys: Iterable[Key]) -> Mapping[Key, Item]:
         return self._inner.load(keys)
 
-    def save(self, key: Key, item: Item, *, expected: str) -> None:
-        self._before_save()
-        self._inner.save(key, item, expected=expected)
+    def save(self, puts: Sequence[Put]) -> Mapping[Key, MailfoldError]:
+        errors: dict[Key, MailfoldError] = {}
+        for put in puts:
+            try:
+                self._before_save()
+            except MailfoldError as error:
+                errors[put.key] = error
+            else:
+                errors |= self._inner.save([put])
+        return errors
 
     def scan(self) -> Iterator[tuple[Key, Item]]:
         return self._inner.scan()

@@ -12,7 +12,7 @@ from pipeline.aws.clients import create_client
 from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
 from pipeline.errors import STOPS_BATCH, Conflict
 from pipeline.policy import Policy
-from pipeline.ports import NO_ITEM, Item, SuppressionStore
+from pipeline.ports import NO_ITEM, Item, Put, SuppressionStore
 from pipeline.standing import Key, facts_json
 from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
 from tests.support.items import KEY, all_items, an_item, save_item
@@ -86,7 +86,7 @@ def test_save_conflicts_if_an_item_exists_unexpectedly(store: SuppressionStore) 
     first = save_item(store, an_item(a_bounce()))
 
     with pytest.raises(Conflict):
-        store.save(KEY, an_item(a_complaint()), expected="")
+        save_item(store, an_item(a_complaint()), expected="")
     assert all_items(store) == {KEY: first}
 
 
@@ -95,14 +95,14 @@ def test_save_conflicts_if_the_hash_changed(store: SuppressionStore) -> None:
     first = save_item(store, an_item(a_bounce()))
 
     with pytest.raises(Conflict):
-        store.save(KEY, an_item(a_complaint()), expected="0" * 64)
+        save_item(store, an_item(a_complaint()), expected="0" * 64)
     assert all_items(store) == {KEY: first}
 
 
 def test_save_conflicts_if_the_expected_item_is_missing(store: SuppressionStore) -> None:
     """Nothing is written."""
     with pytest.raises(Conflict):
-        store.save(KEY, an_item(a_bounce()), expected="0" * 64)
+        save_item(store, an_item(a_bounce()), expected="0" * 64)
     assert all_items(store) == {}
 
 
@@ -111,7 +111,7 @@ def test_save_conflicts_with_a_higher_policy_version(store: SuppressionStore) ->
     newer = save_item(store, an_item(a_bounce(), policy=Policy(version=3)))
 
     with pytest.raises(Conflict):
-        store.save(KEY, an_item(a_bounce(), a_complaint()), expected=newer.facts_hash)
+        save_item(store, an_item(a_bounce(), a_complaint()), expected=newer.facts_hash)
     assert all_items(store) == {KEY: newer}
 
 
@@ -122,6 +122,27 @@ def test_save_accepts_the_same_or_a_higher_policy_version(store: SuppressionStor
     after = save_item(store, an_item(a_bounce(), policy=Policy(version=version, hard=None)), expected=before.facts_hash)
 
     assert store.load([KEY]) == {KEY: after}
+
+
+@pytest.mark.parametrize("number", [3, 230])
+def test_each_put_of_a_save_succeeds_or_fails_alone(store: SuppressionStore, number: int) -> None:
+    """Of few and of many, only those conflict whose item is not as expected."""
+    stored, item = an_item(a_complaint()), an_item(a_bounce())
+    keys = [Key(Address(f"user{number}@example.com")) for number in range(number)]
+    conflicting = keys[1::100]
+    for key in conflicting:
+        save_item(store, stored, key=key)
+
+    errors = store.save([Put(key=key, item=item, expected="") for key in keys])
+
+    assert {key: type(error) for key, error in errors.items()} == dict.fromkeys(conflicting, Conflict)
+    assert all_items(store) == {key: stored if key in conflicting else item for key in keys}
+
+
+def test_saving_nothing_changes_nothing(store: SuppressionStore) -> None:
+    """Neither does it fail."""
+    assert store.save([]) == {}
+    assert all_items(store) == {}
 
 
 def test_a_scan_yields_every_item_once(store: SuppressionStore) -> None:
@@ -153,7 +174,7 @@ def failing_store(request: pytest.FixtureRequest) -> Iterator[SuppressionStore]:
     "call",
     [
         lambda store: store.load([KEY]),
-        lambda store: store.save(KEY, an_item(a_bounce()), expected=""),
+        lambda store: save_item(store, an_item(a_bounce())),
         lambda store: list(store.scan()),
     ],
     ids=["load", "save", "scan"],

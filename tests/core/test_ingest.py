@@ -15,9 +15,8 @@ from pipeline.errors import (
 from pipeline.ingest import IngestCounts, Ingestion
 from pipeline.memory import MemoryArchive, MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
-from pipeline.ports import Item
+from pipeline.ports import Put
 from pipeline.replay import replay, store_digest
-from pipeline.standing import Key
 from tests.support.builders import a_bounce, a_send
 from tests.support.flaky import Failure, FlakyQuarantine, Script
 from tests.support.scenario import a_batch
@@ -110,7 +109,7 @@ def test_an_error_of_the_table_is_raised_after_archiving(error: Exception) -> No
     scenario = Scenario()
 
     class Store(MemoryStore):
-        def save(self, key: Key, item: Item, *, expected: str) -> None:
+        def put(self, put: Put) -> None:
             raise error
 
     scenario.store = Store()

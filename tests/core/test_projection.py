@@ -16,7 +16,7 @@ from pipeline.errors import (
 )
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY, Policy
-from pipeline.ports import NO_ITEM, Item, Quarantine
+from pipeline.ports import NO_ITEM, Item, Put, Quarantine
 from pipeline.projection import BatchResult, merge, merge_fully, to_item
 from pipeline.standing import Evidence, FactKind, Key, fold
 from pipeline.verdict import Reason
@@ -97,10 +97,10 @@ def test_the_example_in_the_module_docstring_holds() -> None:
         def load(self, keys: Iterable[Key]) -> Mapping[Key, Item]:
             return super().load(sorted(keys, key=lambda key: key == BOB_KEY))
 
-        def save(self, key: Key, item: Item, *, expected: str) -> None:
-            if key == BOB_KEY and self.is_failing:
+        def put(self, put: Put) -> None:
+            if put.key == BOB_KEY and self.is_failing:
                 raise StoreUnavailable("throttled")
-            super().save(key, item, expected=expected)
+            super().put(put)
 
     store = WithoutBob()
     result = run(*payloads, store=store)
@@ -162,11 +162,11 @@ def test_two_writers_lose_no_fact() -> None:
     class Contended(MemoryStore):
         """A table into which another writer puts a complaint first."""
 
-        def save(self, key: Key, item: Item, *, expected: str) -> None:
+        def put(self, put: Put) -> None:
             if not any(True for _ in self.scan()):
                 run(a_complaint(), store=(other := MemoryStore()))
-                super().save(key, other.load([key])[key], expected="")
-            super().save(key, item, expected=expected)
+                super().put(Put(key=put.key, item=other.load([put.key])[put.key], expected=""))
+            super().put(put)
 
     store = Contended()
     run(a_bounce(), store=store)

@@ -15,8 +15,7 @@ from pipeline.local.eventbridge import Relay
 from pipeline.lookup import LookupStatus, lookup
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
-from pipeline.ports import Item
-from pipeline.standing import Key
+from pipeline.ports import Put
 from tests.support.builders import a_bounce, a_complaint, a_delivery
 from tests.support.fake_kinesis import ARRIVED_AT, FIRST_SEQUENCE_NUMBER, STREAM, STREAM_ARN, FakeKinesis, an_error
 from tests.support.lambda_function import QUICKLY, AFunction, a_mapping, numbered, put
@@ -166,11 +165,11 @@ class AnUnreliableStore(MemoryStore):
         super().__init__()
         self._failures = failures
 
-    def save(self, key: Key, item: Item, *, expected: str) -> None:
+    def put(self, put: Put) -> None:
         if self._failures:
             self._failures -= 1
             raise StoreUnavailable("made up")
-        super().save(key, item, expected=expected)
+        super().put(put)
 
 
 @pytest.mark.parametrize("failures", [0, 7])

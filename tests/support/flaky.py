@@ -6,7 +6,7 @@ from itertools import repeat
 
 from pipeline.errors import AccessDenied, Conflict, ItemRejected, QuarantineUnavailable, StoreUnavailable
 from pipeline.memory import MemoryQuarantine, MemoryStore
-from pipeline.ports import Item, Quarantined
+from pipeline.ports import Item, Put, Quarantined
 from pipeline.standing import Key
 
 
@@ -53,7 +53,7 @@ class FlakyStore(MemoryStore):
                 raise AccessDenied("the table may not be read")
         return super().load(keys)
 
-    def save(self, key: Key, item: Item, *, expected: str) -> None:
+    def put(self, put: Put) -> None:
         """Save, or fail before or after the item is saved."""
         failure = self.script.next()
         match failure:
@@ -63,9 +63,9 @@ class FlakyStore(MemoryStore):
                 raise AccessDenied("the table may not be written")
             case Failure.CONFLICT:
                 raise Conflict
-        if key in self.rejected:
+        if put.key in self.rejected:
             raise ItemRejected("too large")
-        super().save(key, item, expected=expected)
+        super().put(put)
         self.saves += 1
         if failure is Failure.OUTAGE_AFTER:
             raise StoreUnavailable("the table did not answer")

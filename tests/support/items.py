@@ -8,7 +8,7 @@ from pipeline.decode import decode
 from pipeline.event import Event
 from pipeline.fact import facts
 from pipeline.policy import Policy, SoftRule
-from pipeline.ports import Item, SuppressionStore
+from pipeline.ports import Item, Put, SuppressionStore
 from pipeline.projection import to_item
 from pipeline.standing import Key, Standing
 from tests.support.builders import ADA
@@ -37,8 +37,9 @@ def a_standing(*payloads: bytes, about: Key = KEY) -> Standing:
 
 
 def save_item(store: SuppressionStore, item: Item, *, key: Key = KEY, expected: str = "") -> Item:
-    """Save an item in a table, and return it."""
-    store.save(key, item, expected=expected)
+    """Save an item in a table, or raise the error, and return the item."""
+    for error in store.save([Put(key=key, item=item, expected=expected)]).values():
+        raise error
     return item
 
 

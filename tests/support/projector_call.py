@@ -13,7 +13,7 @@ from pipeline.errors import (
 )
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
-from pipeline.ports import Item
+from pipeline.ports import Item, Put
 from pipeline.standing import Key
 from tests.support.builders import a_bounce, in_eventbridge
 
@@ -39,11 +39,11 @@ class LimitedStore(MemoryStore):
             raise self._error
         return super().load(keys)
 
-    def save(self, key: Key, item: Item, *, expected: str) -> None:
+    def put(self, put: Put) -> None:
         if self.saves_left <= 0:
             raise self._error
         self.saves_left -= 1
-        super().save(key, item, expected=expected)
+        super().put(put)
 
 
 class FakeLog:

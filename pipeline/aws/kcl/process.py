@@ -8,7 +8,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-import msgspec
 from amazon_kclpy.kcl import KCLProcess
 from aws_lambda_powertools import Logger
 
@@ -19,13 +18,12 @@ from pipeline.aws.kcl.telemetry import Telemetry
 from pipeline.aws.runtime import Runtime
 from pipeline.aws.settings import read_consumer_settings, service_name
 from pipeline.errors import AccessDenied, Unavailable, UsageError, describe
-from pipeline.projection import BatchProjector
 
 EXIT_OK, EXIT_MISUSED = 0, 2
 
-# DynamoDB answers a put within milliseconds, and a core prepares about as many other puts meanwhile. More threads would
-# only wait for Python's lock. boto3 keeps ten connections open.
-SAVES_AT_ONCE = 8
+# DynamoDB answers within milliseconds, in which a core prepares a few other calls. More threads would only wait for
+# Python's lock.
+CALLS_AT_ONCE = 4
 
 
 def process_messages(stdio: Stdio) -> int:
@@ -52,15 +50,12 @@ def _create_processor(stdio: Stdio, service: str, logger: Logger) -> RecordProce
     """Return the record processor. Creates DynamoDB's client at once, which raises an error without a region."""
     settings, consumer = read_consumer_settings()
     runtime = Runtime(
-        settings, warn=lambda reason: logger.warning("the live table's parameter cannot be read", reason=reason)
+        settings,
+        warn=lambda reason: logger.warning("the live table's parameter cannot be read", reason=reason),
+        each=ThreadPoolExecutor(CALLS_AT_ONCE).map,
     )
     with suppress(Unavailable), translated("creating the clients"):
         runtime.projector()
-    pool = ThreadPoolExecutor(SAVES_AT_ONCE)
-
-    def projector() -> BatchProjector:
-        return msgspec.structs.replace(runtime.projector(), map_function=pool.map)
-
     return RecordProcessor(
-        projector, settings=consumer, telemetry=Telemetry(service=service, logger=logger), wait=stdio.wait
+        runtime.projector, settings=consumer, telemetry=Telemetry(service=service, logger=logger), wait=stdio.wait
     )
