@@ -20,6 +20,7 @@ from pipeline.ports import Quarantined
 from pipeline.projection import BatchProjector
 
 MAX_AGE_SECONDS = 60  # one request a minute; SSM's standard throughput is free
+GOOD_SECONDS = 300  # longer than SSM usually throttles; shorter than a rebuild that makes another table the live one
 
 
 class Runtime:
@@ -66,7 +67,7 @@ class Runtime:
             store=self._store(tables.live),
             shadow_stores=[self._store(table) for table in tables.shadow_tables],
             quarantine=self._quarantine,
-            policy=self._settings.policy,
+            policy=tables.newest_policy(self._settings.policy),
         )
 
     @cached_property
@@ -99,11 +100,12 @@ class LiveTables:
     """The tables that the parameter names, read at most once a minute.
 
     A rebuild fills a second table while projectors run, and then makes it the live one. Each projector follows within
-    a minute, without a restart.
+    a minute, without a restart. One that could not follow would write to an old table, which would go unnoticed. So
+    what was read is good for some minutes only, and a parameter that disappears is an outage.
 
     Args:
         read: Reads the parameter (`stack.read_tables`); returns None if it does not exist.
-        default: The live table in that case.
+        default: The live table if the parameter never existed.
         warn: Called with the reason if the parameter cannot be read and its last value is used.
         clock: Monotonic seconds.
     """
@@ -119,25 +121,34 @@ class LiveTables:
         self._read, self._default = read, default
         self._warn, self._clock = warn, clock
         self._last: SuppressionTables | None = None
-        self._read_at_seconds = 0.0
+        self._existed = False
+        self._good_until_seconds = self._next_read_at_seconds = 0.0
 
     def current(self) -> SuppressionTables:
         """Return the live table and the shadow tables.
 
         Raises:
-            ServiceUnavailable: The parameter cannot be read or is invalid, and it was never read before. Waiting is
-                better than writing to the wrong table, which would go unnoticed.
+            ServiceUnavailable: The parameter is missing although it existed, or it cannot be read or is invalid, and
+                was not read in the last `GOOD_SECONDS`. Waiting is better than writing to the wrong table.
         """
-        if self._last is None or self._clock() - self._read_at_seconds >= MAX_AGE_SECONDS:
+        if self._last is None or self._clock() >= self._next_read_at_seconds:
             self._last = self._read_or_keep(self._last)
-            self._read_at_seconds = self._clock()  # after a failure too: a read may take most of a minute
+            self._next_read_at_seconds = self._clock() + MAX_AGE_SECONDS  # a read may itself take most of a minute
         return self._last
 
     def _read_or_keep(self, last: SuppressionTables | None) -> SuppressionTables:
         try:
-            return self._read() or SuppressionTables(live=self._default)
+            tables = self._read()
         except MailfoldError as error:
-            if last is None:
+            if last is None or self._clock() >= self._good_until_seconds:
                 raise ServiceUnavailable(f"the parameter of the live table cannot be read: {error}") from error
             self._warn(str(error))
             return last
+        if tables is None and self._existed:
+            raise ServiceUnavailable(
+                "the parameter of the live table is missing, although it existed: restore it from its history, or "
+                "create it again with the name of the live table"
+            )
+        self._existed = tables is not None
+        self._good_until_seconds = self._clock() + GOOD_SECONDS
+        return tables or SuppressionTables(live=self._default)

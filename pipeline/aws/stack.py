@@ -1,7 +1,8 @@
 """A deployment, found by the name of its CloudFormation stack, and its suppression tables.
 
-A parameter beside the stack names the live table and the shadow tables. CloudFormation does not own it, so no update of
-the stack resets it; `mailfold deploy` creates it if it is missing, and a rebuild changes it.
+A parameter beside the stack names the live table and the shadow tables, and holds the policy in force. CloudFormation
+does not own it, so neither an update of the stack nor its rollback resets it. `mailfold deploy` creates it if it is
+missing, and publishes a new policy in it. A rebuild changes the tables.
 docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html and
 docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 """
@@ -15,11 +16,13 @@ import msgspec
 
 from pipeline.aws.errors import missing_ok, tolerate, translated
 from pipeline.errors import NotFound, UsageError
+from pipeline.policy import Policy
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_ssm.type_defs import GetParameterResultTypeDef
 
 POLICY_PARAMETER = "Policy"  # the template parameter with the suppression policy, as JSON
 NO_STACK = "ValidationError"  # CloudFormation's code for the name of a stack that does not exist
@@ -114,16 +117,22 @@ def find_stack(cloudformation: CloudFormationClient, *, name: str) -> Stack | No
     )
 
 
-class SuppressionTables(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The suppression tables of a deployment, as the parameter holds them in JSON.
+class SuppressionTables(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The suppression tables of a deployment and their policy, as the parameter holds them in JSON.
 
     Attributes:
         live: The table that senders read.
         shadow_tables: Further tables that the projector writes.
+        policy: The policy in force, unless a process has a newer one; None if none was published.
     """
 
     live: str
     shadow_tables: tuple[str, ...] = ()
+    policy: Policy | None = None
+
+    def newest_policy(self, own: Policy) -> Policy:
+        """Return the policy in force for a process whose own policy is `own`: the newer of both."""
+        return self.policy if self.policy and self.policy.version > own.version else own
 
 
 def tables_of(ssm: SSMClient, stack: Stack) -> SuppressionTables:
@@ -146,9 +155,13 @@ def read_tables(ssm: SSMClient, *, parameter: str) -> SuppressionTables | None:
         AccessDenied: AWS denies reading it.
         ServiceUnavailable: AWS throttles or cannot be reached.
     """
-    with translated("reading which table is live"):
-        response = missing_ok(lambda: ssm.get_parameter(Name=parameter))
+    response = _get(ssm, parameter)
     return None if response is None else parse_tables(response["Parameter"]["Value"])
+
+
+def _get(ssm: SSMClient, parameter: str) -> GetParameterResultTypeDef | None:
+    with translated("reading which table is live"):
+        return missing_ok(lambda: ssm.get_parameter(Name=parameter))
 
 
 def parse_tables(text: str) -> SuppressionTables:
@@ -168,7 +181,7 @@ def parse_tables(text: str) -> SuppressionTables:
     return tables
 
 
-def create_tables(ssm: SSMClient, *, parameter: str, live: str) -> bool:
+def create_tables(ssm: SSMClient, *, parameter: str, tables: SuppressionTables) -> bool:
     """Create the parameter that names the live table. An existing one is not changed.
 
     Returns:
@@ -183,13 +196,50 @@ def create_tables(ssm: SSMClient, *, parameter: str, live: str) -> bool:
             lambda: ssm.put_parameter(
                 Name=parameter,
                 Description="Names Mailfold's live suppression table and the shadow tables that are written too",
-                Value=msgspec.json.encode(SuppressionTables(live=live)).decode(),
+                Value=format_tables(tables),
                 Type="String",
                 Overwrite=False,
             ),
             "ParameterAlreadyExists",
         )
     return response is not None
+
+
+def publish_policy(ssm: SSMClient, *, parameter: str, policy: Policy) -> bool:
+    """Publish a policy in the parameter that names the live table, so that it outlives a rollback of the stack.
+
+    Returns:
+        Whether the parameter exists. `create_tables` publishes the policy of a new deployment.
+
+    Raises:
+        UsageError: A newer policy is in force, to which a table never returns, or another one of the same version. Or
+            the parameter is invalid, or was changed by another process at the same time.
+        AccessDenied: AWS denies it.
+        ServiceUnavailable: AWS throttles or cannot be reached.
+    """
+    response = _get(ssm, parameter)
+    if response is None:
+        return False
+    tables, version = parse_tables(response["Parameter"]["Value"]), response["Parameter"]["Version"]
+    if tables.policy == policy:
+        return True
+    if tables.policy and tables.policy.version >= policy.version:
+        raise UsageError(
+            f"a policy of version {tables.policy.version} is in force: give the new one a greater version than that"
+        )
+    with translated("publishing the policy"):
+        value = format_tables(msgspec.structs.replace(tables, policy=policy))
+        written = ssm.put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)
+    if written["Version"] != version + 1:
+        raise UsageError(
+            f"the parameter {parameter} was changed at the same time: compare its versions, and correct the newest"
+        )
+    return True
+
+
+def format_tables(tables: SuppressionTables) -> str:
+    """Return the parameter's value that `parse_tables` reads."""
+    return msgspec.json.encode(tables).decode()
 
 
 def missing_tables(dynamodb: DynamoDBClient, tables: SuppressionTables) -> tuple[str, ...]:

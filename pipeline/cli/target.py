@@ -100,12 +100,13 @@ def _stack_target(name: str, region: str | None) -> Target:
     clients = Clients(connect_aws(region))
     stack = deployed_stack(clients.cloudformation, name=name)
     tables = tables_of(clients.ssm, stack)
-    policy = stack.parameters.get(POLICY_PARAMETER)
+    document = stack.parameters.get(POLICY_PARAMETER)
+    policy = parse_policy(document.encode()) if document else DEFAULT_POLICY
     return Target(
         settings=Settings(
             table=tables.live,
             bucket=stack.output("LogBucket"),
-            policy=parse_policy(policy.encode()) if policy else DEFAULT_POLICY,
+            policy=tables.newest_policy(policy),
             tables_parameter=stack.output("TablesParameter"),
             delivery_stream=stack.output("DeliveryStream"),
         ),

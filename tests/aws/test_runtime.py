@@ -4,17 +4,18 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from moto import mock_aws
 
 from pipeline.aws.clients import Clients, Service, create_client
 from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
-from pipeline.aws.runtime import MAX_AGE_SECONDS, LiveTables, Runtime
+from pipeline.aws.runtime import GOOD_SECONDS, MAX_AGE_SECONDS, LiveTables, Runtime
 from pipeline.aws.settings import Settings
 from pipeline.aws.stack import SuppressionTables
 from pipeline.batch import StreamRecord
 from pipeline.errors import MailfoldError, ServiceUnavailable, UsageError
-from pipeline.policy import DEFAULT_POLICY
+from pipeline.policy import DEFAULT_POLICY, Policy
 from tests.support.builders import ADA, BOB, a_bounce
 
 PARAMETER = "/mailfold/mail/tables"
@@ -116,6 +117,16 @@ def test_parameter_and_delivery_stream_are_optional(account: Account) -> None:
     assert account.client_counts == {"dynamodb": 1}
 
 
+@pytest.mark.parametrize(("own", "published", "expected"), [(1, 2, 2), (3, 2, 3)])
+def test_the_newest_policy_decides(account: Account, own: int, published: int, expected: int) -> None:
+    """After the rollback of an update a process has an older policy than the items that were written meanwhile."""
+    runtime = account.runtime(msgspec.structs.replace(SETTINGS, policy=Policy(version=own)))
+    account.set_tables(f'{{"live":"suppression-1","policy":{{"version":{published}}}}}')
+    project_bounce(runtime, ADA)
+    store = DynamoSuppressionStore(create_client("dynamodb", region="us-east-1"), table="suppression-1")
+    assert {item.policy_version for _, item in store.scan()} == {expected}
+
+
 # The live table.
 
 FIRST, SECOND = (
@@ -195,6 +206,37 @@ def test_an_unreadable_parameter_keeps_its_last_value(error: MailfoldError) -> N
 
     parameter.value = FIRST
     parameter.now_seconds += MAX_AGE_SECONDS
+    assert tables.current() == FIRST
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_value_that_is_some_minutes_old_is_an_outage(error: MailfoldError) -> None:
+    """Another table may be the live one by then. The next batch reads the parameter again."""
+    parameter = FakeParameter(FIRST)
+    tables = parameter.live_tables()
+    tables.current()
+    parameter.value = error
+    parameter.now_seconds += GOOD_SECONDS - 1
+    assert tables.current() == FIRST
+    parameter.now_seconds += MAX_AGE_SECONDS
+    with pytest.raises(ServiceUnavailable, match=f"parameter of the live table cannot be read: {error}"):
+        tables.current()
+    parameter.value = SECOND
+    assert tables.current() == SECOND
+
+
+def test_a_parameter_that_disappears_is_an_outage() -> None:
+    """The default table may be an old one, which a rebuild replaced."""
+    parameter = FakeParameter(SECOND)
+    tables = parameter.live_tables()
+    tables.current()
+    parameter.value = None
+    assert tables.current() == SECOND
+    parameter.now_seconds += MAX_AGE_SECONDS
+    for _ in range(2):
+        with pytest.raises(ServiceUnavailable, match="is missing, although it existed"):
+            tables.current()
+    parameter.value = FIRST
     assert tables.current() == FIRST
 
 

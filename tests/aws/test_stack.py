@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
@@ -14,16 +15,20 @@ from pipeline.aws.stack import (
     create_tables,
     deployed_stack,
     find_stack,
+    format_tables,
     missing_tables,
     parse_tables,
+    publish_policy,
     read_tables,
     tables_of,
 )
 from pipeline.errors import AccessDenied, InvalidInput, NotFound, ServiceUnavailable, UsageError
+from pipeline.policy import Policy
 from tests.support.fake_service import client
 
 STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/mail/6b2d"
 PARAMETER = "/mailfold/mail/tables"
+FIRST = SuppressionTables(live="mail-suppression-1")
 
 
 @pytest.fixture
@@ -109,11 +114,11 @@ def ssm() -> Iterator[Any]:
 def test_the_parameter_is_created_once(ssm: Any) -> None:
     """An existing parameter is not changed: a rebuild may have named another table."""
     assert read_tables(ssm, parameter=PARAMETER) is None
-    assert create_tables(ssm, parameter=PARAMETER, live="mail-suppression-1")
+    assert create_tables(ssm, parameter=PARAMETER, tables=FIRST)
     ssm.put_parameter(
         Name=PARAMETER, Value='{"live":"mail-suppression-2","shadow_tables":["mail-suppression-1"]}', Overwrite=True
     )
-    assert not create_tables(ssm, parameter=PARAMETER, live="mail-suppression-1")
+    assert not create_tables(ssm, parameter=PARAMETER, tables=FIRST)
     assert read_tables(ssm, parameter=PARAMETER) == SuppressionTables(
         live="mail-suppression-2", shadow_tables=("mail-suppression-1",)
     )
@@ -123,8 +128,53 @@ def test_without_the_parameter_the_stacks_table_is_live(ssm: Any) -> None:
     """The parameter replaces the table of the stack's outputs."""
     stack = a_stack(TablesParameter=PARAMETER, SuppressionTable="mail-suppression-0")
     assert tables_of(ssm, stack) == SuppressionTables(live="mail-suppression-0")
-    create_tables(ssm, parameter=PARAMETER, live="mail-suppression-1")
+    create_tables(ssm, parameter=PARAMETER, tables=FIRST)
     assert tables_of(ssm, stack) == SuppressionTables(live="mail-suppression-1")
+
+
+def test_a_policy_is_published_beside_the_tables(ssm: Any) -> None:
+    """The tables stay as a rebuild named them, and a policy is only replaced by one of a greater version."""
+    tables = SuppressionTables(live="mail-suppression-2", shadow_tables=("mail-suppression-1",))
+    create_tables(ssm, parameter=PARAMETER, tables=tables)
+    for version in (2, 2, 5):
+        policy = Policy(version=version, hard=None)
+        assert publish_policy(ssm, parameter=PARAMETER, policy=policy)
+        assert read_tables(ssm, parameter=PARAMETER) == msgspec.structs.replace(tables, policy=policy)
+
+
+@pytest.mark.parametrize("policy", [Policy(version=4), Policy(version=5)], ids=["older", "another of the same version"])
+def test_a_published_policy_is_never_replaced_by_an_older_one(ssm: Any, policy: Policy) -> None:
+    """Projectors would stop at the items of the newer one."""
+    create_tables(ssm, parameter=PARAMETER, tables=msgspec.structs.replace(FIRST, policy=Policy(version=5, hard=None)))
+    with pytest.raises(UsageError, match="policy of version 5 is in force"):
+        publish_policy(ssm, parameter=PARAMETER, policy=policy)
+
+
+def test_a_policy_is_not_published_before_the_parameter_exists(ssm: Any) -> None:
+    """A parameter without a live table would be invalid."""
+    assert not publish_policy(ssm, parameter=PARAMETER, policy=Policy(version=2))
+    assert read_tables(ssm, parameter=PARAMETER) is None
+
+
+def test_a_change_at_the_same_time_is_reported(ssm: Any) -> None:
+    """SSM has no conditional write, but it counts versions."""
+    create_tables(ssm, parameter=PARAMETER, tables=FIRST)
+    hooks, rebuilds = ssm.meta.events, iter([FIRST])
+
+    def interfere(**_: Any) -> None:
+        for tables in rebuilds:
+            ssm.put_parameter(Name=PARAMETER, Value=format_tables(tables), Type="String", Overwrite=True)
+
+    hooks.register("before-call.ssm.PutParameter", interfere)
+    with pytest.raises(UsageError, match="changed at the same time"):
+        publish_policy(ssm, parameter=PARAMETER, policy=Policy(version=2))
+
+
+@pytest.mark.parametrize(("own", "published", "expected"), [(1, 2, 2), (3, 2, 3), (2, None, 2)])
+def test_the_newest_policy_is_in_force(own: int, published: int | None, expected: int) -> None:
+    """A rolled-back process uses the published one, and one that is deployed first its own."""
+    tables = SuppressionTables(live="a", policy=Policy(version=published) if published else None)
+    assert tables.newest_policy(Policy(version=own)).version == expected
 
 
 @pytest.mark.parametrize(
@@ -145,7 +195,7 @@ def test_a_throttled_parameter_is_unavailable(ssm: Any) -> None:
         with pytest.raises(ServiceUnavailable):
             read_tables(ssm, parameter=PARAMETER)
         with pytest.raises(ServiceUnavailable):
-            create_tables(ssm, parameter=PARAMETER, live="mail-suppression-1")
+            create_tables(ssm, parameter=PARAMETER, tables=FIRST)
 
 
 def test_missing_tables_are_named(ssm: Any) -> None:

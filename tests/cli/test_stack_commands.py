@@ -203,6 +203,16 @@ def test_the_stacks_policy_decides(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "clear" in run_ok("lookup", items()[0], *STACK)
 
 
+def test_a_newer_published_policy_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack may have been rolled back to an older one."""
+    with deployed(monkeypatch, Policy='{"version": 3}'):
+        value = f'{{"live": "{TABLE}", "policy": {{"version": 4, "hard": null}}}}'
+        boto3.client("ssm").put_parameter(Name=PARAMETER, Value=value, Type="String")
+        run_ok("ingest", BOUNCE, *STACK)
+        item = boto3.client("dynamodb").scan(TableName=TABLE)["Items"][0]
+        assert item["policy_version"] == {"N": "4"}
+
+
 def test_a_query_uses_the_stacks_database_and_workgroup(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A query names the stack's database and workgroup, and leaves the result's place to the workgroup."""
     requests: list[dict[str, Any]] = []

@@ -21,8 +21,18 @@ from pipeline.aws.deployment.parameters import check_name, check_parameters, par
 from pipeline.aws.deployment.stack_status import prepare_stack
 from pipeline.aws.deployment.template import Template, load_template
 from pipeline.aws.errors import translated
-from pipeline.aws.stack import Stack, create_tables, deployed_stack, missing_tables, read_tables
+from pipeline.aws.stack import (
+    POLICY_PARAMETER,
+    Stack,
+    SuppressionTables,
+    create_tables,
+    deployed_stack,
+    missing_tables,
+    publish_policy,
+    read_tables,
+)
 from pipeline.errors import DeploymentFailed, MailfoldError, NotFound
+from pipeline.policy import DEFAULT_POLICY, Policy, parse_policy
 
 
 class DeploymentRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +115,7 @@ def deploy(
     operator.report_step("building the bundle")
     bundle = bundle or build_bundle(runtime=template.runtime)
     change_set = _prepare_change_set(request, clients, operator, stack=stack, template=template, bundle=bundle)
-    if not _apply(request, clients, operator, change_set, poll_seconds=poll_seconds):
+    if not _apply(request, clients, operator, change_set, stack=stack, poll_seconds=poll_seconds):
         return None
     deployed = deployed_stack(clients.cloudformation, name=request.stack)
     _complete(deployed, clients, operator, views=request.views)
@@ -160,13 +170,14 @@ def _apply(
     operator: Operator,
     change_set: ChangeSet | None,
     *,
+    stack: Stack | None,
     poll_seconds: float,
 ) -> bool:
     """Execute a change set that the operator confirms. Return True if the stack is up to date."""
     if change_set is None:
         operator.show_changes(None)
         return not request.dry_run
-    if not _confirm(request, clients, operator, change_set):
+    if not _confirm(request, clients, operator, change_set, stack=stack):
         discard(clients.cloudformation, change_set)
         return False
     before = newest_event(clients.cloudformation, stack_id=change_set.stack_id)
@@ -177,14 +188,25 @@ def _apply(
     return True
 
 
-def _confirm(request: DeploymentRequest, clients: Clients, operator: Operator, change_set: ChangeSet) -> bool:
-    """Show a change set and ask for confirmation. An interrupt discards the change set."""
+def _confirm(
+    request: DeploymentRequest, clients: Clients, operator: Operator, change_set: ChangeSet, *, stack: Stack | None
+) -> bool:
+    """Show a change set, ask for confirmation, and publish the policy. An interrupt discards the change set."""
     try:
         operator.show_changes(change_set)
-        return not request.dry_run and operator.confirm()
+        is_confirmed = not request.dry_run and operator.confirm()
+        if is_confirmed and stack and POLICY_PARAMETER in request.parameters:
+            operator.report_step("publishing the policy")
+            parameter = stack.output("TablesParameter")
+            publish_policy(clients.ssm, parameter=parameter, policy=_policy(request.parameters[POLICY_PARAMETER]))
     except BaseException:
         discard(clients.cloudformation, change_set)
         raise
+    return is_confirmed
+
+
+def _policy(document: str) -> Policy:
+    return parse_policy(document.encode()) if document else DEFAULT_POLICY
 
 
 def _complete(stack: Stack, clients: Clients, operator: Operator, *, views: bool) -> None:
@@ -211,7 +233,10 @@ def _set_live_table(stack: Stack, clients: Clients, operator: Operator) -> None:
     """Create the parameter that names the live table. One that exists is kept, but its tables must exist."""
     operator.report_step("naming the live table")
     parameter = stack.output("TablesParameter")
-    if create_tables(clients.ssm, parameter=parameter, live=stack.output("SuppressionTable")):
+    document = stack.parameters.get(POLICY_PARAMETER)
+    policy = _policy(document) if document else None
+    own_tables = SuppressionTables(live=stack.output("SuppressionTable"), policy=policy)
+    if create_tables(clients.ssm, parameter=parameter, tables=own_tables):
         return
     tables = read_tables(clients.ssm, parameter=parameter)
     if tables and (missing := missing_tables(clients.dynamodb, tables)):  # left by a deleted stack of the same name

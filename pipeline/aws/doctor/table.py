@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, error, warning
 from pipeline.aws.doctor.functions import environment_variables, function_configuration
 from pipeline.aws.errors import missing_ok
 from pipeline.aws.settings import POLICY
-from pipeline.aws.stack import SuppressionTables, parse_tables
+from pipeline.aws.stack import SuppressionTables, format_tables, parse_tables
 from pipeline.errors import UsageError
 from pipeline.policy import parse_policy
 
@@ -34,7 +32,7 @@ def check_tables_parameter(deployment: Deployment) -> Iterator[Finding]:
     try:
         parse_tables(answer["Parameter"]["Value"])
     except UsageError as invalid:
-        value = msgspec.json.encode(SuppressionTables(live=deployment.output("SuppressionTable"))).decode()
+        value = format_tables(SuppressionTables(live=deployment.output("SuppressionTable")))
         remedy = deployment.aws_command(f"ssm put-parameter --overwrite --name {name} --value '{value}'")
         yield error("parameter_invalid", f"{invalid} ({name})", remedy=remedy)
 
@@ -123,7 +121,8 @@ def check_policy(deployment: Deployment) -> Iterator[Finding]:
     )
     if configuration is None or sample is None:
         return
-    projector_version = parse_policy((environment_variables(configuration).get(POLICY) or "{}").encode()).version
+    own_policy = parse_policy((environment_variables(configuration).get(POLICY) or "{}").encode())
+    projector_version = deployment.tables().newest_policy(own_policy).version
     versions = (int(item["policy_version"]["N"]) for item in sample["Items"])
     table_version = max(versions, default=projector_version)
     if table_version > projector_version:

@@ -1,17 +1,21 @@
 """A deployment step by step: requests to AWS, their order, and what an abandoned deployment leaves behind."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from pipeline.aws.deployment.template import load_template
 from pipeline.aws.dynamodb import table_definition
-from pipeline.aws.stack import SuppressionTables
-from pipeline.errors import DeploymentFailed
+from pipeline.aws.stack import SuppressionTables, create_tables
+from pipeline.errors import DeploymentFailed, UsageError
+from pipeline.policy import Policy
 from tests.support.fake_athena import FakeAthena
 from tests.support.fake_cloudformation import MAILFOLD_PARAMETERS, NAME, OUTPUTS, FakeCloudFormation, a_step
 from tests.support.fake_service import client
 from tests.support.one_deployment import BUCKET, BUNDLE, CHANGES, MADE, UPDATED, AnOperator, deploy_stack, live_tables
+
+POLICY_2 = '{"version": 2}'
 
 pytestmark = pytest.mark.usefixtures("beside_cloudformation")
 
@@ -86,6 +90,50 @@ def test_an_update_keeps_other_parameters_and_the_live_table() -> None:
         **dict.fromkeys(("LogFirstDay", "StreamShards", "TrackEngagement"), True),
     }
     assert live_tables() == SuppressionTables(live="another")
+
+
+def test_a_new_stacks_policy_is_published() -> None:
+    """A rollback of a later update then cannot return to an older one."""
+    parameters = MAILFOLD_PARAMETERS | {"Policy": POLICY_2}
+    deploy_stack(FakeCloudFormation(parameters=parameters, changes=CHANGES, steps=MADE))
+    assert live_tables() == SuppressionTables(live=OUTPUTS["SuppressionTable"], policy=Policy(version=2))
+
+
+def test_a_policy_outlives_an_update_that_is_rolled_back() -> None:
+    """Items written meanwhile have the newer policy, at which projectors with the older one would stop."""
+    name_live_table()
+    failing = [[a_step("UPDATE_FAILED", "Transform", "no")], [a_step("UPDATE_ROLLBACK_COMPLETE")]]
+    cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", changes=CHANGES, steps=failing)
+    with pytest.raises(DeploymentFailed):
+        deploy_stack(cloudformation, parameters={"Policy": POLICY_2})
+    assert live_tables() == SuppressionTables(live=OUTPUTS["SuppressionTable"], policy=Policy(version=2))
+
+
+@pytest.mark.parametrize("request_", [{"dry_run": True}, {"operator": AnOperator(confirms=False)}])
+def test_a_policy_is_published_only_with_its_deployment(request_: dict[str, Any]) -> None:
+    """Neither a dry run nor a declined change set publishes it."""
+    name_live_table()
+    deploy_stack(FakeCloudFormation(status="UPDATE_COMPLETE", changes=CHANGES), parameters={"Policy": ""}, **request_)
+    assert live_tables() == SuppressionTables(live=OUTPUTS["SuppressionTable"])
+
+
+@pytest.mark.parametrize("document", [POLICY_2, ""], ids=["an older one", "the default"])
+def test_an_older_policy_is_not_deployed(document: str) -> None:
+    """The change set is discarded, because projectors would go on with the newer policy."""
+    name_live_table(Policy(version=3))
+    cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", changes=CHANGES, steps=UPDATED)
+    with pytest.raises(UsageError, match="policy of version 3 is in force"):
+        deploy_stack(cloudformation, parameters={"Policy": document})
+    assert cloudformation.change_sets == []
+    assert live_tables() == SuppressionTables(live=OUTPUTS["SuppressionTable"], policy=Policy(version=3))
+
+
+def name_live_table(policy: Policy | None = None) -> None:
+    """Create the parameter, as an earlier deployment did, with the stack's table as the live one."""
+    tables = SuppressionTables(live=OUTPUTS["SuppressionTable"], policy=policy)
+    create_tables(client("ssm"), parameter=OUTPUTS["TablesParameter"], tables=tables)
+    with suppress(client("dynamodb").exceptions.ResourceInUseException):
+        client("dynamodb").create_table(**table_definition(tables.live))
 
 
 @pytest.mark.parametrize("tables", ['{"live":"gone"}', '{"live":"mail-suppression-5af3dc00","shadow_tables":["gone"]}'])
