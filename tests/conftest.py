@@ -2,8 +2,13 @@
 
 import functools
 import signal
+from collections.abc import Iterator
 
 import botocore.session
+import pytest
+
+from pipeline.aws import service_models
+from pipeline.aws.clients import session
 
 
 def pytest_configure() -> None:
@@ -15,4 +20,13 @@ def pytest_configure() -> None:
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+    setattr(service_models, "ServiceModels", functools.cache(service_models.ServiceModels))  # noqa: B010 - likewise
     setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))  # noqa: B010 - a test's patch
+
+
+@pytest.fixture(autouse=True)
+def _own_session() -> Iterator[None]:
+    """Give every test a session of its own: one would keep the credentials of an earlier test."""
+    session.cache_clear()
+    yield
+    session.cache_clear()

@@ -1,7 +1,7 @@
 """boto3 clients with explicit time-outs and boto3's standard retries, so that every call ends.
 
-An entry point makes `Clients` and passes it on. boto3 is imported when the first client is made: the import takes a
-third of a second, which a Lambda without a client must not spend.
+An entry point makes `Clients` and passes it on. botocore, which makes boto3's clients, is imported for the first one: a
+Lambda without a client must not spend the time. boto3 itself would add a quarter of it, for resources and transfers.
 docs.aws.amazon.com/boto3/latest/guide/retries.html
 """
 
@@ -11,10 +11,12 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
+    from botocore.session import Session
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -75,8 +77,7 @@ def create_client(service: Service, *, endpoint_url: str | None = None, region: 
         region: The region; None for the one that boto3 finds in the environment or the user's configuration.
     """
     with without_garbage_collection():
-        import boto3  # noqa: PLC0415 - heavy: see the top
-        from botocore.config import Config  # noqa: PLC0415 - the same
+        from botocore.config import Config  # noqa: PLC0415 - heavy: see the top
 
         config = Config(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -84,7 +85,20 @@ def create_client(service: Service, *, endpoint_url: str | None = None, region: 
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS_AT_SES if service == "sesv2" else ATTEMPTS},
             tcp_keepalive=True,
         )
-        return boto3.client(service, endpoint_url=endpoint_url, region_name=region, config=config)
+        return session().create_client(service, endpoint_url=endpoint_url, region_name=region, config=config)
+
+
+@cache
+def session() -> Session:
+    """Return the session of this process's clients. It reads the user's configuration and the services' models once."""
+    from botocore.session import Session  # noqa: PLC0415 - heavy: see the top
+
+    from pipeline.aws.service_models import ServiceModels  # noqa: PLC0415 - the same
+
+    process_session = Session()
+    models = ServiceModels(get_args(Service), process_session.get_config_variable("data_path"))
+    process_session.register_component("data_loader", models)
+    return process_session
 
 
 class Clients:

@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.aws.clients import session
 from pipeline.aws.kcl.configuration import (
     GRACE_SECONDS,
     HEALTH_HOST,
@@ -211,9 +212,7 @@ def _stack_environment(name: str, region: str | None) -> dict[str, str]:
 
 
 def _default_region() -> str:
-    from boto3.session import Session  # noqa: PLC0415 - heavy, and not needed for --help
-
-    region = os.environ.get(JAVA_REGION) or Session().region_name
+    region = os.environ.get(JAVA_REGION) or session().get_config_variable("region")
     if not region:
         raise UsageError(f"which region? Set --region or {JAVA_REGION}")
     return region

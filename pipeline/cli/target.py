@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.aws.clients import Clients, Service, create_client
+from pipeline.aws.clients import Clients, Service, create_client, session
 from pipeline.aws.errors import translated
 from pipeline.aws.settings import BUCKET, STREAM, TABLE, Settings, read_settings
 from pipeline.aws.stack import POLICY_PARAMETER, Stack, deployed_stack, tables_of
@@ -166,8 +166,7 @@ def _results_location(bucket: str) -> str:
 
 def _check_credentials() -> None:
     """Check that boto3 finds credentials. Without any, it would retry every call before it fails."""
-    from boto3.session import Session  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
-    from botocore.exceptions import NoCredentialsError  # noqa: PLC0415 - the same
+    from botocore.exceptions import NoCredentialsError  # noqa: PLC0415 - heavy: see `pipeline.aws.clients`
 
-    if Session().get_credentials() is None:
+    if session().get_credentials() is None:
         raise NoCredentialsError

@@ -11,10 +11,9 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-import botocore.session
-from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 
 from pipeline.aws.clients import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, Service
 from pipeline.errors import Unavailable, UsageError
@@ -55,18 +54,15 @@ def local_client(service: Service, *, endpoint_url: str, region: str) -> Any:
         proxies={},
     )
     with _session_lock:
-        return _session(region).client(service, endpoint_url=endpoint_url, config=config)
+        return _session().create_client(service, endpoint_url=endpoint_url, region_name=region, config=config)
 
 
 @cache
-def _session(region: str) -> Session:
-    """Return the region's session. Its models are read once, which saves a tenth of a second for each client."""
-    return Session(
-        aws_access_key_id=ACCESS_KEY_ID,
-        aws_secret_access_key=SECRET_ACCESS_KEY,
-        region_name=region,
-        botocore_session=botocore.session.Session(session_vars=_NO_USER_SETTINGS),
-    )
+def _session() -> Session:
+    """Return the session. It reads the services' models once, which saves a tenth of a second for each client."""
+    session = Session(session_vars=_NO_USER_SETTINGS)
+    session.set_credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
+    return session
 
 
 def check_emulator(url: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from pipeline.aws.clients import session
 from pipeline.aws.stack import POLICY_PARAMETER
 from tests.support import cloudformation
 from tests.support.cloud_process import CloudProcess
@@ -100,14 +101,12 @@ def test_a_stack_that_is_not_mailfolds_is_reported(stack: None, command: str) ->
 @pytest.mark.parametrize("command", COMMANDS)
 def test_without_credentials_it_says_what_to_set(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Missing credentials exit with 3 and say what to set."""
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     assert NO_CREDENTIALS in run_failing(*STACK, *COMMANDS[command], exit_code=3)
 
 
 def test_without_a_region_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing region exits with 3 and says what to set."""
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
     assert NO_REGION in run_failing(*STACK, "lookup", "ann@example.com", exit_code=3)
@@ -138,9 +137,8 @@ def test_an_ingested_bounce_is_in_log_and_table(stack: None) -> None:
 def test_a_lookup_makes_three_reading_calls(stack: None) -> None:
     """A lookup describes the stack, reads the parameter and the items, and calls nothing else."""
     operations: list[str] = []
-    boto3.setup_default_session()
-    events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]  # set up above
-    events.register("before-call.*", lambda model, **_: operations.append(model.name))
+    hooks: Any = session()  # the stubs want a type for each event
+    hooks.register("before-call.*", lambda model, **_: operations.append(model.name))
     run_ok("lookup", "ann@example.com", *STACK)
     assert operations == ["DescribeStacks", "GetParameter", "BatchGetItem"]
 
@@ -216,9 +214,8 @@ def test_a_newer_published_policy_decides(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_query_uses_the_stacks_database_and_workgroup(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A query names the stack's database and workgroup, and leaves the result's place to the workgroup."""
     requests: list[dict[str, Any]] = []
-    boto3.setup_default_session()
-    events: Any = boto3.DEFAULT_SESSION.events  # type: ignore[union-attr]  # set up above
-    events.register("provide-client-params.athena.StartQueryExecution", lambda params, **_: requests.append(params))
+    hooks: Any = session()  # the stubs want a type for each event
+    hooks.register("provide-client-params.athena.StartQueryExecution", lambda params, **_: requests.append(params))
     run_ok("query", "SELECT 1", *STACK)
     [query] = requests
     assert query.pop("ClientRequestToken")

@@ -54,7 +54,6 @@ def deployed(environment: pytest.MonkeyPatch, **parameters: str) -> Iterator[Non
         environment: Sets the environment variables of the commands.
         parameters: Parameters of the stack that differ from `PARAMETERS`.
     """
-    environment.setattr(boto3, "DEFAULT_SESSION", None)  # it would keep the credentials of an earlier test
     environment.setenv("AWS_ACCESS_KEY_ID", "a")
     environment.setenv("AWS_SECRET_ACCESS_KEY", "b")
     environment.setenv("AWS_DEFAULT_REGION", REGION)

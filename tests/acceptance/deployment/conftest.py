@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from pipeline.aws.deployment.bundle import Bundle, build_bundle
@@ -47,6 +46,5 @@ def operator(account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     """Let commands in this test use the emulator with the operator's credentials."""
     clean(monkeypatch)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # no local cloud is announced there
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it would keep the credentials of an earlier test
     for name, value in account.environment().items():
         monkeypatch.setenv(name, value)

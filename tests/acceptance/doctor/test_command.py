@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from pipeline.aws import clients
@@ -30,7 +29,6 @@ def _operator(deployed: DeploymentFixture, monkeypatch: pytest.MonkeyPatch, tmp_
     """Commands use the emulator, with the operator's credentials and without a rate limit of SES."""
     clean(monkeypatch)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it would keep an earlier test's credentials
     monkeypatch.setattr(clients, "SES_SECONDS", 0.0)
     for name, value in deployed.account.environment().items():
         monkeypatch.setenv(name, value)

