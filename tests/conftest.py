@@ -26,7 +26,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def _own_session() -> Iterator[None]:
-    """Give every test a session of its own: one would keep the credentials of an earlier test."""
+    """Start every test without a session, which would keep the credentials of an earlier test."""
     session.cache_clear()
     yield
     session.cache_clear()
