@@ -15,6 +15,7 @@ The type of an error decides how it is handled, never its text:
     │   ├── QuarantineUnavailable  the quarantine is throttled or unreachable
     │   ├── ServiceUnavailable     another AWS service throttles, fails or is unreachable
     │   ├── PolicyOutdated         the table was written under a newer policy than this process has
+    │   ├── ProcessFailed          this process lacks memory, threads, files or a module; no record is at fault
     │   └── PartialBatchFailure    a write of several records stopped at one; all before it are written
     ├── DeploymentFailed       CloudFormation started to change a deployment and failed
     ├── Conflict               another writer was first: load the item again and join again
@@ -27,7 +28,9 @@ grants the access or creates the resource that storing it needs.
 No message contains an e-mail address or a payload, because messages end up in logs.
 """
 
-from traceback import extract_tb
+from collections.abc import Iterator
+from contextlib import contextmanager
+from traceback import extract_tb, walk_tb
 
 
 class MailfoldError(Exception):
@@ -94,6 +97,10 @@ class PolicyOutdated(Unavailable):
         )
 
 
+class ProcessFailed(Unavailable):
+    """This process lacks memory, threads, files or a module. No record is at fault: see `process_errors_stop`."""
+
+
 class PartialBatchFailure(Unavailable):
     """A write of several records to the log stopped. All before `failed_at` are written; start again there.
 
@@ -135,3 +142,32 @@ def describe(error: BaseException) -> str:
     frames = extract_tb(error.__traceback__)
     place = f" in {frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno}" if frames else ""
     return f"internal error, {type(error).__name__}{place}"
+
+
+_PROCESS_ERRORS = (MemoryError, ImportError, OSError)
+_THREAD_MODULES = {"threading", "concurrent.futures.thread"}
+
+
+@contextmanager
+def process_errors_stop() -> Iterator[None]:
+    """Raise an error of the process as `ProcessFailed`, so that it stops a batch and no record is blamed.
+
+    These are a lack of memory, of a module, of files or of connections, and a thread that cannot start or is shut down.
+    For threads, Python raises a plain RuntimeError (docs.python.org/3/library/threading.html#threading.Thread.start),
+    which is known by the module that raises it.
+
+    Raises:
+        ProcessFailed: The process lacks something. The message names the type of the error and its line.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, _PROCESS_ERRORS) or (type(error) is RuntimeError and _raised_in(error) in _THREAD_MODULES):
+            raise ProcessFailed(f"the process failed, not a record: {describe(error)}") from error
+        raise
+
+
+def _raised_in(error: BaseException) -> str | None:
+    """Return the name of the module that raised an error."""
+    modules = [frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)]
+    return modules[-1] if modules else None

@@ -16,7 +16,8 @@ join is idempotent: their items are found unchanged. Events, facts and quarantin
 only, so that every record is counted once however often a batch stops.
 
 An unexpected exception does not stop a batch. `BatchProjector` bisects the batch until it finds the record that raises
-it, and quarantines that record. To raise it would block the shard for days and correct nothing.
+it, tries that record again, and quarantines it. To raise it would block the shard for days and correct nothing. But an
+error of the process, such as a lack of memory, stops the batch like an outage: see `errors.process_errors_stop`.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ from pipeline.errors import (
     ItemRejected,
     MailfoldError,
     PolicyOutdated,
+    ProcessFailed,
     StoreUnavailable,
     describe,
+    process_errors_stop,
 )
 from pipeline.policy import Policy, verdict
 from pipeline.ports import Item, Put, Quarantine, Quarantined, SuppressionStore
@@ -90,15 +93,30 @@ class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
         while parts and result.cause is None:
             start, part = parts.pop()
             try:
-                part_result = self._project_part(part)
-            except Exception as error:  # noqa: BLE001 - an unexpected exception must not block the shard
+                part_result = self._attempt(part)
+            except Exception:  # noqa: BLE001 - an unexpected exception must not block the shard
                 if len(part) > 1:
                     middle = len(part) // 2
                     parts += [(start + middle, part[middle:]), (start, part[:middle])]
                     continue
-                part_result = self._quarantine_record(part[0], error)
+                part_result = self._attempt_again(part[0])
             result.append(part_result, start=start)
         return result
+
+    def _attempt(self, part: Sequence[StreamRecord]) -> BatchResult:
+        """Project a part. An error of the process stops it at its first record."""
+        try:
+            with process_errors_stop():
+                return self._project_part(part)
+        except ProcessFailed as cause:
+            return BatchResult(cause=cause, failed_at=0)
+
+    def _attempt_again(self, record: StreamRecord) -> BatchResult:
+        """Project a record that raised an unexpected exception, and quarantine it if it raises another."""
+        try:
+            return self._attempt([record])
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._quarantine_record(record, error)
 
     def _project_part(self, part: Sequence[StreamRecord]) -> BatchResult:
         """Read a part, merge its facts, and quarantine the records whose items a store rejects."""
@@ -123,7 +141,8 @@ class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
         """Quarantine a record that raised an unexpected exception."""
         reason = describe(error)
         try:
-            self.quarantine.put(Quarantined(payload=record.payload, reason=reason, position=record.position))
+            with process_errors_stop():
+                self.quarantine.put(Quarantined(payload=record.payload, reason=reason, position=record.position))
         except STOPS_BATCH as cause:
             return BatchResult(cause=cause, failed_at=0)
         return BatchResult(internal_errors=Counter({reason: 1}))

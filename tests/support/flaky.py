@@ -1,4 +1,4 @@
-"""Ports that fail by a script: an outage, a denial or a conflict before a call, or an outage after it took effect."""
+"""Ports that fail by a script: an outage, a denial, a conflict or no memory before a call, or an outage after it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum, auto
@@ -18,6 +18,7 @@ class Failure(Enum):
     OUTAGE_AFTER = auto()
     DENIED = auto()
     CONFLICT = auto()
+    NO_MEMORY = auto()
 
 
 class Script:
@@ -51,6 +52,8 @@ class FlakyStore(MemoryStore):
                 raise StoreUnavailable("the table is unavailable")
             case Failure.DENIED:
                 raise AccessDenied("the table may not be read")
+            case Failure.NO_MEMORY:
+                raise MemoryError
         return super().load(keys)
 
     def put(self, put: Put) -> None:
@@ -63,6 +66,8 @@ class FlakyStore(MemoryStore):
                 raise AccessDenied("the table may not be written")
             case Failure.CONFLICT:
                 raise Conflict
+            case Failure.NO_MEMORY:
+                raise MemoryError
         if put.key in self.rejected:
             raise ItemRejected("too large")
         super().put(put)
@@ -86,6 +91,8 @@ class FlakyQuarantine(MemoryQuarantine):
                 raise QuarantineUnavailable("the quarantine is unavailable")
             case Failure.DENIED:
                 raise AccessDenied("the quarantine may not be written")
+            case Failure.NO_MEMORY:
+                raise MemoryError
         super().put(quarantined)
         if failure is Failure.OUTAGE_AFTER:
             raise QuarantineUnavailable("the quarantine did not answer")

@@ -136,6 +136,22 @@ def test_an_internal_error_is_logged_without_its_text(
     assert ADA not in entry
 
 
+def test_an_error_of_the_process_fails_the_batch_and_blames_no_record(
+    cloud: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lambda tries the batch again from the first record, and nothing is in quarantine."""
+
+    def fail(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(BatchReader, "read", fail)
+
+    event = a_kinesis_event(A_BOUNCE, A_BOUNCE)
+    first = event["Records"][0]["kinesis"]["sequenceNumber"]
+    assert handler(event, Context()) == {"batchItemFailures": [{"itemIdentifier": first}]}
+    assert create_client("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+
+
 # From a queue or a topic: into the log too.
 
 
