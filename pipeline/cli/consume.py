@@ -7,27 +7,26 @@ command runs, so that `--help` works without it.
 import os
 import sys
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from pipeline.aws.clients import session
+from pipeline.aws.clients import Clients, create_client, session
 from pipeline.aws.kcl.configuration import (
     GRACE_SECONDS,
     HEALTH_HOST,
     HEALTH_PORT,
     HEAP_MEBIBYTES,
     ConsumerConfiguration,
-    InitialPosition,
     classpath,
     find_java,
 )
 from pipeline.aws.kcl.daemon import DaemonLauncher, new_worker_name
-from pipeline.aws.kcl.health import STALLED_SECONDS, HealthMonitor
+from pipeline.aws.kcl.daemon_folder import daemon_folder
+from pipeline.aws.kcl.health_monitor import STALLED_SECONDS, HealthMonitor
 from pipeline.aws.kcl.supervisor import Supervisor, Worker
 from pipeline.aws.settings import (
     BUCKET,
@@ -47,7 +46,6 @@ from pipeline.errors import UsageError
 
 APPLICATION = "MAILFOLD_APPLICATION"
 REGION, JAVA_REGION = "AWS_DEFAULT_REGION", "AWS_REGION"  # boto3 reads the first, AWS's SDK for Java the second
-POSITIONS = {"trim-horizon": InitialPosition.OLDEST, "latest": InitialPosition.NEWEST}
 EXIT_KILLED = 1
 
 
@@ -82,7 +80,8 @@ StartOption = Annotated[
         "--from",
         envvar="MAILFOLD_FROM",
         metavar="POSITION",
-        help="Where reading starts in a shard without a checkpoint: trim-horizon, latest, or a time.",
+        help="Where reading starts in a shard without a checkpoint: trim-horizon, a time, or latest, the time at which "
+        "this command starts. A later start of the command with latest skips what came in between.",
     ),
 ]
 HealthHostOption = Annotated[
@@ -170,13 +169,13 @@ def consume_command(
     max_lag_millis = None if max_lag is None else int(max_lag * 1_000)
     monitor = HealthMonitor(workers=workers, stalled_seconds=max_stall, max_lag_millis=max_lag_millis)
     jars, java_path = classpath(), find_java(environment, java=java)
-    with TemporaryDirectory(prefix="mailfold-consume-") as folder:
+    with daemon_folder() as folder:
         launcher = DaemonLauncher(
             consumer=consumer,
             name=new_worker_name(),
             java=java_path,
             classpath=jars,
-            folder=Path(folder),
+            folder=folder,
             environment=environment,
         )
         in_order = _supervise(
@@ -218,11 +217,17 @@ def _default_region() -> str:
     return region
 
 
-def _parse_start(text: str) -> InitialPosition | datetime:
+def _parse_start(text: str) -> datetime | None:
+    """Return the time at which reading starts, which all daemons of this command keep; None for the oldest record."""
+    match text.lower():
+        case "trim-horizon":
+            return None
+        case "latest":
+            return datetime.now(UTC)
     try:
-        return POSITIONS.get(text.lower()) or parse_moment(text) or InitialPosition.OLDEST
+        return parse_moment(text)
     except UsageError as error:
-        raise UsageError(f"--from takes {', '.join(POSITIONS)} or a time: {error}") from error
+        raise UsageError(f"--from takes trim-horizon, latest or a time: {error}") from error
 
 
 def _check_table_name(application: str) -> str:
@@ -250,10 +255,11 @@ def _supervise(
     """Run daemons until a signal, and return True if they ended in order."""
     from aws_lambda_powertools import Logger  # noqa: PLC0415 - in the extra `kcl`
 
+    from pipeline.aws.kcl.lease_monitor import LeaseMonitor  # noqa: PLC0415 - likewise
     from pipeline.aws.kcl.server import HealthServer  # noqa: PLC0415 - likewise
 
-    consumer = launcher.consumer
-    log = Logger(service=service_name("consumer"), stream=sys.stderr, utc=True, use_rfc3339=True)
+    consumer, service = launcher.consumer, service_name("consumer")
+    log = Logger(service=service, stream=sys.stderr, utc=True, use_rfc3339=True)
     daemons = [
         Worker(number, start=launcher.start, monitor=monitor, show=_show, warn=log.warning, max_restarts=restarts)
         for number in range(workers)
@@ -262,6 +268,16 @@ def _supervise(
         HealthServer(monitor.overview, host=health_host, port=health_port) as server,
         Supervisor(daemons, grace_seconds=consumer.grace_seconds, warn=log.warning) as supervisor,
         stop_on_signal(supervisor.stop_socket),
+        LeaseMonitor(
+            Clients(partial(create_client, region=consumer.region)),
+            stream=consumer.stream,
+            table=consumer.lease_table,
+            worker_names=[launcher.worker_name(number) for number in range(workers)],
+            health=monitor,
+            service=service,
+            fail=supervisor.fail,
+            warn=log.warning,
+        ),
     ):
         health_url = f"{server.url}/health"
         log.info("consuming", stream=consumer.stream, application=consumer.application, health=health_url)

@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,48 @@ def test_health_is_served_until_sigterm_ends_it_in_order(consumer: Any, tmp_path
     assert consumer.returncode == 0, output
     assert json.loads(output.splitlines()[-1])["message"] == "stopped"
     assert [file.name for file in tmp_path.iterdir()] == ["a program"]
+
+
+def test_the_next_start_removes_the_folder_of_a_killed_one(java: str, tmp_path: Path) -> None:
+    """The folder of one that still runs stays, and so does an empty one, which may belong to one that starts."""
+    options = ("consume", "--java", java, "--health-port", "0")
+
+    def folders() -> set[Path]:
+        return set(tmp_path.glob("mailfold-consume-*"))
+
+    empty = tmp_path / "mailfold-consume-empty"
+    empty.mkdir()
+    with started(*options) as running:
+        read_json(running), read_json(running)
+        kept = folders()
+        with started(*options) as killed:
+            read_json(killed), read_json(killed)
+            (abandoned,) = folders() - kept
+            killed.kill()
+            killed.wait(WAIT_SECONDS)
+        assert abandoned.exists()
+        with started(*options) as last:
+            read_json(last), read_json(last)
+            assert not abandoned.exists()
+            assert kept < folders()
+
+
+def test_latest_is_the_start_of_the_command_for_every_daemon(java: str) -> None:
+    """A record that comes while a daemon is down is read by the next one, though no checkpoint was written."""
+    Path(java).write_text(DAEMON.partition("signal.signal")[0])
+    before = int(time.time())
+    with started("consume", "--java", java, "--health-port", "0", "--from", "latest", "--restarts", "1") as process:
+        _, output = process.communicate(timeout=WAIT_SECONDS)
+    after = time.time()
+    starts = [
+        int(line.partition("=")[2])
+        for entry in map(json.loads, filter(lambda line: line.startswith("{"), output.splitlines()))
+        for line in entry.get("properties", "").splitlines()
+        if line.startswith("initialPositionInStreamExtended=")
+    ]
+    assert len(starts) == 2
+    assert len(set(starts)) == 1
+    assert before <= starts[0] <= after
 
 
 def test_a_daemon_that_ends_is_restarted_up_to_the_limit(java: str) -> None:

@@ -11,21 +11,28 @@ import pytest
 from pipeline.aws import settings
 from pipeline.aws.deployment.parameters import check_parameters
 from pipeline.aws.deployment.template import load_template
-from pipeline.aws.kcl.configuration import HEALTH_HOST, HEALTH_PORT, HEAP_MEBIBYTES
-from pipeline.aws.kcl.health import HealthMonitor
+from pipeline.aws.kcl.configuration import HEALTH_HOST, HEALTH_PORT
+from pipeline.aws.kcl.health_monitor import HealthMonitor
 from pipeline.aws.kcl.server import HealthServer
 from pipeline.aws.kcl.supervisor import SLACK_SECONDS
 from pipeline.aws.settings import NAMESPACE
 from pipeline.cli import consume
 from tests.infra.conftest import Metric, environments
-from tests.support.cloudformation import CONTAINER, NAME, REGION, consumed_by, rule_violations, template
+from tests.support.cloudformation import (
+    CONTAINER,
+    NAME,
+    PSEUDO_PARAMETERS,
+    REGION,
+    consumed_by,
+    rule_violations,
+    template,
+)
+from tests.support.consumer_memory import JAVA_MEBIBYTES, PROCESS_MEBIBYTES, heap_mebibytes
 
 STACK = consumed_by("container")
 LONGEST_STOP_SECONDS = 120  # Fargate's: docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 # Fargate's memory by CPU units: docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
 FARGATE_MEBIBYTES = {"256": (512, 2048), "512": (1024, 4096), "1024": (2048, 8192)}
-# Java's memory beside its heap, and a Python process with the largest response of Kinesis: 5,000 bounces of 2 kB.
-BESIDE_HEAP_MEBIBYTES, PROCESS_MEBIBYTES = 256, 115
 
 
 def task() -> Any:
@@ -180,13 +187,16 @@ def test_a_broken_deployment_is_rolled_back() -> None:
 
 @pytest.mark.parametrize("size", template()["Mappings"]["ConsumerSize"])
 def test_a_size_is_valid_and_has_memory_for_its_shards(size: str) -> None:
-    """Memory is within Fargate's range, and sufficient for the number of shards in the description."""
+    """Memory is within Fargate's range. It and Java's heap suffice for the number of shards in the description."""
     sized = consumed_by("container", ConsumerSize=size).properties("ConsumerTask")
+    (definition,) = sized["ContainerDefinitions"]
+    heap = next(int(entry["Value"]) for entry in definition["Environment"] if entry["Name"] == "MAILFOLD_HEAP")
     least, most = FARGATE_MEBIBYTES[sized["Cpu"]]
     description = template()["Parameters"]["ConsumerSize"]["Description"].partition(f"{size} - ")[2]
     shards = int(description.partition("up to ")[2].split()[0].rstrip("."))
     assert least <= int(sized["Memory"]) <= most
-    assert HEAP_MEBIBYTES + BESIDE_HEAP_MEBIBYTES + (shards + 1) * PROCESS_MEBIBYTES <= int(sized["Memory"])
+    assert heap >= heap_mebibytes(shards)
+    assert heap + JAVA_MEBIBYTES + (shards + 1) * PROCESS_MEBIBYTES <= int(sized["Memory"])
 
 
 def test_the_architecture_is_a_parameter() -> None:
@@ -226,7 +236,9 @@ def test_deploy_accepts_the_parameters() -> None:
     check_parameters(CONTAINER, template=load_template())
 
 
-def test_the_lease_table_is_named_after_the_stack() -> None:
-    """The application's name is also the name of the lease table."""
-    assert environments()["ConsumerTask"]["MAILFOLD_APPLICATION"] == f"{NAME}-consumer"
-    assert consumed_by("elsewhere").outputs["ConsumerApplication"]["Value"] == f"{NAME}-consumer"
+def test_a_new_stack_of_the_same_name_has_a_new_lease_table() -> None:
+    """The old one's checkpoints do not apply to the new stream. So the name has a part of the stack's ID."""
+    name = f"{NAME}-consumer-5af3dc00"
+    assert environments()["ConsumerTask"]["MAILFOLD_APPLICATION"] == name
+    assert consumed_by("elsewhere").outputs["ConsumerApplication"]["Value"] == name
+    assert name.removeprefix(f"{NAME}-consumer-") in PSEUDO_PARAMETERS["AWS::StackId"]

@@ -43,7 +43,8 @@ LOG_ACTIONS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 CONSUMER_ACTIONS = {
     *("kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords"),
     *("kinesis:GetShardIterator", "kinesis:ListShards"),
-    *("dynamodb:CreateTable", "dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem"),
+    *("dynamodb:ConditionCheckItem", "dynamodb:CreateTable", "dynamodb:DeleteItem", "dynamodb:DescribeTable"),
+    *("dynamodb:GetItem", "dynamodb:PutItem"),
     *("dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:UpdateTable"),  # leases
     *("dynamodb:BatchGetItem", "ssm:GetParameter", "s3:PutObject"),
 }
@@ -161,9 +162,9 @@ def test_a_projector_without_a_mapping_cannot_read_the_stream(consumer: str) -> 
 
 def test_the_consumer_has_access_to_its_lease_tables_only() -> None:
     """Each action on lease tables is limited to the tables that need it."""
-    leases = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{NAME}-consumer"
+    leases = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{NAME}-consumer-5af3dc00"
     beside = {f"{leases}-CoordinatorState", f"{leases}-WorkerMetricStats"}
-    for action in ("CreateTable", "DeleteItem", "DescribeTable", "GetItem", "Scan", "UpdateItem"):
+    for action in ("ConditionCheckItem", "CreateTable", "DeleteItem", "DescribeTable", "GetItem", "Scan", "UpdateItem"):
         assert resources("ConsumerRole", f"dynamodb:{action}") == {leases, *beside}
     assert resources("ConsumerRole", "dynamodb:PutItem") == {leases, *beside, TABLES}
     assert resources("ConsumerRole", "dynamodb:UpdateTable") == {leases}

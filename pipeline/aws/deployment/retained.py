@@ -9,6 +9,7 @@ docs.aws.amazon.com/AmazonS3/latest/userguide/delete-bucket.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 TABLE_WAITER_CONFIG: Any = {"Delay": 2, "MaxAttempts": 150}  # seconds, and polls: a table changes within minutes
 BUCKET_ATTEMPTS = 3  # objects may be written while a bucket is emptied
 DELETING = "DELETING"
+# After the stack's name and "-consumer-": a part of the stack's ID, and the suffix of a table beside the leases.
+_LEASE_TABLE = re.compile(r"[0-9a-f]{8}(-CoordinatorState|-WorkerMetricStats)?")
 
 DeleteProgress = Callable[[int], None]
 """Called with the number of object versions deleted so far."""
@@ -80,8 +83,7 @@ def retained_resources(clients: Clients, *, stack: str) -> tuple[RetainedResourc
     """
     candidates = {
         *_stack_resources(clients.cloudformation, stack),
-        *_suppression_tables(clients.dynamodb, stack),
-        *(_lease_table(stack, suffix) for suffix in ("", "-CoordinatorState", "-WorkerMetricStats")),
+        *_tables(clients.dynamodb, stack),
         RetainedResource(kind=RetainedKind.PARAMETER, id=f"/mailfold/{stack}/tables"),
     }
     kinds = list(RetainedKind)
@@ -118,15 +120,17 @@ def _skipped(cloudformation: CloudFormationClient, stack_id: str) -> Iterator[Ma
         yield from (event for event in page["StackEvents"] if event.get("ResourceStatus") == "DELETE_SKIPPED")
 
 
-def _suppression_tables(dynamodb: DynamoDBClient, stack: str) -> list[RetainedResource]:
-    prefix = f"{stack}-suppression-"
+def _tables(dynamodb: DynamoDBClient, stack: str) -> list[RetainedResource]:
+    """Return the suppression tables of the stack's name, and the tables of its consumers."""
     with translated("listing tables"):
         names = [name for page in dynamodb.get_paginator("list_tables").paginate() for name in page["TableNames"]]
-    return [RetainedResource(kind=RetainedKind.TABLE, id=name) for name in names if name.startswith(prefix)]
-
-
-def _lease_table(stack: str, suffix: str) -> RetainedResource:
-    return RetainedResource(kind=RetainedKind.LEASES, id=f"{stack}-consumer{suffix}")
+    prefixes = {RetainedKind.TABLE: f"{stack}-suppression-", RetainedKind.LEASES: f"{stack}-consumer-"}
+    return [
+        RetainedResource(kind=kind, id=name)
+        for kind, prefix in prefixes.items()
+        for name in names
+        if name.startswith(prefix) and (kind is RetainedKind.TABLE or _LEASE_TABLE.fullmatch(name, len(prefix)))
+    ]
 
 
 def _exists(clients: Clients, resource: RetainedResource) -> bool:

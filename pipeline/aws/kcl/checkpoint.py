@@ -65,6 +65,11 @@ class CheckpointWriter:
         self.start_lease()
 
     @property
+    def is_pending(self) -> bool:
+        """True if finished records wait for a checkpoint."""
+        return self._pending_since_seconds is not None
+
+    @property
     def age_seconds(self) -> float:
         """Time for which finished records have waited for a checkpoint; 0 if none wait."""
         return 0.0 if self._pending_since_seconds is None else self._clock() - self._pending_since_seconds

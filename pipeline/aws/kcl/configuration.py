@@ -11,7 +11,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,8 +21,11 @@ from pipeline.errors import UsageError
 
 HEALTH_HOST, HEALTH_PORT = "127.0.0.1", 8080
 
-MAX_RECORDS = 5_000  # of a call: what a shard receives in five seconds, so that a consumer can catch up
-IDLE_MILLIS = 1_000  # between two reads; all readers of a shard together have five reads a second
+# Of a call. The KCL holds several calls' records of every shard at once, so more would exhaust the heap in a backlog.
+MAX_RECORDS = 1_000
+# Between two reads. Two reads a second are twice what a shard receives, so that a consumer catches up, and leave three
+# to other readers: docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+IDLE_MILLIS = 500
 FAILOVER_MILLIS = 10_000  # the KCL's default: how long a worker may be silent before others take its shards
 GRACE_SECONDS = 20.0  # leaves some slack within the 30 s that ECS gives a container to stop
 HEAP_MEBIBYTES = 256
@@ -35,21 +37,16 @@ INSTALL = "pip install 'mailfold[kcl]'"
 _JAVA_VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 
 
-class InitialPosition(StrEnum):
-    """Where reading starts in a shard without a checkpoint, if not at a time."""
-
-    OLDEST = "TRIM_HORIZON"
-    NEWEST = "LATEST"
-
-
 class ConsumerConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     """The stream to consume, and how.
 
     Attributes:
         stream: The stream's name.
-        application: The name of the lease table. Consumers with the same name share the shards.
+        application: The name of the application and of its lease table. Consumers with the same name share the shards.
         region: The region of both.
-        start: Where reading starts in a shard without a checkpoint.
+        start: Where reading starts in a shard without a checkpoint: at this time, or at the oldest record if None.
+            The KCL's own LATEST is the moment at which a daemon gets the shard, and skips what came before, also after
+            a restart.
         fan_out: True for enhanced fan-out, which AWS bills. False for polling, at a throughput shared by all readers.
         grace_seconds: Time that the daemon has to stop.
         heap_mebibytes: Java's largest heap.
@@ -60,12 +57,17 @@ class ConsumerConfiguration(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     application: str
     region: str
-    start: InitialPosition | datetime = InitialPosition.OLDEST
+    start: datetime | None = None
     fan_out: bool = False
     grace_seconds: float = GRACE_SECONDS
     heap_mebibytes: int = HEAP_MEBIBYTES
     log_level: str = "WARN"
     properties: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def lease_table(self) -> str:
+        """The name of the lease table: the application's, unless a property sets another."""
+        return self.properties.get("tableName", self.application)
 
 
 def properties_text(consumer: ConsumerConfiguration, *, command: str, worker: str) -> str:
@@ -90,6 +92,9 @@ def properties_text(consumer: ConsumerConfiguration, *, command: str, worker: st
         # So an idle shard reports its lag, and the daemon notices at once that a record processor ended.
         "callProcessRecordsEvenForEmptyRecordList": "true",
         "failoverTimeMillis": FAILOVER_MILLIS,
+        # Before 3.4.2, a daemon that dies in a graceful handover and restarts under its name leaves the shard unread:
+        # github.com/awslabs/amazon-kinesis-client/pull/1718. Without it, the next owner reads a few records again.
+        "isGracefulLeaseHandoffEnabled": "false",
         "shutdownGraceMillis": int(consumer.grace_seconds * 1_000),  # the KCL's default is 0: no last checkpoint
         # CloudWatch bills each metric, and the worker's name is a dimension. Kinesis's own metrics are free.
         "metricsLevel": "NONE",
@@ -159,10 +164,10 @@ def classpath() -> str:
     return str(jars / "*")
 
 
-def _start_property(start: InitialPosition | datetime) -> dict[str, object]:
-    if isinstance(start, datetime):
-        return {"initialPositionInStreamExtended": int(start.timestamp())}  # whole seconds since 1970
-    return {"initialPositionInStream": start}
+def _start_property(start: datetime | None) -> dict[str, object]:
+    if start is None:
+        return {"initialPositionInStream": "TRIM_HORIZON"}
+    return {"initialPositionInStreamExtended": int(start.timestamp())}  # whole seconds since 1970
 
 
 def _escape(text: str) -> str:

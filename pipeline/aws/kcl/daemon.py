@@ -47,12 +47,17 @@ class DaemonLauncher(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     environment: Mapping[str, str]
 
+    def worker_name(self, number: int) -> str:
+        """Return the name of a worker, which owns its leases."""
+        return f"{self.name}:{number}"
+
     def start(self, number: int) -> "Daemon":
         """Start the daemon of a worker."""
         python = Path(sys.executable)
         properties, logging = self.folder / f"{number}.properties", self.folder / f"{number}.logback.xml"
-        command, worker = f"{python.name} -m {RECORD_PROCESSOR}", f"{self.name}:{number}"
-        _write_private(properties, properties_text(self.consumer, command=command, worker=worker))
+        command = f"{python.name} -m {RECORD_PROCESSOR}"
+        text = properties_text(self.consumer, command=command, worker=self.worker_name(number))
+        _write_private(properties, text)
         _write_private(logging, logging_text(self.consumer))
         options = ["--properties-file", str(properties), "--log-configuration", str(logging)]
         return Daemon(

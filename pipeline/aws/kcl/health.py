@@ -1,20 +1,14 @@
-"""Health of the KCL daemons and their shards, as served at `/health`.
+"""Health of the KCL daemons and their shards: the record processors' reports, and what is served at `/health`.
 
 Each record processor writes the health of its shard to standard error, one line of JSON per report. The daemon passes
-these lines on to the process that started it, which collects them, and the daemon's heartbeats, in a `HealthMonitor`.
-Nothing here calls AWS, and no line contains an address or a payload.
+these lines on to the process that started it, which collects them, and the daemon's heartbeats: see `health_monitor`.
+No line contains an address or a payload.
 """
 
-import time
-from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import StrEnum
-from threading import Lock
 
 import msgspec
-
-STALLED_SECONDS = 300.0  # longer than the KCL takes to start, or to move a shard to another worker
-SILENT_SECONDS = 300.0  # likewise; a running daemon sends a heartbeat every 30 s
 
 # The KCL's main loop logs its state every 30 s, with or without a shard. Shards alone do not show whether a daemon
 # works: one that cannot reach DynamoDB never gets a shard, and a spare one may have none for days.
@@ -42,15 +36,19 @@ class ShardState(StrEnum):
     """The worker is about to stop. What is done is checkpointed."""
     FAILED = "failed"
     """The process ends, because continuing would lose records."""
+    RELEASED = "released"
+    """The process ended with its daemon."""
 
     @property
     def has_ended(self) -> bool:
         """True if this worker reports nothing more about the shard, unless it is initialized again."""
-        return self in {self.LEASE_LOST, self.SHARD_ENDED, self.SHUTDOWN_REQUESTED, self.FAILED}
+        return self not in {self.INITIALIZED, self.PROCESSING, self.WAITING}
 
 
 class ShardHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """A record processor's report about its shard. Counts start at zero with its process.
+    """A record processor's report about its shard.
+
+    Its counts start at zero with its process. `HealthMonitor` adds up those of all processes, so that they only grow.
 
     Attributes:
         shard: The shard's id.
@@ -62,6 +60,7 @@ class ShardHealth(msgspec.Struct, frozen=True, kw_only=True):
         records: Number of records that are done: stored, without facts, or in quarantine.
         poison: Number of payloads put into quarantine.
         errors: Number of batches stopped by an outage, refused checkpoints, and records with an internal error.
+        process: Process id of the record processor.
     """
 
     shard: str
@@ -72,6 +71,7 @@ class ShardHealth(msgspec.Struct, frozen=True, kw_only=True):
     records: int = 0
     poison: int = 0
     errors: int = 0
+    process: int = 0
 
 
 class DaemonState(StrEnum):
@@ -91,7 +91,7 @@ class WorkerHealth(msgspec.Struct, frozen=True, kw_only=True):
         restarts: Number of times that a daemon was restarted.
         exit_code: Exit code of the last daemon that ended, negative for a signal; None if none ended.
         silent_seconds: Time since the last heartbeat or report.
-        shards: The last report about each shard that the current daemon has had.
+        shards: The last report about each shard that the worker has had, with the counts of all record processors.
     """
 
     worker: int
@@ -108,105 +108,14 @@ class HealthOverview(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         healthy: True if there are no problems.
         problems: One sentence for each problem.
+        unread: Shards of the stream that no worker on any host reads. A restart of this one does not help them.
         workers: Health of each worker.
     """
 
     healthy: bool
     problems: list[str]
+    unread: list[str]
     workers: list[WorkerHealth]
-
-
-class HealthMonitor:
-    """Collects the health of all workers. Safe to use from any thread."""
-
-    def __init__(
-        self,
-        *,
-        workers: int,
-        stalled_seconds: float = STALLED_SECONDS,
-        max_lag_millis: int | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Start with no reports.
-
-        Args:
-            workers: Number of workers.
-            stalled_seconds: A shard that completes no batch for longer than this is a problem.
-            max_lag_millis: A shard that is further behind the end of the stream is a problem; None: no limit.
-            clock: Monotonic seconds.
-        """
-        self._stalled_seconds, self._max_lag_millis = stalled_seconds, max_lag_millis
-        self._clock, self._lock = clock, Lock()
-        self._workers = [_Worker(clock()) for _ in range(workers)]
-
-    def record_exit(self, worker: int, *, exit_code: int) -> None:
-        """Record that a daemon ended, and its record processors with it."""
-        with self._lock:
-            state = self._workers[worker]
-            state.daemon, state.exit_code = DaemonState.DOWN, exit_code
-            state.shards.clear()
-            state.progress_at_seconds.clear()
-
-    def record_restart(self, worker: int) -> None:
-        """Record that a daemon was restarted. Whether it works is known at its first heartbeat or report."""
-        with self._lock:
-            self._workers[worker].daemon = DaemonState.RUNNING
-            self._workers[worker].restarts += 1
-
-    def record_heartbeat(self, worker: int) -> None:
-        """Record a heartbeat of a daemon."""
-        with self._lock:
-            self._workers[worker].active_at_seconds = self._clock()
-
-    def record_report(self, worker: int, report: ShardHealth) -> bool:
-        """Record a report about a shard, and return True if the shard's state changed."""
-        with self._lock:
-            state = self._workers[worker]
-            previous = state.shards.get(report.shard)
-            state.shards[report.shard] = report
-            state.active_at_seconds = self._clock()
-            if report.state is not ShardState.WAITING or previous is None:
-                state.progress_at_seconds[report.shard] = self._clock()
-            return previous is None or previous.state is not report.state
-
-    def overview(self) -> HealthOverview:
-        """Return the health of all workers at this moment."""
-        with self._lock:
-            problems = [problem for number in range(len(self._workers)) for problem in self._problems(number)]
-            workers = [self._worker_health(number) for number in range(len(self._workers))]
-        return HealthOverview(healthy=not problems, problems=problems, workers=workers)
-
-    def _worker_health(self, number: int) -> WorkerHealth:
-        state = self._workers[number]
-        return WorkerHealth(
-            worker=number,
-            state=state.daemon,
-            restarts=state.restarts,
-            exit_code=state.exit_code,
-            silent_seconds=self._clock() - state.active_at_seconds,
-            shards=[state.shards[shard] for shard in sorted(state.shards)],
-        )
-
-    def _problems(self, number: int) -> Iterator[str]:
-        state = self._workers[number]
-        if state.daemon is DaemonState.DOWN:
-            yield f"worker {number}: the daemon ended with exit code {state.exit_code} and restarts soon"
-        silent_seconds = self._clock() - state.active_at_seconds
-        if silent_seconds > SILENT_SECONDS:
-            yield f"worker {number}: no heartbeat from the daemon for {silent_seconds:.0f} s; its log has the reason"
-        for shard in state.shards.values():
-            if shard.state is ShardState.FAILED:
-                yield f"worker {number}: the record processor of {shard.shard} failed; the daemon is about to end"
-            if not shard.state.has_ended:
-                yield from self._shard_problems(number, shard)
-
-    def _shard_problems(self, number: int, shard: ShardHealth) -> Iterator[str]:
-        stalled_seconds = self._clock() - self._workers[number].progress_at_seconds[shard.shard]
-        if stalled_seconds > self._stalled_seconds:
-            yield f"worker {number}: {shard.shard} has completed no batch for {stalled_seconds:.0f} s"
-        behind_millis = shard.millis_behind_latest or 0
-        if self._max_lag_millis is not None and behind_millis > self._max_lag_millis:
-            yield f"worker {number}: {shard.shard} is {behind_millis:,} ms behind the end of the stream"
 
 
 def encode_health(health: ShardHealth) -> bytes:
@@ -235,12 +144,3 @@ class _Line(msgspec.Struct, frozen=True):
 
 _LINE_START = b'{"health":'
 _LINE_DECODER = msgspec.json.Decoder(_Line)
-
-
-class _Worker(msgspec.Struct):
-    active_at_seconds: float
-    daemon: DaemonState = DaemonState.RUNNING
-    restarts: int = 0
-    exit_code: int | None = None
-    shards: dict[str, ShardHealth] = msgspec.field(default_factory=dict)
-    progress_at_seconds: dict[str, float] = msgspec.field(default_factory=dict)

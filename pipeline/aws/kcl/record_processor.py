@@ -103,9 +103,10 @@ class RecordProcessor(RecordProcessorBase):  # type: ignore[misc]  # kclpy has n
             )
 
     def shutdown_requested(self, shutdown_requested_input: ShutdownRequestedInput) -> None:
-        """Write a last checkpoint, so that the shard's next worker reads nothing twice."""
+        """Write a last checkpoint if one is needed, so that the shard's next worker reads nothing twice."""
         with self._exit_on_error():
-            self._write_checkpoint(shutdown_requested_input.checkpointer)
+            if self._checkpoints.is_pending:
+                self._write_checkpoint(shutdown_requested_input.checkpointer)
             self._telemetry.report_end(ShardState.SHUTDOWN_REQUESTED)
 
     def _store(self, records: Sequence[Record]) -> None:

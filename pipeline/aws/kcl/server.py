@@ -74,7 +74,9 @@ class HealthServer:
 
 
 class HealthCollector(Collector):
-    """Prometheus metrics of each worker, and of each shard that it still has. A metric without a value is left out.
+    """Prometheus metrics of each worker and of its shards. A metric without a value is left out.
+
+    The counts of a shard stay when the worker loses it, so that they never decrease. Its lag and checkpoint do not.
 
     prometheus.io/docs/instrumenting/writing_clientlibs/
     """
@@ -85,7 +87,9 @@ class HealthCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
-        workers = self._overview().workers
+        overview = self._overview()
+        workers = overview.workers
+        yield Gauge("mailfold_consumer_unread_shards", "Shards that no worker reads.", len(overview.unread))
         for family, name, description, worker_value in _WORKER_METRICS:
             metric = family(name, description, labels=["worker"])
             for worker in workers:
@@ -95,7 +99,7 @@ class HealthCollector(Collector):
         for family, name, description, shard_value in _SHARD_METRICS:
             metric = family(name, description, labels=["worker", "shard"])
             for number, shard in shards:
-                value = None if shard.state.has_ended else shard_value(shard)
+                value = None if family is Gauge and shard.state.has_ended else shard_value(shard)
                 if value is not None:
                     metric.add_metric([number, shard.shard], float(value))
             yield metric

@@ -13,7 +13,8 @@ from threading import Event, Lock, Thread
 from typing import Self
 
 from pipeline.aws.kcl.daemon import Daemon
-from pipeline.aws.kcl.health import HealthMonitor, decode_health, is_heartbeat
+from pipeline.aws.kcl.health import decode_health, is_heartbeat
+from pipeline.aws.kcl.health_monitor import HealthMonitor
 from pipeline.aws.retry import waits_seconds
 from pipeline.errors import Unavailable
 
@@ -62,11 +63,16 @@ class Supervisor:
         """Request the end. A second request kills the daemons."""
         self.stop_socket.send(STOP)
 
+    def fail(self, error: Exception) -> None:
+        """Request the end. `run` raises the error."""
+        self._errors.append(error)
+        self.stop()
+
     def run(self) -> bool:
         """Run until the end is requested or a worker fails. Return True if all daemons ended in order.
 
         Raises:
-            Unavailable: A worker failed. All others have ended.
+            MailfoldError: A worker failed, or `fail` was called. All workers have ended.
         """
         threads = [Thread(target=self._run_worker, args=(worker,)) for worker in self._workers]
         for thread in threads:

@@ -6,6 +6,7 @@ payload.
 docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -47,7 +48,7 @@ class Telemetry:
         """
         self._metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
         self._logger, self._now, self._clock = logger, now, clock
-        self._health = ShardHealth(shard="", state=ShardState.INITIALIZED, reported_at=now())
+        self._health = ShardHealth(shard="", state=ShardState.INITIALIZED, reported_at=now(), process=os.getpid())
         self._reported_at_seconds = self._flushed_at_seconds = clock()
 
     @property

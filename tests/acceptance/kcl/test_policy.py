@@ -73,7 +73,7 @@ class Place:
 
     def leases(self) -> list[dict[str, Any]]:
         """Return the items of the lease table."""
-        scanned = self.account.client("dynamodb").scan(TableName=f"{cloudformation.NAME}-consumer")
+        scanned = self.account.client("dynamodb").scan(TableName=MADE.outputs["ConsumerApplication"]["Value"])
         leases: list[dict[str, Any]] = scanned["Items"]
         return leases
 

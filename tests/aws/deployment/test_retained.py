@@ -77,7 +77,7 @@ def test_resources_are_found_before_and_after_the_deletion() -> None:
     """All kinds are found in the documented order, also after the stack is deleted."""
     create_stack()
     create_parameter()
-    ensure_table(client("dynamodb"), "mail-consumer")
+    ensure_table(client("dynamodb"), "mail-consumer-5af3dc00")
     before = found()
     assert [resource.kind for resource in before] == [*RetainedKind]
     client("cloudformation").delete_stack(StackName="mail")
@@ -134,16 +134,17 @@ class FakeHistory(FakeService):
 
 
 def test_lease_tables_are_found_and_deleted() -> None:
-    """The tables of the Kinesis Client Library are found by the application's name, and deleted."""
-    leases = ["mail-consumer", "mail-consumer-CoordinatorState", "mail-consumer-WorkerMetricStats"]
-    for name in (*leases, "mail-consumer-2", "mail-2-consumer"):
+    """Tables of the Kinesis Client Library, also of an older stack of the name, are found by the application's name."""
+    leases = [f"mail-consumer-{stack_id}" for stack_id in ("0b4e9b50", "5af3dc00")]
+    leases += [f"{leases[1]}-CoordinatorState", f"{leases[1]}-WorkerMetricStats"]
+    for name in (*leases, "mail-consumer-2", "mail-2-consumer-5af3dc00", "mail-consumer-x-consumer-5af3dc00"):
         ensure_table(client("dynamodb"), name)
     assert found() == tuple(RetainedResource(kind=RetainedKind.LEASES, id=name) for name in leases)
     for resource in found():
         delete_data(Clients(client), resource)
     assert found() == ()
     application = cloudformation.consumed_by("container").outputs["ConsumerApplication"]["Value"]
-    assert application == f"{cloudformation.NAME}-consumer"
+    assert application == f"{cloudformation.NAME}-consumer-5af3dc00"
 
 
 def test_a_resource_replaced_by_an_update_is_found() -> None:
@@ -168,7 +169,7 @@ def test_one_resource_is_deleted_and_the_others_remain(kind: RetainedKind) -> No
     """Deleting a resource of each kind is safe to repeat and affects no other."""
     create_stack()
     create_parameter()
-    ensure_table(client("dynamodb"), "mail-consumer")
+    ensure_table(client("dynamodb"), "mail-consumer-5af3dc00")
     before, resource = found(), only(kind)
     delete_data(Clients(client), resource)
     assert found() == tuple(other for other in before if other != resource)

@@ -101,6 +101,8 @@ def test_no_checkpoint_is_attempted_after_the_lease_is_lost() -> None:
 def test_a_daemon_out_of_step_ends_the_process(action: str) -> None:
     """Its next message may have been read as an answer. Any acknowledgement now could skip records."""
     lease = Lease()
+    lease.process(RECORD, errors=[OTHER])
+    lease.clock.now_s += CHECKPOINT_SECONDS
     with pytest.raises(SystemExit) as exit_info:
         lease.process(RECORD, errors=[OUT_OF_STEP]) if action == "processRecords" else lease.act(action, [OUT_OF_STEP])
     assert exit_info.value.code == 1
@@ -146,9 +148,20 @@ def test_a_shutdown_attempts_a_last_checkpoint_within_its_grace(errors: list[str
     """Retries end before the daemon's grace does."""
     lease = Lease()
     lease.process(RECORD)
+    lease.process(RECORD)
     assert lease.act("shutdownRequested", errors).written == written
     assert sum(lease.clock.waits) <= RETRY_SECONDS + 1e-6
     assert lease.health.state is ShardState.SHUTDOWN_REQUESTED
+
+
+def test_a_shutdown_without_finished_records_writes_no_checkpoint() -> None:
+    """Health names no checkpoint of a shard that has none, and the last one holds."""
+    idle, done = Lease(), Lease()
+    idle.process()
+    assert idle.act("shutdownRequested").attempts == 0
+    assert idle.health.checkpointed_at is None
+    done.process(RECORD)
+    assert done.act("shutdownRequested").attempts == 0
 
 
 def test_a_daemon_that_is_gone_ends_the_retries() -> None:

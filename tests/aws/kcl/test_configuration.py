@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pipeline.aws.kcl import configuration
 from pipeline.aws.kcl.configuration import (
     ConsumerConfiguration,
-    InitialPosition,
     classpath,
     find_java,
     java_switches,
@@ -87,9 +86,21 @@ def test_fan_out_is_used_on_request_only() -> None:
     assert read_properties(a_consumer(fan_out=True))["retrievalMode"] == "FANOUT"
 
 
-def test_reading_starts_at_the_position_or_time_that_is_set() -> None:
+def test_a_backlog_fits_into_the_heap_and_shrinks() -> None:
+    """A call returns few records, and calls are frequent enough for twice the 1,000 a second that a shard receives."""
+    properties = read_properties(a_consumer())
+    per_second = int(properties["maxRecords"]) * 1_000 / int(properties["idleTimeBetweenReadsInMillis"])
+    assert int(properties["maxRecords"]) == 1_000
+    assert per_second >= 2_000
+
+
+def test_leases_change_owners_without_a_graceful_handover() -> None:
+    """With KCL 3.1.3, a daemon that dies during one leaves the shard unread."""
+    assert read_properties(a_consumer())["isGracefulLeaseHandoffEnabled"] == "false"
+
+
+def test_reading_starts_at_the_time_that_is_set() -> None:
     """A time is passed as whole seconds since 1970, and replaces the position."""
-    assert read_properties(a_consumer(start=InitialPosition.NEWEST))["initialPositionInStream"] == "LATEST"
     properties = read_properties(a_consumer(start=datetime(2026, 3, 1, tzinfo=UTC)))
     assert properties["initialPositionInStreamExtended"] == "1772323200"
     assert "initialPositionInStream" not in properties

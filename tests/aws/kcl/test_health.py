@@ -1,19 +1,14 @@
 """Health: the lines in which record processors report it, and what the monitor counts as a problem."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.aws.kcl.health import (
-    DaemonState,
-    HealthMonitor,
-    ShardHealth,
-    ShardState,
-    decode_health,
-    encode_health,
-)
+from pipeline.aws.kcl.health import DaemonState, ShardHealth, ShardState, decode_health, encode_health
+from pipeline.aws.kcl.health_monitor import HealthMonitor
 from tests.support.shard_health import a_shard
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -66,7 +61,7 @@ def test_a_line_has_the_documented_form() -> None:
     line = encode_health(ShardHealth(shard="shardId-0", state=ShardState.PROCESSING, reported_at=NOON, records=3))
     assert line == (
         b'{"health":{"shard":"shardId-0","state":"processing","reported_at":"2026-03-01T12:00:00Z",'
-        b'"millis_behind_latest":null,"checkpointed_at":null,"records":3,"poison":0,"errors":0}}'
+        b'"millis_behind_latest":null,"checkpointed_at":null,"records":3,"poison":0,"errors":0,"process":0}}'
     )
 
 
@@ -144,14 +139,86 @@ def test_a_shard_that_is_too_far_behind_is_a_problem(monitor: HealthMonitor) -> 
 
 
 def test_a_daemon_that_ended_is_a_problem_until_it_restarts(monitor: HealthMonitor) -> None:
-    """Its shards are forgotten with it."""
+    """It reads none of its shards any more."""
     monitor.record_report(0, a_shard())
     monitor.record_exit(0, exit_code=1)
     assert monitor.overview().problems == ["worker 0: the daemon ended with exit code 1 and restarts soon"]
-    assert monitor.overview().workers[0].shards == []
+    assert [shard.state for shard in monitor.overview().workers[0].shards] == [ShardState.RELEASED]
     monitor.record_restart(0)
     [worker] = monitor.overview().workers
     assert (monitor.overview().healthy, worker.state, worker.restarts) == (True, DaemonState.RUNNING, 1)
+
+
+@pytest.mark.parametrize("end", [ShardState.LEASE_LOST, ShardState.SHUTDOWN_REQUESTED, None])
+def test_a_shard_that_is_assigned_again_and_again_is_no_progress(
+    monitor: HealthMonitor, clock: Clock, end: ShardState | None
+) -> None:
+    """Only a finished batch is, after a lost lease or a restart alike. Time without the shard does not count."""
+    for _ in range(3):
+        monitor.record_report(0, a_shard(ShardState.INITIALIZED))
+        clock.now += 100
+        assert monitor.overview().healthy
+        if end:
+            monitor.record_report(0, a_shard(end))
+        else:
+            monitor.record_exit(0, exit_code=1)
+            monitor.record_restart(0)
+        clock.now += 50
+        monitor.record_heartbeat(0)
+    monitor.record_report(0, a_shard(ShardState.INITIALIZED))
+    clock.now += 1
+    assert [problem.partition(" for ")[0] for problem in monitor.overview().problems] == [
+        "worker 0: shardId-000000000000 has completed no batch"
+    ]
+    monitor.record_report(0, a_shard())
+    assert monitor.overview().healthy
+
+
+def test_a_lease_without_a_record_processor_is_a_problem(monitor: HealthMonitor, clock: Clock) -> None:
+    """The daemon renews it, so no other worker reads the shard. A restart of the daemon does not hide it."""
+    owned = frozenset({"shardId-000000000000", "shardId-000000000001"})
+    monitor.record_report(0, a_shard())
+    for clock.now in range(0, 301, 60):
+        monitor.record_report(0, a_shard())
+        monitor.record_leases(0, owned)
+        assert monitor.overview().healthy
+    monitor.record_exit(0, exit_code=1)
+    monitor.record_restart(0)
+    clock.now = 301
+    monitor.record_report(0, a_shard())
+    monitor.record_leases(0, owned)
+    problem = "worker 0: the daemon owns shardId-000000000001, but has not read it for 301 s"
+    assert monitor.overview().problems == [problem]
+    monitor.record_report(0, a_shard(shard="shardId-000000000001"))
+    assert monitor.overview().healthy
+
+
+def test_a_shard_that_no_worker_reads_is_shown_and_no_problem_of_this_host(monitor: HealthMonitor) -> None:
+    """A probe that fails for it would restart consumers that read their own shards well."""
+    monitor.record_unread(["shardId-000000000007"])
+    assert (monitor.overview().unread, monitor.overview().healthy) == (["shardId-000000000007"], True)
+
+
+def test_counts_add_up_over_record_processors_and_daemons(monitor: HealthMonitor) -> None:
+    """They never decrease, whatever the order in which two processes report, and stay when the shard is lost."""
+    first, second = (partial(a_shard, process=process) for process in (11, 12))
+    counts: list[int] = []
+
+    def report(shard: ShardHealth) -> None:
+        monitor.record_report(0, shard)
+        counts.append(monitor.overview().workers[0].shards[0].records)
+
+    report(first(ShardState.INITIALIZED))
+    report(first(records=100))
+    report(second(ShardState.INITIALIZED))
+    report(first(ShardState.LEASE_LOST, records=120))
+    report(second(records=30))
+    monitor.record_exit(0, exit_code=1)
+    monitor.record_restart(0)
+    report(a_shard(ShardState.INITIALIZED, process=13))
+    report(a_shard(records=3, process=13))
+    report(a_shard(ShardState.SHARD_ENDED, records=4, process=13))
+    assert counts == [0, 100, 100, 120, 150, 150, 153, 154]
 
 
 def test_a_record_processor_that_failed_is_a_problem(monitor: HealthMonitor) -> None:

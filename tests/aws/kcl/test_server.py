@@ -12,7 +12,8 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.aws.kcl.health import HealthMonitor, ShardState
+from pipeline.aws.kcl.health import ShardState
+from pipeline.aws.kcl.health_monitor import HealthMonitor
 from pipeline.aws.kcl.server import HealthServer
 from pipeline.errors import UsageError
 from tests.support.shard_health import REPORTED_AT, a_shard
@@ -74,11 +75,12 @@ def test_metrics_are_in_prometheus_s_text_format(server: HealthServer) -> None:
 
 
 def test_metrics_cover_each_worker_and_each_shard_that_it_has(monitor: HealthMonitor, server: HealthServer) -> None:
-    """A shard that has ended has no metrics."""
+    """Of a shard that has ended, only the counts stay, because a counter must not vanish."""
     monitor.record_report(
         0, a_shard(records=7, poison=1, errors=2, millis_behind_latest=12, checkpointed_at=REPORTED_AT)
     )
     monitor.record_report(0, a_shard(ShardState.SHARD_ENDED, shard="shardId-000000000001", records=5))
+    monitor.record_unread(["shardId-000000000002"])
     assert samples(server) == {
         ("mailfold_consumer_up", "0"): 1,
         ("mailfold_consumer_restarts_total", "0"): 0,
@@ -87,6 +89,10 @@ def test_metrics_cover_each_worker_and_each_shard_that_it_has(monitor: HealthMon
         ("mailfold_consumer_records_total", "shardId-000000000000", "0"): 7,
         ("mailfold_consumer_poison_total", "shardId-000000000000", "0"): 1,
         ("mailfold_consumer_errors_total", "shardId-000000000000", "0"): 2,
+        ("mailfold_consumer_records_total", "shardId-000000000001", "0"): 5,
+        ("mailfold_consumer_poison_total", "shardId-000000000001", "0"): 0,
+        ("mailfold_consumer_errors_total", "shardId-000000000001", "0"): 0,
+        ("mailfold_consumer_unread_shards",): 1,
     }
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.aws.kcl import supervisor as supervisor_module
-from pipeline.aws.kcl.health import DaemonState, HealthMonitor, ShardState
+from pipeline.aws.kcl.health import DaemonState, ShardState
+from pipeline.aws.kcl.health_monitor import HealthMonitor
 from pipeline.aws.kcl.supervisor import LONGEST_PAUSE_SECONDS, STABLE_SECONDS, Supervisor, Worker, pause_seconds
 from pipeline.errors import Unavailable
 from tests.support.fake_daemon import FakeDaemon
