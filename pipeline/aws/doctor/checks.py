@@ -16,7 +16,7 @@ from pipeline.aws.doctor.archive import (
     check_views,
     check_workgroup,
 )
-from pipeline.aws.doctor.consumer import check_consumer, check_leases
+from pipeline.aws.doctor.consumer import check_consumer
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, ok, unknown
 from pipeline.aws.doctor.functions import (
@@ -26,6 +26,7 @@ from pipeline.aws.doctor.functions import (
     check_transform,
 )
 from pipeline.aws.doctor.iam import role_check
+from pipeline.aws.doctor.leases import check_leases
 from pipeline.aws.doctor.operations import (
     check_alarm_subscribers,
     check_alarms,

@@ -1,7 +1,6 @@
-"""Checks of the consumer that replaces Lambda: its ECS service, and the leases of the Kinesis Client Library.
+"""Checks of the ECS service that replaces Lambda as the consumer. Its leases: see `leases`.
 
-docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html and
-docs.aws.amazon.com/streams/latest/dev/kcl-dynamoDB.html
+docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from pipeline.aws.errors import missing_ok
 if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import ServiceTypeDef
 
-SHARD_END = "SHARD_END"  # the library's checkpoint of a shard that was read to its end
-MAX_SHARD_NAMES = 5  # in one message
 NO_REASON = "ECS gives no reason"
 
 
@@ -49,7 +46,7 @@ def _check_tasks(deployment: Deployment, cluster: str, service: ServiceTypeDef) 
         last_stop = f"; the last one stopped: {reason}" if reason else ""
         message = f"{running:,} of {desired:,} tasks of the service {name} run{last_stop}"
         create = warning if running else error
-        yield create("consumer_tasks_missing", message, remedy=_read_logs(deployment))
+        yield create("consumer_tasks_missing", message, remedy=read_consumer_logs(deployment))
 
 
 def _last_stop_reason(deployment: Deployment, cluster: str, service: str) -> str:
@@ -72,32 +69,14 @@ def _check_rollout(deployment: Deployment, service: ServiceTypeDef) -> Iterator[
         reason = rollout.get("rolloutStateReason", NO_REASON).rstrip(".")
         if rollout.get("rolloutState") == "FAILED":
             message = f"the update of the service {name} failed: {reason}"
-            yield error("consumer_update_failed", message, remedy=_read_logs(deployment))
+            yield error("consumer_update_failed", message, remedy=read_consumer_logs(deployment))
         elif rollout.get("rolloutState") == "IN_PROGRESS":
             message = f"the service {name} is being updated: {reason}"
             yield warning("consumer_updating", message, remedy="check again in a few minutes")
 
 
-def check_leases(deployment: Deployment) -> Iterator[Finding]:
-    """Check that each shard has an owner, if the consumer keeps leases: in a container, or elsewhere."""
-    table = deployment.stack.outputs.get("ConsumerApplication")
-    if table is None:
-        return
-    # One page holds thousands of leases.
-    page = missing_ok(lambda: deployment.clients.dynamodb.scan(TableName=table, ConsistentRead=True))
-    leases = page["Items"] if page else []
-    if not leases:
-        message = f"the lease table {table} is missing or empty: no consumer reads the stream"
-        yield error("leases_missing", message, remedy=_read_logs(deployment))
-    open_leases = [lease for lease in leases if lease.get("checkpoint", {}).get("S") != SHARD_END]
-    if unread := sorted(lease["leaseKey"]["S"] for lease in open_leases if not lease.get("leaseOwner", {}).get("S")):
-        names = ", ".join(unread[:MAX_SHARD_NAMES]) + (", …" if len(unread) > MAX_SHARD_NAMES else "")
-        message = f"{len(unread):,} of {len(leases):,} shards have no reader: {names}"
-        remedy = f"check again in a minute, because shards change owners; then {_read_logs(deployment)}"
-        yield error("shard_unread", message, remedy=remedy)
-
-
-def _read_logs(deployment: Deployment) -> str:
+def read_consumer_logs(deployment: Deployment) -> str:
+    """Return the remedy that the consumer's log names."""
     group = deployment.stack.outputs.get("ConsumerLogs")
     logs = f"the log group {group}" if group else "the logs of the process that runs `mailfold consume`"
     return f"read {logs}, and the findings about the consumer's roles"

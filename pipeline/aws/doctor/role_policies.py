@@ -95,11 +95,22 @@ class RolePolicies:
                 case "Fn::GetAtt":
                     return self._attribute(argument)
                 case "Fn::Sub":
-                    return _VARIABLE.sub(lambda variable: self._variable(variable[1]), argument)
+                    return self._substitute(*argument) if isinstance(argument, list) else self._substitute(argument, {})
+                case "Fn::Select":
+                    index, values = argument
+                    return self._resolve(values)[index]
+                case "Fn::Split":
+                    separator, text = argument
+                    return self._resolve(text).split(separator)
                 case "Fn::If":
                     condition, if_true, if_false = argument
                     return self._resolve(if_true if self._condition(condition) else if_false)
         return {name: self._resolve(inner) for name, inner in value.items()}
+
+    def _substitute(self, text: str, variables: Mapping[str, Any]) -> str:
+        """Return the text of Fn::Sub with its own variables and the template's."""
+        values = self._resolve(variables)
+        return _VARIABLE.sub(lambda match: values.get(match[1]) or self._variable(match[1]), text)
 
     def _variable(self, name: str) -> str:
         return str(self._attribute(name) if "." in name else self._ref(name))
@@ -115,6 +126,8 @@ class RolePolicies:
                 return self._deployment.partition
             case "AWS::Region":
                 return stack.region
+            case "AWS::StackId":
+                return stack.id
             case "AWS::StackName":
                 return stack.name
         if name in self._template["Parameters"]:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -159,7 +160,7 @@ def test_shard_without_reader(container: DeploymentFixture, leases: tuple[Any, s
     put_lease(*leases, "shardId-000000000001", owner=None)
     put_lease(*leases, "shardId-000000000002", owner=None, checkpoint="SHARD_END")
     unread = consumer_problems(container)["shard_unread"]
-    assert unread.message == "1 of 3 shards have no reader: shardId-000000000001"
+    assert unread.message == "1 of 2 shards have no reader: shardId-000000000001"
 
 
 def test_many_shards_without_reader(container: DeploymentFixture, leases: tuple[Any, str]) -> None:
@@ -170,6 +171,63 @@ def test_many_shards_without_reader(container: DeploymentFixture, leases: tuple[
     assert message.startswith("7 of 7 shards")
     assert message.count("shardId-") == 5
     assert message.endswith(", …")
+
+
+def test_shard_without_lease(container: DeploymentFixture) -> None:
+    """An open shard of the stream that the lease table does not name has no reader."""
+
+    def add_shard(response: dict[str, Any]) -> None:
+        response["Shards"] += [{**response["Shards"][0], "ShardId": "shardId-000000000009"}]
+
+    problems = consumer_problems(container, with_responses(container, {"kinesis.ListShards": add_shard}))
+    assert problems.keys() == {"shard_unread"}
+    assert problems["shard_unread"].message == "1 of 2 shards have no reader: shardId-000000000009"
+
+
+def a_record(response: dict[str, Any], *, age: timedelta) -> None:
+    """Let Kinesis return a record of this age."""
+    arrived_at = datetime.now(UTC) - age
+    response["Records"] = [
+        {"SequenceNumber": "1", "Data": b"", "PartitionKey": "p", "ApproximateArrivalTimestamp": arrived_at}
+    ]
+
+
+@pytest.mark.parametrize("checkpoint", ["TRIM_HORIZON", "a record's"])
+def test_late_checkpoint(container: DeploymentFixture, leases: tuple[Any, str], checkpoint: str) -> None:
+    """A shard with an owner is late if the first record after its checkpoint arrived long ago."""
+    if checkpoint != "TRIM_HORIZON":
+        put_lease(*leases, SHARD, checkpoint=first_sequence_number(container))
+    for age, names in ((timedelta(minutes=14), set()), (timedelta(hours=2), {"shard_late"})):
+        responses = {"kinesis.GetRecords": partial(a_record, age=age)}
+        problems = consumer_problems(container, with_responses(container, responses))
+        assert problems.keys() == names
+    assert problems["shard_late"].message == f"the checkpoints of 1 shards are up to 120 minutes late: {SHARD}"
+
+
+def test_late_checkpoint_before_a_gap(container: DeploymentFixture, leases: tuple[Any, str]) -> None:
+    """Kinesis may return no record, and states how far behind the end of the shard it is."""
+    responses = {"kinesis.GetRecords": {"Records": [], "MillisBehindLatest": 7_200_000}}
+    assert consumer_problems(container, with_responses(container, responses)).keys() == {"shard_late"}
+    put_lease(*leases, SHARD, checkpoint="LATEST")
+    assert consumer_problems(container, with_responses(container, responses)) == {}
+
+
+def test_checkpoint_of_another_stream(container: DeploymentFixture, leases: tuple[Any, str]) -> None:
+    """A stream that was made again has the old shard ids. The remedy deletes the table, and the consumer creates it."""
+    put_lease(*leases, SHARD, checkpoint=str(int(first_sequence_number(container)) - 1))
+    finding = consumer_problems(container)["leases_foreign"]
+    assert finding.message.endswith(f"these shards are never read: {SHARD}")
+    command, _, rest = finding.remedy.partition(", and then ")
+    assert rest == "restart the consumer"
+    call(command).make(container.client("dynamodb"))
+    assert consumer_problems(container).keys() == {"leases_missing"}
+    create_lease_table(container)
+
+
+def first_sequence_number(fixture: DeploymentFixture) -> str:
+    """Return the first sequence number of the stream's shard."""
+    (shard,) = fixture.client("kinesis").list_shards(StreamName=fixture["FeedbackStream"])["Shards"]
+    return str(shard["SequenceNumberRange"]["StartingSequenceNumber"])
 
 
 def test_consumer_role_without_its_policy(container: DeploymentFixture) -> None:

@@ -27,7 +27,10 @@ EMULATOR_ACTIONS = {
 CHECKS_WITHOUT_CALLS = {"stack", "notifications", "consumer", "consumer's roles"}
 NOTIFICATION_OPERATIONS = {"sns.GetSubscriptionAttributes"}
 TENANT_OPERATIONS = {"sesv2.GetTenant"}
-CONSUMER_OPERATIONS = {"ecs.DescribeServices", "ecs.DescribeTasks", "ecs.ListTasks"}
+CONSUMER_OPERATIONS = {
+    *("ecs.DescribeServices", "ecs.DescribeTasks", "ecs.ListTasks"),
+    *("kinesis.GetRecords", "kinesis.GetShardIterator", "kinesis.ListShards"),
+}
 
 
 @pytest.fixture(scope="module")
