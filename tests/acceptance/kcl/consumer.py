@@ -40,13 +40,17 @@ FAST_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 class Consumer:
-    """A consumer that runs from the moment when it is created."""
+    """A consumer that runs from the moment when it is created.
+
+    Attributes:
+        folder: The folder of its log and its temporary files.
+    """
 
     def __init__(self, environment: Mapping[str, str], log: Path, *arguments: str) -> None:
-        self.port, self._log = free_port(), log
+        self.port, self._log, self.folder = free_port(), log, log.parent
         properties = [word for name, value in PROPERTIES.items() for word in ("--property", f"{name}={value}")]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAILFOLD_"))}
-        settings = {**SETTINGS, "MAILFOLD_JAVA": _fast_java(log.parent), "TMPDIR": str(log.parent)}
+        settings = {**SETTINGS, "MAILFOLD_JAVA": _fast_java(self.folder), "TMPDIR": str(self.folder)}
         with log.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
                 [COMMAND, "consume", "--health-port", str(self.port), *properties, *arguments],
@@ -75,16 +79,17 @@ class Consumer:
         return workers
 
     def shards(self) -> dict[str, Mapping[str, Any]]:
-        """Return the health of each shard by its id."""
-        return {shard["shard"]: shard for worker in self.workers() for shard in worker["shards"]}
+        """Return the health of each shard by its id: from the worker that reads it, if there is one."""
+        entries = [shard for worker in self.workers() for shard in worker["shards"]]
+        return {shard["shard"]: shard for shard in sorted(entries, key=_is_read)}
 
     def active_shards(self) -> set[str]:
         """Return the ids of the shards that it reads."""
-        return {name for name, shard in self.shards().items() if not ShardState(shard["state"]).has_ended}
+        return {name for name, shard in self.shards().items() if _is_read(shard)}
 
     def records(self) -> int:
-        """Return the number of records that it has done."""
-        return sum(int(shard["records"]) for shard in self.shards().values())
+        """Return the number of records that it has done, with those of daemons that ended."""
+        return sum(int(shard["records"]) for worker in self.workers() for shard in worker["shards"])
 
     def restarts(self) -> int:
         """Return the number of daemons that it has restarted."""
@@ -134,6 +139,10 @@ def consuming(environment: Mapping[str, str], log: Path, *arguments: str) -> Ite
         yield consumer
     finally:
         consumer.kill()
+
+
+def _is_read(shard: Mapping[str, Any]) -> bool:
+    return not ShardState(shard["state"]).has_ended
 
 
 def _fast_java(folder: Path) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 SHARD_END = "SHARD_END"
 
 
-def seed(dynamodb: Any, kinesis: Any, *, application: str, stream: str) -> None:
-    """Create the table with a lease for each shard of the stream, without an owner, at the shard's beginning."""
+def seed(dynamodb: Any, kinesis: Any, *, application: str, stream: str, checkpoint: str = "TRIM_HORIZON") -> None:
+    """Create the table with a lease for each shard of the stream, without an owner, at this checkpoint."""
     dynamodb.create_table(
         TableName=application,
         KeySchema=[{"AttributeName": "leaseKey", "KeyType": "HASH"}],
@@ -23,7 +23,7 @@ def seed(dynamodb: Any, kinesis: Any, *, application: str, stream: str) -> None:
             Item={
                 "leaseKey": {"S": shard["ShardId"]},
                 "leaseCounter": {"N": "0"},
-                "checkpoint": {"S": "TRIM_HORIZON"},
+                "checkpoint": {"S": checkpoint},
                 "checkpointSubSequenceNumber": {"N": "0"},
                 "ownerSwitchesSinceCheckpoint": {"N": "0"},
                 "startingHashKey": {"S": shard["HashKeyRange"]["StartingHashKey"]},

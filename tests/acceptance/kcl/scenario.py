@@ -38,7 +38,7 @@ class Scenario:
         kinesis, dynamodb, s3: Clients.
     """
 
-    def __init__(self, *, kinesis_url: str, backend_url: str, outage: Outage, shards: int) -> None:
+    def __init__(self, *, kinesis_url: str, backend_url: str, outage: Outage, shards: int, checkpoint: str) -> None:
         self.stream, self.outage = f"feedback-{uuid4().hex[:8]}", outage
         self._kinesis_url, self._backend_url = kinesis_url, backend_url
         self.kinesis: Any = local_client("kinesis", endpoint_url=kinesis_url, region=REGION)
@@ -50,7 +50,8 @@ class Scenario:
         self.await_active()
         ensure_table(self.dynamodb, TABLE_NAME)
         self.s3.create_bucket(Bucket=BUCKET_NAME)
-        lease_table.seed(self.dynamodb, self.kinesis, application=self.stream, stream=self.stream)
+        names = {"application": self.stream, "stream": self.stream}
+        lease_table.seed(self.dynamodb, self.kinesis, **names, checkpoint=checkpoint)
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables of a consumer."""
@@ -87,6 +88,15 @@ class Scenario:
         first, last = (int(keys[f"{end}HashKey"]) for end in ("Starting", "Ending"))
         middle = str((first + last) // 2 + 1)
         self.kinesis.split_shard(StreamName=self.stream, ShardToSplit=shard, NewStartingHashKey=middle)
+        self.await_active()
+
+    def recreate_stream(self) -> None:
+        """Delete the stream, and create another one of the same name."""
+        self.kinesis.delete_stream(StreamName=self.stream)
+        self.kinesis.get_waiter("stream_not_exists").wait(
+            StreamName=self.stream, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        self.kinesis.create_stream(StreamName=self.stream, ShardCount=1)
         self.await_active()
 
     def await_active(self) -> None:
@@ -156,13 +166,14 @@ def _standings(store: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def a_scenario(*, shards: int) -> Iterator[Scenario]:
-    """Yield a new stream and empty tables, in emulators that stop at the end."""
+def a_scenario(*, shards: int, checkpoint: str = "TRIM_HORIZON") -> Iterator[Scenario]:
+    """Yield a new stream, leases at this checkpoint and an empty table, in emulators that stop at the end."""
     with ExitStack() as resources:
         kinesis_url = resources.enter_context(kinesis_local.running())
         outage, moto = Outage(TABLE_NAME), Moto()
         resources.callback(moto.close)
         backend_url = resources.enter_context(Server(Gateway(moto, handlers=[outage.answer]))).url
-        scenario = Scenario(kinesis_url=kinesis_url, backend_url=backend_url, outage=outage, shards=shards)
+        urls = {"kinesis_url": kinesis_url, "backend_url": backend_url}
+        scenario = Scenario(**urls, outage=outage, shards=shards, checkpoint=checkpoint)
         resources.callback(scenario.close)
         yield scenario

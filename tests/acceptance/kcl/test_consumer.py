@@ -24,6 +24,11 @@ from tests.support.waiting import until
 WAIT_SECONDS = 120
 
 
+def folders(consumer: Consumer) -> int:
+    """Return the number of temporary folders of consumers, which follow one another in one place."""
+    return len(list(consumer.folder.glob("mailfold-consume-*")))
+
+
 class ConsumerSeries:
     """Consumers of a scenario, one after another."""
 
@@ -158,8 +163,10 @@ def test_nothing_outlives_a_killed_consumer_and_the_next_continues(
     until(lambda: not any(map(is_running, family)), timeout_seconds=WAIT_SECONDS)
     assert not any(map(is_running, family))
     scenario.put(feedback(20))
-    consumers.current()
+    assert folders(consumer) == 1
+    successor = consumers.current()
     scenario.settle()
+    assert folders(successor) == 1, "that of the killed one is removed"
 
 
 def test_a_split_shard_is_read_to_its_end_then_its_children(scenario: Scenario, consumer: Consumer) -> None:
@@ -178,10 +185,12 @@ def test_a_split_shard_is_read_to_its_end_then_its_children(scenario: Scenario, 
 
 def test_a_record_processor_that_dies_is_replaced(scenario: Scenario, consumer: Consumer) -> None:
     """Its daemon ends with it, and the supervisor starts another one, which loses nothing."""
-    restarts = consumer.restarts()
+    restarts, records = consumer.restarts(), consumer.records()
     [daemon] = consumer.daemons()
     os.kill(children(daemon)[0], signal.SIGKILL)
     scenario.put(feedback(20))
     scenario.settle()
     until(lambda: consumer.restarts() > restarts, timeout_seconds=WAIT_SECONDS)
     assert consumer.restarts() == restarts + 1, consumer.log()
+    until(lambda: consumer.records() >= records + 40, timeout_seconds=WAIT_SECONDS)
+    assert consumer.records() >= records + 40, "the counts of all record processors add up"
