@@ -168,6 +168,6 @@ def process_errors_stop() -> Iterator[None]:
 
 
 def _raised_in(error: BaseException) -> str | None:
-    """Return the name of the module that raised an error."""
-    modules = [frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)]
-    return modules[-1] if modules else None
+    """Return the name of the module that raised an error, which was caught."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__")

@@ -18,7 +18,7 @@ from pipeline.aws.errors import translated
 from pipeline.aws.kcl.health_monitor import HealthMonitor
 from pipeline.aws.kcl.leases import Lease, due_shards, foreign_leases, read_leases, read_shards
 from pipeline.aws.settings import NAMESPACE
-from pipeline.errors import MailfoldError, UsageError
+from pipeline.errors import MailfoldError, UsageError, describe
 
 INTERVAL_SECONDS = 60.0  # much longer than an owner takes to renew a lease, and CloudWatch keeps one value a minute
 
@@ -26,7 +26,7 @@ INTERVAL_SECONDS = 60.0  # much longer than an owner takes to renew a lease, and
 class LeaseMonitor:
     """Compares leases, stream and record processors once a minute, in its own thread. A context manager.
 
-    AWS's errors do not stop it, because the daemons work without it.
+    No error stops it or the daemons, except checkpoints of another stream.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class LeaseMonitor:
                     self.check()
             except UsageError as error:
                 self._fail(error)
-            except MailfoldError as error:
-                self._warn(str(error))
+            except Exception as error:  # noqa: BLE001 - an entry point: the thread must go on
+                self._warn(str(error) if isinstance(error, MailfoldError) else describe(error))
             self._stopping.wait(INTERVAL_SECONDS)
 
     def check(self) -> None:

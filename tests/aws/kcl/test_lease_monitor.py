@@ -147,13 +147,18 @@ def test_the_first_check_is_made_at_the_start(bench: Bench) -> None:
     assert [type(error) for error in bench.errors] == [UsageError]
 
 
-def test_an_outage_is_a_warning(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("error", "warning"),
+    [(AccessDenied("AWS denies it"), "AWS denies it"), (KeyError("checkpoint"), "internal error, KeyError")],
+)
+def test_any_other_error_is_a_warning(bench: Bench, error: Exception, warning: str) -> None:
     """The daemons go on without the monitor."""
 
-    def deny() -> tuple[Lease, ...]:
-        raise AccessDenied("AWS denies it")
+    def fail() -> tuple[Lease, ...]:
+        raise error
 
-    bench.read = deny
+    bench.read = fail
     with bench.monitor:
         until(lambda: bench.warnings, timeout_seconds=WAIT_SECONDS)
-    assert (bench.warnings, bench.errors) == (["AWS denies it"], [])
+    assert bench.warnings[0].startswith(warning)
+    assert bench.errors == []

@@ -10,7 +10,7 @@ from pipeline.aws.kcl import supervisor as supervisor_module
 from pipeline.aws.kcl.health import DaemonState, ShardState
 from pipeline.aws.kcl.health_monitor import HealthMonitor
 from pipeline.aws.kcl.supervisor import LONGEST_PAUSE_SECONDS, STABLE_SECONDS, Supervisor, Worker, pause_seconds
-from pipeline.errors import Unavailable
+from pipeline.errors import Unavailable, UsageError
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.shard_health import a_line, a_shard
 
@@ -113,6 +113,14 @@ def test_one_worker_that_fails_stops_the_others_in_order() -> None:
     with pytest.raises(Unavailable, match="exit code 1"):
         supervise(*daemons, action=lambda _: None)
     assert not daemons[0].was_killed
+
+
+def test_an_error_from_outside_stops_all_in_order() -> None:
+    """It is raised once all daemons have ended."""
+    daemons = FakeDaemon(), FakeDaemon()
+    with pytest.raises(UsageError, match="another stream"):
+        supervise(*daemons, action=lambda supervisor: supervisor.fail(UsageError("another stream")))
+    assert not any(daemon.was_killed for daemon in daemons)
 
 
 def test_a_daemon_that_ends_is_restarted() -> None:
