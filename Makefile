@@ -16,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-anno
 ARGS ?=
 WORKERS ?= 4
 
-.PHONY: setup emulator wheels demo test test-full quick lint bench lock clean
+.PHONY: setup emulator wheels demo test test-full quick soak lint bench lock clean
 
 # What `make demo` needs: the command with its local cloud.
 $(VENV)/demo: infra/installer.lock infra/local.lock pyproject.toml
@@ -78,14 +78,19 @@ demo: $(VENV)/demo
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # All but what takes many minutes; the full suite runs that too.
-test: SUITE := -m 'not long'
+test: SUITE := -m 'not long and not soak'
+test-full: SUITE := -m 'not soak'
 test test-full: setup emulator wheels lint
 	$(PYTEST) --cov --cov-report= $(SUITE) $(ARGS)
 	$(BIN)/coverage report --include='pipeline/*.py' --omit='pipeline/*/*' --fail-under=100 --show-missing
 	$(BIN)/coverage report --omit='pipeline/*.py' --skip-covered
 
 quick: setup
-	$(PYTEST) -m 'not slow' $(ARGS)
+	$(PYTEST) -m 'not slow and not soak' $(ARGS)
+
+# Faults and kills by the thousand.
+soak: setup
+	$(PYTEST) -m soak $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

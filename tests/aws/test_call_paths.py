@@ -103,7 +103,7 @@ def from_log(store: DynamoSuppressionStore) -> CallPath:
     return CallPath(lambda: replay(archive, store=store, policy=DEFAULT_POLICY))
 
 
-@pytest.mark.parametrize(("path", "most"), [("from_kinesis", 23), ("from_firehose", 11), ("from_log", 21)])
+@pytest.mark.parametrize(("path", "most"), [("from_kinesis", 23), ("from_firehose", 11), ("from_log", 22)])
 def test_a_path_runs_through_few_files_and_never_climbs_back(
     path: str, most: int, request: pytest.FixtureRequest
 ) -> None:

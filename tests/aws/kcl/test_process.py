@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline.aws.kcl.health import ShardState
-from tests.aws.kcl.conftest import Cloud
 from tests.support.builders import ADA, BOB, a_bounce, a_delivery, in_eventbridge
+from tests.support.processor_cloud import Cloud
 from tests.support.record_processor_client import SHARD, RecordProcessorClient, a_record, records, sequence_number
 
 POISON = b"no JSON at all"

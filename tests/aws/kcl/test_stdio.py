@@ -4,8 +4,8 @@ import json
 import signal
 
 from pipeline.aws.kcl.health import ShardState
-from tests.aws.kcl.conftest import Cloud
 from tests.support.builders import ADA, BOB, a_bounce, in_eventbridge
+from tests.support.processor_cloud import Cloud
 from tests.support.record_processor_client import SHARD, RecordProcessorClient, a_record, records, sequence_number
 
 WHOLE_BATCH = {"action": "checkpoint", "sequenceNumber": None, "subSequenceNumber": None}
