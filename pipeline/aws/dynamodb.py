@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.aws.batching import Each
 from pipeline.aws.dynamodb_item import Attributes, from_attributes, key_attributes
 from pipeline.aws.dynamodb_writes import TableWrite
-from pipeline.aws.errors import tolerate, translated
+from pipeline.aws.errors import missing_ok, tolerate, translated
 from pipeline.aws.retry import attempts
 from pipeline.aws.settings import TABLE_NAME
 from pipeline.errors import MailfoldError, StoreUnavailable, UsageError
@@ -34,6 +34,7 @@ FIRST_BACKUP_WAIT_SECONDS = 0.2
 SCOPE_BYTES = 1_024  # DynamoDB's limit for a sort key
 
 TABLE_WAIT: WaiterConfigTypeDef = {"Delay": 2, "MaxAttempts": 30}  # a minute: a look every 2 s
+NO_POLICY = "PolicyNotFoundException"  # a table without a resource policy
 
 
 class DynamoSuppressionStore:
@@ -103,7 +104,10 @@ class DynamoSuppressionStore:
 
 
 def table_definition(name: str) -> CreateTableInputTypeDef:
-    """Return the arguments of CreateTable: an on-demand, encrypted table in which nothing expires."""
+    """Return the arguments of CreateTable: an on-demand table in which nothing expires.
+
+    DynamoDB encrypts it with a key that it owns. An AWS-managed key would deny senders in other accounts.
+    """
     return {
         "TableName": name,
         "KeySchema": [{"AttributeName": "address", "KeyType": "HASH"}, {"AttributeName": "scope", "KeyType": "RANGE"}],
@@ -112,12 +116,16 @@ def table_definition(name: str) -> CreateTableInputTypeDef:
             {"AttributeName": "scope", "AttributeType": "S"},
         ],
         "BillingMode": "PAY_PER_REQUEST",
-        "SSESpecification": {"Enabled": True},
     }
 
 
 def ensure_table(
-    client: DynamoDBClient, name: str, *, protected: bool = False, wait: Callable[[float], None] = time.sleep
+    client: DynamoDBClient,
+    name: str,
+    *,
+    protected: bool = False,
+    like: str = "",
+    wait: Callable[[float], None] = time.sleep,
 ) -> None:
     """Create the table if it does not exist, and wait until it is active.
 
@@ -126,6 +134,7 @@ def ensure_table(
         name: The table's name.
         protected: Protect a new table from deletion, and enable point-in-time recovery (35 days), as the template
             does. An existing table gets point-in-time recovery only.
+        like: Name of the live table, if it exists: a new one gets its KMS key, and its policy for other accounts.
         wait: Waits so many seconds before recovery is requested again.
 
     Raises:
@@ -137,10 +146,26 @@ def ensure_table(
         raise UsageError(f"invalid table name {name!r}: use 3 to 255 of a-z A-Z 0-9 _ . -")
     definition = table_definition(name) | ({"DeletionProtectionEnabled": True} if protected else {})
     with translated(f"creating the table {name}", unavailable=StoreUnavailable, invalid=StoreUnavailable):
-        tolerate(lambda: client.create_table(**definition), "ResourceInUseException")  # it exists
+        live = missing_ok(lambda: client.describe_table(TableName=like)) if like else None
+        model = live and live["Table"]
+        if model and (key := model.get("SSEDescription", {}).get("KMSMasterKeyArn")):
+            definition["SSESpecification"] = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
+        created = tolerate(lambda: client.create_table(**definition), "ResourceInUseException")  # it exists
         client.get_waiter("table_exists").wait(TableName=name, WaiterConfig=TABLE_WAIT)
+        if created and model:
+            _copy_policy(client, model["TableArn"], created["TableDescription"]["TableArn"])
         if protected:
             _enable_recovery(client, name, wait)
+
+
+def _copy_policy(client: DynamoDBClient, arn: str, new_arn: str) -> None:
+    """Copy the resource policy of a table, if it has one, to a new table.
+
+    docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetResourcePolicy.html
+    """
+    policy = missing_ok(lambda: client.get_resource_policy(ResourceArn=arn), NO_POLICY)
+    if policy and policy.get("Policy"):
+        client.put_resource_policy(ResourceArn=new_arn, Policy=policy["Policy"].replace(arn, new_arn))
 
 
 def _enable_recovery(client: DynamoDBClient, name: str, wait: Callable[[float], None]) -> None:

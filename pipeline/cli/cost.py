@@ -17,6 +17,7 @@ from pipeline.aws.cost.workload import (
     StreamMode,
     Workload,
     check_region,
+    firehose_quota_bytes,
 )
 from pipeline.cli.options import resolve_option
 from pipeline.cli.output import counted, results, say, write_json
@@ -112,6 +113,8 @@ def estimate_json(result: Estimate, workload: Workload, prices: PriceList, *, re
         "region": region or prices.region,
         "prices_are_of_region": (region or prices.region) == prices.region,
         "workload": {**msgspec.to_builtins(workload), "stream_shards": workload.shards},
+        "firehose_peak_bytes_per_second": workload.peak_bytes_per_second,
+        "firehose_quota_bytes_per_second": firehose_quota_bytes(region or prices.region),
         "first_usd": result.first_usd,
         "twelfth_usd": result.twelfth_usd,
         "first_usd_per_1000_emails": result.per_thousand(result.first_usd),
@@ -149,6 +152,7 @@ def _notes(result: Estimate, workload: Workload, prices: PriceList, region: str 
         yield "below state them, and --prices reads them from a file."
     yield from ("", "Assumed:")
     yield from (f"  {line}" for line in _assumptions(workload))
+    yield from ("", "Quota:", f"  {_quota(workload, region or prices.region)}")
     yield from ("", "Uncertain, so included at the regular price:")
     yield "  EventBridge: AWS does not state whether it charges for events of SES, as it does for those of S3"
     yield "  CloudWatch: AWS does not state whether it charges for metrics of event source mappings"
@@ -162,6 +166,14 @@ def _notes(result: Estimate, workload: Workload, prices: PriceList, region: str 
     yield from ("", "Sources of the prices, and the month in which they were read:")
     for source, (oldest, newest) in prices.sources().items():
         yield f"  {source}  {oldest if oldest == newest else f'{oldest} to {newest}'}"
+
+
+def _quota(workload: Workload, region: str) -> str:
+    """Return how much of Firehose's quota the busiest hour needs. A throttled event may be lost."""
+    quota_bytes = firehose_quota_bytes(region)
+    share = workload.peak_bytes_per_second / quota_bytes
+    advice = ": request a higher one before you deploy (Service Quotas, Firehose, direct PUT)" if share > 1 else ""
+    return f"Firehose accepts {quota_bytes >> 20} MiB/s in {region}; the busiest hour needs {share:.0%} of it{advice}"
 
 
 def _assumptions(workload: Workload) -> Iterator[str]:

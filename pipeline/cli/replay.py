@@ -87,5 +87,6 @@ def _ensure_other_table(name: str, cloud: Target) -> str:
     prefix = f"{cloud.stack.name}-suppression-" if cloud.stack else ""
     if cloud.stack and (not name.startswith(prefix) or name == prefix):
         raise UsageError(f"the roles of that stack may write to no table {name!r}: name it {prefix}…")
-    ensure_table(cloud.clients.dynamodb, name, protected=cloud.stack is not None)
+    like = cloud.settings.table if cloud.stack else ""
+    ensure_table(cloud.clients.dynamodb, name, protected=cloud.stack is not None, like=like)
     return name

@@ -17,10 +17,11 @@ from tests.support.builders import a_bounce
 from tests.support.items import KEY, an_item, save_item
 
 TABLE = "suppression"
+KMS_KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
-def test_a_table_is_encrypted_and_billed_on_demand() -> None:
-    """Its key is address and scope."""
+def test_a_table_is_billed_on_demand() -> None:
+    """Its key is address and scope. DynamoDB encrypts it with a key that it owns, which it does not describe."""
     with mock_aws():
         dynamodb = create_client("dynamodb", region="us-east-1")
         dynamodb.create_table(**table_definition(TABLE))
@@ -31,7 +32,7 @@ def test_a_table_is_encrypted_and_billed_on_demand() -> None:
         ("scope", "RANGE"),
     ]
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
-    assert table["SSEDescription"]["Status"] == "ENABLED"
+    assert "SSEDescription" not in table
 
 
 def test_a_table_is_created_once() -> None:
@@ -44,6 +45,40 @@ def test_a_table_is_created_once() -> None:
         ensure_table(dynamodb, TABLE)
 
         assert dict(store.scan()) == {KEY: an_item(a_bounce())}
+
+
+def test_a_rebuilt_table_has_key_and_policy_of_the_live_one() -> None:
+    """Senders in other accounts may read it as soon as it is the live one. An existing table keeps its policy."""
+    policy = '{"Statement": [{"Effect": "Allow", "Resource": "%s"}]}'
+    with mock_aws():
+        dynamodb = create_client("dynamodb", region="us-east-1")
+        sse = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": KMS_KEY}
+        dynamodb.create_table(**table_definition("live"), SSESpecification=sse)
+        live_arn = dynamodb.describe_table(TableName="live")["Table"]["TableArn"]
+        dynamodb.put_resource_policy(ResourceArn=live_arn, Policy=policy % live_arn)
+
+        ensure_table(dynamodb, "rebuilt", like="live")
+        rebuilt = dynamodb.describe_table(TableName="rebuilt")["Table"]
+        copied = dynamodb.get_resource_policy(ResourceArn=rebuilt["TableArn"])["Policy"]
+        dynamodb.put_resource_policy(ResourceArn=rebuilt["TableArn"], Policy='{"Statement": []}')
+        ensure_table(dynamodb, "rebuilt", like="live")
+        kept = dynamodb.get_resource_policy(ResourceArn=rebuilt["TableArn"])["Policy"]
+
+    assert rebuilt["SSEDescription"]["KMSMasterKeyArn"] == KMS_KEY
+    assert copied == policy % rebuilt["TableArn"]
+    assert kept == '{"Statement": []}'
+
+
+def test_a_rebuilt_table_has_no_key_and_policy_if_the_live_one_has_none() -> None:
+    """The default is a key that DynamoDB owns, and no policy."""
+    with mock_aws():
+        dynamodb = create_client("dynamodb", region="us-east-1")
+        ensure_table(dynamodb, "live")
+        ensure_table(dynamodb, "rebuilt", like="live")
+        rebuilt = dynamodb.describe_table(TableName="rebuilt")["Table"]
+        with pytest.raises(ClientError, match="PolicyNotFoundException"):
+            dynamodb.get_resource_policy(ResourceArn=rebuilt["TableArn"])
+    assert "SSEDescription" not in rebuilt
 
 
 @pytest.mark.parametrize("name", ["", "ab", "no spaces", "a" * 256])

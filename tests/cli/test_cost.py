@@ -56,6 +56,16 @@ def test_assumptions_and_sources_are_printed() -> None:
         assert line in shown.splitlines()
 
 
+def test_the_share_of_firehoses_quota_is_printed() -> None:
+    """Above the quota, the output says what to request."""
+    shown = run_ok("cost", "--emails-per-day", "10000000", "--region", "eu-central-1")
+    assert "Firehose accepts 1 MiB/s in eu-central-1; the busiest hour needs 168% of it: request a higher one" in shown
+    assert "Firehose accepts 5 MiB/s in us-east-1; the busiest hour needs 2% of it\n" in run_ok(
+        "cost", "--emails-per-day", "500000", "--region", "us-east-1"
+    )
+    assert cost("--region", "us-east-1")["firehose_quota_bytes_per_second"] == 5 * 1024**2
+
+
 def test_options_change_the_workload() -> None:
     """Every option changes its field of the workload."""
     assert cost("--untracked")["workload"]["events_per_email"] == 2.0

@@ -9,7 +9,10 @@ import pytest
 import pipeline
 from pipeline.aws.settings import NAMESPACE
 from tests.infra.conftest import Metric
+from tests.support.alarm_state import queries
 from tests.support.cloudformation import CONSUMERS, REGION, TOPIC, consumed_by, stack, template
+from tests.support.metric_history import Metric as CloudWatchMetric
+from tests.support.metric_history import a_metric
 
 LAMBDA = {
     name: alarm
@@ -17,7 +20,12 @@ LAMBDA = {
     for name, alarm in stack(NotificationTopic=TOPIC, NotificationRoute=route).of_type("AWS::CloudWatch::Alarm").items()
 }
 LATE = {consumer: consumed_by(consumer).properties("FeedbackLateAlarm") for consumer in CONSUMERS}
-EVERY = LAMBDA | {f"FeedbackLateAlarm, {consumer}": alarm for consumer, alarm in LATE.items() if consumer != "lambda"}
+EVERY = (
+    LAMBDA
+    | {f"FeedbackLateAlarm, {consumer}": alarm for consumer, alarm in LATE.items() if consumer != "lambda"}
+    | {"DriftAlarm, elsewhere": consumed_by("elsewhere").properties("DriftAlarm")}
+)
+ACTIONS = ("AlarmActions", "OKActions")
 LONGEST_DESCRIPTION = 1_024  # docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 KEY = f"arn:aws:kms:{REGION}:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
@@ -25,6 +33,7 @@ WATCHED = {
     ("AWS/Lambda", "IteratorAge"),  # the table is behind the stream
     (NAMESPACE, "MillisBehindLatest"),
     ("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds"),
+    ("AWS/Lambda", "PolledEventCount"),  # nothing reads the stream
     ("AWS/Lambda", "OnFailureDestinationDeliveredEventCount"),  # the mapping discarded a batch
     ("AWS/Lambda", "DestinationDeliveryFailures"),
     ("AWS/Lambda", "AsyncEventsDropped"),
@@ -33,7 +42,10 @@ WATCHED = {
     ("AWS/Kinesis", "WriteProvisionedThroughputExceeded"),
     ("AWS/Firehose", "DeliveryToS3.DataFreshness"),
     ("AWS/Firehose", "FailedConversion.Records"),  # objects under errors/
+    ("AWS/Firehose", "ExecuteProcessing.Success"),  # Firehose cannot call the transform
     ("AWS/Firehose", "ThrottledRecords"),
+    ("AWS/Firehose", "IncomingBytes"),  # close to the quota
+    ("AWS/Firehose", "BytesPerSecondLimit"),
     ("AWS/Events", "InvocationsFailedToBeSentToDlq"),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),  # dead letters
     ("AWS/SQS", "ApproximateAgeOfOldestMessage"),  # notifications are late
@@ -41,6 +53,8 @@ WATCHED = {
     ("AWS/SES", "Reputation.ComplaintRate"),
     ("AWS/SES", "Send"),  # silence
     (NAMESPACE, "SendEvents"),
+    (NAMESPACE, "BounceEvents"),  # drift
+    ("AWS/Kinesis", "IncomingRecords"),
     (NAMESPACE, "Failed"),  # objects under errors/
     (NAMESPACE, "Quarantined"),
     (NAMESPACE, "InternalErrors"),
@@ -48,21 +62,21 @@ WATCHED = {
 }
 
 
-def metrics(alarm: Any) -> list[dict[str, Any]]:
+def metrics(alarm: Any) -> list[CloudWatchMetric]:
     """Return the metrics that an alarm watches."""
-    return [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", ()) if "MetricStat" in query] or [alarm]
+    return [query.metric for query in queries(alarm).values()]
 
 
-def metric_name(metric: Any) -> tuple[str, str]:
+def metric_name(metric: CloudWatchMetric) -> tuple[str, str]:
     """Return namespace and name of a metric."""
-    return metric["Namespace"], metric["MetricName"]
+    return metric.namespace, metric.name
 
 
-def own_metric(metric: Any) -> Metric:
+def own_metric(metric: CloudWatchMetric) -> Metric:
     """Return namespace, name and service of a metric of Mailfold."""
-    (dimension,) = metric["Dimensions"]
-    assert dimension["Name"] == "service"
-    return (*metric_name(metric), dimension["Value"])
+    ((dimension, service),) = metric.dimensions
+    assert dimension == "service"
+    return (*metric_name(metric), service)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -79,14 +93,14 @@ def test_a_description_has_a_meaning_and_a_remedy(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_an_alarm_notifies_the_topic_at_start_and_end(name: str) -> None:
     """Alarm and OK actions are the one topic."""
-    assert EVERY[name]["AlarmActions"] == EVERY[name]["OKActions"] == ["{AlarmTopic}"]
+    assert EVERY[name]["AlarmActions"] == EVERY[name]["OKActions"] == ["{StackAlarmTopic}"]
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_missing_data_is_treated_explicitly(name: str) -> None:
-    """Lambda publishes when it is called. Any other consumer publishes once a minute, so its silence is an alarm."""
+    """Lambda publishes when it is called. A poll of the stream is published once a minute: its absence is an alarm."""
     expected = "ignore" if "Reputation" in EVERY[name].get("MetricName", "") else "notBreaching"
-    if name.startswith("FeedbackLateAlarm,"):
+    if name.startswith(("FeedbackLateAlarm,", "FeedbackUnreadAlarm")):
         expected = "breaching"
     assert EVERY[name]["TreatMissingData"] == expected
 
@@ -114,19 +128,18 @@ def test_both_functions_are_watched(metric: str) -> None:
 def test_own_metrics_of_alarms_are_published(published: set[Metric]) -> None:
     """Functions and consumer publish every metric of Mailfold's namespace that is watched."""
     watched = {
-        own_metric(metric) for alarm in EVERY.values() for metric in metrics(alarm) if metric["Namespace"] == NAMESPACE
+        own_metric(metric) for alarm in EVERY.values() for metric in metrics(alarm) if metric.namespace == NAMESPACE
     }
     assert watched <= published
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in EVERY if metric_name(metrics(EVERY[name])[0])[0] not in {NAMESPACE, "AWS/SES"}]
-)
-def test_an_alarm_watches_a_resource_of_this_stack(name: str) -> None:
-    """The dimension of every metric of AWS is a resource in the template."""
+@pytest.mark.parametrize("name", EVERY)
+def test_an_alarm_watches_resources_of_this_stack(name: str) -> None:
+    """The dimension of every metric of AWS is a resource in the template. SES's metrics are the account's."""
     for metric in metrics(EVERY[name]):
-        (dimension,) = metric["Dimensions"]
-        assert dimension["Value"].strip("{}").split(".")[0] in template()["Resources"]
+        if metric.namespace not in {NAMESPACE, "AWS/SES"}:
+            ((_, value),) = metric.dimensions
+            assert value.strip("{}").split(".")[0] in template()["Resources"]
 
 
 @pytest.mark.parametrize(
@@ -145,21 +158,16 @@ def test_rate_thresholds_are_those_of_aws(metric: str, thresholds: list[float]) 
 
 
 @pytest.mark.parametrize(
-    ("consumer", "metric", "of"),
+    ("consumer", "metric"),
     [
-        ("lambda", ("AWS/Lambda", "IteratorAge"), {"Name": "FunctionName", "Value": "{Projector}"}),
-        ("container", (NAMESPACE, "MillisBehindLatest"), {"Name": "service", "Value": "mail-fold-projector"}),
-        (
-            "elsewhere",
-            ("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds"),
-            {"Name": "StreamName", "Value": "{FeedbackStream}"},
-        ),
+        ("lambda", a_metric("AWS/Lambda", "IteratorAge", FunctionName="{Projector}")),
+        ("container", a_metric(NAMESPACE, "MillisBehindLatest", service="mail-fold-projector")),
+        ("elsewhere", a_metric("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", StreamName="{FeedbackStream}")),
     ],
 )
-def test_every_consumer_is_watched_for_lag(consumer: str, metric: tuple[str, str], of: dict[str, str]) -> None:
+def test_every_consumer_is_watched_for_lag(consumer: str, metric: CloudWatchMetric) -> None:
     """The metric of the lag depends on the consumer, and the alarm's name does not."""
-    assert metric_name(LATE[consumer]) == metric
-    assert LATE[consumer]["Dimensions"] == [of]
+    assert metrics(LATE[consumer]) == [metric]
     assert LATE[consumer]["AlarmName"] == LATE["lambda"]["AlarmName"]  # so that an update changes it in place
 
 
@@ -181,11 +189,12 @@ def test_the_lag_alarm_is_long_before_a_batch_is_discarded() -> None:
     assert late_ms / 1_000 < min(tried_seconds) / 10
 
 
-def test_the_queue_alarm_is_between_a_second_try_and_the_last() -> None:
-    """The threshold is above two visibility timeouts, and less than a tenth of the retry time."""
-    queue = stack(NotificationTopic=TOPIC).properties("NotificationQueue")
-    tried_seconds = queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"]
-    assert 2 * queue["VisibilityTimeout"] < EVERY["NotificationsLateAlarm"]["Threshold"] < tried_seconds / 10
+def test_the_queue_alarm_is_between_the_second_try_and_the_third() -> None:
+    """SQS leaves a message out of the age with its third try. A message that succeeds in the second one is younger."""
+    created = stack(NotificationTopic=TOPIC)
+    visible_after = created.properties("NotificationQueue")["VisibilityTimeout"]
+    second_try_ends = visible_after + created.properties("Projector")["Timeout"]
+    assert second_try_ends < EVERY["NotificationsLateAlarm"]["Threshold"] < 2 * visible_after
 
 
 def test_the_log_alarm_is_after_the_longest_buffer() -> None:
@@ -194,46 +203,56 @@ def test_the_log_alarm_is_after_the_longest_buffer() -> None:
     assert 2 * longest_seconds < EVERY["LogLateAlarm"]["Threshold"] < 24 * 3_600  # after which Firehose loses it
 
 
-def test_silence_is_two_hours_of_mail_without_events() -> None:
-    """The expression compares SES's sends with the log's events, without FILL."""
-    alarm = EVERY["SilenceAlarm"]
-    expression, *watched = alarm["Metrics"]
-
-    assert expression["Expression"] == "IF(sent >= 1 AND SUM(METRICS()) == sent, 1, 0)"
-    assert [query["Id"] for query in watched] == ["sent", "arrived"]
-    assert [metric_name(query["MetricStat"]["Metric"]) for query in watched] == [
-        ("AWS/SES", "Send"),
-        (NAMESPACE, "SendEvents"),
-    ]
-    assert {query["MetricStat"]["Period"] * alarm["EvaluationPeriods"] for query in watched} == {2 * 3_600}
-
-
-def test_the_silence_alarm_can_be_disabled() -> None:
-    """SilenceMails is the threshold, and 0 removes the alarm."""
-    assert "SilenceAlarm" not in stack(SilenceMails="0").resources
-    assert "sent >= 500 " in stack(SilenceMails="500").properties("SilenceAlarm")["Metrics"][0]["Expression"]
+@pytest.mark.parametrize(
+    ("parameter", "alarm", "expression"),
+    [
+        ("SilenceMails", "SilenceAlarm", "IF(sent >= 50 AND SUM(METRICS()) == sent, 1, 0)"),
+        ("DriftBounces", "DriftAlarm", "IF(logged >= 50 AND SUM(METRICS()) == logged, 1, 0)"),
+        ("LogQuotaPercent", "LogQuotaAlarm", "100 * incoming / PERIOD(incoming) / quota"),
+    ],
+)
+def test_a_parameter_is_the_threshold_and_0_removes_the_alarm(parameter: str, alarm: str, expression: str) -> None:
+    """FILL returns nothing for a metric without data, so the expressions compare sums."""
+    assert alarm not in stack(**{parameter: "0"}).resources
+    properties = stack(**{parameter: "50"}).properties(alarm)
+    assert properties["Metrics"][0]["Expression"] == expression
+    assert "50" in f"{expression} {properties['Threshold']}"
 
 
-def test_only_the_silence_alarm_uses_metric_math() -> None:
-    """Emulators do not support metric math, so tests can deploy the template without this one alarm."""
-    assert [name for name, alarm in EVERY.items() if "Metrics" in alarm] == ["SilenceAlarm"]
+def test_alarms_with_metric_math_can_be_disabled() -> None:
+    """Emulators do not support metric math, so tests deploy the template without these alarms."""
+    assert {name for name, alarm in LAMBDA.items() if "Metrics" in alarm} == {
+        "DriftAlarm",
+        "LogQuotaAlarm",
+        "SilenceAlarm",
+    }
 
 
 def test_the_topic_has_no_aws_managed_key() -> None:
     """CloudWatch cannot use the AWS-managed key, so the parameter accepts only a customer-managed one."""
     allowed = template()["Parameters"]["AlarmTopicKey"]["AllowedPattern"]
-    assert "KmsMasterKeyId" not in stack().properties("AlarmTopic")
-    assert stack(AlarmTopicKey=KEY).properties("AlarmTopic") == {"KmsMasterKeyId": KEY}
+    assert "KmsMasterKeyId" not in stack().properties("StackAlarmTopic")
+    assert stack(AlarmTopicKey=KEY).properties("StackAlarmTopic") == {"KmsMasterKeyId": KEY}
     assert re.fullmatch(allowed, KEY)
     assert not re.fullmatch(allowed, "alias/aws/sns")
     assert not re.fullmatch(allowed, f"arn:aws:kms:{REGION}:123456789012:alias/aws/sns")
+
+
+def test_an_existing_topic_replaces_that_of_the_stack() -> None:
+    """Alarms, subscription and output use it, and the stack creates none."""
+    created = stack(AlarmTopic=TOPIC, AlarmEmail="ops@example.com")
+    assert created.of_type("AWS::SNS::Topic") == {}
+    assert created.properties("AlarmSubscription")["TopicArn"] == TOPIC
+    assert created.outputs["AlarmTopicArn"]["Value"] == TOPIC
+    actions = [alarm[key] for alarm in created.of_type("AWS::CloudWatch::Alarm").values() for key in ACTIONS]
+    assert all(action == [TOPIC] for action in actions)
 
 
 def test_an_address_is_subscribed_if_given() -> None:
     """Without an address there is no subscription."""
     assert "AlarmSubscription" not in stack().resources
     assert stack(AlarmEmail="ops@example.com").properties("AlarmSubscription") == {
-        "TopicArn": "{AlarmTopic}",
+        "TopicArn": "{StackAlarmTopic}",
         "Protocol": "email",
         "Endpoint": "ops@example.com",
     }

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cloudformation import ACCOUNT, NAME, REGION, stack
+from tests.support.cloudformation import ACCOUNT, NAME, REGION, rule_violations, stack, template
 
 ENGAGEMENT = {"open", "click"}
 ALL = ENGAGEMENT | {
@@ -20,10 +20,10 @@ def destination(name: str, **parameters: str) -> Any:
     return properties["EventDestination"]
 
 
-def accepted_sets(**parameters: str) -> list[str]:
+def accepted_sets(**parameters: str) -> list[Any]:
     """Return the configuration sets that the feedback rule matches."""
     pattern = stack(**parameters).properties("FeedbackRule")["EventPattern"]
-    sets: list[str] = pattern["detail"]["mail"]["tags"]["ses:configuration-set"]
+    sets: list[Any] = pattern["detail"]["mail"]["tags"]["ses:configuration-set"]
     return sets
 
 
@@ -56,12 +56,12 @@ def test_feedback_goes_to_the_default_bus_too() -> None:
     assert feedback["EventBridgeDestination"]["EventBusArn"] == f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
 
 
-def test_ses_has_its_suppression_list_and_reputation_metrics() -> None:
-    """SES's own suppression list stays on, and reputation metrics are published."""
+def test_ses_has_its_suppression_list_and_no_metrics_of_the_set() -> None:
+    """SES's own suppression list stays on. Reputation metrics of a set are billed, and no alarm reads them."""
     properties = stack().properties("ConfigurationSet")
     assert properties["Name"] == NAME
     assert properties["SuppressionOptions"] == {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]}
-    assert properties["ReputationOptions"] == {"ReputationMetricsEnabled": True}
+    assert properties["ReputationOptions"] == {"ReputationMetricsEnabled": False}
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,29 @@ def test_rule_role_and_output_accept_the_same_sets(parameters: dict[str, str], o
         "AWS:SourceArn": [f"arn:*:ses:*:*:configuration-set/{name}" for name in (own_set, *others)]
     }
     assert stack(**parameters).outputs["ConfigurationSets"]["Value"] == ",".join([own_set, *others])
+
+
+def test_all_sets_of_the_account_can_be_accepted() -> None:
+    """The rule matches every event with a set, and the role trusts every set of account and region."""
+    accepted = stack(ConfigurationSets="*")
+    assert accepted_sets(ConfigurationSets="*") == [{"exists": True}]
+    assert trust(ConfigurationSets="*")["Condition"] == {
+        "StringEquals": {"AWS:SourceAccount": ACCOUNT},
+        "StringLike": {"AWS:SourceArn": f"arn:aws:ses:{REGION}:{ACCOUNT}:configuration-set/*"},
+    }
+    assert accepted.outputs["ConfigurationSets"]["Value"] == "{ConfigurationSet},*"
+
+
+@pytest.mark.parametrize("sets", ["*", "news,receipts", ""])
+def test_all_sets_or_names_are_accepted(sets: str) -> None:
+    """CloudFormation refuses a list with names and an asterisk before it changes anything."""
+    assert rule_violations(ConfigurationSets=sets) == []
+    assert len(rule_violations(ConfigurationSets="news,*")) == 1
+
+
+def test_the_archive_is_attached_before_the_feedback() -> None:
+    """SES answers one call a second."""
+    assert template()["Resources"]["FeedbackDestination"]["DependsOn"] == ["ArchiveDestination"]
 
 
 def test_ses_assumes_its_role_for_this_account_and_region_only() -> None:

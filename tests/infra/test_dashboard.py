@@ -10,6 +10,7 @@ import pytest
 from pipeline.aws.settings import NAMESPACE
 from pipeline.event import EventKind
 from tests.infra.conftest import Metric
+from tests.support.alarm_state import queries
 from tests.support.cloudformation import CONSUMERS, NAME, REGION, consumed_by, stack
 
 BODIES = {
@@ -61,7 +62,7 @@ def drawn(widgets: list[dict[str, Any]]) -> list[list[str]]:
 
 def alarms(consumer: str) -> dict[str, Any]:
     """Return the alarms that every stack with this consumer has."""
-    return consumed_by(consumer, SilenceMails="0").of_type("AWS::CloudWatch::Alarm")
+    return consumed_by(consumer).of_type("AWS::CloudWatch::Alarm")
 
 
 def test_widgets_fill_the_grid_without_overlap(widgets: list[dict[str, Any]]) -> None:
@@ -103,7 +104,11 @@ def test_events_of_every_kind_are_shown(drawn: list[list[str]]) -> None:
 
 def test_metrics_of_alarms_are_shown(consumer: str, drawn: list[list[str]]) -> None:
     """The dashboard shows the metrics of all alarms, except for rare events."""
-    watched = {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms(consumer).values()}
+    watched = {
+        (query.metric.namespace, query.metric.name)
+        for alarm in alarms(consumer).values()
+        for query in queries(alarm).values()
+    }
     # Rare events have an alarm only.
     watched -= {("AWS/Lambda", "DestinationDeliveryFailures"), ("AWS/Events", "InvocationsFailedToBeSentToDlq")}
     assert watched <= {(line[0], line[1]) for line in drawn}

@@ -6,9 +6,10 @@ import pytest
 
 from pipeline.aws.dynamodb import table_definition
 from pipeline.local.eventbridge import FEEDBACK_RULE
-from tests.support.cloudformation import CONSUMERS, consumed_by, stack, template
+from tests.support.cloudformation import ACCOUNT, CONSUMERS, REGION, consumed_by, defaults, stack, template
 
 RETENTIONS = template()["Parameters"]["StreamRetentionDays"]["AllowedValues"]
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 LONGEST_TRIED_SECONDS = 604_800  # Lambda's limit of MaximumRecordAgeInSeconds
 
 
@@ -127,9 +128,9 @@ def test_batches_report_failures_and_are_bisected() -> None:
     assert mapping()["BisectBatchOnFunctionError"] is True
 
 
-def test_retries_are_limited_and_last_at_least_a_day() -> None:
-    """The age of a record limits its retries."""
-    assert mapping()["MaximumRetryAttempts"] == 10_000
+def test_only_the_age_of_a_record_limits_its_retries() -> None:
+    """Fast refusals would use up any number of attempts long before an outage ends."""
+    assert mapping()["MaximumRetryAttempts"] == -1
     assert mapping()["MaximumRecordAgeInSeconds"] >= 86_400
 
 
@@ -156,8 +157,15 @@ def test_one_consumer_reads_the_stream(consumer: str) -> None:
     assert {"Projector", "FeedbackStream", "SuppressionTable"} <= set(resources)
 
 
+@pytest.mark.parametrize("factor", ["10", "4"])
+def test_a_shard_is_projected_by_concurrent_calls(factor: str) -> None:
+    """The projection does not depend on order. New accounts have ten calls in all."""
+    assert mapping(ParallelizationFactor=factor)["ParallelizationFactor"] == factor
+    assert defaults()["ParallelizationFactor"] == "10"
+
+
 def test_the_mapping_publishes_event_counts() -> None:
-    """The alarm on discarded batches needs these metrics."""
+    """The alarms on discarded batches and on an unread stream need these metrics."""
     assert mapping()["MetricsConfig"] == {"Metrics": ["EventCount"]}
 
 
@@ -165,7 +173,7 @@ def test_the_table_has_the_definition_of_the_code() -> None:
     """Keys, attributes and billing equal those of the table that the code creates."""
     table = stack().properties("SuppressionTable")
     definition = table_definition(table["TableName"])
-    assert definition.pop("SSESpecification") == {"Enabled": table["SSESpecification"]["SSEEnabled"]}
+    assert table["SSESpecification"] == {"SSEEnabled": False}  # as if it were left out
     assert {name: table[name] for name in definition} == definition
 
 
@@ -177,6 +185,35 @@ def test_the_table_is_protected_and_recoverable() -> None:
         "PointInTimeRecoveryEnabled": True,
         "RecoveryPeriodInDays": 35,
     }
+
+
+def test_the_table_can_have_a_key_of_the_customer() -> None:
+    """Everything that reads or writes the table may use the key, through DynamoDB only."""
+    keyed = stack(TableKey=KEY)
+    consumer = consumed_by("elsewhere", TableKey=KEY).properties("ConsumerPolicy")
+    (projector,) = keyed.properties("ProjectorRole")["Policies"]
+    assert keyed.properties("SuppressionTable")["SSESpecification"] == {
+        "SSEEnabled": True,
+        "SSEType": "KMS",
+        "KMSMasterKeyId": KEY,
+    }
+    for policy, writes in ((projector, True), (consumer, True), (keyed.properties("SenderPolicy"), False)):
+        [allowed] = [
+            statement for statement in policy["PolicyDocument"]["Statement"] if "kms:Decrypt" in statement["Action"]
+        ]
+        assert allowed["Resource"] == KEY
+        assert ("kms:GenerateDataKey" in allowed["Action"]) == writes
+        assert allowed["Condition"] == {"StringEquals": {"kms:ViaService": f"dynamodb.{REGION}.amazonaws.com"}}
+
+
+def test_senders_in_other_accounts_can_look_up() -> None:
+    """The table's policy allows the given accounts to read items by key, and nothing else."""
+    table = stack(SenderAccounts="210987654321, 111111111111").properties("SuppressionTable")
+    (statement,) = table["ResourcePolicy"]["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"AWS": ["210987654321", "111111111111"]}
+    assert statement["Action"] == ["dynamodb:BatchGetItem", "dynamodb:GetItem"]
+    assert statement["Resource"] == f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table['TableName']}"
+    assert "ResourcePolicy" not in stack().properties("SuppressionTable")
 
 
 def test_nothing_in_the_table_expires() -> None:

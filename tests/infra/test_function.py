@@ -7,7 +7,7 @@ import pytest
 from aws_lambda_powertools.shared.constants import SERVICE_NAME_ENV
 
 from pipeline.aws import settings
-from tests.support.cloudformation import TOPIC, stack, template
+from tests.support.cloudformation import ACCOUNT, NAME, REGION, TOPIC, every, stack, template
 
 FUNCTIONS = sorted(stack().of_type("AWS::Lambda::Function"))
 NEWEST_PYTHON = "python3.14"  # docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html, November 2026
@@ -125,3 +125,17 @@ def test_every_variable_is_a_known_setting() -> None:
     setting_names = {value for name, value in vars(settings).items() if name.isupper() and isinstance(value, str)}
     for name in FUNCTIONS:
         assert set(template()["Resources"][name]["Properties"]["Environment"]["Variables"]) <= setting_names
+
+
+@pytest.mark.parametrize(
+    ("role", "pattern"),
+    [
+        ("SesRole", f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/{NAME}-*"),
+        ("DeliveryRole", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}-*:$LATEST"),
+    ],
+)
+def test_a_role_exists_before_what_its_policy_names(role: str, pattern: str) -> None:
+    """Patterns name the Firehose stream and the function: a service can assume a new role only after seconds."""
+    assert pattern in {value for value in every(stack().properties(role)) if isinstance(value, str)}
+    named = {str(value).strip("${}").partition(".")[0] for value in every(template()["Resources"][role])}
+    assert not named & {"DeliveryStream", "Transform"}

@@ -90,10 +90,36 @@ def test_the_log_moves_only_to_classes_that_athena_reads(storage_class: str) -> 
     assert storage_class in READABLE
 
 
-def test_only_events_move_to_another_class() -> None:
-    """Quarantine and errors stay in their storage class."""
-    assert lifecycle()["log"]["Prefix"] == "events/"
-    assert [name for name, rule in lifecycle().items() if "Transitions" in rule] == ["log"]
+def test_events_and_their_backup_move_and_expire_together() -> None:
+    """The backup holds the same personal data. Quarantine and errors stay in their storage class."""
+    rules = lifecycle(LogExpirationDays="400", FailureExpirationDays="90")
+    assert rules["source"] == rules["log"] | {"Id": "source", "Prefix": "source/"}
+    assert rules["log"]["Prefix"] == "events/"
+    assert rules["log"]["ExpirationInDays"] == "400"
+    assert [name for name, rule in rules.items() if "Transitions" in rule] == ["log", "source"]
+
+
+def test_failed_records_expire_if_an_operator_wants_it() -> None:
+    """Errors of Firehose, quarantine and discarded batches have one parameter, and are kept by default."""
+    expiring = {
+        rule["Prefix"]: rule["ExpirationInDays"]
+        for rule in lifecycle(FailureExpirationDays="90").values()
+        if "ExpirationInDays" in rule
+    }
+    assert expiring == {"errors/": "90", "quarantine/": "90", "aws/lambda/": "90"}
+    assert not any("ExpirationInDays" in rule for rule in lifecycle().values())
+
+
+def test_lake_formation_grants_firehose_the_table_before_the_stream_reads_it() -> None:
+    """Firehose reads the table when it is created. A stack without Lake Formation has no grant."""
+    granted = stack(LakeFormation="true")
+    grant = granted.properties("LogTableGrant")
+    schema_of = firehose(LakeFormation="true")["DataFormatConversionConfiguration"]["SchemaConfiguration"]
+    written = template()["Resources"]["DeliveryStream"]["Properties"]["ExtendedS3DestinationConfiguration"]
+    assert grant["Principal"] == {"DataLakePrincipalIdentifier": "{DeliveryRole.Arn}"}
+    assert grant["Resource"]["Table"]["Name"] == schema_of["TableName"] == "{LogTable}"
+    assert "LogTableGrant" in str(written["DataFormatConversionConfiguration"]["SchemaConfiguration"]["TableName"])
+    assert "LogTableGrant" not in stack().resources
 
 
 def test_a_log_that_neither_moves_nor_expires_has_no_rule() -> None:

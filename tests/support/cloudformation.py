@@ -124,6 +124,7 @@ class _Evaluation:
             "Ref": self._ref,
             "Condition": self._condition,
             "Fn::And": lambda value: all(map(self.value, value)),
+            "Fn::Contains": lambda value: self.value(value[1]) in self.value(value[0]),
             "Fn::EachMemberEquals": lambda value: all(member == value[1] for member in self.value(value[0])),
             "Fn::Equals": lambda value: self.value(value[0]) == self.value(value[1]),
             "Fn::FindInMap": lambda value: self._find(*map(self.value, value)),

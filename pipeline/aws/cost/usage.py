@@ -42,7 +42,7 @@ TIERS = (
 
 ENVELOPE_BYTES = 400  # EventBridge's envelope around an event of SES
 EVENTBRIDGE_STEP_BYTES, KINESIS_PUT_BYTES, KINESIS_STEP_BYTES = 64 * KB, 25 * KB, 1 * KB
-RECORDS_PER_CALL, CALL_WINDOW_SECONDS = 100, 1
+RECORDS_PER_CALL, CALL_WINDOW_SECONDS, CALLS_PER_SHARD = 100, 1, 10
 LONG_RETENTION_DAYS = 7
 
 CONSUMER_VCPUS, CONSUMER_GB = 0.25, 1.0  # the template's smallest task
@@ -53,17 +53,16 @@ LEASE_SECONDS, WORKER_SECONDS = 10 / 3, 30
 WRITES_PER_RECORD = 2  # an item with its evidence has one to two kilobytes
 ITEM_BYTES = 1_500
 
-ALARM_METRICS = 23  # of the template's alarms, without a notification topic
-MAPPING_ALARMS = 2  # those that exist only if Lambda reads the stream
+ALARM_METRICS = 29  # of the template's alarms, without a notification topic
+MAPPING_ALARMS = 3  # those that exist only if Lambda reads the stream
 TRANSFORM_METRICS, PROJECTOR_METRICS = 13, 10  # ten types and three more; bounces, complaints and eight more
 CONSUMER_METRICS = 2  # lag and checkpoint age of each shard, once a minute
 MAPPING_METRICS = 6  # EventCount: docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 LOG_BYTES_PER_CALL = 1_200  # metrics as JSON, and Lambda's own three lines
 
-# One every 5 minutes for each caller: rule and mapping at the stream, projector and senders at the table.
-# docs.aws.amazon.com/streams/latest/dev/costs-performance.html and
-# docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
-KEY_REQUESTS = 4 * 12 * HOURS_PER_MONTH
+# One every 5 minutes for rule and mapping, the callers at the stream. The table's key belongs to DynamoDB and is free.
+# docs.aws.amazon.com/streams/latest/dev/costs-performance.html
+KEY_REQUESTS = 2 * 12 * HOURS_PER_MONTH
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,7 +212,9 @@ def _transform_calls(workload: Workload) -> float:
 
 
 def _projector_calls(workload: Workload) -> float:
-    return min(workload.feedback, max(SECONDS_PER_MONTH / CALL_WINDOW_SECONDS, workload.feedback / RECORDS_PER_CALL))
+    """Return the number of calls. Each of the concurrent batches of a shard is closed after its own window."""
+    windows = CALLS_PER_SHARD * workload.shards * SECONDS_PER_MONTH / CALL_WINDOW_SECONDS
+    return min(workload.feedback, max(windows, workload.feedback / RECORDS_PER_CALL))
 
 
 def _batches(records: float, record_bytes: int, seconds: float, size_bytes: int) -> float:

@@ -17,6 +17,9 @@ EVENTS_PER_EMAIL, EVENTS_PER_TRACKED_EMAIL = 2.0, 2.3
 EVENT_BYTES = 2_200  # SES's JSON with a dozen headers; the price is the same up to 5 KB
 
 RECORDS_PER_SHARD_SECOND = 1_000  # docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+# Firehose's default quota for direct PUT, in bytes per second: docs.aws.amazon.com/firehose/latest/dev/limits.html
+FIREHOSE_QUOTA_BYTES, LARGE_FIREHOSE_QUOTA_BYTES = 1 << 20, 5 << 20
+LARGE_FIREHOSE_REGIONS = frozenset({"eu-west-1", "us-east-1", "us-west-2"})
 PEAK = 3.0  # events of the busiest hour, as a multiple of the mean
 
 SES_ENDPOINT = "email"  # SES, in the names of its endpoints
@@ -85,6 +88,16 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
         """Shards of the feedback stream."""
         peak_per_second = PEAK * self.feedback / SECONDS_PER_MONTH
         return self.stream_shards or max(1, ceil(peak_per_second / RECORDS_PER_SHARD_SECOND))
+
+    @property
+    def peak_bytes_per_second(self) -> float:
+        """Bytes that SES puts into Firehose in a second of the busiest hour."""
+        return PEAK * self.events * self.event_bytes / SECONDS_PER_MONTH
+
+
+def firehose_quota_bytes(region: str) -> int:
+    """Return the bytes per second that a Firehose stream accepts in a region, unless AWS has raised its quota."""
+    return LARGE_FIREHOSE_QUOTA_BYTES if region in LARGE_FIREHOSE_REGIONS else FIREHOSE_QUOTA_BYTES
 
 
 def check_region(name: str) -> None:

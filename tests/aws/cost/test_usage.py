@@ -108,6 +108,7 @@ def test_the_mapping_has_the_estimated_batches_and_metrics() -> None:
     [mapping] = stack().of_type("AWS::Lambda::EventSourceMapping").values()
     assert mapping["BatchSize"] == usage.RECORDS_PER_CALL
     assert mapping["MaximumBatchingWindowInSeconds"] == usage.CALL_WINDOW_SECONDS
+    assert mapping["ParallelizationFactor"] == str(usage.CALLS_PER_SHARD)
     assert mapping["MetricsConfig"] == {"Metrics": ["EventCount"]}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.aws.cost.workload import Workload, check_region
+from pipeline.aws.cost.workload import Workload, check_region, firehose_quota_bytes
 from pipeline.errors import UsageError
 
 
@@ -12,6 +12,13 @@ def test_shards_suffice_for_the_busiest_hour_or_are_given() -> None:
     assert Workload(emails_per_day=28_800_000, feedback_percent=100).shards == 1
     assert Workload(emails_per_day=28_810_000, feedback_percent=100).shards == 2
     assert Workload(emails_per_day=1, stream_shards=3).shards == 3
+
+
+def test_ten_million_mails_a_day_exceed_firehoses_quota_in_most_regions() -> None:
+    """The busiest hour has three times the mean. Three regions have a quota of 5 MiB/s, all others of 1 MiB/s."""
+    peak_bytes = Workload(emails_per_day=10_000_000).peak_bytes_per_second
+    assert peak_bytes == pytest.approx(3 * 10_000_000 * 2.3 * 2_200 / 86_400)
+    assert firehose_quota_bytes("eu-central-1") < peak_bytes < firehose_quota_bytes("eu-west-1")
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "ap-southeast-2", "us-gov-west-1"])
