@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_ssm.type_defs import GetParameterResultTypeDef
 
+ALL_SETS = "*"  # in ConfigurationSets: every configuration set of the account
 POLICY_PARAMETER = "Policy"  # the template parameter with the suppression policy, as JSON
 NO_STACK = "ValidationError"  # CloudFormation's code for the name of a stack that does not exist
 
@@ -59,6 +60,11 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     def options(self) -> str:
         """The command-line options that select it. A copied command without the region could reach another stack."""
         return f"--stack {self.name} --region {self.region}"
+
+    @property
+    def accepts_all_sets(self) -> bool:
+        """Whether it accepts the events of every SES configuration set of the account."""
+        return ALL_SETS in self.output("ConfigurationSets").split(",")
 
     def output(self, name: str) -> str:
         """Return an output.

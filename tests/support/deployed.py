@@ -35,11 +35,13 @@ PARAMETERS = {"ConfigurationSets": "newsletter", "LogBufferSeconds": "60", "Poli
 
 def a_template(parameters: Mapping[str, str]) -> str:
     """Return the text of a template whose parameters have these defaults."""
-    table = table_definition(TABLE)
-    del table["SSESpecification"]
     resources = {
         "LogBucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"},
-        "SuppressionTable": {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "Properties": table},
+        "SuppressionTable": {
+            "Type": "AWS::DynamoDB::Table",
+            "DeletionPolicy": "Retain",
+            "Properties": table_definition(TABLE),
+        },
     }
     defaults = {name: {"Type": "String", "Default": value} for name, value in parameters.items()}
     outputs = {name: {"Value": value} for name, value in OUTPUTS.items()}

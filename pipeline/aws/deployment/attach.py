@@ -7,7 +7,7 @@ was deployed with, so a set must be named in the parameter ConfigurationSets fir
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,9 @@ from pipeline.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
-    from mypy_boto3_sesv2.type_defs import EventDestinationTypeDef
+    from mypy_boto3_sesv2.type_defs import EventDestinationTypeDef, ListConfigurationSetsRequestTypeDef
 
+SETS_PER_PAGE = 1_000  # ListConfigurationSets' limit
 MAX_DESTINATIONS = 10  # of one configuration set: docs.aws.amazon.com/ses/latest/dg/quotas.html
 
 # SES rejects a new role until IAM has propagated it: usually seconds, rarely a minute. These attempts take one to two.
@@ -76,7 +77,7 @@ def check_set(stack: Stack, configuration_set: str) -> None:
             f"{configuration_set} is the stack's own configuration set, whose destinations the template creates. To "
             f"change whether it tracks opens and clicks: `mailfold deploy {stack.options} --param TrackEngagement=…`"
         )
-    if configuration_set not in stack.output("ConfigurationSets").split(","):
+    if not stack.accepts_all_sets and configuration_set not in stack.output("ConfigurationSets").split(","):
         accepted = [name for name in stack.parameters.get("ConfigurationSets", "").split(",") if name]
         raise UsageError(
             f"the stack {stack.name} does not accept events of the configuration set {configuration_set}. First run "
@@ -210,11 +211,24 @@ def attached_sets(sesv2: SESV2Client, stack: Stack) -> tuple[AttachedSet, ...]:
     if not {"ConfigurationSet", "ConfigurationSets", "DeliveryStreamArn", "SesRoleArn"} <= stack.outputs.keys():
         return ()  # its creation never finished
     attached = []
-    for name in stack.output("ConfigurationSets").split(","):
+    names = _all_sets(sesv2) if stack.accepts_all_sets else stack.output("ConfigurationSets").split(",")
+    for name in names:
         if name != stack.output("ConfigurationSet"):
             destinations = _destinations_to(stack, existing_destinations(sesv2, name) or ())
             attached.append(AttachedSet(configuration_set=name, destinations=destinations))
     return tuple(attached_set for attached_set in attached if attached_set.destinations)
+
+
+def _all_sets(sesv2: SESV2Client) -> Iterator[str]:
+    """Yield the names of all configuration sets of the account and region."""
+    request: ListConfigurationSetsRequestTypeDef = {"PageSize": SETS_PER_PAGE}
+    while True:
+        with translated("listing configuration sets"):
+            page = sesv2.list_configuration_sets(**request)
+        yield from page.get("ConfigurationSets", ())
+        if not page.get("NextToken"):
+            return
+        request["NextToken"] = page["NextToken"]
 
 
 def _destinations_to(stack: Stack, existing: Sequence[EventDestinationTypeDef]) -> tuple[str, ...]:

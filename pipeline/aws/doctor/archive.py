@@ -172,6 +172,21 @@ def check_log_table(deployment: Deployment) -> Iterator[Finding]:
         yield error("log_table_without_projection", message, remedy=remedy)
 
 
+def check_lake_formation(deployment: Deployment) -> Iterator[Finding]:
+    """Check whether Lake Formation controls new tables of the database, without the stack's grant.
+
+    A database without default permissions is no longer controlled by IAM alone.
+    docs.aws.amazon.com/lake-formation/latest/dg/change-settings.html
+    """
+    name = deployment.output("Database")
+    answer = missing_ok(lambda: deployment.clients.glue.get_database(Name=name))
+    permissions = answer["Database"].get("CreateTableDefaultPermissions") if answer else None
+    if permissions == [] and deployment.stack.parameters.get("LakeFormation") != "true":
+        message = f"Lake Formation controls tables of the database {name}: Firehose may not read the log's schema"
+        remedy = deployment.mailfold_command("deploy --param LakeFormation=true")
+        yield error("log_table_without_grant", message, remedy=remedy)
+
+
 def _check_columns(name: str, columns: list[Any]) -> Iterator[Finding]:
     existing, required = _types(columns), _types(schema.glue_columns())
     if missing := sorted(required.keys() - existing.keys()):

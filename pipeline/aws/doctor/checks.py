@@ -9,6 +9,7 @@ import msgspec
 
 from pipeline.aws.doctor.archive import (
     check_firehose,
+    check_lake_formation,
     check_log_table,
     check_public_access,
     check_tls,
@@ -36,6 +37,7 @@ from pipeline.aws.doctor.operations import (
     check_events_of_mail,
     check_failed_batches,
     check_quarantine,
+    check_quota,
     check_stack,
     check_unrecognized,
 )
@@ -47,7 +49,13 @@ from pipeline.aws.doctor.ses import (
     check_destinations,
     check_identities,
 )
-from pipeline.aws.doctor.table import check_backups, check_policy, check_tables, check_tables_parameter
+from pipeline.aws.doctor.table import (
+    check_backups,
+    check_policy,
+    check_senders,
+    check_tables,
+    check_tables_parameter,
+)
 from pipeline.aws.doctor.tenants import check_tenants
 from pipeline.aws.errors import translated
 from pipeline.errors import MailfoldError
@@ -81,7 +89,11 @@ CHECKS = (
     Check(name="stack", ok_message="CloudFormation's last operation succeeded", functions=(check_stack,)),
     Check(name="SES account", ok_message="sending and the account list are enabled", functions=(check_account,)),
     Check(name="identities", ok_message="each uses one of the configuration sets", functions=(check_identities,)),
-    Check(name="configuration sets", ok_message="they send and have metrics", functions=(check_configuration_sets,)),
+    Check(
+        name="configuration sets",
+        ok_message="they send, and apply SES's suppression list",
+        functions=(check_configuration_sets,),
+    ),
     Check(name="destinations", ok_message="every event type is published", functions=(check_destinations,)),
     Check(name="SES's role", ok_message="SES can write to Firehose", functions=(role_check("SesRole"),)),
     Check(name="Firehose", ok_message="it writes records to the log as Parquet", functions=(check_firehose,)),
@@ -96,7 +108,12 @@ CHECKS = (
         ok_message="it is private, requires TLS and keeps old versions",
         functions=(check_public_access, check_tls, check_versioning),
     ),
-    Check(name="Glue table", ok_message="its columns match schemas/log.json", functions=(check_log_table,)),
+    Check(name="Firehose's quota", ok_message="yesterday's peak was well below it", functions=(check_quota,)),
+    Check(
+        name="Glue table",
+        ok_message="its columns match schemas/log.json",
+        functions=(check_log_table, check_lake_formation),
+    ),
     Check(name="Athena", ok_message="the log can be queried", functions=(check_workgroup, check_views)),
     Check(name="rule", ok_message="it sends all feedback to the stream", functions=(check_rule, check_target)),
     Check(name="rule's role", ok_message="it can write to the stream", functions=(role_check("FeedbackRuleRole"),)),
@@ -126,7 +143,7 @@ CHECKS = (
     Check(
         name="table",
         ok_message="the live table exists and is protected",
-        functions=(check_tables_parameter, check_tables, check_backups, check_policy),
+        functions=(check_tables_parameter, check_tables, check_senders, check_backups, check_policy),
     ),
     Check(
         name="tenants",

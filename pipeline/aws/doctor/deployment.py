@@ -8,16 +8,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
 
 import msgspec
 
 from pipeline.aws.clients import Clients, limit_rate
+from pipeline.aws.deployment.attach import attached_sets
 from pipeline.aws.stack import Stack, SuppressionTables, tables_of
 
 DEFAULT_IDENTITIES = 30  # SES answers one call a second, so this takes half a minute
 
 
-class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+class Deployment(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What a check reads.
 
     Attributes:
@@ -37,9 +39,22 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         return self.stack.output(name)
 
     @property
+    def accepts_all_sets(self) -> bool:
+        """Whether the stack accepts the events of every configuration set of the account."""
+        return self.stack.accepts_all_sets
+
+    @cached_property
     def configuration_sets(self) -> tuple[str, ...]:
-        """The names of the configuration sets whose events are kept."""
+        """The names of the configuration sets whose events are kept: those accepted by name, or else those attached."""
+        if self.accepts_all_sets:
+            attached = attached_sets(self.clients.sesv2, self.stack)
+            return (self.output("ConfigurationSet"), *(attached_set.configuration_set for attached_set in attached))
         return tuple(self.output("ConfigurationSets").split(","))
+
+    @property
+    def example_sets(self) -> tuple[str, ...]:
+        """Names of configuration sets that rule and role must accept, with an arbitrary one if they accept all."""
+        return (*self.configuration_sets, *(("any",) if self.accepts_all_sets else ()))
 
     @property
     def read_by_lambda(self) -> bool:

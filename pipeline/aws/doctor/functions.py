@@ -18,7 +18,7 @@ from pipeline.policy import parse_policy
 
 OLDEST_PYTHON_MINOR = 11  # `requires-python` in pyproject.toml
 PARTIAL_FAILURES = "ReportBatchItemFailures"
-RETRY_ATTEMPTS = 10_000  # Lambda's largest number, which the template sets
+EVENT_COUNTS = "EventCount"  # the metrics that the alarms on an unread stream and on discarded batches watch
 UNLIMITED = -1  # Lambda's value for retries and ages without a limit
 SECONDS_PER_HOUR = 3_600
 LONGEST_RECORD_AGE_SECONDS = 604_800  # Lambda's limit, seven days
@@ -114,6 +114,11 @@ def check_stream_mapping(deployment: Deployment) -> Iterator[Finding]:
         return
     yield from _check_mapping(deployment, uuid, mapping)
     yield from _check_retries(deployment, uuid, mapping)
+    if EVENT_COUNTS not in mapping.get("MetricsConfig", {}).get("Metrics", []):
+        metrics = f'\'{{"Metrics":["{EVENT_COUNTS}"]}}\''
+        message = "the mapping publishes no metrics: no alarm reports that Lambda does not read the stream"
+        remedy_command = _update_mapping(deployment, uuid, f"--metrics-config {metrics}")
+        yield warning("mapping_without_metrics", message, remedy=remedy_command)
     if mapping.get("EventSourceArn") != deployment.output("FeedbackStreamArn"):
         message = "the mapping does not read the feedback stream: no feedback reaches the table"
         yield error("mapping_wrong_stream", message, remedy=remedy)
@@ -181,11 +186,11 @@ def _check_retries(deployment: Deployment, uuid: str, mapping: Mapping[str, Any]
             remedy=_update_mapping(deployment, uuid, f"--maximum-record-age-in-seconds {shorter_seconds}"),
         )
     attempts = mapping.get("MaximumRetryAttempts", UNLIMITED)
-    if 0 <= attempts < RETRY_ATTEMPTS:
+    if attempts != UNLIMITED:
         yield warning(
             "mapping_retries_too_few",
-            f"Lambda discards a record after {attempts:,} retries, which a short outage uses up",
-            remedy=_update_mapping(deployment, uuid, f"--maximum-retry-attempts {RETRY_ATTEMPTS}"),
+            f"Lambda discards a record after {attempts:,} retries, which an outage uses up: let its age limit them",
+            remedy=_update_mapping(deployment, uuid, f"--maximum-retry-attempts {UNLIMITED}"),
         )
     if not mapping.get("BisectBatchOnFunctionError"):
         yield warning(

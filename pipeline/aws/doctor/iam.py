@@ -18,7 +18,7 @@ from pipeline.aws.doctor.role_policies import RolePolicies
 from pipeline.aws.errors import missing_ok
 
 if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_iam.type_defs import ContextEntryTypeDef
 
 Context = Mapping[str, str]
 """The condition keys that AWS sends when a service assumes a role. The template has only patterns of their values."""
@@ -38,8 +38,7 @@ class RoleUse(msgspec.Struct, frozen=True, kw_only=True):
 
 def _configuration_set_contexts(deployment: Deployment) -> tuple[Context, ...]:
     return tuple(
-        _source(deployment, deployment.arn("ses", f"configuration-set/{name}"))
-        for name in deployment.configuration_sets
+        _source(deployment, deployment.arn("ses", f"configuration-set/{name}")) for name in deployment.example_sets
     )
 
 
@@ -102,17 +101,22 @@ def _check_role(deployment: Deployment, role: str, policies: RolePolicies) -> It
     ):
         message = f"the role {name} does not allow {service} to assume it: {use.impact}"
         yield error("role_not_assumable", message, remedy=restore(role))
-    if denied := _denied_actions(iam, arn, policies.permissions(role)):
+    if denied := _denied_actions(deployment, arn, policies.permissions(role)):
         message = f"IAM denies the role {name} {', '.join(denied)}: {use.impact}"
         yield error("role_denied", message, remedy=restore(role))
 
 
-def _denied_actions(iam: IAMClient, role_arn: str, permissions: Mapping[str, list[str]]) -> list[str]:
-    """Return each action that IAM denies the role on some resource."""
+def _denied_actions(deployment: Deployment, role_arn: str, permissions: Mapping[str, list[str]]) -> list[str]:
+    """Return each action that IAM denies the role on some resource. The table's key is used through DynamoDB."""
+    service: ContextEntryTypeDef = {
+        "ContextKeyName": "kms:ViaService",
+        "ContextKeyValues": [f"dynamodb.{deployment.stack.region}.amazonaws.com"],
+        "ContextKeyType": "string",
+    }
     denied: dict[str, None] = {}
     for resource, actions in permissions.items():
-        pages = iam.get_paginator("simulate_principal_policy").paginate(
-            PolicySourceArn=role_arn, ActionNames=actions, ResourceArns=[resource]
+        pages = deployment.clients.iam.get_paginator("simulate_principal_policy").paginate(
+            PolicySourceArn=role_arn, ActionNames=actions, ResourceArns=[resource], ContextEntries=[service]
         )
         results = (result for page in pages for result in page["EvaluationResults"])
         denied |= {result["EvalActionName"]: None for result in results if result["EvalDecision"] != "allowed"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -39,6 +39,8 @@ MESSAGE_COUNTS: tuple[QueueAttributeFilterType, ...] = (
 REMEDY_MARK = " Do: "  # separates the meaning of an alarm from its remedy, in its description
 
 WINDOW = timedelta(hours=3)
+DAY = timedelta(days=1)  # 288 periods: GetMetricStatistics returns up to 1,440
+QUOTA_SHARE = 0.8  # the template's default of LogQuotaPercent
 DELAY = timedelta(minutes=15)  # mail sent since then may not have caused events, or may not be counted yet
 PERIOD_SECONDS = 300
 DAYS_OF_TYPES = 7
@@ -160,7 +162,9 @@ def check_alarm_subscribers(deployment: Deployment) -> Iterator[Finding]:
     topic = missing_ok(lambda: deployment.clients.sns.get_topic_attributes(TopicArn=arn))
     if topic is None:
         message = f"the alarm topic {arn} does not exist: alarms send no notification"
-        yield error("alarm_topic_missing", message, remedy=restore("AlarmTopic"))
+        is_given = deployment.stack.parameters.get("AlarmTopic")
+        deploy = deployment.mailfold_command("deploy --param AlarmTopic=ARN")
+        yield error("alarm_topic_missing", message, remedy=deploy if is_given else restore("StackAlarmTopic"))
         return
     if int(topic["Attributes"].get("SubscriptionsConfirmed", 0)):
         return
@@ -172,6 +176,20 @@ def check_alarm_subscribers(deployment: Deployment) -> Iterator[Finding]:
             f"sns subscribe --topic-arn {arn} --protocol email --notification-endpoint ADDRESS"
         )
     yield warning("alarms_without_subscriber", message, remedy=remedy)
+
+
+def check_quota(deployment: Deployment) -> Iterator[Finding]:
+    """Compare the peak of the last day with Firehose's quota, in bytes per second over five minutes."""
+    stream = deployment.output("DeliveryStream")
+    received = _points(deployment, "AWS/Firehose", "IncomingBytes", "Sum", since=DAY, DeliveryStreamName=stream)
+    limits = _points(deployment, "AWS/Firehose", "BytesPerSecondLimit", "Maximum", since=DAY, DeliveryStreamName=stream)
+    if received and limits and (share := max(received) / PERIOD_SECONDS / max(limits)) > QUOTA_SHARE:
+        yield warning(
+            "firehose_close_to_quota",
+            f"SES's events used {share:.0%} of the bytes per second that the Firehose stream {stream} accepts: beyond "
+            "them, events may be lost",
+            remedy="request a higher quota (Service Quotas, Firehose, direct PUT)",
+        )
 
 
 def check_events_of_mail(deployment: Deployment) -> Iterator[Finding]:
@@ -206,7 +224,7 @@ def check_unrecognized(deployment: Deployment) -> Iterator[Finding]:
 
     The transform counts those in the log, the projector those of the feedback stream. Most are counted by both.
     """
-    since = deployment.now - timedelta(days=DAYS_OF_TYPES)
+    since = timedelta(days=DAYS_OF_TYPES)
     numbers = [
         _sum(
             deployment,
@@ -219,7 +237,7 @@ def check_unrecognized(deployment: Deployment) -> Iterator[Finding]:
         for function in ("transform", "projector")
     ]
     if number := max(numbers):
-        sql = UNRECOGNIZED_SQL.format(table=deployment.output("LogTable"), since=since.date())
+        sql = UNRECOGNIZED_SQL.format(table=deployment.output("LogTable"), since=(deployment.now - since).date())
         yield warning(
             "events_unrecognized",
             f"{number:,.0f} events of the last {DAYS_OF_TYPES} days have a type or a sub-type that is not known here: "
@@ -234,18 +252,37 @@ def _sum(
     namespace: str,
     metric: str,
     *,
-    since: datetime | None = None,
+    since: timedelta = WINDOW,
     until: datetime | None = None,
     period_seconds: int = PERIOD_SECONDS,
     **dimensions: str,
 ) -> float:
+    return sum(
+        _points(
+            deployment, namespace, metric, "Sum", since=since, until=until, period_seconds=period_seconds, **dimensions
+        )
+    )
+
+
+def _points(
+    deployment: Deployment,
+    namespace: str,
+    metric: str,
+    statistic: Literal["Maximum", "Sum"],
+    *,
+    since: timedelta,
+    until: datetime | None = None,
+    period_seconds: int = PERIOD_SECONDS,
+    **dimensions: str,
+) -> list[float]:
+    """Return the values of a metric, one for each period that has data."""
     answer = deployment.clients.cloudwatch.get_metric_statistics(
         Namespace=namespace,
         MetricName=metric,
         Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
-        StartTime=since or deployment.now - WINDOW,
+        StartTime=deployment.now - since,
         EndTime=until or deployment.now,
         Period=period_seconds,
-        Statistics=["Sum"],
+        Statistics=[statistic],
     )
-    return sum(point["Sum"] for point in answer["Datapoints"])
+    return [point[statistic] for point in answer["Datapoints"]]

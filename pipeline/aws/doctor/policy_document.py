@@ -6,7 +6,7 @@ docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_o
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 OPERATORS = frozenset({"ArnEquals", "ArnLike", "StringEquals", "StringLike"})
@@ -32,6 +32,22 @@ def allows(document: Mapping[str, Any], *, service: str, action: str, context: M
     return effects == {"Allow"}
 
 
+def allows_account(document: Mapping[str, Any], account: str, actions: Sequence[str]) -> bool:
+    """Return True if statements without a condition allow all principals of an account each of the actions.
+
+    Args:
+        document: The policy of a resource, as JSON.
+        account: The account's ID. IAM stores it as the ARN of the account's root.
+        actions: The actions.
+    """
+    statements = [
+        statement
+        for statement in as_list(document["Statement"])
+        if statement["Effect"] == "Allow" and not statement.get("Condition") and _names_account(statement, account)
+    ]
+    return all(any(_names_action(statement, action) for statement in statements) for action in actions)
+
+
 def as_list(value: Any) -> list[Any]:
     """Return a policy element as a list: IAM accepts a single value without one."""
     return value if isinstance(value, list) else [value]
@@ -40,6 +56,12 @@ def as_list(value: Any) -> list[Any]:
 def _names_service(statement: Mapping[str, Any], service: str) -> bool:
     principal = statement.get("Principal", {})
     return principal == "*" or service in as_list(principal.get("Service", []))
+
+
+def _names_account(statement: Mapping[str, Any], account: str) -> bool:
+    principal = statement.get("Principal", {})
+    principals = [principal] if principal == "*" else as_list(principal.get("AWS", []))
+    return any(name in {"*", account} or name.endswith(f":iam::{account}:root") for name in principals)
 
 
 def _names_action(statement: Mapping[str, Any], action: str) -> bool:

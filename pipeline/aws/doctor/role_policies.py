@@ -79,6 +79,10 @@ class RolePolicies:
             return resource
         if ":dynamodb:" in resource and resource.endswith("*"):  # the live table must be among them
             return self._deployment.arn("dynamodb", f"table/{self._deployment.live_table()}")
+        if ":firehose:" in resource:  # the pattern covers names that CloudFormation generates
+            return self._deployment.output("DeliveryStreamArn")
+        if ":lambda:" in resource:
+            return self._deployment.arn("lambda", f"function:{self._deployment.output('Transform')}:$LATEST")
         if ":log-group:" in resource:
             return f"{resource.removesuffix('*')}log-stream:{_ANY_NAME}"
         return resource.replace("*", _ANY_NAME)

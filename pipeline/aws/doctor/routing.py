@@ -39,7 +39,7 @@ def check_rule(deployment: Deployment) -> Iterator[Finding]:
     pattern = rule.get("EventPattern", "{}")
     unmatched_sets = dict.fromkeys(
         set_name
-        for set_name, type_ in product(deployment.configuration_sets, FEEDBACK_DETAIL_TYPES)
+        for set_name, type_ in product(deployment.example_sets, FEEDBACK_DETAIL_TYPES)
         if not events.test_event_pattern(EventPattern=pattern, Event=_event(deployment, set_name, type_))["Result"]
     )
     if unmatched_sets:
@@ -64,10 +64,11 @@ def _event(deployment: Deployment, configuration_set: str, detail_type: str) -> 
 
 
 def _put_rule(deployment: Deployment, name: str) -> str:
+    sets = [{"exists": True}] if deployment.accepts_all_sets else deployment.configuration_sets
     pattern = {
         "source": ["aws.ses"],
         "detail-type": FEEDBACK_DETAIL_TYPES,
-        "detail": {"mail": {"tags": {"ses:configuration-set": deployment.configuration_sets}}},
+        "detail": {"mail": {"tags": {"ses:configuration-set": sets}}},
     }
     return deployment.aws_command(
         f"events put-rule --name {name} --event-pattern '{msgspec.json.encode(pattern).decode()}'"

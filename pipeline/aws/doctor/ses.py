@@ -152,9 +152,6 @@ def _check_configuration_set(deployment: Deployment, name: str) -> Iterator[Find
     if not options.get("SendingOptions", {}).get("SendingEnabled", True):
         message = f"sending with the configuration set {name} is disabled"
         yield error("set_paused", message, remedy=put("sending", "--sending-enabled"))
-    if not options.get("ReputationOptions", {}).get("ReputationMetricsEnabled"):
-        message = f"SES does not measure the bounce and complaint rates of the configuration set {name}"
-        yield warning("set_without_rates", message, remedy=put("reputation", "--reputation-metrics-enabled"))
     suppression = options.get("SuppressionOptions")  # without it, the account's options apply
     if suppression is None:
         return

@@ -11,6 +11,8 @@ from typing import Any
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, error, warning
 from pipeline.aws.doctor.functions import environment_variables, function_configuration
+from pipeline.aws.doctor.policy_document import allows_account
+from pipeline.aws.dynamodb import NO_POLICY
 from pipeline.aws.errors import missing_ok
 from pipeline.aws.settings import POLICY
 from pipeline.aws.stack import SuppressionTables, format_tables, parse_tables
@@ -18,6 +20,7 @@ from pipeline.errors import UsageError
 from pipeline.policy import parse_policy
 
 KEY_SCHEMA = (("address", "HASH"), ("scope", "RANGE"))  # schemas/item.json
+SENDER_ACTIONS = ("dynamodb:BatchGetItem", "dynamodb:GetItem")  # infra/mailfold.yaml, SuppressionTable
 SAMPLE_ITEMS = 100  # after a change of policy, every item is written with the new version
 
 
@@ -81,14 +84,47 @@ def _check_protection(deployment: Deployment, name: str, table: Mapping[str, Any
             f"deletion protection of the live table {name} is off: one call can delete it",
             remedy=deployment.aws_command(f"dynamodb update-table --table-name {name} --deletion-protection-enabled"),
         )
-    if table.get("SSEDescription", {}).get("Status") not in {"ENABLED", "ENABLING", "UPDATING"}:
-        # DynamoDB then encrypts with a key that it owns, whose use CloudTrail does not show.
-        yield warning(
-            "table_without_kms_key",
-            f"the live table {name} is encrypted with a key that DynamoDB owns, not with one of this account",
+    key = deployment.stack.parameters.get("TableKey")
+    used_key = table.get("SSEDescription", {}).get("KMSMasterKeyArn")
+    if key and used_key != key:
+        specification = f"Enabled=true,SSEType=KMS,KMSMasterKeyId={key}"
+        yield error(
+            "table_wrong_kms_key",
+            f"the live table {name} is not encrypted with the key in the parameter TableKey",
             remedy=deployment.aws_command(
-                f"dynamodb update-table --table-name {name} --sse-specification Enabled=true"
+                f"dynamodb update-table --table-name {name} --sse-specification {specification}"
             ),
+        )
+    elif used_key and not key and _sender_accounts(deployment):
+        yield error(
+            "table_key_denies_senders",
+            f"the live table {name} is encrypted with a key of this account: senders in other accounts cannot read it",
+            remedy=deployment.aws_command(
+                f"dynamodb update-table --table-name {name} --sse-specification Enabled=false"
+            ),
+        )
+
+
+def _sender_accounts(deployment: Deployment) -> list[str]:
+    accounts = deployment.stack.parameters.get("SenderAccounts", "")
+    return [account.strip() for account in accounts.split(",") if account.strip()]
+
+
+def check_senders(deployment: Deployment) -> Iterator[Finding]:
+    """Check that the policy of the live table allows senders in other accounts, if there are any."""
+    accounts = _sender_accounts(deployment)
+    if not accounts:
+        return
+    arn = deployment.arn("dynamodb", f"table/{deployment.live_table()}")
+    answer = missing_ok(lambda: deployment.clients.dynamodb.get_resource_policy(ResourceArn=arn), NO_POLICY)
+    policy = msgspec.json.decode(answer["Policy"]) if answer and answer.get("Policy") else {"Statement": []}
+    if denied := [account for account in accounts if not allows_account(policy, account, SENDER_ACTIONS)]:
+        statement = {"Effect": "Allow", "Principal": {"AWS": accounts}, "Action": SENDER_ACTIONS, "Resource": arn}
+        document = msgspec.json.encode({"Version": "2012-10-17", "Statement": [statement]}).decode()
+        yield error(
+            "table_denies_senders",
+            f"the policy of the live table does not allow senders of {', '.join(denied)} to look up addresses",
+            remedy=deployment.aws_command(f"dynamodb put-resource-policy --resource-arn {arn} --policy '{document}'"),
         )
 
 

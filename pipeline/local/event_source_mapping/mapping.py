@@ -20,7 +20,12 @@ from uuid import uuid4
 
 from pipeline.aws.errors import translated
 from pipeline.errors import MailfoldError, Unavailable
-from pipeline.local.event_source_mapping.batch import DiscardedBatch, EventSourceArns, sequence_number
+from pipeline.local.event_source_mapping.batch import (
+    UNLIMITED_RETRIES,
+    DiscardedBatch,
+    EventSourceArns,
+    sequence_number,
+)
 from pipeline.local.event_source_mapping.failure_destination import FailureBucket
 from pipeline.local.event_source_mapping.shard import Shard
 from pipeline.local.event_source_mapping.shard_poller import LambdaFunction, RetryPolicy, ShardPoller
@@ -64,7 +69,7 @@ class EventSourceMapping:
         on_failure: FailureBucket | None = None,
         batch_size: int = 100,
         bisect: bool = True,
-        maximum_retry_attempts: int = 10_000,
+        maximum_retry_attempts: int = UNLIMITED_RETRIES,
         retry_after_seconds: float = 0.5,
         function_name: str = "mailfold-projector",
     ) -> None:

@@ -18,8 +18,8 @@ from pipeline.row import Row
 from pipeline.standing import Key
 from tests.acceptance.deployment.account import Account
 
-# The emulator does not support the metric math of the one alarm that this parameter creates.
-SILENCE = {"SilenceMails": "0"}
+# The emulator does not support the metric math of the alarms that these parameters create.
+WITHOUT_METRIC_MATH = {"DriftBounces": "0", "LogQuotaPercent": "0", "SilenceMails": "0"}
 POLL_SECONDS = 0.1
 
 
@@ -93,7 +93,7 @@ def deploy(account: Account, *, name: str, bundle: Bundle, parameters: Mapping[s
 
     Athena's views are left out: the emulator's Athena stores no query results, as the template's workgroup requires.
     """
-    request = DeploymentRequest(stack=name, parameters=SILENCE | dict(parameters or {}), views=False)
+    request = DeploymentRequest(stack=name, parameters=WITHOUT_METRIC_MATH | dict(parameters or {}), views=False)
     clients = Clients(account.client)
     stack = deployment.deploy(request, clients, ConfirmingOperator(), bundle=bundle, poll_seconds=POLL_SECONDS)
     assert stack

@@ -9,7 +9,7 @@ from pipeline.aws.deployment.bundle import Bundle
 from pipeline.aws.dynamodb import ensure_table
 from pipeline.aws.stack import SuppressionTables, deployed_stack, read_tables
 from tests.acceptance.deployment.account import Account
-from tests.acceptance.deployment.deployment import SILENCE, deploy
+from tests.acceptance.deployment.deployment import WITHOUT_METRIC_MATH, deploy
 from tests.support.command import run_ok
 from tests.support.wheels import from_folder
 
@@ -26,7 +26,7 @@ def deployed(stack: str, **parameters: str) -> Any:
 def test_the_command_creates_a_stack_and_then_changes_nothing(account: Account, operator: None) -> None:
     """The bundle is the one for AWS's processor, which does not run here."""
     with from_folder():
-        first, second = deployed("by-command", **SILENCE), deployed("by-command")
+        first, second = deployed("by-command", **WITHOUT_METRIC_MATH), deployed("by-command")
     stack = deployed_stack(account.client("cloudformation"), name="by-command")
     assert first == second
     assert (first["status"], first["outputs"]) == ("CREATE_COMPLETE", stack.outputs)

@@ -69,7 +69,6 @@ def complete(fixture: DeploymentFixture) -> None:
     fixture.client("dynamodb").update_continuous_backups(
         TableName=fixture["SuppressionTable"], PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
-    fixture.client("dynamodb").update_table(TableName=fixture["SuppressionTable"], SSESpecification={"Enabled": True})
     fixture.client("kinesis").start_stream_encryption(
         StreamName=fixture["FeedbackStream"], EncryptionType="KMS", KeyId="alias/aws/kinesis"
     )

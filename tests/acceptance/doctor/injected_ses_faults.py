@@ -13,12 +13,6 @@ def _set_paused(fixture: DeploymentFixture) -> None:
     )
 
 
-def _set_without_rates(fixture: DeploymentFixture) -> None:
-    fixture.client("sesv2").put_configuration_set_reputation_options(
-        ConfigurationSetName=fixture["ConfigurationSet"], ReputationMetricsEnabled=False
-    )
-
-
 def _set_suppression_off(fixture: DeploymentFixture) -> None:
     fixture.client("sesv2").put_configuration_set_suppression_options(
         ConfigurationSetName=fixture["ConfigurationSet"], SuppressedReasons=["BOUNCE"]
@@ -50,7 +44,6 @@ def _role_denied(fixture: DeploymentFixture) -> Heal:
 
 FAULTS = (
     Fault(finding="set_paused", check="configuration sets", inject=_set_paused),
-    Fault(finding="set_without_rates", check="configuration sets", inject=_set_without_rates),
     Fault(finding="set_suppression_off", check="configuration sets", inject=_set_suppression_off),
     Fault(finding="destination_missing", check="destinations", inject=_destination_missing),
     Fault(

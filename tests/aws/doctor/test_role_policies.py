@@ -20,10 +20,15 @@ from tests.support import cloudformation
 from tests.support.cloudformation import ACCOUNT, CONTAINER, NAME, PSEUDO_PARAMETERS, REGION, TOPIC, listed
 
 LIVE_TABLE = f"{NAME}-suppression-2"
+STREAM_ARN = f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/{NAME}-DeliveryStream-1A2B"
+GENERATED = {"DeliveryStreamArn": STREAM_ARN, "Transform": f"{NAME}-Transform-1A2B"}  # names of CloudFormation
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "defaults": {},
     "backup": {"SourceBackup": "true"},
+    "table key": {"TableKey": KEY},
     "container": CONTAINER,
+    "container and table key": {**CONTAINER, "TableKey": KEY},
     "public image": {**CONTAINER, "ConsumerRepository": ""},
     "elsewhere": {"Consumer": "elsewhere"},
     "topic by queue": {"NotificationTopic": TOPIC},
@@ -42,14 +47,14 @@ class FakeSsm:
 
 
 def a_deployment(live_table: str = LIVE_TABLE, **parameters: str) -> Deployment:
-    """Return a deployment whose resources are named `{Name}`, after their logical ids."""
+    """Return a deployment whose resources are named `{Name}`, after their logical ids, but for `GENERATED`."""
     outputs = cloudformation.stack(**parameters).outputs
     stack = Stack(
         name=NAME,
         id=PSEUDO_PARAMETERS["AWS::StackId"],
         status="CREATE_COMPLETE",
         parameters=parameters,
-        outputs={name: str(output["Value"]) for name, output in outputs.items()},
+        outputs={name: str(output["Value"]) for name, output in outputs.items()} | GENERATED,
     )
     clients = Clients({"ssm": FakeSsm(live_table)}.__getitem__)
     return Deployment(stack=stack, clients=clients, now=datetime(2026, 3, 1, tzinfo=UTC))
@@ -74,8 +79,8 @@ def arn(resource: str) -> str:
     match name:
         case "{LogBucket}":
             return resource.replace("{LogBucket.Arn}", "arn:aws:s3:::{LogBucket}")
-        case "{Transform}":
-            return resource.replace("{Transform.Arn}", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")
+        case "{DeliveryStream}":
+            return STREAM_ARN
         case "{NotificationQueue}":
             return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
         case _ if name.endswith("Logs}"):
