@@ -57,7 +57,6 @@ SENDS = a_metric("AWS/SES", "Send")
 BOUNCE_RATE, COMPLAINT_RATE = (a_metric("AWS/SES", f"Reputation.{rate}Rate") for rate in ("Bounce", "Complaint"))
 
 MIB = 1 << 20
-HOURLY = 59  # minute of each hour
 LOGGED_LATER = 2  # minutes, in which Firehose buffers records for the transform
 
 IDLE: History = {
@@ -68,26 +67,32 @@ IDLE: History = {
 }
 """No mail. Consumers poll; nothing else publishes."""
 
-_calls, _batches = every(60, 0, first=HOURLY), every(60, 0, first=HOURLY + LOGGED_LATER)
-_mails, _logged = every(60, 1, first=HOURLY), every(60, 1, first=HOURLY + LOGGED_LATER)
 
-QUIET: History = {
-    **IDLE,
-    SENDS: _mails,
-    STREAM_RECORDS: _mails,
-    STREAM_THROTTLES: _calls,
-    ITERATOR_AGE: every(60, 900, first=HOURLY),
-    **dict.fromkeys((PROJECTOR_ERRORS, PROJECTOR_THROTTLES, QUARANTINED, INTERNAL_ERRORS, UNFINISHED), _calls),
-    PROJECTED: _mails,
-    **dict.fromkeys((TRANSFORM_ERRORS, TRANSFORM_THROTTLES, FAILED, UNCONVERTED, LOG_THROTTLES), _batches),
-    **dict.fromkeys((LOGGED_SENDS, LOGGED_BOUNCES, TRANSFORMING), _logged),
-    LOG_BYTES: every(60, 4_000, first=HOURLY),
-    FRESHNESS: every(60, 960, first=HOURLY + 16),
-    QUEUE_AGE: every(60, 1, first=HOURLY),
-    BOUNCE_RATE: every(60, 0.02),
-    COMPLAINT_RATE: every(60, 0.0002),
-}
-"""A report that is sent once an hour, at its end, to an address that bounces. The log counts it in the next hour."""
+def reports(every_minutes: int) -> History:
+    """Return the metrics of a report that is sent every so often, at the end of an hour, to an address that bounces.
+
+    The log counts it in the next hour.
+    """
+    sent_at, logged_at = 59, 59 + LOGGED_LATER
+    mails, calls = every(every_minutes, 1, first=sent_at), every(every_minutes, 0, first=sent_at)
+    logged, batches = every(every_minutes, 1, first=logged_at), every(every_minutes, 0, first=logged_at)
+    return {
+        **IDLE,
+        **dict.fromkeys((SENDS, STREAM_RECORDS, PROJECTED, QUEUE_AGE), mails),
+        ITERATOR_AGE: every(every_minutes, 900, first=sent_at),
+        LOG_BYTES: every(every_minutes, 4_000, first=sent_at),
+        **dict.fromkeys((PROJECTOR_ERRORS, PROJECTOR_THROTTLES, QUARANTINED, INTERNAL_ERRORS, UNFINISHED), calls),
+        STREAM_THROTTLES: calls,
+        **dict.fromkeys((LOGGED_SENDS, LOGGED_BOUNCES, TRANSFORMING), logged),
+        **dict.fromkeys((TRANSFORM_ERRORS, TRANSFORM_THROTTLES, FAILED, UNCONVERTED, LOG_THROTTLES), batches),
+        FRESHNESS: every(every_minutes, 960, first=sent_at + 16),
+        BOUNCE_RATE: every(60, 0.02),
+        COMPLAINT_RATE: every(60, 0.0002),
+    }
+
+
+QUIET = reports(60)
+"""One bounce an hour."""
 
 _none = every(1, 0)
 
@@ -116,4 +121,9 @@ BUSY: History = {
 }
 """Ten million mails a day. A burst is throttled once, and one notification is tried again after 12 minutes."""
 
-HEALTHY = {"no mail": IDLE, "one bounce an hour": QUIET, "ten million mails a day": BUSY}
+HEALTHY = {
+    "no mail": IDLE,
+    "one bounce in seven hours": reports(7 * 60),
+    "one bounce an hour": QUIET,
+    "ten million mails a day": BUSY,
+}

@@ -29,12 +29,15 @@ class FakeSes(FakeService):
 
     def changes(self) -> list[str]:
         """Return the operations that are not reads, in order."""
-        return [name for name in self.operations() if not name.startswith("get_")]
+        return [name for name in self.operations() if not name.startswith(("get_", "list_"))]
 
     def _get_configuration_set_event_destinations(self, *, ConfigurationSetName: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         if ConfigurationSetName not in self.sets:
             return _error("NotFoundException")
         return {"EventDestinations": list(self.sets[ConfigurationSetName].values())}
+
+    def _list_configuration_sets(self, *, PageSize: int) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        return {"ConfigurationSets": list(self.sets)[:PageSize]}
 
     def _create_configuration_set_event_destination(self, **request: Any) -> dict[str, Any]:
         name = request["EventDestinationName"]

@@ -18,10 +18,12 @@ Change = Mapping[str, Any] | Callable[[dict[str, Any]], None]
 Responses = Mapping[str, Change]
 """Changes of responses, by service and operation: `{"sesv2.GetAccount": {"SendingEnabled": False}}`."""
 
-# Responses of a healthy account which the emulator lacks: the account list is on, the identity has its set.
+# Responses of a healthy account which the emulator lacks: the account list is on, the identity has its set, and the
+# mapping publishes metrics.
 HEALTHY: Responses = {
     "sesv2.GetAccount": {"SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]}},
     "sesv2.GetEmailIdentity": {"ConfigurationSetName": "mail"},
+    "lambda.GetEventSourceMapping": {"MetricsConfig": {"Metrics": ["EventCount"]}},
 }
 
 

@@ -43,7 +43,7 @@ def test_healthy_deployment() -> None:
     assert [line[2:][:NAME_WIDTH].rstrip() for line in findings] == [check.name for check in CHECKS]
     assert {line[0] for line in findings} == {"✓", "!"}
     assert len(lines) - len(findings) == len(EMULATOR_LIMITS)
-    assert result.stderr.splitlines()[-1] == "0 errors, 2 warnings"
+    assert result.stderr.splitlines()[-1] == "0 errors, 3 warnings"
 
 
 def test_example_of_the_help_text_runs() -> None:
@@ -61,7 +61,7 @@ def test_error(deployed: DeploymentFixture) -> None:
         [index] = [index for index, line in enumerate(lines) if line.startswith("✗")]
         assert lines[index] == f"✗ {'rule':<18} the rule mail-feedback is disabled: no feedback reaches the table"
         assert lines[index + 1] == "    → aws events enable-rule --name mail-feedback --region eu-west-1"
-        assert result.stderr.splitlines()[-1] == "1 error, 2 warnings"
+        assert result.stderr.splitlines()[-1] == "1 error, 3 warnings"
     finally:
         deployed.client("events").enable_rule(Name=deployed["FeedbackRule"])
 

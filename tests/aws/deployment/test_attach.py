@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipeline.aws.deployment.attach import (
@@ -214,6 +215,15 @@ def test_a_set_that_the_stack_does_not_accept_is_rejected() -> None:
     ):
         check_set(STACK, "another")
     check_set(STACK, SET)
+
+
+def test_a_stack_that_accepts_all_sets_accepts_any() -> None:
+    """Its attached sets are found among all of the account."""
+    every = msgspec.structs.replace(STACK, outputs={**STACK.outputs, "ConfigurationSets": "mail,*"})
+    ses = FakeSes({SET: [], "other": [a_topic("mine")]})
+    check_set(every, "any")
+    attached(ses)
+    assert [attached_set.configuration_set for attached_set in attached_sets(ses.client(), every)] == [SET]
 
 
 def test_the_stacks_own_set_cannot_be_attached() -> None:
