@@ -166,18 +166,20 @@ def test_a_shadow_table_gets_ingested_events_too(stack: None) -> None:
 
 
 def test_a_new_table_has_the_templates_protections(stack: None) -> None:
-    """A table that replay creates has the protections of the template's table."""
+    """A table that replay creates has the protections of the template's table, and the policy of the live one."""
     name, properties = f"{NAME}-suppression-2", cloudformation.template()["Resources"]["SuppressionTable"]["Properties"]
+    dynamodb = boto3.client("dynamodb")
+    live = dynamodb.describe_table(TableName=TABLE)["Table"]["TableArn"]
+    dynamodb.put_resource_policy(ResourceArn=live, Policy='{"Statement": []}')
     for _ in range(2):
         run_ok("replay", "--into", name, *STACK)
-    dynamodb = boto3.client("dynamodb")
     table = dynamodb.describe_table(TableName=name)["Table"]
     backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     recovery = backups["PointInTimeRecoveryDescription"]
     specification = properties["PointInTimeRecoverySpecification"]
     assert table["DeletionProtectionEnabled"] is properties["DeletionProtectionEnabled"] is True
     assert table["BillingModeSummary"]["BillingMode"] == properties["BillingMode"]
-    assert table["SSEDescription"]["Status"] == "ENABLED"
+    assert dynamodb.get_resource_policy(ResourceArn=table["TableArn"])["Policy"] == '{"Statement": []}'
     assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
     assert recovery["RecoveryPeriodInDays"] == specification["RecoveryPeriodInDays"]
 
