@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, error, warning
 from pipeline.aws.doctor.functions import environment_variables, function_configuration
