@@ -21,6 +21,7 @@ from pipeline.aws.doctor.consumer import check_consumer
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, ok, unknown
 from pipeline.aws.doctor.functions import (
+    check_concurrency,
     check_notification_mapping,
     check_projector,
     check_stream_mapping,
@@ -121,7 +122,7 @@ CHECKS = (
     Check(
         name="mapping",
         ok_message="Lambda calls the projector and retries, if Lambda reads the stream",
-        functions=(check_stream_mapping,),
+        functions=(check_stream_mapping, check_concurrency),
     ),
     Check(
         name="consumer",

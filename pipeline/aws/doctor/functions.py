@@ -131,6 +131,31 @@ def check_stream_mapping(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
+def check_concurrency(deployment: Deployment) -> Iterator[Finding]:
+    """Check that concurrent calls of the projector leave some of the account's for the transform.
+
+    New accounts have ten. docs.aws.amazon.com/lambda/latest/api/API_GetAccountSettings.html
+    """
+    if not deployment.read_by_lambda:
+        return
+    name = deployment.output("FeedbackStream")
+    stream = missing_ok(lambda: deployment.clients.kinesis.describe_stream_summary(StreamName=name))
+    mapping = _event_source_mapping(deployment, deployment.output("StreamMapping"))
+    if stream is None or mapping is None:
+        return
+    shards = stream["StreamDescriptionSummary"]["OpenShardCount"]
+    calls = shards * mapping.get("ParallelizationFactor", 1)
+    limit = deployment.clients.lambda_.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    if calls >= limit:
+        fewer = max(1, limit * 4 // 10 // shards)
+        yield warning(
+            "mapping_uses_all_calls",
+            f"the projector may use all {limit:,} concurrent calls of the account: Lambda throttles the transform, "
+            "and Firehose writes batches below errors/ instead of the log",
+            remedy=deployment.mailfold_command(f"deploy --param ParallelizationFactor={fewer}"),
+        )
+
+
 def check_notification_mapping(deployment: Deployment) -> Iterator[Finding]:
     """Check the mapping from the notification queue to the projector, if there is one."""
     uuid = deployment.stack.outputs.get("NotificationMapping")

@@ -34,6 +34,7 @@ READING: Mapping[str, str] = {
     "kinesis.GetRecords": "kinesis:GetRecords",
     "kinesis.GetShardIterator": "kinesis:GetShardIterator",
     "kinesis.ListShards": "kinesis:ListShards",
+    "lambda.GetAccountSettings": "lambda:GetAccountSettings",
     "lambda.GetEventSourceMapping": "lambda:GetEventSourceMapping",
     "lambda.GetFunctionConcurrency": "lambda:GetFunctionConcurrency",
     "lambda.GetFunctionConfiguration": "lambda:GetFunctionConfiguration",

@@ -13,7 +13,7 @@ from pipeline.aws.clients import Clients
 from pipeline.aws.doctor.archive import check_lake_formation
 from pipeline.aws.doctor.checks import CheckFunction
 from pipeline.aws.doctor.deployment import Deployment
-from pipeline.aws.doctor.functions import check_stream_mapping
+from pipeline.aws.doctor.functions import check_concurrency, check_stream_mapping
 from pipeline.aws.doctor.operations import check_alarm_subscribers, check_quota
 from pipeline.aws.doctor.routing import check_rule
 from pipeline.aws.doctor.table import check_senders, check_tables
@@ -100,6 +100,25 @@ def a_mapping(**changes: Any) -> Deployment:
 def test_retries_are_unlimited_and_metrics_are_on(changes: dict[str, Any], found: list[str]) -> None:
     """Any number of retries ends in an outage, and without metrics no alarm reports an unread stream."""
     assert names(check_stream_mapping, a_mapping(**changes)) == found
+
+
+@pytest.mark.parametrize(
+    ("limit", "factor", "shards", "fewer"), [(1_000, 10, 4, None), (10, 4, 1, None), (10, 10, 1, 4), (10, 10, 3, 1)]
+)
+def test_the_projector_leaves_calls_for_the_transform(limit: int, factor: int, shards: int, fewer: int | None) -> None:
+    """A new account has ten concurrent calls, and Firehose keeps back what the transform cannot take."""
+    deployment = a_deployment(
+        {
+            "lambda": {
+                "get_account_settings": answer({"AccountLimit": {"ConcurrentExecutions": limit}}),
+                "get_event_source_mapping": answer({"ParallelizationFactor": factor}),
+            },
+            "kinesis": {"describe_stream_summary": answer({"StreamDescriptionSummary": {"OpenShardCount": shards}})},
+        }
+    )
+    remedies = [finding.remedy for finding in check_concurrency(deployment)]
+    assert len(remedies) == (fewer is not None)
+    assert all(f"--param ParallelizationFactor={fewer} " in remedy for remedy in remedies)
 
 
 @pytest.mark.parametrize(
