@@ -67,7 +67,7 @@ class EventSourceMapping:
         stream: str,
         handler: LambdaFunction,
         on_failure: FailureBucket | None = None,
-        batch_size: int = 100,
+        batch_size: int = 1_000,
         bisect: bool = True,
         maximum_retry_attempts: int = UNLIMITED_RETRIES,
         retry_after_seconds: float = 0.5,
