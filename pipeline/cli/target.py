@@ -21,6 +21,7 @@ from pipeline.policy import DEFAULT_POLICY, parse_policy
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 REGION = "AWS_DEFAULT_REGION"
+ACCESS_KEY = "AWS_ACCESS_KEY_ID"
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +148,12 @@ def _local_target() -> Target:
             f"no local cloud is running: start one with `mailfold up`, or name a stack in AWS with --stack or {STACK}"
         )
     settings, names = read_settings({**os.environ, **environment}), Names()
-    create = partial(local_client, endpoint_url=environment[ENDPOINT], region=environment[REGION])
+    create = partial(
+        local_client,
+        endpoint_url=environment[ENDPOINT],
+        region=environment[REGION],
+        access_key_id=environment[ACCESS_KEY],
+    )
     return Target(
         settings=settings,
         clients=Clients(create),

@@ -27,12 +27,13 @@ from pipeline.aws.quarantine import S3Quarantine
 from pipeline.aws.settings import BUCKET, TABLE
 from pipeline.errors import MailfoldError
 from pipeline.local.athena import Athena
-from pipeline.local.client import ACCESS_KEY_ID, SECRET_ACCESS_KEY, check_emulator, local_client
+from pipeline.local.client import SECRET_ACCESS_KEY, check_emulator, local_client
 from pipeline.local.discovery import ENDPOINT
 from pipeline.local.event_source_mapping.failure_destination import FailureBucket
 from pipeline.local.event_source_mapping.mapping import EventSourceMapping
 from pipeline.local.eventbridge import Relay
 from pipeline.local.firehose.delivery_stream import MAX_CALL_BYTES, MAX_RECORDS, MEBIBYTE, DeliveryStream
+from pipeline.local.gateway.access import AccessControl, new_access_key_id
 from pipeline.local.gateway.athena import AthenaApi
 from pipeline.local.gateway.backend import Forwarder, Moto
 from pipeline.local.gateway.firehose import FirehoseApi
@@ -46,6 +47,8 @@ from pipeline.local.ses.publisher import Publisher
 from pipeline.policy import DEFAULT_POLICY, Policy
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
     from pipeline.local.traffic.chaos import Chaos
 
 ACCOUNT_ID = "123456789012"  # moto's only account
@@ -102,6 +105,7 @@ class LocalCloud:
     ) -> None:
         self.names = names or Names()
         self._backend_url, self._region = endpoint_url, region
+        self._access_key_id = new_access_key_id()
         self._publisher = Publisher(seed=seed, account_id=ACCOUNT_ID, region=region)
         self._chaos, self._observer = chaos, observer
         self._policy, self._buffer_seconds = policy, buffer_seconds
@@ -130,7 +134,7 @@ class LocalCloud:
         """Return the variables to export so that boto3 and Mailfold's commands use this cloud."""
         return {
             ENDPOINT: self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+            "AWS_ACCESS_KEY_ID": self._access_key_id,
             "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "AWS_DEFAULT_REGION": self._region,
             TABLE: self.names.table,
@@ -179,7 +183,7 @@ class LocalCloud:
         self._start_archive(clients, resources)
         self._start_feedback(clients, resources)
         gateway = self._create_gateway(backend, clients, resources)
-        self.endpoint_url = resources.enter_context(Server(gateway)).url
+        self.endpoint_url = self._serve(gateway, resources)
         self.clients = self._create_clients(self.endpoint_url, resources)
 
     def _start_backend(self, resources: ExitStack) -> tuple[Moto | Forwarder, str]:
@@ -190,13 +194,20 @@ class LocalCloud:
             return forwarder, self._backend_url
         moto = Moto()
         resources.callback(moto.close)
-        return moto, resources.enter_context(Server(moto)).url
+        return moto, self._serve(moto, resources)
+
+    def _serve(self, application: WSGIApplication, resources: ExitStack) -> str:
+        """Serve an application to clients that have this cloud's access key. Return its address."""
+        access_control = AccessControl(application, access_key_id=self._access_key_id)
+        return resources.enter_context(Server(access_control)).url
 
     def _create_clients(self, endpoint_url: str, resources: ExitStack) -> Clients:
         """Return clients of an endpoint that are closed with the cloud."""
 
         def create(service: Service) -> Any:
-            client = local_client(service, endpoint_url=endpoint_url, region=self._region)
+            client = local_client(
+                service, endpoint_url=endpoint_url, region=self._region, access_key_id=self._access_key_id
+            )
             resources.callback(client.close)
             return client
 

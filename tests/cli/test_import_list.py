@@ -8,10 +8,8 @@ import boto3
 import pytest
 
 from pipeline.aws import clients
-from pipeline.local.client import local_client
-from pipeline.local.discovery import find
 from tests.support.builders import OCCURRED_AT
-from tests.support.cloud_process import CloudProcess
+from tests.support.cloud_process import CloudProcess, found_client
 from tests.support.command import json_lines, run, run_failing, run_ok
 from tests.support.deployed import NAME, TABLE, deployed, items, objects, put_behind
 from tests.support.fake_account_list import FakeAccountList
@@ -32,9 +30,7 @@ def people() -> Iterator[str]:
 def ses(cloud: CloudProcess) -> Iterator[Any]:
     """The local SES, after all its mail has arrived. Its list is restored at the end of the test."""
     cloud.settle()
-    environment = find()
-    assert environment
-    client = local_client("sesv2", endpoint_url=environment["AWS_ENDPOINT_URL"], region="us-east-1")
+    client = found_client("sesv2")
     before = _addresses(client)
     yield client
     for address in _addresses(client) - before:

@@ -9,9 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from pipeline.local.client import local_client
-from pipeline.local.discovery import find
-from tests.support.cloud_process import CloudProcess
+from tests.support.cloud_process import CloudProcess, found_client
 from tests.support.command import ROOT, WAIT_SECONDS, json_lines, run, run_failing, started
 from tests.support.waiting import eventually
 
@@ -255,6 +253,4 @@ def test_nothing_is_printed_but_counts_and_rejects(cloud: CloudProcess, people: 
 
 
 def _s3() -> Any:
-    environment = find()
-    assert environment
-    return local_client("s3", endpoint_url=environment["AWS_ENDPOINT_URL"], region="us-east-1")
+    return found_client("s3")

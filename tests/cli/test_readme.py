@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.main import COMMANDS, load_command
-from pipeline.local.client import local_client
-from pipeline.local.discovery import find
-from tests.support.cloud_process import CloudProcess
+from tests.support.cloud_process import CloudProcess, found_client
 from tests.support.command import COMMAND, ROOT, WAIT_SECONDS, run
 from tests.support.waiting import until
 
@@ -191,9 +189,7 @@ def _prepare(folder: Path) -> None:
     (folder / "schemas").symlink_to(ROOT / "schemas")
     event = (ROOT / "schemas/wire/examples/v1.send.pass.json").read_bytes()
     (folder / "events-2026-03.ndjson.gz").write_bytes(gzip.compress(event))
-    environment = find()
-    assert environment
-    s3 = local_client("s3", endpoint_url=environment["AWS_ENDPOINT_URL"], region="us-east-1")
+    s3 = found_client("s3")
     s3.create_bucket(Bucket="old-archive")
     s3.put_object(Bucket="old-archive", Key="2025/events.json", Body=event)
     s3.close()

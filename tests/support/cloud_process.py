@@ -4,9 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
+
+from pipeline.aws.clients import Service
+from pipeline.local.client import local_client
+from pipeline.local.discovery import find
 
 START_SECONDS = 300.0
 SETTLE_SECONDS = 300.0
@@ -63,3 +67,15 @@ class CloudProcess:
     def _await(self, word: str) -> None:
         assert self._process.stdout
         assert self._process.stdout.readline() == f"{word}\n"
+
+
+def found_client(service: Service) -> Any:
+    """Return a boto3 client of the cloud that commands find."""
+    environment = find()
+    assert environment
+    return local_client(
+        service,
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region=environment["AWS_DEFAULT_REGION"],
+        access_key_id=environment["AWS_ACCESS_KEY_ID"],
+    )
