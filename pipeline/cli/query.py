@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from pipeline.aws.archive.athena import QueryProgress, QueryResult, query
@@ -62,10 +63,10 @@ def query_command(
     if not cloud.is_local and reads_every_day(sql, table=cloud.log_table):
         say([f"the query has no filter on dt: it reads all days of {cloud.log_table}"], to=to_people())
     result = _run(cloud, sql, timeout_seconds=timeout_seconds, limit_bytes=limit_bytes)
-    write(result, OutputFormat.JSON if json else form)
+    row_count = write(result, OutputFormat.JSON if json else form)
     if result.remark:
         say([result.remark], to=to_people())
-    to_people().print(f"{counted(len(result.rows), 'row')}, {size(result.scanned_bytes)} read", style="dim")
+    to_people().print(f"{counted(row_count, 'row')}, {size(result.scanned_bytes)} read", style="dim")
 
 
 def reads_every_day(sql: str, *, table: str) -> bool:
@@ -74,19 +75,21 @@ def reads_every_day(sql: str, *, table: str) -> bool:
     return table in words and "dt" not in words and words.isdisjoint({"describe", "explain", "show"})
 
 
-def write(result: QueryResult, form: OutputFormat) -> None:
-    """Write a result to standard output.
+def write(result: QueryResult, form: OutputFormat) -> int:
+    """Write a result to standard output, and return the number of its rows.
 
     Raises:
         UsageError: The format is JSON, and two columns have the same name.
     """
     match form:
         case OutputFormat.JSON:
-            _write_json(result)
+            return _write_json(result)
         case OutputFormat.CSV:
-            _write_csv(result)
+            return _write_csv(result)
         case OutputFormat.TABLE:
-            write_table(result, to=results())
+            rows = list(result.rows)
+            write_table(msgspec.structs.replace(result, rows=rows), to=results())
+            return len(rows)
 
 
 def _scan_limit(text: str) -> int:
@@ -106,6 +109,7 @@ def _run(cloud: Target, sql: str, *, timeout_seconds: float, limit_bytes: int) -
         return query(
             cloud.clients.athena,
             sql,
+            s3=cloud.clients.s3,
             database=cloud.database,
             workgroup=cloud.workgroup,
             output_location=cloud.output_location,
@@ -115,20 +119,24 @@ def _run(cloud: Target, sql: str, *, timeout_seconds: float, limit_bytes: int) -
         )
 
 
-def _write_json(result: QueryResult) -> None:
+def _write_json(result: QueryResult) -> int:
     names = [column.name for column in result.columns]
     if repeated := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"two columns are named {repeated}: rename one with AS, or use --format csv")
     converters = [_CONVERTERS.get(column.type, str) for column in result.columns]
-    for row in result.rows:
+    row_count = 0
+    for row_count, row in enumerate(result.rows, 1):  # noqa: B007 - counts
         values = (None if text is None else convert(text) for convert, text in zip(converters, row, strict=True))
         write_json(dict(zip(names, values, strict=True)))
+    return row_count
 
 
-def _write_csv(result: QueryResult) -> None:
+def _write_csv(result: QueryResult) -> int:
     """Write CSV as in RFC 4180 but with Unix line ends, and to a terminal without control characters."""
     to_text = printable if sys.stdout.isatty() else str
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(to_text(column.name) for column in result.columns)
-    for row in result.rows:
+    row_count = 0
+    for row_count, row in enumerate(result.rows, 1):  # noqa: B007 - counts
         writer.writerow("" if text is None else to_text(text) for text in row)
+    return row_count

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.aws.archive.athena import RESULTS_PREFIX
 from pipeline.aws.clients import Clients, Service, create_client, session
 from pipeline.aws.errors import translated
 from pipeline.aws.settings import BUCKET, STREAM, TABLE, Settings, read_settings
@@ -167,7 +168,7 @@ def _local_target() -> Target:
 
 
 def _results_location(bucket: str) -> str:
-    return f"s3://{bucket}/athena-results/"
+    return f"s3://{bucket}/{RESULTS_PREFIX}"
 
 
 def _check_credentials() -> None:

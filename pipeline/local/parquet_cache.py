@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class ParquetCache:
-    """Copies of the log's Parquet objects in a folder, so that DuckDB need not reach S3.
+    """Copies of the log's Parquet objects in a folder, so that DuckDB need not reach S3. Several threads may use it.
 
     A file's name is derived from its object's key and ETag, so an unchanged object is fetched once. An object that is
     not the log's, or that is damaged, is not kept.
@@ -35,6 +36,9 @@ class ParquetCache:
         bucket: The log's bucket.
         prefix: The log's prefix in the bucket, with its slash.
         folder: A folder that only this cache uses.
+
+    Attributes:
+        removals: Number of files that were deleted. If it changes while a query runs, a file may be missing to it.
     """
 
     def __init__(self, s3_client: S3Client, *, bucket: str, prefix: str, folder: Path) -> None:
@@ -42,6 +46,8 @@ class ParquetCache:
         self._folder = folder
         self._keys: dict[Path, str] = {}
         self._skipped: dict[Path, SkippedObject] = {}
+        self._lock = Lock()
+        self.removals = 0
 
     def refresh(self) -> None:
         """Fetch new objects, and delete the files of objects that are gone.
@@ -51,26 +57,32 @@ class ParquetCache:
             NotFound: The bucket does not exist.
             AccessDenied: S3 denies reading the log.
         """
-        with translated(f"reading the log in bucket {self._bucket}", unavailable=ArchiveUnavailable):
-            listed = dict(self._list())
-            for file in listed.keys() - self._keys.keys():
-                self._fetch(listed[file], file)
+        with self._lock, translated(f"reading the log in bucket {self._bucket}", unavailable=ArchiveUnavailable):
+            self._refresh()
+
+    def skip_damaged(self) -> bool:
+        """Read every file to its end, skip those that are damaged, and return True if there are any."""
+        with self._lock:
+            before = len(self._skipped)
+            for file, key in self._keys.items():
+                if file not in self._skipped and not _is_whole(file):
+                    self._skip(file, key, DAMAGED)
+            return len(self._skipped) > before
+
+    def remark(self) -> str:
+        """Return a sentence for each object that is skipped; "" if none is."""
+        with self._lock:
+            return "; ".join(f"skipped {skipped.uri}: {skipped.why}" for _, skipped in sorted(self._skipped.items()))
+
+    def _refresh(self) -> None:
+        listed = dict(self._list())
+        for file in listed.keys() - self._keys.keys():
+            self._fetch(listed[file], file)
         for file in self._keys.keys() - listed.keys():
             file.unlink(missing_ok=True)
             del self._keys[file]
             self._skipped.pop(file, None)
-
-    def skip_damaged(self) -> bool:
-        """Read every file to its end, skip those that are damaged, and return True if there are any."""
-        before = len(self._skipped)
-        for file, key in self._keys.items():
-            if file not in self._skipped and not _is_whole(file):
-                self._skip(file, key, DAMAGED)
-        return len(self._skipped) > before
-
-    def remark(self) -> str:
-        """Return a sentence for each object that is skipped; "" if none is."""
-        return "; ".join(f"skipped {skipped.uri}: {skipped.why}" for _, skipped in sorted(self._skipped.items()))
+            self.removals += 1
 
     def _list(self) -> Iterator[tuple[Path, str]]:
         """Yield the file and the key of each object."""

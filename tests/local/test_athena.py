@@ -170,19 +170,20 @@ def test_an_unreachable_s3_is_unavailable() -> None:
 def test_a_query_can_be_stopped(empty: Athena) -> None:
     """A running query that is stopped fails, and its error says that it was stopped."""
     ended = threading.Event()
+    with empty.session() as session:
 
-    def stop_repeatedly() -> None:
-        while not ended.wait(0.1):  # the query may not have begun yet
-            empty.stop()
+        def stop_repeatedly() -> None:
+            while not ended.wait(0.1):  # the query may not have begun yet
+                session.stop()
 
-    thread = threading.Thread(target=stop_repeatedly)
-    thread.start()
-    try:
-        with pytest.raises(UsageError, match="stopped"):
-            empty.run(LONG_QUERY)
-    finally:
-        ended.set()
-        thread.join(5)
+        thread = threading.Thread(target=stop_repeatedly)
+        thread.start()
+        try:
+            with pytest.raises(UsageError, match="stopped"):
+                session.run(LONG_QUERY)
+        finally:
+            ended.set()
+            thread.join(5)
 
 
 def test_closing_leaves_no_file(s3: S3Client, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

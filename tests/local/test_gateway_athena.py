@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.config import Config
-from werkzeug.wrappers import Response
 
 from pipeline.aws.archive.athena import QueryProgress, query
 from pipeline.errors import ArchiveUnavailable, QueryFailed
-from pipeline.local.athena import Athena
 from pipeline.local.client import local_client
-from pipeline.local.gateway.athena import MAX_EXECUTIONS, AthenaApi
 from pipeline.local.gateway.backend import Moto
-from pipeline.local.gateway.server import Gateway, Server
+from pipeline.local.gateway.server import Server
 from tests.support.builders import a_bounce, a_send
 from tests.support.log_in_s3 import LONG_QUERY, a_bucket, keep
-from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_s3 import S3Client
 
-REGION = "us-east-1"
-COUNTS = "SELECT event_type, subject, count(*) AS n FROM events GROUP BY 1, 2 ORDER BY 1"
+from tests.support.athena_api import COUNTS, REGION, serve, start, wait
 
 
 @pytest.fixture(scope="module")
@@ -52,32 +45,6 @@ def bucket(s3: S3Client) -> str:
 def client(s3: S3Client, bucket: str) -> Iterator[AthenaClient]:
     with serve(s3, bucket) as (client, _):
         yield client
-
-
-@contextmanager
-def serve(s3: S3Client, bucket: str) -> Iterator[tuple[AthenaClient, AthenaApi]]:
-    """Yield a client of the API over a bucket's log, and the API."""
-    with Athena(s3, bucket=bucket) as athena:
-        api = AthenaApi(athena, s3)
-        with Server(Gateway(Response(status=404), handlers=(api.handle,))) as gateway:
-            client: AthenaClient = local_client("athena", endpoint_url=gateway.url, region=REGION)
-            yield client, api
-            client.close()
-        api.close()
-
-
-def start(client: AthenaClient, sql: str, **request: Any) -> str:
-    return client.start_query_execution(QueryString=sql, **request)["QueryExecutionId"]
-
-
-def wait(client: AthenaClient, execution_id: str) -> dict[str, Any]:
-    """Wait until a query is over, and return its execution."""
-
-    def completed() -> Any:
-        execution = client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]
-        return None if execution["Status"]["State"] in {"QUEUED", "RUNNING"} else execution
-
-    return dict(eventually(completed, what="the query's end"))
 
 
 def test_a_query_is_answered_as_by_athena(client: AthenaClient) -> None:
@@ -145,23 +112,6 @@ def test_a_failed_query_has_no_results(client: AthenaClient) -> None:
         client.get_query_results(QueryExecutionId=execution_id)
 
 
-def test_stopping_a_running_query_starts_the_next(client: AthenaClient) -> None:
-    """A stopped query is CANCELLED, and the query that waited behind it runs."""
-    running, waiting = start(client, LONG_QUERY), start(client, COUNTS)
-    assert client.get_query_execution(QueryExecutionId=waiting)["QueryExecution"]["Status"]["State"] == "QUEUED"
-    client.stop_query_execution(QueryExecutionId=running)
-    assert wait(client, running)["Status"]["State"] == "CANCELLED"
-    assert wait(client, waiting)["Status"]["State"] == "SUCCEEDED"
-
-
-def test_a_waiting_query_can_be_stopped(client: AthenaClient) -> None:
-    """A query that is stopped while QUEUED never runs."""
-    running, waiting = start(client, LONG_QUERY), start(client, COUNTS)
-    client.stop_query_execution(QueryExecutionId=waiting)
-    client.stop_query_execution(QueryExecutionId=running)
-    assert wait(client, waiting)["Status"]["State"] == "CANCELLED"
-
-
 def test_a_query_that_takes_too_long_is_stopped(client: AthenaClient) -> None:
     """The product's client stops a query at its time-out, so that the next one can run."""
     with pytest.raises(ArchiveUnavailable, match=r"more than 0\.2 s and was stopped"):
@@ -218,7 +168,6 @@ def test_an_unreachable_log_fails_the_query_for_now() -> None:
     ("request_", "message"),
     [
         ({"QueryExecutionContext": {"Database": "other"}}, "there is no database other: mailfold is the only one"),
-        ({"ExecutionParameters": ["1"]}, "execution parameters are not covered here"),
         ({"ResultConfiguration": {"OutputLocation": "results"}}, "has to be of the form s3://bucket/prefix/"),
     ],
 )
@@ -234,22 +183,31 @@ def test_an_unknown_execution_is_rejected(client: AthenaClient) -> None:
         client.get_query_execution(QueryExecutionId="none")
 
 
-def test_only_the_newest_executions_are_kept(client: AthenaClient) -> None:
-    """After `MAX_EXECUTIONS` newer ones, a completed execution is gone."""
-    first = start(client, "SHOW DATABASES")
-    wait(client, first)
-    for _ in range(MAX_EXECUTIONS):
-        newest = start(client, "SHOW DATABASES")
-    assert wait(client, newest)["Status"]["State"] == "SUCCEEDED"
-    with pytest.raises(client.exceptions.InvalidRequestException, match="there is no query with this"):
-        client.get_query_execution(QueryExecutionId=first)
+def test_parameters_have_their_values(client: AthenaClient) -> None:
+    """They replace question marks in their order, but none in a text, and the execution returns them."""
+    sql = "SELECT '?', ? AS a, count(*) FROM events WHERE event_type = ?"
+    execution_id = start(client, sql, ExecutionParameters=["1", "'send'"])
+    execution = wait(client, execution_id)
+    assert (execution["Query"], execution["ExecutionParameters"]) == (sql, ["1", "'send'"])
+    _, row = client.get_query_results(QueryExecutionId=execution_id)["ResultSet"]["Rows"]
+    assert [value["VarCharValue"] for value in row["Data"]] == ["?", "1", "2"]
 
 
-def test_closing_stops_running_queries(s3: S3Client, bucket: str) -> None:
-    """Closing the API ends queries that would run for hours, and leaves no thread."""
-    before = set(threading.enumerate())
-    with serve(s3, bucket) as (client, api):
-        for _ in range(3):
-            start(client, LONG_QUERY)
-        api.close()
-    assert set(threading.enumerate()) <= before
+@pytest.mark.parametrize("values", [[], ["1", "2"]])
+def test_a_query_has_as_many_values_as_parameters(client: AthenaClient, values: list[str]) -> None:
+    """With more or fewer it fails."""
+    execution = wait(client, start(client, "SELECT ?", **({"ExecutionParameters": values} if values else {})))
+    assert execution["Status"]["StateChangeReason"] == (
+        f"Incorrect number of parameters: expected 1 but found {len(values)}"
+    )
+
+
+def test_a_result_of_any_text_is_read_back(client: AthenaClient, s3: S3Client, bucket: str) -> None:
+    """By the API and from the file, quotes, commas, line ends, nulls and texts of no characters are the same."""
+    sql = "SELECT * FROM (VALUES ('a\"b,c', NULL, ''), ('\n', ',\r\n', NULL), (NULL, '\"\"', 'é')) AS t (a, b, c)"
+    expected = [('a"b,c', None, ""), ("\n", ",\r\n", None), (None, '""', "é")]
+    location = f"s3://{bucket}/results/"
+    assert list(query(client, sql, database="mailfold", output_location=location, s3=s3).rows) == expected
+    assert query(client, sql, database="mailfold").rows == expected
+    alone = query(client, "SELECT NULL AS a", database="mailfold", output_location=location, s3=s3)
+    assert list(alone.rows) == [(None,)]

@@ -24,7 +24,7 @@ def test_a_value_is_printed_as_in_athena(athena: Athena) -> None:
     assert [column.type for column in result.columns] == [
         "timestamp", "array", "map", "varchar", "array", "boolean", "boolean", "varchar",
     ]  # fmt: skip
-    occurred_at, recipients, tags, status, facts, *others = result.rows[0]
+    occurred_at, recipients, tags, status, facts, *others = next(iter(result.rows))
     assert (occurred_at, recipients, tags) == ("2026-03-01 12:00:02.000", "[ada@example.com]", "{campaign=[spring]}")
     assert (status, others) == ("5.1.1", ["true", "false", None])
     assert facts is not None

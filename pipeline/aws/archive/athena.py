@@ -1,4 +1,4 @@
-"""Athena queries: start one, wait for it, and read all pages of its result.
+"""Athena queries: start one, wait for it, and read its result: the file of it in S3, or all pages of the API.
 
 It works alike against AWS and the local cloud.
 docs.aws.amazon.com/athena/latest/APIReference/API_GetQueryExecution.html
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, suppress
+from io import BufferedReader, TextIOWrapper
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from pipeline.aws.archive.athena_csv import Row, read_csv
 from pipeline.aws.errors import redact_addresses, translated
 from pipeline.aws.retry import Backoff
 from pipeline.errors import ArchiveUnavailable, MailfoldError, QueryFailed
@@ -21,10 +23,13 @@ from pipeline.errors import ArchiveUnavailable, MailfoldError, QueryFailed
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_athena.type_defs import QueryExecutionTypeDef, ResultSetTypeDef, StartQueryExecutionInputTypeDef
+    from mypy_boto3_s3 import S3Client
 
 FIRST_POLL_SECONDS = 0.05  # the local cloud answers at once, Athena after half a second at best
 LONGEST_POLL_SECONDS = 2.0  # an account may call GetQueryExecution 5 times a second in all
 ROWS_PER_PAGE = 1_000  # the limit of GetQueryResults
+RESULTS_PREFIX = "athena-results/"  # of result files in the bucket of the log, where no workgroup decides it
+BUFFER_BYTES = 256 * 1024
 
 # How Athena reports that a query exceeded its workgroup's limit: it has no code for it, only this text.
 # docs.aws.amazon.com/athena/latest/ug/workgroups-setting-control-limits-cloudwatch.html
@@ -48,13 +53,13 @@ class QueryResult(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         columns: The columns of its rows.
-        rows: Each value as Athena's text for it, None for null.
+        rows: Its rows. Those of a result file are read while they are iterated over, which can be done once.
         scanned_bytes: Bytes read from the event log, which Athena bills.
         remark: What Athena says of a query that succeeded. The local Athena names the objects that it skipped.
     """
 
     columns: tuple[ResultColumn, ...]
-    rows: Sequence[tuple[str | None, ...]]
+    rows: Iterable[Row]
     scanned_bytes: int
     remark: str = ""
 
@@ -80,6 +85,7 @@ def query(
     client: AthenaClient,
     sql: str,
     *,
+    s3: S3Client | None = None,
     database: str,
     workgroup: str = "primary",
     output_location: str | None = None,
@@ -92,6 +98,8 @@ def query(
     Args:
         client: boto3's Athena client.
         sql: One statement, in Athena's SQL.
+        s3: boto3's S3 client, to read a large result from its file if it has one. The API returns a thousand rows a
+            call.
         database: The database of tables that are named without one.
         workgroup: Athena's workgroup.
         output_location: `s3://…/` for the result's file; None if the workgroup has one or manages results itself.
@@ -121,7 +129,7 @@ def query(
         _stop(client, execution_id)
         raise
     _check_succeeded(execution)
-    columns, rows = _read_result(client, execution_id, has_header=execution.get("StatementType") == "DML")
+    columns, rows = _read_result(client, execution, s3)
     remark = execution["Status"].get("StateChangeReason", "")
     return QueryResult(columns=columns, rows=rows, scanned_bytes=_scanned_bytes(execution), remark=remark)
 
@@ -148,9 +156,13 @@ def _await_end(
                 f"{scan_limit_bytes:,}: filter on dt, name only the columns you need, or raise the limit"
             )
         if not backoff.wait():
-            raise ArchiveUnavailable(
-                f"the query took more than {timeout_seconds:g} s and was stopped: read fewer days (dt), or wait longer"
-            )
+            raise ArchiveUnavailable(_too_long(state, timeout_seconds))
+
+
+def _too_long(state: str, timeout_seconds: float) -> str:
+    if state == "QUEUED":
+        return f"the query waited {timeout_seconds:g} s for others to end, never ran and was stopped: try again later"
+    return f"the query took more than {timeout_seconds:g} s and was stopped: read fewer days (dt), or wait longer"
 
 
 def _sleep(seconds: float) -> bool:
@@ -184,21 +196,42 @@ def _check_succeeded(execution: QueryExecutionTypeDef) -> None:
 
 
 def _read_result(
-    client: AthenaClient, execution_id: str, *, has_header: bool
-) -> tuple[tuple[ResultColumn, ...], list[tuple[str | None, ...]]]:
+    client: AthenaClient, execution: QueryExecutionTypeDef, s3: S3Client | None
+) -> tuple[tuple[ResultColumn, ...], Iterable[Row]]:
     """Return columns and rows. The first row of a SELECT's result holds the columns' names."""
+    has_header = execution.get("StatementType") == "DML"
+    location = execution.get("ResultConfiguration", {}).get("OutputLocation", "")
+    execution_id = execution["QueryExecutionId"]
+    if s3 and has_header and location:
+        with _translated("reading the query's columns"):
+            first = client.get_query_results(QueryExecutionId=execution_id, MaxResults=1)["ResultSet"]
+        return _columns(first), _read_file(s3, location)
     with _translated("reading the query's result"):
         pages = client.get_paginator("get_query_results").paginate(
             QueryExecutionId=execution_id, PaginationConfig={"PageSize": ROWS_PER_PAGE}
         )
         results = [page["ResultSet"] for page in pages]
     rows = [row for result in results for row in _rows(result)]
-    columns = results[0].get("ResultSetMetadata", {}).get("ColumnInfo", [])
-    result_columns = tuple(ResultColumn(name=column["Name"], type=column["Type"]) for column in columns)
-    return result_columns, rows[1:] if has_header else rows
+    return _columns(results[0]), rows[1:] if has_header else rows
 
 
-def _rows(result: ResultSetTypeDef) -> Iterator[tuple[str | None, ...]]:
+def _read_file(s3: S3Client, location: str) -> Iterator[Row]:
+    """Yield the rows of a result file, without the column names."""
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    with _translated("reading the query's result file"):
+        body = cast("Any", s3.get_object(Bucket=bucket, Key=key)["Body"])  # the stubs lack that it is a raw stream
+        with closing(body), TextIOWrapper(BufferedReader(body, BUFFER_BYTES), encoding="utf-8", newline="\n") as lines:
+            rows = read_csv(lines)
+            next(rows)
+            yield from rows
+
+
+def _columns(result: ResultSetTypeDef) -> tuple[ResultColumn, ...]:
+    columns = result.get("ResultSetMetadata", {}).get("ColumnInfo", [])
+    return tuple(ResultColumn(name=column["Name"], type=column["Type"]) for column in columns)
+
+
+def _rows(result: ResultSetTypeDef) -> Iterator[Row]:
     for row in result.get("Rows", []):
         yield tuple(value.get("VarCharValue") for value in row.get("Data", []))
 

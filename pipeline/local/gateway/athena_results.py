@@ -1,7 +1,8 @@
 """A query execution of Athena's API: its state, the pages of its result, and the result file in S3.
 
 Claims: the first row of a SELECT's result holds the column names, as in Athena. The result file is CSV with every value
-in quotes and null as nothing; the file of a SHOW or DESCRIBE is text separated by tabs.
+in quotes and null as nothing; the file of a SHOW or DESCRIBE is text separated by tabs. A result file that commands
+of Mailfold read is deleted once its execution expires.
 Leaves out: the `.metadata` file, and statistics other than the bytes read and the time taken.
 docs.aws.amazon.com/athena/latest/APIReference/API_QueryExecution.html,
 docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
@@ -10,14 +11,16 @@ docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pipeline.aws.archive.athena import QueryResult
+from pipeline.aws.archive.athena import RESULTS_PREFIX, QueryResult
 from pipeline.aws.errors import translated
-from pipeline.errors import ArchiveUnavailable, UsageError
+from pipeline.errors import ArchiveUnavailable, MailfoldError, UsageError
+from pipeline.local.gateway.athena_rows import ResultRows
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,6 +48,7 @@ class PreparedStatement(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         sql: The statement.
+        parameters: Values of its parameters.
         is_show: Whether it is a SHOW or DESCRIBE.
         database: The default database for table names.
         workgroup: The workgroup's name. It is returned to the client and has no other effect.
@@ -53,6 +57,7 @@ class PreparedStatement(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     sql: str
+    parameters: tuple[str, ...]
     is_show: bool
     database: str
     workgroup: str
@@ -69,9 +74,10 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
         submitted_at: When the client submitted it.
         completed_at: When it ended; None before that.
         state: QUEUED, RUNNING, SUCCEEDED, FAILED or CANCELLED.
-        reason: Why it failed; "" otherwise.
+        reason: Why it failed or was cancelled; "" otherwise.
         retryable: Whether it failed but may succeed if it is started again.
         result: The result of a statement that succeeded.
+        rows: Its rows.
     """
 
     id: str
@@ -82,11 +88,22 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     retryable: bool = False
     result: QueryResult | None = None
+    rows: ResultRows | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether the state is final."""
         return self.state not in {"QUEUED", "RUNNING"}
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of its rows."""
+        return 0 if self.rows is None else self.rows.size_bytes
+
+    def close(self) -> None:
+        """Delete its rows."""
+        if self.rows is not None:
+            self.rows.close()
 
 
 def describe_execution(execution: Execution) -> dict[str, Any]:
@@ -102,6 +119,8 @@ def describe_execution(execution: Execution) -> dict[str, Any]:
         "Status": _status(execution),
         "Statistics": _statistics(execution),
     }
+    if statement.parameters:
+        description["ExecutionParameters"] = statement.parameters
     if statement.output:
         description["ResultConfiguration"] = {"OutputLocation": statement.output.uri}
     return description
@@ -115,6 +134,7 @@ def _status(execution: Execution) -> dict[str, Any]:
         status["StateChangeReason"] = execution.result.remark
     if execution.reason:
         status["StateChangeReason"] = execution.reason
+    if execution.state == "FAILED":
         status["AthenaError"] = {
             "ErrorCategory": SYSTEM if execution.retryable else USER,
             "Retryable": execution.retryable,
@@ -131,23 +151,27 @@ def _statistics(execution: Execution) -> dict[str, int]:
     return statistics
 
 
-def result_page(execution: Execution, result: QueryResult, *, start: int, max_rows: int) -> dict[str, Any]:
+def result_page(execution: Execution, *, start: int, max_rows: int) -> dict[str, Any]:
     """Return a page of a result as GetQueryResults does.
 
     Args:
         execution: The execution.
-        result: Its result.
         start: Index of the first row. A row of column names counts.
         max_rows: Maximum number of rows.
+
+    Raises:
+        UsageError: The query has no result, or it has expired.
     """
+    result, rows = execution.result, execution.rows
+    if result is None or rows is None:
+        raise UsageError(f"the query has no results: its state is {execution.state}")
     header = [] if execution.statement.is_show else [tuple(column.name for column in result.columns)]
-    rows = [*header, *result.rows]
+    stop = start + max_rows
+    page = [*header[start:stop], *rows.part(max(0, start - len(header)), stop - len(header))]
     columns = [{"Name": column.name, "Label": column.name, "Type": column.type} for column in result.columns]
-    page_rows = [{"Data": [_datum(value) for value in row]} for row in rows[start : start + max_rows]]
-    page: dict[str, Any] = {"ResultSet": {"Rows": page_rows, "ResultSetMetadata": {"ColumnInfo": columns}}}
-    if start + max_rows < len(rows):
-        page["NextToken"] = str(start + max_rows)
-    return page
+    page_rows = [{"Data": [_datum(value) for value in row]} for row in page]
+    token = {"NextToken": str(stop)} if stop < len(header) + len(rows) else {}
+    return {"ResultSet": {"Rows": page_rows, "ResultSetMetadata": {"ColumnInfo": columns}}, **token}
 
 
 def _datum(value: str | None) -> dict[str, str]:
@@ -167,7 +191,7 @@ def to_result_file(location: str, execution_id: str, *, is_show: bool) -> Result
     return ResultFile(bucket=match["bucket"], key=f"{match['prefix']}/{name}" if match["prefix"] else name)
 
 
-def save_result(s3: S3Client, file: ResultFile, result: QueryResult, *, is_show: bool) -> None:
+def save_result(s3: S3Client, file: ResultFile, rows: ResultRows, *, is_show: bool) -> None:
     """Write a result file.
 
     Raises:
@@ -176,19 +200,17 @@ def save_result(s3: S3Client, file: ResultFile, result: QueryResult, *, is_show:
         AccessDenied: S3 denies it.
         InvalidInput: S3 rejects the bucket name or the key.
     """
-    text = _text(result) if is_show else _csv(result)
     with translated(f"writing the result to bucket {file.bucket}", unavailable=ArchiveUnavailable):
-        s3.put_object(Bucket=file.bucket, Key=file.key, Body=text.encode())
+        if is_show:
+            text = "".join("\t".join(value or "" for value in row) + "\n" for row in rows)
+            s3.put_object(Bucket=file.bucket, Key=file.key, Body=text.encode())
+        else:
+            with rows.open_file() as csv:
+                s3.put_object(Bucket=file.bucket, Key=file.key, Body=csv)
 
 
-def _csv(result: QueryResult) -> str:
-    header = tuple(column.name for column in result.columns)
-    return "".join(f"{','.join(map(_quoted, row))}\n" for row in (header, *result.rows))
-
-
-def _quoted(value: str | None) -> str:
-    return "" if value is None else '"{}"'.format(value.replace('"', '""'))
-
-
-def _text(result: QueryResult) -> str:
-    return "".join("\t".join(value or "" for value in row) + "\n" for row in result.rows)
+def delete_result(s3: S3Client, file: ResultFile) -> None:
+    """Delete a result file of Mailfold's commands. Those at another location remain, as in Athena."""
+    if file.key.startswith(RESULTS_PREFIX):
+        with suppress(MailfoldError), translated("deleting a result that has expired"):
+            s3.delete_object(Bucket=file.bucket, Key=file.key)

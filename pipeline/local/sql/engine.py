@@ -1,4 +1,4 @@
-"""A DuckDB connection set up like Athena: the log as table `events`, the views, and no access to anything else.
+"""DuckDB set up like Athena: the log as table `events`, the views, and no access to anything else.
 
 Claims: the files of `schemas/views` run unchanged. SQL reaches no other file, no network, no extension and no setting.
 Leaves out: other catalogs and databases.
@@ -19,26 +19,29 @@ from pipeline.local.sql.translate import READ, TableColumns, translate
 
 CATALOG = "awsdatacatalog"  # Athena's name for the Glue Data Catalog
 LOG_FOLDER = "log"
-MEMORY_LIMIT = "400MB"  # beyond it DuckDB spills into its folder
+MEMORY_LIMIT = "400MB"  # of all statements together; beyond it DuckDB spills into its folder
+SPILL_LIMIT = "4GB"  # a statement that needs more fails
 THREADS = 2
 
 
-def open_engine(folder: Path, *, database: str) -> duckdb.DuckDBPyConnection:
-    """Return a connection to a new engine that reads only `folder`.
+def open_engine(folder: Path, *, database: str, sessions: int) -> list[duckdb.DuckDBPyConnection]:
+    """Return connections to a new engine that reads only `folder`. Each runs one statement at a time.
 
     The log is what Parquet files exist in `log/dt=…/hr=…/` when a query runs.
 
     Args:
         folder: An empty folder.
         database: The database's name in SQL.
+        sessions: Number of connections.
     """
     connection = duckdb.connect()
     _create_log(connection, folder, database)
     for name, query in views().items():
         select = translate(query, tables=table_columns(connection, database), database=database)
         connection.execute(f'CREATE VIEW "{name}" AS {select}')
+    connections = [connection, *(_open_session(connection, database) for _ in range(sessions - 1))]
     _restrict(connection, folder)
-    return connection
+    return connections
 
 
 def table_columns(connection: duckdb.DuckDBPyConnection, database: str) -> TableColumns:
@@ -67,10 +70,12 @@ def _create_log(connection: duckdb.DuckDBPyConnection, folder: Path, database: s
     for statement in (
         f"ATTACH ':memory:' AS {CATALOG}",
         f'CREATE SCHEMA {CATALOG}."{database}"',
-        f'USE {CATALOG}."{database}"',
-        "SET TimeZone = 'UTC'",
-        "SET integer_division = true",  # in Trino 7 / 2 is 3
-        "SET enable_profiling = 'no_output'",  # counts the bytes read
+        "SET GLOBAL TimeZone = 'UTC'",
+        "SET GLOBAL integer_division = true",  # in Trino 7 / 2 is 3
+    ):
+        connection.execute(statement)
+    _set_up(connection, database)
+    for statement in (
         resources.files("pipeline.local.sql").joinpath("functions.sql").read_text(encoding="utf-8"),
         # A pattern that matches no file is an error in DuckDB, and a new log has no file.
         f"COPY (SELECT 1 AS nothing WHERE false) TO '{empty_hour}/nothing.parquet' (FORMAT parquet)",
@@ -79,12 +84,25 @@ def _create_log(connection: duckdb.DuckDBPyConnection, folder: Path, database: s
         connection.execute(statement)
 
 
+def _open_session(connection: duckdb.DuckDBPyConnection, database: str) -> duckdb.DuckDBPyConnection:
+    session = connection.cursor()
+    _set_up(session, database)
+    return session
+
+
+def _set_up(session: duckdb.DuckDBPyConnection, database: str) -> None:
+    """Apply the settings that a session does not share with others."""
+    session.execute(f'USE {CATALOG}."{database}"')
+    session.execute("SET enable_profiling = 'no_output'")  # counts the bytes read
+
+
 def _restrict(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Restrict SQL to the folder: no other file, no network, no extension, no setting."""
     for setting, value in {
         "threads": THREADS,
         "memory_limit": f"'{MEMORY_LIMIT}'",
         "temp_directory": f"'{folder}/spill'",
+        "max_temp_directory_size": f"'{SPILL_LIMIT}'",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "allowed_directories": f"['{folder}']",
