@@ -36,13 +36,15 @@ from pipeline.local.firehose.delivery_stream import MAX_CALL_BYTES, MAX_RECORDS,
 from pipeline.local.gateway.access import AccessControl, new_access_key_id
 from pipeline.local.gateway.athena import AthenaApi
 from pipeline.local.gateway.backend import Forwarder, Moto
+from pipeline.local.gateway.configuration_sets import ConfigurationSetApi
 from pipeline.local.gateway.firehose import FirehoseApi
 from pipeline.local.gateway.server import Gateway, Server
 from pipeline.local.gateway.ses import Outbox, SesApi
+from pipeline.local.gateway.ses_account import SesAccountApi
 from pipeline.local.gateway.ses_backend import SesBackend
 from pipeline.local.gateway.suppression_list import SuppressionApi
 from pipeline.local.gateway.tenants import TenantApi
-from pipeline.local.resources import LOG_PREFIX, Names, create_all
+from pipeline.local.resources import LOG_PREFIX, Names, create_all, delivery_stream_arn
 from pipeline.local.ses.publisher import Publisher
 from pipeline.policy import DEFAULT_POLICY, Policy
 
@@ -70,6 +72,7 @@ class LocalCloud:
         observer: Called with events as SES publishes them, before any fault on their way.
         policy: Suppression policy.
         buffer_seconds: Firehose's buffer interval.
+        verify_senders: False to reject mail of senders that are not verified, as SES does.
         names: Names of the resources.
 
     Attributes:
@@ -101,6 +104,7 @@ class LocalCloud:
         observer: Callable[[Sequence[bytes]], None] = lambda _: None,
         policy: Policy = DEFAULT_POLICY,
         buffer_seconds: float = BUFFER_SECONDS,
+        verify_senders: bool = True,
         names: Names | None = None,
     ) -> None:
         self.names = names or Names()
@@ -109,6 +113,7 @@ class LocalCloud:
         self._publisher = Publisher(seed=seed, account_id=ACCOUNT_ID, region=region)
         self._chaos, self._observer = chaos, observer
         self._policy, self._buffer_seconds = policy, buffer_seconds
+        self._verify_senders = verify_senders
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -150,12 +155,7 @@ class LocalCloud:
             UsageError: One is not a record of event publishing, or is too large.
             ArchiveUnavailable: Firehose's buffer is full.
         """
-        self._observer(events)
-        archive = feedback = events
-        if self._chaos:
-            with self._lock:
-                archive, feedback = self._chaos.archive(events), self._chaos.feedback(events)
-        self._deliver(archive, feedback)
+        self._publish(events, events)
 
     def settle(self, timeout_seconds: float) -> None:
         """Wait until the log and the projection have everything that was published so far.
@@ -170,6 +170,13 @@ class LocalCloud:
             self._deliver(held_back.archive, held_back.feedback)
         self.delivery_stream.flush(timeout_seconds)
         self.mapping.drain(max(0.0, end_s - time.monotonic()))
+
+    def _publish(self, archive: Sequence[bytes], feedback: Sequence[bytes]) -> None:
+        self._observer(archive)
+        if self._chaos:
+            with self._lock:
+                archive, feedback = self._chaos.archive(archive), self._chaos.feedback(feedback)
+        self._deliver(archive, feedback)
 
     def _deliver(self, archive: Sequence[bytes], feedback: Sequence[bytes]) -> None:
         for records in batches(archive, size_bytes=len, max_bytes=MAX_CALL_BYTES, max_items=MAX_RECORDS):
@@ -249,11 +256,19 @@ class LocalCloud:
         athena = resources.enter_context(Athena(clients.s3, bucket=self.names.bucket, database=self.names.database))
         athena_api = AthenaApi(athena, clients.s3, database=self.names.database)
         resources.callback(athena_api.close)
-        tenants = self._publisher.tenants
+        tenants, ses_backend = self._publisher.tenants, SesBackend(backend, verify_senders=self._verify_senders)
+        configuration_set_api = ConfigurationSetApi(
+            self._publisher.configuration_sets,
+            ses_backend,
+            delivery_stream_arn=delivery_stream_arn(self.names, region=self._region, account_id=ACCOUNT_ID),
+            event_bus_arn=f"arn:aws:events:{self._region}:{ACCOUNT_ID}:event-bus/default",
+        )
         apis = (
             SuppressionApi(self._publisher.account_list, tenants),
             TenantApi(tenants, account_id=ACCOUNT_ID, region=self._region),
-            SesApi(SesBackend(backend), outbox=Outbox(self._publisher, self.publish), tenants=tenants),
+            configuration_set_api,
+            SesApi(ses_backend, outbox=Outbox(self._publisher, self._publish), tenants=tenants),
+            SesAccountApi(ses_backend),
             FirehoseApi({self.names.delivery_stream: self.delivery_stream.put}),
             athena_api,
         )

@@ -58,6 +58,11 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     configuration_set: str = CONFIGURATION_SET
 
 
+def delivery_stream_arn(names: Names, *, region: str, account_id: str) -> str:
+    """Return the ARN of the delivery stream."""
+    return f"arn:aws:firehose:{region}:{account_id}:deliverystream/{names.delivery_stream}"
+
+
 def fresh_names() -> Names:
     """Return names that are new to any backend. The configuration set is shared, because it holds nothing."""
     names, suffix = Names(), token_hex(4)

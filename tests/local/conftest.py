@@ -44,4 +44,5 @@ def running_ses() -> Iterator[SesCloud]:
 def cloud(running_ses: SesCloud) -> SesCloud:
     """A cloud that accepts e-mails and has published none."""
     running_ses.records.clear()
+    running_ses.feedback.clear()
     return running_ses

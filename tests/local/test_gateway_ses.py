@@ -141,7 +141,7 @@ def test_a_request_that_is_not_json_is_rejected(cloud: SesCloud) -> None:
 def test_an_email_is_sent_even_if_its_events_are_lost(caplog: pytest.LogCaptureFixture) -> None:
     """A failure to publish is logged with the message id, and not raised."""
 
-    def unavailable(_: Sequence[bytes]) -> None:
+    def unavailable(*_: Sequence[bytes]) -> None:
         raise ArchiveUnavailable("S3 is unavailable")
 
     email = Email(sender=SENDER, to=("ann@example.com",))

@@ -6,7 +6,22 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.local.gateway.ses_requests import read_json
-from tests.support.ses_cloud import MESSAGE, RAW, SENDER, TO_ANN, SesCloud, tag
+from tests.support.ses_cloud import DELIVERY_STREAM, MESSAGE, RAW, SENDER, TO_ANN, SesCloud, tag
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _sets(running_ses: SesCloud) -> None:
+    """The configuration sets that the requests name."""
+    destination: Any = {
+        "Enabled": True,
+        "MatchingEventTypes": ["SEND"],
+        "KinesisFirehoseDestination": {"IamRoleArn": "arn:aws:iam::1:role/x", "DeliveryStreamArn": DELIVERY_STREAM},
+    }
+    for name in ("bulk", "transactional"):
+        running_ses.sesv2.create_configuration_set(ConfigurationSetName=name)
+        running_ses.sesv2.create_configuration_set_event_destination(
+            ConfigurationSetName=name, EventDestinationName="archive", EventDestination=destination
+        )
 
 
 def test_every_recipient_is_in_the_event(cloud: SesCloud) -> None:

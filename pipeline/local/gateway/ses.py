@@ -2,7 +2,8 @@
 
 Claims: SendEmail, SendRawEmail, SendTemplatedEmail and SendBulkTemplatedEmail of API v1; SendEmail (simple, raw, stored
 template), SendBulkEmail, CreateEmailTemplate and UpdateEmailTemplate of API v2. A template that cannot be rendered
-becomes a Rendering Failure, as in SES. More lenient than SES: an unverified sender is verified in the backend.
+becomes a Rendering Failure, as in SES. More lenient than SES, unless set otherwise: an unverified sender
+is verified in the backend. A configuration set has to exist, and its event destinations get the events.
 Leaves out: every other operation. The backend answers those.
 docs.aws.amazon.com/ses/latest/APIReference/API_Operations.html,
 docs.aws.amazon.com/ses/latest/APIReference-V2/API_Operations.html
@@ -23,11 +24,13 @@ from werkzeug.wrappers import Request, Response
 
 from pipeline.errors import MailfoldError, UsageError
 from pipeline.local.gateway import ses_responses
+from pipeline.local.gateway.configuration_sets import set_missing
 from pipeline.local.gateway.protocols import ApiError
 from pipeline.local.gateway.ses_backend import FORM, SesBackend, action_form, bulk_form, template_form, templated_form
 from pipeline.local.gateway.ses_requests import EmailTemplate, Submission, read_form, read_json
 from pipeline.local.gateway.ses_responses import ROOT, SCOPE
 from pipeline.local.gateway.tenants import find_tenant
+from pipeline.local.ses.email import CONFIGURATION_SET
 from pipeline.local.ses.outcome import MailOutcome, RenderingFailed
 
 if TYPE_CHECKING:
@@ -36,8 +39,10 @@ if TYPE_CHECKING:
     from pipeline.local.ses.tenants import Tenants
 
 FORM_SENDS = frozenset({"SendEmail", "SendRawEmail", "SendTemplatedEmail", "SendBulkTemplatedEmail"})
-EventDestinations = Callable[[Sequence[bytes]], None]
-"""Publishes events to the destinations of a configuration set."""
+EventDestinations = Callable[[Sequence[bytes], Sequence[bytes]], None]
+"""Publishes events to Firehose, and others, or the same, to EventBridge."""
+
+_V1_CODES = {"NotFoundException": "ConfigurationSetDoesNotExist"}
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +77,9 @@ class SesApi:
         try:
             return self._send_form(request, form, read_form(form))
         except UsageError as error:
-            return ses_responses.xml_error(str(error))
+            return ses_responses.xml_error(ses_responses.INVALID_VALUE, str(error))
+        except ApiError as error:
+            return ses_responses.xml_error(_V1_CODES.get(error.code, error.code), str(error))
 
     def _handle_v2(self, request: Request) -> Response | None:
         try:
@@ -104,6 +111,7 @@ class SesApi:
             reply = self._send_form(request, form, read_form(form, operation="SendEmail", tenant=tenant))
             return ses_responses.to_json_response(reply, lambda: {"MessageId": ses_responses.message_ids(reply)[0]})
         submission = read_json(content)
+        self._check_configuration_set(request, submission)
         reply = self._backend.send(request, sender=submission.email.sender)
         if reply.status_code == HTTPStatus.OK:
             self._publish(request, submission, msgspec.json.decode(reply.get_data())["MessageId"])
@@ -130,12 +138,20 @@ class SesApi:
         """Send an API v1 request to the backend, publish the events of its e-mails, and return the response."""
         if not submissions:
             raise UsageError("the request names no destination: name at least one")
+        self._check_configuration_set(request, submissions[0])
         reply = self._backend.send(request, sender=submissions[0].email.sender, form=form)
         if reply.status_code == HTTPStatus.OK:
-            message_ids = ses_responses.message_ids(reply, bulk="Bulk" in form["Action"])
+            is_bulk = "Bulk" in form["Action"]
+            message_ids = ses_responses.message_ids(reply, bulk=is_bulk)
+            reply = ses_responses.with_bulk_status(reply) if is_bulk else reply
             for submission, message_id in zip(submissions, message_ids, strict=True):
                 self._publish(request, submission, message_id)
         return reply
+
+    def _check_configuration_set(self, request: Request, submission: Submission) -> None:
+        name = submission.email.configuration_set
+        if name != CONFIGURATION_SET and not self._backend.has_configuration_set(request, name):
+            raise set_missing(name)
 
     def _publish(self, request: Request, submission: Submission, message_id: str) -> None:
         email, outcome = submission.email, None
@@ -173,8 +189,9 @@ class Outbox:
         """
         with self._lock:
             events = self._publisher.publish(email, sent_at=datetime.now(UTC), message_id=message_id, outcome=outcome)
+        routes = self._publisher.configuration_sets.route(email.configuration_set, events)
         try:
-            self._destinations(events)
+            self._destinations(routes.firehose, routes.eventbridge)
         except MailfoldError as error:
             _log.warning("the events of message %s are lost: %s", message_id, error)
 

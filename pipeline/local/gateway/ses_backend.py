@@ -9,17 +9,18 @@ docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendBulkEmail.html
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from werkzeug.wrappers import Request, Response
 
 from pipeline.address import bare
 from pipeline.errors import UsageError
-from pipeline.local.gateway.protocols import flatten
+from pipeline.local.gateway.protocols import ApiError, flatten
 from pipeline.local.gateway.ses_requests import RequestFields
-from pipeline.local.gateway.ses_responses import is_rejected
+from pipeline.local.gateway.ses_responses import ROOT, is_rejected
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -36,26 +37,48 @@ class SesBackend:
 
     Args:
         application: The emulator.
+        verify_senders: True to verify every sender that is not verified, so that an application needs no set-up.
     """
 
-    def __init__(self, application: WSGIApplication) -> None:
+    def __init__(self, application: WSGIApplication, *, verify_senders: bool = True) -> None:
         self._application = application
+        self._verify_senders = verify_senders
 
     def send(self, request: Request, *, sender: str, form: Mapping[str, str] | None = None) -> Response:
-        """Make a request that sends, and return the response. If it is rejected, verify the sender and repeat it.
+        """Make a request that sends, and return the response. If it is rejected, the sender may be verified first.
 
         Args:
             request: The application's request.
             sender: The sender of the e-mail.
             form: An API v1 request to make in place of `request`; None for `request` itself.
+
+        Raises:
+            ApiError: The sender is not verified.
         """
         reply = self._send(request, form)
         if not is_rejected(reply):
             return reply
+        if not self._verify_senders:
+            raise ApiError(
+                "MessageRejected",
+                "Email address is not verified. The sender failed the check: verify the address or its domain here, or "
+                "start the local cloud without --require-verified",
+            )
         # The application's credentials and region apply, so the identity is verified where the application sends from.
         # An identity is an address without a display name.
         self.call(request, action_form("VerifyEmailIdentity", {"EmailAddress": bare(sender)}))
         return self._send(request, form)
+
+    def repeat(self, request: Request) -> Response:
+        """Make the application's request, and return the response."""
+        return self._call(request, {}, request.get_data())
+
+    def has_configuration_set(self, request: Request, name: str) -> bool:
+        """Return True if a configuration set exists, where the application sends from."""
+        path = f"{ROOT}/configuration-sets/{name}"
+        target = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "RAW_URI": quote(path), "QUERY_STRING": ""}
+        target |= {"CONTENT_TYPE": "application/json"}
+        return self._call(request, target, b"").status_code == HTTPStatus.OK
 
     def call(self, request: Request, form: Mapping[str, str]) -> Response:
         """Make an API v1 request with the credentials of `request`, and return the response."""
@@ -63,7 +86,7 @@ class SesBackend:
         return self._call(request, target, urlencode(form).encode())
 
     def _send(self, request: Request, form: Mapping[str, str] | None) -> Response:
-        return self.call(request, form) if form else self._call(request, {}, request.get_data())
+        return self.call(request, form) if form else self.repeat(request)
 
     def _call(self, request: Request, target: Mapping[str, str], body: bytes) -> Response:
         environ: dict[str, Any] = {**request.environ, **target}

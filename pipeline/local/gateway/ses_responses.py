@@ -7,7 +7,7 @@ docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape, unescape
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +22,8 @@ SCOPE = re.compile(r"/(?:ses|email)/aws4_request")
 """Part of the signature of every request to SES."""
 BAD_REQUEST = "BadRequestException"
 ERROR_TYPE = "x-amzn-ErrorType"
+NAMESPACE = "http://ses.amazonaws.com/doc/2010-12-01/"
+INVALID_VALUE = "InvalidParameterValue"
 
 _V2_CODES = {
     "AlreadyExists": "AlreadyExistsException",
@@ -63,11 +65,29 @@ def rendered_subject(reply: Response) -> str:
     return match[1].strip() if match else ""
 
 
-def xml_error(message: str) -> Response:
-    """Return API v1's response to an invalid request."""
+def with_bulk_status(reply: Response) -> Response:
+    """Add to each destination of a bulk response its status, which SES returns and moto does not."""
+    text = reply.get_data(as_text=True)
+    if text.count("<Status>") == 1:  # that around all destinations
+        reply.set_data(text.replace("<member>", "<member><Status>Success</Status>"))
+    return reply
+
+
+def xml_response(action: str, fields: Mapping[str, Any]) -> Response:
+    """Return API v1's response of an operation."""
+    content = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in fields.items())
     body = (
-        '<ErrorResponse xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><Error><Type>Sender</Type>'
-        f"<Code>InvalidParameterValue</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
+        f'<{action}Response xmlns="{NAMESPACE}"><{action}Result>{content}</{action}Result>'
+        f"<ResponseMetadata><RequestId/></ResponseMetadata></{action}Response>"
+    )
+    return Response(body, mimetype="text/xml")
+
+
+def xml_error(code: str, message: str) -> Response:
+    """Return API v1's response for an error of the sender's."""
+    body = (
+        f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>Sender</Type>'
+        f"<Code>{code}</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
     )
     return Response(body, status=400, mimetype="text/xml")
 

@@ -12,12 +12,13 @@ from random import Random
 from pipeline.errors import UsageError
 from pipeline.local.ses.account import Account
 from pipeline.local.ses.account_list import AccountList
+from pipeline.local.ses.configuration_sets import ConfigurationSets
 from pipeline.local.ses.email import Email
 from pipeline.local.ses.mail import MailObject, Message
 from pipeline.local.ses.outcome import MailOutcome, Occurrence, RejectedMail, RenderingFailed
 from pipeline.local.ses.record import RecordContext, record, send_record
 from pipeline.local.ses.simulator import is_infected, simulated_outcome
-from pipeline.local.ses.tenants import Tenants
+from pipeline.local.ses.tenants import ListScope, Tenants
 from pipeline.timestamp import to_ms
 
 INFECTED = MailOutcome(occurrences=(RejectedMail(),))
@@ -32,6 +33,7 @@ class Publisher:
     Attributes:
         account_list: The account's suppression list.
         tenants: The account's tenants.
+        configuration_sets: The account's configuration sets.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Publisher:
         self._random = Random(seed)  # noqa: S311 - a simulation
         self._account = Account(id=account_id, region=region)
         self.account_list, self.tenants = AccountList(), Tenants()
+        self.configuration_sets = ConfigurationSets()
         self._is_list_on = account_list
 
     def publish(
@@ -94,11 +97,20 @@ class Publisher:
         return simulated_outcome(email.destination, account_list=self._list_of(email), random=self._random)
 
     def _list_of(self, email: Email) -> AccountList | None:
-        """Return the list that applies to an e-mail: its tenant's, else the account's; None if none does."""
+        """Return the list that applies to an e-mail: its tenant's, else the account's; None if none does.
+
+        Its configuration set may say so otherwise than its tenant.
+        """
         tenant = self.tenants.get(email.tenant)
-        if tenant and not tenant.has_reasons:
+        options = self.configuration_sets.suppression(email.configuration_set)
+        if options.suppressed_reasons == () or (
+            options.suppressed_reasons is None and tenant and not tenant.has_reasons
+        ):
             return None
-        if tenant and tenant.has_own_list:
+        is_own = tenant and tenant.has_own_list
+        if options.suppression_scope:
+            is_own = options.suppression_scope is ListScope.TENANT
+        if tenant and is_own:
             return tenant.own_list
         return self.account_list if self._is_list_on else None
 
