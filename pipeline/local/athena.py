@@ -13,9 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from queue import SimpleQueue
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
@@ -25,6 +23,7 @@ from pipeline.aws.archive.athena import QueryResult, ResultColumn
 from pipeline.aws.archive.athena_csv import Row
 from pipeline.aws.errors import redact_addresses
 from pipeline.errors import UsageError
+from pipeline.local.leftovers import temporary_folder
 from pipeline.local.parquet_cache import ParquetCache
 from pipeline.local.sql.engine import LOG_FOLDER, MEMORY_LIMIT, SPILL_LIMIT, open_engine, table_columns
 from pipeline.local.sql.show import ShowCatalog, is_show, run_show
@@ -74,7 +73,7 @@ class Athena:
     ) -> None:
         self._free: SimpleQueue[Session] = SimpleQueue()
         with ExitStack() as resources:
-            folder = Path(resources.enter_context(TemporaryDirectory(prefix=FOLDER_PREFIX)))
+            folder = resources.enter_context(temporary_folder(FOLDER_PREFIX))
             cache = ParquetCache(s3_client, bucket=bucket, prefix=prefix, folder=folder / LOG_FOLDER)
             for connection in open_engine(folder, database=database, sessions=SESSIONS):
                 resources.callback(connection.close)

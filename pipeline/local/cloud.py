@@ -38,6 +38,7 @@ from pipeline.local.gateway.athena import AthenaApi
 from pipeline.local.gateway.backend import Forwarder, Moto
 from pipeline.local.gateway.configuration_sets import ConfigurationSetApi
 from pipeline.local.gateway.firehose import FirehoseApi
+from pipeline.local.gateway.request_log import RequestLog
 from pipeline.local.gateway.server import Gateway, Server
 from pipeline.local.gateway.ses import Outbox, SesApi
 from pipeline.local.gateway.ses_account import SesAccountApi
@@ -73,6 +74,8 @@ class LocalCloud:
         policy: Suppression policy.
         buffer_seconds: Firehose's buffer interval.
         verify_senders: False to reject mail of senders that are not verified, as SES does.
+        port: Port of the endpoint; 0 for a free one.
+        log_request: Called with a line for each request of an application; None: requests are not logged.
         names: Names of the resources.
 
     Attributes:
@@ -84,7 +87,8 @@ class LocalCloud:
         mapping: Event source mapping. Its counters show what the projection consumed.
 
     Raises:
-        UsageError: On entering: this process runs another cloud on moto, or `endpoint_url` is not an endpoint.
+        UsageError: On entering: this process runs another cloud on moto, `endpoint_url` is not an endpoint, or the
+            port is in use.
         MailfoldError: On entering: the other emulator cannot be reached or rejects a resource.
     """
 
@@ -105,6 +109,8 @@ class LocalCloud:
         policy: Policy = DEFAULT_POLICY,
         buffer_seconds: float = BUFFER_SECONDS,
         verify_senders: bool = True,
+        port: int = 0,
+        log_request: Callable[[str], None] | None = None,
         names: Names | None = None,
     ) -> None:
         self.names = names or Names()
@@ -114,6 +120,7 @@ class LocalCloud:
         self._chaos, self._observer = chaos, observer
         self._policy, self._buffer_seconds = policy, buffer_seconds
         self._verify_senders = verify_senders
+        self._port, self._log_request = port, log_request
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -190,7 +197,7 @@ class LocalCloud:
         self._start_archive(clients, resources)
         self._start_feedback(clients, resources)
         gateway = self._create_gateway(backend, clients, resources)
-        self.endpoint_url = self._serve(gateway, resources)
+        self.endpoint_url = self._serve(gateway, resources, port=self._port, log_request=self._log_request)
         self.clients = self._create_clients(self.endpoint_url, resources)
 
     def _start_backend(self, resources: ExitStack) -> tuple[Moto | Forwarder, str]:
@@ -203,10 +210,19 @@ class LocalCloud:
         resources.callback(moto.close)
         return moto, self._serve(moto, resources)
 
-    def _serve(self, application: WSGIApplication, resources: ExitStack) -> str:
+    def _serve(
+        self,
+        application: WSGIApplication,
+        resources: ExitStack,
+        *,
+        port: int = 0,
+        log_request: Callable[[str], None] | None = None,
+    ) -> str:
         """Serve an application to clients that have this cloud's access key. Return its address."""
-        access_control = AccessControl(application, access_key_id=self._access_key_id)
-        return resources.enter_context(Server(access_control)).url
+        served: WSGIApplication = AccessControl(application, access_key_id=self._access_key_id)
+        if log_request:
+            served = RequestLog(served, report=log_request)
+        return resources.enter_context(Server(served, port=port)).url
 
     def _create_clients(self, endpoint_url: str, resources: ExitStack) -> Clients:
         """Return clients of an endpoint that are closed with the cloud."""

@@ -1,7 +1,7 @@
 """Discovery of a running local cloud by other processes, through a file that only its user can read.
 
-The file is in XDG_RUNTIME_DIR, which is removed when the user's session ends, or else in the folder for temporary
-files. A folder that another user could write to is never trusted.
+The file is in XDG_RUNTIME_DIR, which is removed when the user's session ends, or else, also if that does not exist, in
+the folder for temporary files. A folder that another user could write to is never trusted.
 specifications.freedesktop.org/basedir-spec/latest/
 """
 
@@ -9,13 +9,14 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
 from pipeline.errors import UsageError
+from pipeline.local.leftovers import locked
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 ANSWER_SECONDS = 1.0  # the cloud is on this machine
@@ -31,6 +32,25 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
 
     process_id: int
     environment: dict[str, str]
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Keep other processes of the user from running a cloud that is announced, until the block ends.
+
+    Raises:
+        UsageError: One runs or starts already, or another user can write to the folder.
+    """
+    if environment := find():
+        raise UsageError(f"a local cloud runs already, at {environment[ENDPOINT]}: use it, or stop it first")
+    folder = _file().parent
+    _create_folder(folder)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder))
+        except BlockingIOError as error:
+            raise UsageError("another `mailfold up` starts or stops at this moment: wait for it") from error
+        yield
 
 
 @contextmanager
@@ -65,12 +85,13 @@ def find() -> dict[str, str] | None:
 
 
 def _file() -> Path:
-    folder = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    return Path(folder) / f"mailfold-{os.getuid()}" / "local.json"
+    runtime_folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    folder = runtime_folder if runtime_folder.is_dir() else Path(tempfile.gettempdir())
+    return folder / f"mailfold-{os.getuid()}" / "local.json"
 
 
 def _create_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     if not _is_private(folder):
         raise UsageError(f"another user can write to {folder}: remove it, or set XDG_RUNTIME_DIR")
 

@@ -36,6 +36,16 @@ match sys.argv[1]:
 """
 
 
+ENDLESS_QUERIES = """
+import boto3
+
+athena = boto3.client("athena")
+for _ in range(6):
+    sql = "WITH RECURSIVE t (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"
+    athena.start_query_execution(QueryString=sql)
+"""
+
+
 class Running:
     """A `mailfold up` in another process, with its output."""
 
@@ -74,9 +84,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def up() -> Iterator[Running]:
+def up(*options: str) -> Iterator[Running]:
     """Run the command."""
-    with started("up") as process:
+    with started("up", *options) as process:
         yield Running(process)
 
 
@@ -134,6 +144,28 @@ def test_a_second_one_is_a_usage_error(folder: Path) -> None:
             "use it, or stop it first\n"
         )
         assert running.is_listening()
+
+
+def test_a_signal_ends_it_while_queries_run_and_wait(folder: Path) -> None:
+    """The first Ctrl-C is enough, although a worker of the query engine may be the thread that gets the signal."""
+    with up() as running:
+        start_queries = [sys.executable, "-c", ENDLESS_QUERIES]
+        subprocess.run(start_queries, env=running.environment, check=True, timeout=WAIT_SECONDS)  # noqa: S603 - our own
+        running.stop(signal.SIGINT)
+        assert files_in(folder) == []
+
+
+def test_port_and_request_log_are_options(folder: Path) -> None:
+    """The address has the port, and each request is a line, without an address."""
+    with up() as first:
+        port = str(urlsplit(first.environment["AWS_ENDPOINT_URL"]).port)
+        first.stop(signal.SIGINT)
+    with up("--port", port, "--log-requests", "--require-verified") as running:
+        assert running.environment["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{port}"
+        assert "not verified" in run_process("send", "--to", "bounce+ann@example.com").stderr
+        lines = running.stop(signal.SIGINT).splitlines()
+    assert any(line.startswith("ses POST /v2/email/outbound-emails 400 ") for line in lines)
+    assert not [line for line in lines if "@" in line]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -170,7 +170,7 @@ def test_closing_stops_running_queries(s3: S3Client, bucket: str) -> None:
     """Closing the API ends queries that would run for hours, and leaves no thread."""
     before = set(threading.enumerate())
     with serve(s3, bucket) as (client, api):
-        for _ in range(3):
+        for _ in range(SESSIONS + 2):
             start(client, LONG_QUERY)
         api.close()
     assert set(threading.enumerate()) <= before

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.local.discovery import announce, find
+from pipeline.local.discovery import announce, find, only_one
 
 
 @pytest.fixture(autouse=True)
@@ -105,4 +105,29 @@ def test_a_folder_writable_by_others_is_not_trusted(environment: dict[str, str],
         folder.chmod(0o777)
         assert find() is None
     with pytest.raises(UsageError, match="another user can write to"), announce(environment):
+        pass
+
+
+def test_a_runtime_folder_that_does_not_exist_is_not_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder for temporary files takes its place: a session's end would not remove a folder of Mailfold's."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "missing"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with announce({}) as file:
+        assert file.parent.parent == tmp_path
+    assert not (tmp_path / "missing").exists()
+
+
+def test_only_one_cloud_starts_at_a_time(folder: Path) -> None:
+    """The second is refused although the first is not announced yet."""
+    with (
+        only_one(),
+        pytest.raises(UsageError, match="another `mailfold up` starts or stops at this moment"),
+        only_one(),
+    ):
+        pass
+
+
+def test_a_running_cloud_is_named(environment: dict[str, str]) -> None:
+    """With its address."""
+    with announce(environment), pytest.raises(UsageError, match="a local cloud runs already, at http://"), only_one():
         pass

@@ -13,6 +13,7 @@ import pytest
 import urllib3
 from werkzeug.wrappers import Request, Response
 
+from pipeline.errors import UsageError
 from pipeline.local.gateway.server import Gateway, Server
 from tests.support.waiting import eventually
 
@@ -90,3 +91,14 @@ def test_a_server_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
         assert connection.getresponse().status == 500
         connection.close()
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_server_has_the_requested_port() -> None:
+    """If another program has it, the reason names the port."""
+    with Server(BACKEND) as first:
+        port = urlsplit(first.url).port or 0
+        with pytest.raises(UsageError, match=f"port {port} of 127.0.0.1 cannot be used: Address already in use"):
+            Server(BACKEND, port=port)
+    with Server(BACKEND, port=port) as second:
+        assert second.url == first.url
+        assert urllib3.request("GET", second.url).data == b"from the backend"

@@ -91,7 +91,8 @@ class Executions:
         with self._lock:
             for entry in self._entries.values():
                 _cancel(entry)
-        wait([entry.future for entry in self._entries.values()])  # the watcher stops them
+        # The watcher stops them. A future that the executor cancelled is never done for `wait`.
+        wait([entry.future for entry in self._entries.values() if not entry.future.cancelled()])
         self._workers.shutdown()
         self._closing.set()
         self._watcher.join()

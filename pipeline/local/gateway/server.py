@@ -12,14 +12,14 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from socket import SHUT_RDWR, socket
+from socket import SHUT_RDWR, create_server, socket
 from threading import Thread, current_thread
 from typing import TYPE_CHECKING, Any, Self
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Request, Response
 
-from pipeline.errors import describe
+from pipeline.errors import UsageError, describe
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,6 +28,7 @@ RequestHandler = Callable[[Request], Response | None]
 """Returns the response to a request, or None if the request is not for this handler."""
 
 LISTEN = "127.0.0.1"
+BACKLOG = 128  # as werkzeug's own
 STOP_CHECK_SECONDS = 0.1
 GRACE_SECONDS = 2.0  # for requests in progress when the server closes; then their connections are cut
 
@@ -59,15 +60,24 @@ class Gateway:
 
 
 class Server:
-    """An HTTP server on a free port of 127.0.0.1, with a thread for each request. It runs until it is closed.
+    """An HTTP server on a port of 127.0.0.1, with a thread for each request. It runs until it is closed.
+
+    Args:
+        application: Answers the requests.
+        port: Its port; 0 for a free one.
 
     Attributes:
         url: The server's address.
+
+    Raises:
+        UsageError: Another program uses the port, or this user may not.
     """
 
-    def __init__(self, application: WSGIApplication) -> None:
-        self._server = _ThreadedServer(LISTEN, 0, application, handler=_QuietHandler)
-        self.url = f"http://{LISTEN}:{self._server.port}"
+    def __init__(self, application: WSGIApplication, *, port: int = 0) -> None:
+        with _listener(port) as listener:
+            port = listener.getsockname()[1]
+            self._server = _ThreadedServer(LISTEN, port, application, handler=_QuietHandler, fd=listener.fileno())
+        self.url = f"http://{LISTEN}:{port}"
         self._thread = Thread(target=self._server.serve_forever, args=(STOP_CHECK_SECONDS,), name=self.url, daemon=True)
         self._thread.start()
 
@@ -84,6 +94,13 @@ class Server:
         self._server.shutdown()
         self._thread.join(GRACE_SECONDS)
         self._server.finish_requests(GRACE_SECONDS)
+
+
+def _listener(port: int) -> socket:
+    try:
+        return create_server((LISTEN, port), backlog=BACKLOG)
+    except OSError as error:
+        raise UsageError(f"port {port} of {LISTEN} cannot be used: {error.strerror}. Name another one") from error
 
 
 class _ThreadedServer(ThreadedWSGIServer):
