@@ -6,6 +6,8 @@ docs.aws.amazon.com/athena/latest/ug/partition-projection-setting-up.html
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +94,46 @@ def create_all(clients: Clients, names: Names, *, region: str) -> None:
     with translated("creating the configuration set of the local cloud"):
         name = names.configuration_set
         tolerate(lambda: clients.sesv2.create_configuration_set(ConfigurationSetName=name), *_EXISTS)
+    with translated("creating the delivery stream of the local cloud"):
+        destination: Any = delivery_destination(names)
+        tolerate(
+            lambda: clients.firehose.create_delivery_stream(
+                DeliveryStreamName=names.delivery_stream, ExtendedS3DestinationConfiguration=destination
+            ),
+            *_EXISTS,
+        )
+
+
+def create_views(clients: Clients, names: Names, columns: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+    """Create the views in the Glue catalog, as Athena does for CREATE VIEW.
+
+    Args:
+        clients: Clients of the backend.
+        names: Names of the resources.
+        columns: Names and Glue types of the columns of each view.
+
+    Raises:
+        MailfoldError: The backend rejects one or cannot be reached; see `pipeline.aws.errors.translated`.
+    """
+    with translated("creating the views of the local cloud"):
+        for view, view_columns in columns.items():
+            table: Any = {
+                "Name": view,
+                "TableType": "VIRTUAL_VIEW",
+                "Parameters": {"presto_view": "true", "comment": "Presto View"},
+                "StorageDescriptor": {"Columns": [{"Name": name, "Type": type_} for name, type_ in view_columns]},
+            }
+            tolerate(partial(clients.glue.create_table, DatabaseName=names.database, TableInput=table), *_EXISTS)
+
+
+def delivery_destination(names: Names) -> dict[str, Any]:
+    """Return the delivery stream's destination as CreateDeliveryStream expects it. It only describes the stream."""
+    return {
+        "RoleARN": "arn:aws:iam::123456789012:role/mailfold",
+        "BucketARN": f"arn:aws:s3:::{names.bucket}",
+        "Prefix": f"{LOG_PREFIX}dt=!{{timestamp:yyyy-MM-dd}}/hr=!{{timestamp:HH}}/",
+        "ErrorOutputPrefix": "errors/!{firehose:error-output-type}/",
+    }
 
 
 def log_table(names: Names) -> dict[str, Any]:

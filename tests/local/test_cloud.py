@@ -125,6 +125,30 @@ def test_the_glue_table_describes_the_log(cloud: LocalCloud) -> None:
     assert table["Parameters"]["storage.location.template"] == "s3://mailfold-log/events/dt=${dt}/hr=${hr}/"
 
 
+def test_glue_has_the_views(cloud: LocalCloud) -> None:
+    """With the columns that DESCRIBE shows."""
+    tables = cloud.clients.glue.get_tables(DatabaseName="mailfold")["TableList"]
+    views = {table["Name"]: table for table in tables if table["TableType"] == "VIRTUAL_VIEW"}
+    assert [(name,) for name in sorted(views)] == sorted(rows(cloud, "SHOW VIEWS"))
+    columns = views["suppression_facts"]["StorageDescriptor"]["Columns"]
+    described = [row[:2] for row in rows(cloud, "DESCRIBE suppression_facts")]
+    assert [(column["Name"], column["Type"]) for column in columns] == described
+
+
+def test_the_delivery_stream_is_found(cloud: LocalCloud) -> None:
+    """By the name that the cloud prints, with the ARN that event destinations name."""
+    name = cloud.environment()["MAILFOLD_DELIVERY_STREAM"]
+    described = cloud.clients.firehose.describe_delivery_stream(DeliveryStreamName=name)["DeliveryStreamDescription"]
+    assert described["DeliveryStreamStatus"] == "ACTIVE"
+    destinations = cloud.clients.sesv2.get_configuration_set_event_destinations(ConfigurationSetName="mailfold")
+    [arn] = [
+        destination["KinesisFirehoseDestination"]["DeliveryStreamArn"]
+        for destination in destinations["EventDestinations"]
+        if "KinesisFirehoseDestination" in destination
+    ]
+    assert described["DeliveryStreamARN"] == arn
+
+
 def test_settling_releases_what_chaos_holds_back() -> None:
     """After settling, each published event is in the log, whatever chaos repeated or held back."""
     published: list[bytes] = []

@@ -97,6 +97,15 @@ def _describe(table: str, catalog: ShowCatalog) -> QueryResult:
     )
 
 
+def view_columns(tables: TableColumns) -> dict[str, list[tuple[str, str]]]:
+    """Return the columns of each view, with their types as Glue writes them."""
+    return {
+        table: [(name, hive_type(type_)) for name, type_ in columns.items()]
+        for table, columns in tables.items()
+        if table != LOG
+    }
+
+
 def hive_type(duckdb_type: str) -> str:
     """Return a type as Glue and Athena's DDL write it, such as `array<struct<address:string>>`."""
     text = exp.DataType.build(duckdb_type, dialect="duckdb").sql(dialect="hive")
