@@ -45,7 +45,7 @@ from pipeline.local.gateway.ses_account import SesAccountApi
 from pipeline.local.gateway.ses_backend import SesBackend
 from pipeline.local.gateway.suppression_list import SuppressionApi
 from pipeline.local.gateway.tenants import TenantApi
-from pipeline.local.resources import LOG_PREFIX, Names, create_all, create_views, delivery_stream_arn
+from pipeline.local.resources import LOG_PREFIX, Names, create_all, delivery_stream_arn, register_views
 from pipeline.local.ses.publisher import Publisher
 from pipeline.local.sql.show import view_columns
 from pipeline.policy import DEFAULT_POLICY, Policy
@@ -271,7 +271,7 @@ class LocalCloud:
 
     def _create_gateway(self, backend: Moto | Forwarder, clients: Clients, resources: ExitStack) -> Gateway:
         athena = resources.enter_context(Athena(clients.s3, bucket=self.names.bucket, database=self.names.database))
-        create_views(clients, self.names, view_columns(athena.tables()))
+        register_views(clients, self.names, view_columns(athena.tables()))
         athena_api = AthenaApi(athena, clients.s3, database=self.names.database)
         resources.callback(athena_api.close)
         tenants, ses_backend = self._publisher.tenants, SesBackend(backend, verify_senders=self._verify_senders)

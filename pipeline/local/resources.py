@@ -104,8 +104,8 @@ def create_all(clients: Clients, names: Names, *, region: str) -> None:
         )
 
 
-def create_views(clients: Clients, names: Names, columns: Mapping[str, Sequence[tuple[str, str]]]) -> None:
-    """Create the views in the Glue catalog, as Athena does for CREATE VIEW.
+def register_views(clients: Clients, names: Names, columns: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+    """Register the views in the Glue catalog, as Athena does for CREATE VIEW.
 
     Args:
         clients: Clients of the backend.
