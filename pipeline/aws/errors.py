@@ -49,7 +49,7 @@ CODES: Mapping[ErrorKind, frozenset[str]] = {
         ErrorKind.MISSING: (
             "404 AWS.SimpleQueueService.NonExistentQueue ClusterNotFoundException EntityNotFoundException "
             "NoSuchBucket NoSuchBucketPolicy NoSuchEntity NoSuchKey NoSuchPublicAccessBlockConfiguration NotFound "
-            "NotFoundException ParameterNotFound QueueDoesNotExist ResourceNotFoundException"
+            "NotFoundException ParameterNotFound QueueDoesNotExist ResourceNotFoundException TableNotFoundException"
         ),
         # Some services throttle with it. Others report with it that an account has reached a limit.
         ErrorKind.QUOTA: "LimitExceededException",

@@ -10,6 +10,7 @@ docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -38,6 +39,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
         status: CloudFormation's status: `UPDATE_COMPLETE`, `ROLLBACK_COMPLETE`, …
         parameters: Its parameters, by name.
         outputs: Its outputs, by name; see the end of `infra/mailfold.yaml`.
+        tags: Its tags, which CloudFormation passes on to its resources.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     parameters: Mapping[str, str]
     outputs: Mapping[str, str]
+    tags: Mapping[str, str] = MappingProxyType({})
 
     @property
     def region(self) -> str:
@@ -120,6 +123,7 @@ def find_stack(cloudformation: CloudFormationClient, *, name: str) -> Stack | No
             for parameter in description.get("Parameters", [])
         },
         outputs={output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])},
+        tags={tag["Key"]: tag["Value"] for tag in description.get("Tags", [])},
     )
 
 
@@ -187,8 +191,10 @@ def parse_tables(text: str) -> SuppressionTables:
     return tables
 
 
-def create_tables(ssm: SSMClient, *, parameter: str, tables: SuppressionTables) -> bool:
-    """Create the parameter that names the live table. An existing one is not changed.
+def create_tables(
+    ssm: SSMClient, *, parameter: str, tables: SuppressionTables, tags: Mapping[str, str] = MappingProxyType({})
+) -> bool:
+    """Create the parameter that names the live table, with these tags. An existing one is not changed.
 
     Returns:
         Whether it was created.
@@ -205,6 +211,7 @@ def create_tables(ssm: SSMClient, *, parameter: str, tables: SuppressionTables) 
                 Value=format_tables(tables),
                 Type="String",
                 Overwrite=False,
+                Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
             ),
             "ParameterAlreadyExists",
         )

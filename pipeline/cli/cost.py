@@ -121,6 +121,7 @@ def estimate_json(result: Estimate, workload: Workload, prices: PriceList, *, re
         "twelfth_usd_per_1000_emails": result.per_thousand(result.twelfth_usd),
         "ses_usd": result.ses_usd,
         "athena_query_usd": result.query_usd,
+        "rebuild_usd": result.rebuild_usd,
         "costs": msgspec.to_builtins(result.costs),
         "price_list": msgspec.to_builtins(prices),
     }
@@ -163,6 +164,8 @@ def _notes(result: Estimate, workload: Workload, prices: PriceList, region: str 
     elif workload.consumer is ConsumerMode.ELSEWHERE:
         yield "  the machine that runs `mailfold consume`, its logs and its metrics"
     yield f"  Athena: ${result.query_usd:,.4f} for one query for a month's bounces that reads only the columns it needs"
+    yield f"  Rebuild of the table in the twelfth month: ${result.rebuild_usd:,.2f}, in the region of the log, to write"
+    yield "  every address, and for the log, which S3 bills as read for months"
     yield from ("", "Sources of the prices, and the month in which they were read:")
     for source, (oldest, newest) in prices.sources().items():
         yield f"  {source}  {oldest if oldest == newest else f'{oldest} to {newest}'}"

@@ -1,6 +1,6 @@
 """Display of a deployment: its changes, its events, and the questions to the user."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -8,12 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.aws.deployment.change_set import Change, ChangeSet
+from pipeline.aws.deployment.data_loss import DataLoss
 from pipeline.aws.deployment.deploy import DeploymentRequest
 from pipeline.aws.deployment.events import StackEvent
 from pipeline.aws.deployment.template import load_template
 from pipeline.aws.stack import Stack
+from pipeline.cli import prompt
 from pipeline.cli.output import counted, printable, say, to_people, write_json
-from pipeline.cli.prompt import confirm
+from pipeline.errors import UsageError
 
 STYLES = {"Add": "green", "Modify": "yellow", "Remove": "red"}
 REPLACEMENTS = {"True": "replaced", "Conditional": "maybe replaced"}
@@ -35,12 +37,23 @@ class DeployConsole:
     Args:
         request: What is deployed.
         asks: Whether to ask for confirmation.
+        confirmed: Names of resources whose data may be deleted.
         changes_to: Console for the changes.
         json: Whether a dry run prints the changes as JSON.
     """
 
-    def __init__(self, request: DeploymentRequest, *, asks: bool, changes_to: Console, json: bool) -> None:
+    def __init__(
+        self,
+        request: DeploymentRequest,
+        *,
+        asks: bool,
+        confirmed: Sequence[str] = (),
+        changes_to: Console,
+        json: bool,
+    ) -> None:
         self._request, self._asks, self._changes_to, self._json = request, asks, changes_to, json
+        self._confirmed = confirmed
+        self.kept_logs: Sequence[str] = ()
         self._people = to_people()
         self._in_progress, self._total = False, 0
         self._place = self._region = ""
@@ -53,6 +66,21 @@ class DeployConsole:
             self.status.update(step)
         else:
             say([step], to=self._people)
+
+    def accept_loss(self, loss: DataLoss) -> bool:
+        """Show what data would be deleted. Ask for the name of its resource, unless an option confirms it."""
+        change = f"{loss.parameter} would change from {loss.before} to {loss.after}"
+        with self._status_stopped():
+            self._people.print(printable(f"WARNING: {change}. {loss.loss}."), style=WARNING_STYLE, soft_wrap=True)
+            if self._request.dry_run or loss.resource in self._confirmed:
+                return True
+            if not (self._asks and prompt.can_ask()):
+                raise UsageError(f"{change}, which deletes data: use --confirm {loss.resource} if it may be deleted")
+            return prompt.ask_text(f"Type {loss.resource} to delete this data, or press Enter to stop") == loss.resource
+
+    def show_kept_logs(self, buckets: Sequence[str]) -> None:
+        """Note the logs that earlier stacks left, for the next steps."""
+        self.kept_logs = buckets
 
     def show_changes(self, change_set: ChangeSet | None) -> None:
         """Show the changes."""
@@ -104,7 +132,7 @@ class DeployConsole:
         if not self._asks:
             return True
         with self._status_stopped():
-            return confirm(question)
+            return prompt.confirm(question)
 
     @contextmanager
     def _status_stopped(self) -> Iterator[None]:

@@ -6,16 +6,18 @@ from typing import Annotated
 
 import msgspec
 import typer
+from rich.status import Status
 
 from pipeline.aws.clients import Clients
 from pipeline.aws.deployment.attach import AttachedSet, attached_sets, detach
 from pipeline.aws.deployment.destroy import check_deletable, check_policies_detached, delete_stack_and_wait
+from pipeline.aws.deployment.identities import clear_default_set, identities_with_default_set
 from pipeline.aws.deployment.retained import RetainedKind, RetainedResource, delete_data, retained_resources
 from pipeline.aws.stack import Stack, find_stack
 from pipeline.cli import prompt
 from pipeline.cli.deploy_progress import write_event
 from pipeline.cli.options import RegionOption, StackOption, required_stack
-from pipeline.cli.output import results, say, to_people, write_json
+from pipeline.cli.output import counted, results, say, to_people, write_json
 from pipeline.cli.target import connect_aws
 from pipeline.errors import NotFound, UsageError
 
@@ -30,17 +32,37 @@ CONTENTS = {
 }
 
 
+class ExistingDeployment(msgspec.Struct, frozen=True, kw_only=True):
+    """What exists of a deployment.
+
+    Attributes:
+        name: Name of the stack.
+        stack: The stack. None: it is already deleted.
+        resources: Resources that hold data.
+        attached: Configuration sets that send to the stack.
+        identities: SES identities whose default configuration set is the stack's.
+    """
+
+    name: str
+    stack: Stack | None
+    resources: Sequence[RetainedResource]
+    attached: Sequence[AttachedSet]
+    identities: Sequence[str]
+
+
 class DeletionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What to delete, once every question is answered.
 
     Attributes:
         stack: The stack to delete. None: it is already deleted.
+        cleared: SES identities whose default configuration set is the stack's, to leave without one first.
         detached: Configuration sets to detach first.
         deleted: Resources to delete with their data.
         retained: Resources that remain.
     """
 
     stack: Stack | None
+    cleared: Sequence[str]
     detached: Sequence[AttachedSet]
     deleted: Sequence[RetainedResource]
     retained: Sequence[RetainedResource]
@@ -61,6 +83,13 @@ def destroy_command(
             show_default=False,
         ),
     ] = None,
+    clear_identities: Annotated[
+        bool,
+        typer.Option(
+            "--clear-default-set",
+            help="Leave identities that send with the stack's configuration set by default without one.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was deleted and what remains as JSON.")] = False,
     stack: StackOption = None,
     region: RegionOption = None,
@@ -77,27 +106,54 @@ def destroy_command(
     if existing:
         check_deletable(clients.cloudformation, existing)
         check_policies_detached(clients.iam, existing)
-    with to_people().status("reading the resources"):
-        resources = retained_resources(clients, stack=name)
-        attached = attached_sets(clients.sesv2, existing) if existing else ()
-    if not (existing or resources):
+    deployment = _read_deployment(clients, name, existing)
+    if not (existing or deployment.resources):
         region_name = clients.cloudformation.meta.region_name
         raise NotFound(
             f"there is no stack {name} in {region_name}, and no data of a deleted one: name another --region"
         )
-    say(describe_deployment(name, existing, resources, attached), to=to_people())
-    plan = _ask_plan(name, existing, resources, attached, data=data, confirmed=confirm or [], detach_sets=detach_sets)
+    say(describe_deployment(deployment), to=to_people())
+    plan = _ask_plan(
+        deployment,
+        data=data,
+        confirmed=confirm or [],
+        detach_sets=detach_sets,
+        clears_default_set=clear_identities,
+    )
     _execute(clients, plan)
     if json:
         write_json({"stack": name, "deleted": resources_json(plan.deleted), "left": resources_json(plan.retained)})
     else:
         say(describe_result(name, plan), to=results())
+        if any(resource.kind is RetainedKind.BUCKET for resource in plan.retained):
+            say(["A deployment of the same name prints the command that adopts the log."], to=to_people())
 
 
-def describe_deployment(
-    name: str, stack: Stack | None, resources: Sequence[RetainedResource], attached: Sequence[AttachedSet]
-) -> Iterator[str]:
+def _read_deployment(clients: Clients, name: str, stack: Stack | None) -> ExistingDeployment:
+    with to_people().status("reading the resources") as status:
+        return ExistingDeployment(
+            name=name,
+            stack=stack,
+            resources=retained_resources(clients, stack=name),
+            attached=attached_sets(clients.sesv2, stack) if stack else (),
+            identities=_identities(clients, stack, status),
+        )
+
+
+def _identities(clients: Clients, stack: Stack | None, status: Status) -> Sequence[str]:
+    """Return the identities that send with the stack's configuration set by default. SES tells one a second."""
+    if stack is None or "ConfigurationSet" not in stack.outputs:
+        return ()
+    return identities_with_default_set(
+        clients.sesv2,
+        stack.output("ConfigurationSet"),
+        progress=lambda number: status.update(f"reading SES's identities: {number:,}"),
+    )
+
+
+def describe_deployment(deployment: ExistingDeployment) -> Iterator[str]:
     """Yield lines that say what would be deleted and what would remain."""
+    name, stack = deployment.name, deployment.stack
     if stack:
         yield f"The stack {name} ({stack.status}, in {stack.region}, account {stack.account_id}) would be deleted:"
         yield "functions, rule, roles, alarms, Firehose stream, Athena's tables, views and workgroup, and the SES"
@@ -106,12 +162,15 @@ def describe_deployment(
             yield f"SES then rejects mail that names the configuration set {configuration_set}: change senders first."
     else:
         yield f"The stack {name} is already deleted."
-    for attached_set in attached:
+    if deployment.identities:
+        yield "It is the default configuration set of these identities, whose mail SES then rejects too:"
+        yield from (f"  {identity}" for identity in deployment.identities)
+    for attached_set in deployment.attached:
         destinations = ", ".join(attached_set.destinations)
         yield f"The configuration set {attached_set.configuration_set} is attached, by: {destinations}."
-    if resources:
+    if deployment.resources:
         yield "Resources that hold data remain. Delete them with --data, each by its name:"
-    for resource in resources:
+    for resource in deployment.resources:
         yield f"  {resource.kind} {resource.name}: {CONTENTS[resource.kind]}"
 
 
@@ -128,20 +187,19 @@ def resources_json(resources: Sequence[RetainedResource]) -> list[dict[str, str]
 
 
 def _ask_plan(
-    name: str,
-    stack: Stack | None,
-    resources: Sequence[RetainedResource],
-    attached: Sequence[AttachedSet],
+    deployment: ExistingDeployment,
     *,
     data: bool,
     confirmed: Sequence[str],
     detach_sets: bool | None,
+    clears_default_set: bool,
 ) -> DeletionPlan:
     """Ask every question before anything is deleted.
 
     Raises:
-        UsageError: The stack's name was not typed, or there is no terminal.
+        UsageError: The stack's name was not typed, identities keep the stack's set, or there is no terminal.
     """
+    name, stack, resources = deployment.name, deployment.stack, deployment.resources
     names = {name, *(resource.name for resource in resources if data)}
     unknown = [other for other in confirmed if other not in names]  # no error: a previous run may have deleted it
     hint = "" if data else ", or holds data and needs --data"
@@ -152,10 +210,14 @@ def _ask_plan(
             if prompt.can_ask()
             else f"no terminal to ask for confirmation: use --confirm {name} to delete the stack"
         )
-    detached = attached if attached and _confirm_detaching(detach_sets) else ()
+    if deployment.identities and not (clears_default_set or _confirm_clearing(len(deployment.identities))):
+        raise UsageError("nothing was deleted: give these identities another default configuration set first")
+    detached = deployment.attached if deployment.attached and _confirm_detaching(detach_sets) else ()
     deleted = [resource for resource in resources if data and _confirm_deletion(resource, confirmed)]
     retained = [resource for resource in resources if resource not in deleted]
-    return DeletionPlan(stack=stack, detached=detached, deleted=deleted, retained=retained)
+    return DeletionPlan(
+        stack=stack, cleared=deployment.identities, detached=detached, deleted=deleted, retained=retained
+    )
 
 
 def _confirm_deletion(resource: RetainedResource, confirmed: Sequence[str]) -> bool:
@@ -174,10 +236,21 @@ def _confirm_detaching(detach_sets: bool | None) -> bool:
     return prompt.ask_yes_no("Delete these destinations first?", no_terminal=no_terminal, default=True)
 
 
+def _confirm_clearing(number: int) -> bool:
+    return prompt.ask_yes_no(
+        "Leave these identities without a default configuration set first?",
+        no_terminal=f"SES would reject the mail of {counted(number, 'identity', 'identities')}, listed above: use "
+        "--clear-default-set to leave them without a default configuration set, or give them another one",
+    )
+
+
 def _execute(clients: Clients, plan: DeletionPlan) -> None:
     """Execute the plan: sets first, so that SES sends nothing to deleted resources; data last, when nothing writes."""
     people = to_people()
     with people.status("deleting") as status, _advice_on_failure():
+        for identity in plan.cleared:
+            status.update(f"clearing the default configuration set of {identity}")
+            clear_default_set(clients.sesv2, identity)
         for attached_set in plan.detached:
             status.update(f"detaching the configuration set {attached_set.configuration_set}")
             detach(clients.sesv2, attached_set)

@@ -69,6 +69,7 @@ ERRORS: list[tuple[Exception, ErrorKind, str]] = [
     (a_client_error("AllAccessDisabled"), ErrorKind.DENIED, "Grant these credentials the permission"),
     (a_client_error("NoSuchBucket"), ErrorKind.MISSING, "while reading the stack mail: NoSuchBucket: some detail"),
     (a_client_error("ResourceNotFoundException", ""), ErrorKind.MISSING, "ResourceNotFoundException"),
+    (a_client_error("TableNotFoundException", ""), ErrorKind.MISSING, "TableNotFoundException"),
     (a_client_error("ValidationException"), ErrorKind.INVALID, "AWS rejects reading the stack mail: ValidationExc"),
     (a_client_error("SomethingThatAwsWillInvent"), ErrorKind.INVALID, "SomethingThatAwsWillInvent: some detail"),
     (ParamValidationError(report="Invalid length for parameter Name"), ErrorKind.INVALID, "Invalid length for par"),

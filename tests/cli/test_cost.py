@@ -126,6 +126,15 @@ def test_prices_of_another_region_are_pointed_out() -> None:
     assert cost("--region", "eu-central-1")["prices_are_of_region"] is False
 
 
+def test_a_rebuild_is_named_beside_the_months() -> None:
+    """Its cost is stated, and not part of the total."""
+    answer = cost(emails="50000000")
+    assert f"Rebuild of the table in the twelfth month: ${answer['rebuild_usd']:,.2f}, in the region" in run_ok(
+        "cost", "--emails-per-day", "50000000"
+    )
+    assert answer["twelfth_usd"] == pytest.approx(sum(part["twelfth_usd"] for part in answer["costs"]))
+
+
 def test_the_region_may_precede_the_command() -> None:
     """The global option has the same effect."""
     assert "Those of eu-west-1 differ" in run_ok("--region", "eu-west-1", "cost", "--emails-per-day", "1")

@@ -2,58 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
-from pipeline.aws.deployment import deploy as steps
-from pipeline.aws.deployment.bundle import Bundle, build_bundle
+from pipeline.aws.deployment.bundle import build_bundle
 from pipeline.aws.deployment.template import load_template
-from pipeline.aws.dynamodb import table_definition
-from pipeline.cli import deploy as command
-from pipeline.cli import prompt
 from tests.support.command import run, run_failing, run_ok, run_process
-from tests.support.fake_athena import FakeAthena
-from tests.support.fake_cloudformation import MAILFOLD_PARAMETERS, OUTPUTS, FakeCloudFormation, a_change, a_step
-from tests.support.fake_service import ACCOUNT, REGION, client
+from tests.support.fake_cloudformation import MAILFOLD_PARAMETERS, OUTPUTS, a_change, a_step
+from tests.support.fake_service import ACCOUNT, REGION
 from tests.support.wheels import from_folder
 
 CREATED = [[a_step("CREATE_IN_PROGRESS"), a_step("CREATE_COMPLETE", "LogBucket"), a_step("CREATE_COMPLETE")]]
 ADDED = [a_change(), a_change(logical_id="Transform", kind="AWS::Lambda::Function")]
-
-
-@pytest.fixture
-def beside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Everything that a deployment needs beside CloudFormation: moto, and a bundle without code."""
-    monkeypatch.setattr(steps, "build_bundle", lambda **_: Bundle(data=b"a zip file", sha256="0123"))
-    monkeypatch.setattr(steps, "POLL_SECONDS", 0.0)
-    with mock_aws():
-        name = f"mailfold-code-{ACCOUNT}-{REGION}"
-        client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
-        client("dynamodb").create_table(**table_definition(OUTPUTS["SuppressionTable"]))
-        yield
-
-
-@pytest.fixture
-def stack(beside: None, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a function that makes the command find a scripted stack."""
-
-    def put(**stack: Any) -> FakeCloudFormation:
-        cloudformation = FakeCloudFormation(**stack)
-        fakes = {"athena": FakeAthena().client(), "cloudformation": cloudformation.client()}
-        monkeypatch.setattr(command, "connect_aws", lambda _: lambda service: fakes.get(service) or client(service))
-        return cloudformation
-
-    return put
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal at which a user can answer."""
-    monkeypatch.setattr(prompt, "can_ask", lambda: True)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +29,10 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--stack", "mail", "--param", "Colour=red"], "the template has no parameter Colour: use one of AlarmEmail"),
         (["--stack", "mail", "--param", "CodeKey=mine"], "CodeKey is set by deploy itself"),
         (["--stack", "mail", "--param", 'Policy={"version":'], "Policy is not a policy"),
+        (["--stack", "mail", "--tag", "team"], "invalid --tag 'team': use KEY=VALUE, and each key once"),
+        (["--stack", "mail", "--tag", "AWS:team=x"], "invalid --tag 'AWS:team': a key has at most 128 characters"),
+        (["--stack", "mail", "--role-arn", "deployer"], "invalid --role-arn: use the ARN of an IAM role"),
+        (["--stack", "mail", "--bundle", "missing.zip"], "the bundle cannot be read: No such file or directory"),
         (["--stack", "mail", "--code-bucket", "my bucket"], "invalid bucket name 'my bucket': use 3 to 63"),
         (["--stack", "mail"], "use --yes to apply the changes, or --dry-run to see them"),
     ],

@@ -78,8 +78,9 @@ def test_the_stack_is_deleted_and_its_data_remains(ses: FakeSes) -> None:
     """After confirmation of the stack's name the stack is deleted, and every resource with data remains."""
     before = data()
     assert before == {bucket(), TABLE, PARAMETER}
-    output = run_ok(*CONFIRMED)
-    assert output.splitlines()[0] == f"the stack {NAME} is deleted"
+    result = run(*CONFIRMED)
+    assert result.stdout.splitlines()[0] == f"the stack {NAME} is deleted"
+    assert "A deployment of the same name prints the command that adopts the log." in result.stderr
     assert not stack_exists()
     assert data() == before
     assert boto3.client("s3").list_objects_v2(Bucket=bucket())["KeyCount"] == 1
@@ -187,6 +188,51 @@ def test_detaching_is_offered_at_a_terminal(ses: FakeSes, terminal: None) -> Non
     ses.sets["newsletter"] = {destination["Name"]: destination for destination in ATTACHED}
     assert run(*COMMAND, stdin=f"{NAME}\n\n").exit_code == 0
     assert sorted(ses.sets["newsletter"]) == ["mine"]
+
+
+IDENTITIES = {"a.example": NAME, "b.example": "newsletter", "c.example": None, "d.example": NAME}
+
+
+def test_identities_that_send_with_the_stacks_set_stop_the_deletion(ses: FakeSes) -> None:
+    """SES would reject their mail. The plan names them, and the message has the option."""
+    ses.identities = dict(IDENTITIES)
+    result = run(*CONFIRMED)
+    assert result.exit_code == 2
+    assert "identities, whose mail SES then rejects too:\n  a.example\n  d.example\n" in result.stderr
+    assert "SES would reject the mail of 2 identities" in result.stderr.splitlines()[-1]
+    assert "--clear-default-set" in result.stderr.splitlines()[-1]
+    assert stack_exists()
+    assert ses.identities == IDENTITIES
+
+
+def test_identities_are_cleared_by_option(ses: FakeSes) -> None:
+    """Only those of the stack's set are left without one."""
+    ses.identities = dict(IDENTITIES)
+    run_ok(*CONFIRMED, "--clear-default-set")
+    assert ses.identities == {**IDENTITIES, "a.example": None, "d.example": None}
+    assert not stack_exists()
+
+
+@pytest.mark.parametrize(("typed", "deletes"), [("y\n", True), ("n\n", False), ("\n", False)])
+def test_clearing_identities_is_offered_at_a_terminal(ses: FakeSes, terminal: None, typed: str, deletes: bool) -> None:
+    """Enter means no, and then nothing is deleted."""
+    ses.identities = {"a.example": NAME}
+    result = run(*COMMAND, stdin=f"{NAME}\n{typed}")
+    assert result.exit_code == (0 if deletes else 2)
+    assert stack_exists() == (not deletes)
+    assert ses.identities == {"a.example": None if deletes else NAME}
+
+
+@pytest.mark.parametrize(("number", "is_limited"), [(5, False), (6, True)])
+def test_many_identities_are_read_once_a_second(
+    ses: FakeSes, monkeypatch: pytest.MonkeyPatch, number: int, is_limited: bool
+) -> None:
+    """SES answers one call a second, so the rate is limited where there are more than a handful."""
+    limited: list[object] = []
+    monkeypatch.setattr("pipeline.aws.deployment.identities.limit_rate", limited.append)
+    ses.identities = dict.fromkeys(f"{index}.example" for index in range(number))
+    run_ok(*CONFIRMED)
+    assert bool(limited) is is_limited
 
 
 def test_an_interrupted_deletion_can_be_continued(ses: FakeSes, monkeypatch: pytest.MonkeyPatch) -> None:

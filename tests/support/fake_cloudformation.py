@@ -3,8 +3,9 @@
 moto supports neither change sets for updates nor termination protection. Only the operations of a deployment exist.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from tests.support.fake_service import ACCOUNT, REGION, FakeService
@@ -60,6 +61,9 @@ class FakeCloudFormation(FakeService):
     Args:
         status: Status of the stack. None: it does not exist.
         parameters: Parameters of the stack. None: those of every stack of Mailfold.
+        outputs: Outputs of the stack beside those of every stack of Mailfold.
+        tags: Tags of the stack.
+        kept_buckets: Buckets that a deleted stack of the same name left.
         changes: Changes of a change set. None of them: it fails because it changes nothing.
         rejection: Reason why a change set fails.
         problems: Events that DescribeEvents then returns. None: access is denied.
@@ -78,6 +82,9 @@ class FakeCloudFormation(FakeService):
         *,
         status: str | None = None,
         parameters: dict[str, str] | None = None,
+        outputs: Mapping[str, str] = MappingProxyType({}),
+        tags: Mapping[str, str] = MappingProxyType({}),
+        kept_buckets: Sequence[str] = (),
         changes: Sequence[Any] = (),
         rejection: str | None = None,
         problems: Sequence[Any] | None = (),
@@ -87,6 +94,7 @@ class FakeCloudFormation(FakeService):
         self.status, self.protected = status, False
         self.change_sets: list[str] = []
         self._stack_parameters = MAILFOLD_PARAMETERS if parameters is None else parameters
+        self._outputs, self._tags, self._kept_buckets = {**OUTPUTS, **outputs}, tags, kept_buckets
         self._changes, self._rejection = changes, rejection or (None if changes else NO_CHANGES)
         self._problems = problems
         self._steps = [list(steps_shown) for steps_shown in steps]
@@ -97,9 +105,17 @@ class FakeCloudFormation(FakeService):
         if self.status is None:
             return {"Error": {"Code": "ValidationError", "Message": "no such stack"}, "ResponseMetadata": {}}
         parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in self._stack_parameters.items()]
-        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
-        stack = {"StackName": NAME, "StackId": STACK_ID, "StackStatus": self.status}
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self._outputs.items()]
+        tags = [{"Key": key, "Value": value} for key, value in self._tags.items()]
+        stack = {"StackName": NAME, "StackId": STACK_ID, "StackStatus": self.status, "Tags": tags}
         return {"Stacks": [{**stack, "Parameters": parameters, "Outputs": outputs}]}
+
+    def _list_stacks(self, **_: Any) -> dict[str, Any]:
+        return {"StackSummaries": [{"StackName": NAME, "StackId": "a-deleted-one"}] if self._kept_buckets else []}
+
+    def _list_stack_resources(self, **_: Any) -> dict[str, Any]:
+        kept = {"ResourceType": "AWS::S3::Bucket", "ResourceStatus": "DELETE_SKIPPED"}
+        return {"StackResourceSummaries": [{**kept, "PhysicalResourceId": bucket} for bucket in self._kept_buckets]}
 
     def _create_change_set(self, *, ChangeSetName: str, ChangeSetType: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         assert (ChangeSetType == "CREATE") == (self.status is None)

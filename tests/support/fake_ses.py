@@ -1,6 +1,7 @@
 """A fake of SES with configuration sets and their event destinations. moto's SES API v2 has no destinations."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from tests.support.fake_service import FakeService
@@ -12,15 +13,24 @@ class FakeSes(FakeService):
     Args:
         sets: The configuration sets, each with its destinations as SES describes them.
         refuses: The error code of each next call that creates or changes a destination.
+        identities: Identities by name, each with its default configuration set or None.
 
     Attributes:
+        identities: The same, as they are now.
         sets: The configuration sets by name, each with its destinations by name.
     """
 
     SERVICE = "sesv2"
 
-    def __init__(self, sets: Mapping[str, Sequence[Mapping[str, Any]]], *, refuses: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        sets: Mapping[str, Sequence[Mapping[str, Any]]],
+        *,
+        refuses: Sequence[str] = (),
+        identities: Mapping[str, str | None] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
+        self.identities = dict(identities)
         self.sets = {
             name: {destination["Name"]: dict(destination) for destination in destinations}
             for name, destinations in sets.items()
@@ -53,6 +63,24 @@ class FakeSes(FakeService):
     def _delete_configuration_set_event_destination(self, **request: Any) -> dict[str, Any]:
         destinations = self.sets[request["ConfigurationSetName"]]
         return {} if destinations.pop(request["EventDestinationName"], None) else _error("NotFoundException")
+
+    def _list_email_identities(self, *, PageSize: int, NextToken: str = "0") -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        page, names = int(NextToken), [*self.identities]
+        following = {"NextToken": str(page + 1)} if page + 1 < len(names) else {}
+        return {"EmailIdentities": [{"IdentityName": name} for name in names[page : page + 1]], **following}
+
+    def _get_email_identity(self, *, EmailIdentity: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        default_set = self.identities[EmailIdentity]
+        return {"ConfigurationSetName": default_set} if default_set else {}
+
+    def _put_email_identity_configuration_set_attributes(
+        self,
+        *,
+        EmailIdentity: str,  # noqa: N803 - as in AWS's API
+        ConfigurationSetName: str | None = None,  # noqa: N803 - as in AWS's API
+    ) -> dict[str, Any]:
+        self.identities[EmailIdentity] = ConfigurationSetName
+        return {}
 
     def _put(self, **request: Any) -> dict[str, Any]:
         if self._refuses:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from pipeline.aws.cost.rebuild import rebuild_units
 from pipeline.aws.cost.usage import Usage, usages
 from pipeline.aws.cost.workload import Workload
 from pipeline.errors import UsageError
@@ -89,12 +90,14 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         emails: E-mails in a month.
         ses_usd: SES's own charge for these e-mails; not part of the sum.
         query_usd: Athena's charge for one query for a month's bounces; not part of the sum.
+        rebuild_usd: Charges for one rebuild of the suppression table in the twelfth month; not part of the sum.
     """
 
     costs: tuple[Cost, ...]
     emails: float
     ses_usd: float
     query_usd: float
+    rebuild_usd: float
 
     @property
     def first_usd(self) -> float:
@@ -122,6 +125,7 @@ def estimate(workload: Workload, prices: PriceList) -> Estimate:
         emails=workload.emails,
         ses_usd=prices.usd("ses_email", workload.emails),
         query_usd=prices.usd("athena_scan", scanned_bytes / TB),
+        rebuild_usd=sum(prices.usd(name, units) for name, units in rebuild_units(workload).items()),
     )
 
 

@@ -5,9 +5,10 @@ docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 import msgspec
@@ -80,10 +81,22 @@ def create_change_set(
     kind: ChangeSetType,
     template_url: str,
     parameters: Sequence[ParameterTypeDef],
+    tags: Mapping[str, str] = MappingProxyType({}),
+    role_arn: str | None = None,
 ) -> ChangeSet | None:
     """Create a change set and wait for it. Return None if it contains no changes.
 
     A change set that fails, or that an interrupt leaves behind, is deleted.
+
+    Args:
+        cloudformation: Client of the stack's region.
+        stack: Name of the stack.
+        kind: Whether it creates or updates the stack.
+        template_url: URL of the template.
+        parameters: Parameters of the stack.
+        tags: All tags of the stack. CloudFormation passes them on to its resources.
+        role_arn: Role that CloudFormation assumes for this and all later operations on the stack. None: the one that
+            it assumed before, or else the caller.
 
     Raises:
         InvalidInput: CloudFormation rejects it. The message contains the reasons.
@@ -91,7 +104,15 @@ def create_change_set(
         DeploymentFailed: The empty stack that was created with it cannot be deleted.
         ServiceUnavailable: AWS throttles, cannot be reached, or does not finish it.
     """
-    change_set = _request_change_set(cloudformation, stack, kind, template_url, parameters)
+    change_set = _request_change_set(
+        cloudformation,
+        StackName=stack,
+        ChangeSetType=kind,
+        TemplateURL=template_url,
+        Parameters=parameters,
+        Tags=[{"Key": key, "Value": value} for key, value in sorted(tags.items())],
+        **({"RoleARN": role_arn} if role_arn else {}),
+    )
     try:
         reason = _wait_until_created(cloudformation, change_set)
         if reason is None:
@@ -109,25 +130,13 @@ def create_change_set(
     raise InvalidInput(f"CloudFormation rejects the change set for the stack {stack}: {reasons}")
 
 
-def _request_change_set(
-    cloudformation: CloudFormationClient,
-    stack: str,
-    kind: ChangeSetType,
-    template_url: str,
-    parameters: Sequence[ParameterTypeDef],
-) -> ChangeSet:
+def _request_change_set(cloudformation: CloudFormationClient, **request: Any) -> ChangeSet:
     token = uuid4().hex  # identifies the request when boto3 sends it again
-    with translated(f"creating a change set for the stack {stack}"):
+    with translated(f"creating a change set for the stack {request['StackName']}"):
         created = cloudformation.create_change_set(
-            StackName=stack,
-            ChangeSetName=f"{PREFIX}{token}",
-            ClientToken=token,
-            ChangeSetType=kind,
-            TemplateURL=template_url,
-            Parameters=list(parameters),
-            Capabilities=["CAPABILITY_IAM"],
+            ChangeSetName=f"{PREFIX}{token}", ClientToken=token, Capabilities=["CAPABILITY_IAM"], **request
         )
-    return ChangeSet(id=created["Id"], stack_id=created["StackId"], kind=kind, changes=())
+    return ChangeSet(id=created["Id"], stack_id=created["StackId"], kind=request["ChangeSetType"], changes=())
 
 
 def _wait_until_created(cloudformation: CloudFormationClient, change_set: ChangeSet) -> str | None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pipeline.aws.deployment.bundle import Bundle
 from pipeline.aws.errors import missing_ok, translated
 from pipeline.errors import AccessDenied, UsageError
 
@@ -55,6 +58,30 @@ class CodeBucket(msgspec.Struct, frozen=True, kw_only=True):
     region: str
 
 
+class CodeObject(msgspec.Struct, frozen=True, kw_only=True):
+    """A bundle in S3, in the template's parameters `CodeBucket` and `CodeKey`.
+
+    Attributes:
+        bucket: Bucket in the region of the stack.
+        key: Key of the object.
+    """
+
+    bucket: str
+    key: str
+
+
+def check_code(s3: S3Client, code: CodeObject) -> None:
+    """Check that a bundle exists, of whatever account.
+
+    Raises:
+        NotFound: It does not.
+        AccessDenied: Credentials are missing, expired or not allowed to do this.
+        ServiceUnavailable: AWS throttles, fails or cannot be reached.
+    """
+    with translated(f"reading the bundle {code.key} in the bucket {code.bucket}"):
+        s3.head_object(Bucket=code.bucket, Key=code.key)
+
+
 def check_bucket_name(name: str) -> None:
     """Check the name of a bucket.
 
@@ -67,8 +94,8 @@ def check_bucket_name(name: str) -> None:
         )
 
 
-def ensure_bucket(s3: S3Client, bucket: CodeBucket) -> bool:
-    """Create the bucket if it does not exist, and block access from other accounts.
+def ensure_bucket(s3: S3Client, bucket: CodeBucket, *, tags: Mapping[str, str] = MappingProxyType({})) -> bool:
+    """Create the bucket with these tags if it does not exist, and block access from other accounts.
 
     Returns:
         True if the bucket was created. An existing one is not changed.
@@ -87,6 +114,11 @@ def ensure_bucket(s3: S3Client, bucket: CodeBucket) -> bool:
             request["CreateBucketConfiguration"] = {"LocationConstraint": bucket.region}  # type: ignore[typeddict-item]  # the stubs list the regions of their day
         s3.create_bucket(**request)
         _make_private(s3, bucket)
+        if tags:
+            tag_set: Any = [{"Key": key, "Value": value} for key, value in tags.items()]
+            s3.put_bucket_tagging(
+                Bucket=bucket.name, ExpectedBucketOwner=bucket.account_id, Tagging={"TagSet": tag_set}
+            )
     return True
 
 
@@ -127,6 +159,13 @@ def _tls_only_policy(bucket: CodeBucket) -> str:
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
     return msgspec.json.encode({"Version": "2012-10-17", "Statement": [denial]}).decode()
+
+
+def upload_bundle(s3: S3Client, bucket: CodeBucket, bundle: Bundle) -> CodeObject:
+    """Upload a bundle under its hash, so that a changed one has another key. See `upload`."""
+    code = CodeObject(bucket=bucket.name, key=f"bundle-{bundle.sha256}.zip")
+    upload(s3, bucket, key=code.key, data=bundle.data)
+    return code
 
 
 def upload(s3: S3Client, bucket: CodeBucket, *, key: str, data: bytes) -> None:

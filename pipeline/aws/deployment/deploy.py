@@ -6,33 +6,38 @@ each step, and confirms before the stack changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
 
 from pipeline.aws.clients import Clients
-from pipeline.aws.deployment.athena import AthenaCatalog, create_queries, create_views, require_views
+from pipeline.aws.deployment.adoption import kept_logs
+from pipeline.aws.deployment.beside_stack import complete, to_policy
 from pipeline.aws.deployment.bundle import Bundle, build_bundle
 from pipeline.aws.deployment.change_set import ChangeSet, create_change_set, discard, execute
-from pipeline.aws.deployment.code_bucket import CodeBucket, ensure_bucket, upload, url
+from pipeline.aws.deployment.code_bucket import (
+    CodeBucket,
+    CodeObject,
+    check_code,
+    ensure_bucket,
+    upload,
+    upload_bundle,
+    url,
+)
+from pipeline.aws.deployment.data_loss import DataLoss, data_losses
 from pipeline.aws.deployment.events import POLL_SECONDS, StackEvent, follow, newest_event
-from pipeline.aws.deployment.parameters import check_name, check_parameters, parameter_values
-from pipeline.aws.deployment.stack_status import prepare_stack
+from pipeline.aws.deployment.limits import check_limits
+from pipeline.aws.deployment.parameters import check_name, check_parameters, effective_values, parameter_values
+from pipeline.aws.deployment.service_linked_role import ensure_ecs_role
+from pipeline.aws.deployment.stack_status import check_version, prepare_stack
 from pipeline.aws.deployment.template import Template, load_template
 from pipeline.aws.errors import translated
-from pipeline.aws.stack import (
-    POLICY_PARAMETER,
-    Stack,
-    SuppressionTables,
-    create_tables,
-    deployed_stack,
-    missing_tables,
-    publish_policy,
-    read_tables,
-)
-from pipeline.errors import DeploymentFailed, MailfoldError, NotFound
-from pipeline.policy import DEFAULT_POLICY, Policy, parse_policy
+from pipeline.aws.stack import POLICY_PARAMETER, Stack, deployed_stack, publish_policy
+from pipeline.errors import AccessDenied, UsageError
+
+CONTAINER = "container"  # the value of `Consumer` for which the template has an ECS service
 
 
 class DeploymentRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,15 +47,23 @@ class DeploymentRequest(msgspec.Struct, frozen=True, kw_only=True):
         stack: Name of the stack.
         parameters: Template parameters by name, without those of the code. A parameter that is missing keeps its value.
         code_bucket: Bucket for bundle and template. None: a bucket named after the account and the region.
+        code: Bundle in S3 that is deployed as it is. None: the bundle is uploaded to the code bucket.
+        tags: Tags of the stack, which CloudFormation passes on to its resources. Others keep their values.
+        role_arn: Role that CloudFormation assumes. None: the one that it assumed before, or else the caller.
         dry_run: Whether to stop once the change set is shown.
         views: Whether to update Athena's views and saved queries.
+        beside_only: Whether to leave the stack as it is, and update only the resources beside it.
     """
 
     stack: str
     parameters: Mapping[str, str] = {}
     code_bucket: str | None = None
+    code: CodeObject | None = None
+    tags: Mapping[str, str] = {}
+    role_arn: str | None = None
     dry_run: bool = False
     views: bool = True
+    beside_only: bool = False
 
 
 class Operator(Protocol):
@@ -58,6 +71,12 @@ class Operator(Protocol):
 
     def report_step(self, step: str) -> None:
         """Report the step that begins now."""
+
+    def accept_loss(self, loss: DataLoss) -> bool:
+        """Return True to delete the data. Called on a dry run too, which deletes nothing."""
+
+    def show_kept_logs(self, buckets: Sequence[str]) -> None:
+        """Show the buckets with the logs of deleted stacks of this name, before a stack is created."""
 
     def show_changes(self, change_set: ChangeSet | None) -> None:
         """Show the changes; None: there are none."""
@@ -89,7 +108,7 @@ def deploy(
         request: What to deploy.
         clients: Clients of the account and region to deploy to.
         operator: Sees each step and confirms the changes.
-        bundle: Code of the Lambda functions. None: it is built for the template's runtime.
+        bundle: Code of the Lambda functions. None: the request names it, or it is built for the template's runtime.
         poll_seconds: Time between two reads of the stack's events.
 
     Returns:
@@ -97,6 +116,7 @@ def deploy(
 
     Raises:
         UsageError: The request is wrong, or the stack does not belong to Mailfold.
+        NotFound: The bundle in S3 does not exist, or the stack of which only the resources beside it are updated.
         InvalidInput: The stack is in a state that allows no deployment, or AWS rejects a request.
         AccessDenied: Credentials are missing, expired or not allowed to do this.
         DeploymentFailed: CloudFormation started and failed, or a resource beside the stack could not be created.
@@ -112,14 +132,58 @@ def deploy(
         name=request.stack,
         may_delete=lambda failed: not request.dry_run and operator.confirm_deletion(failed),
     )
-    operator.report_step("building the bundle")
-    bundle = bundle or build_bundle(runtime=template.runtime)
-    change_set = _prepare_change_set(request, clients, operator, stack=stack, template=template, bundle=bundle)
-    if not _apply(request, clients, operator, change_set, stack=stack, poll_seconds=poll_seconds):
+    if request.beside_only:
+        return _update_beside(request, clients, operator, stack, template)
+    values = effective_values(request.parameters, template=template, previous=stack.parameters if stack else None)
+    _check(request, clients, operator, stack=stack, values=values, template=template)
+    code = request.code or bundle or _build_bundle(operator, template)
+    change_set = _prepare_change_set(request, clients, operator, stack=stack, template=template, code=code)
+    if not _apply(request, clients, operator, change_set, stack=stack, values=values, poll_seconds=poll_seconds):
         return None
     deployed = deployed_stack(clients.cloudformation, name=request.stack)
-    _complete(deployed, clients, operator, views=request.views)
+    complete(deployed, clients, operator.report_step, views=request.views)
     return deployed
+
+
+def _update_beside(
+    request: DeploymentRequest, clients: Clients, operator: Operator, stack: Stack | None, template: Template
+) -> Stack:
+    """Update the resources beside a stack that another tool deploys."""
+    deployed = stack or deployed_stack(clients.cloudformation, name=request.stack)  # raises NotFound
+    check_version(deployed, own_version=template.version)
+    if document := deployed.parameters.get(POLICY_PARAMETER):  # the other tool may have deployed a new one
+        operator.report_step("publishing the policy")
+        publish_policy(clients.ssm, parameter=deployed.output("TablesParameter"), policy=to_policy(document))
+    complete(deployed, clients, operator.report_step, views=request.views)
+    return deployed
+
+
+def _check(
+    request: DeploymentRequest,
+    clients: Clients,
+    operator: Operator,
+    *,
+    stack: Stack | None,
+    values: Mapping[str, str],
+    template: Template,
+) -> None:
+    """Check what CloudFormation would not, or only after minutes."""
+    if stack:
+        check_version(stack, own_version=template.version)
+    check_limits(request.stack, values, clients=clients, stack=stack)
+    if request.code:
+        check_code(clients.s3, request.code)
+    for loss in data_losses(stack, values) if stack else ():
+        if not operator.accept_loss(loss):
+            raise UsageError(f"the name {loss.resource} was not confirmed, and {loss.parameter} deletes data there")
+    if stack is None:
+        with suppress(AccessDenied):  # a deployment does not need the permission to read what earlier ones left
+            operator.show_kept_logs(kept_logs(clients, stack=request.stack))
+
+
+def _build_bundle(operator: Operator, template: Template) -> Bundle:
+    operator.report_step("building the bundle")
+    return build_bundle(runtime=template.runtime)
 
 
 def _prepare_change_set(
@@ -129,14 +193,15 @@ def _prepare_change_set(
     *,
     stack: Stack | None,
     template: Template,
-    bundle: Bundle,
+    code: CodeObject | Bundle,
 ) -> ChangeSet | None:
     """Upload bundle and template, and create the change set from them."""
     bucket = _code_bucket(request, clients)
     operator.report_step(f"uploading to the bucket {bucket.name}")
-    ensure_bucket(clients.s3, bucket)
-    bundle_key, template_key = f"bundle-{bundle.sha256}.zip", f"template-{template.sha256}.yaml"
-    upload(clients.s3, bucket, key=bundle_key, data=bundle.data)
+    ensure_bucket(clients.s3, bucket, tags=request.tags)
+    if isinstance(code, Bundle):
+        code = upload_bundle(clients.s3, bucket, code)
+    template_key = f"template-{template.sha256}.yaml"
     upload(clients.s3, bucket, key=template_key, data=template.text.encode())
     operator.report_step("creating the change set")
     return create_change_set(
@@ -145,10 +210,12 @@ def _prepare_change_set(
         kind="UPDATE" if stack else "CREATE",
         template_url=url(clients.s3, bucket, key=template_key),
         parameters=parameter_values(
-            {**request.parameters, "CodeBucket": bucket.name, "CodeKey": bundle_key},
+            {**request.parameters, "CodeBucket": code.bucket, "CodeKey": code.key},
             template=template,
             previous=stack.parameters if stack else None,
         ),
+        tags={**(stack.tags if stack else {}), **request.tags},
+        role_arn=request.role_arn,
     )
 
 
@@ -171,6 +238,7 @@ def _apply(
     change_set: ChangeSet | None,
     *,
     stack: Stack | None,
+    values: Mapping[str, str],
     poll_seconds: float,
 ) -> bool:
     """Execute a change set that the operator confirms. Return True if the stack is up to date."""
@@ -180,12 +248,23 @@ def _apply(
     if not _confirm(request, clients, operator, change_set, stack=stack):
         discard(clients.cloudformation, change_set)
         return False
+    if values["Consumer"] == CONTAINER:
+        _prepare_ecs(clients, operator)
     before = newest_event(clients.cloudformation, stack_id=change_set.stack_id)
     execute(clients.cloudformation, change_set)
     operator.execution_started(change_set)
     for event in follow(clients.cloudformation, stack_id=change_set.stack_id, after=before, poll_seconds=poll_seconds):
         operator.show_event(event)
     return True
+
+
+def _prepare_ecs(clients: Clients, operator: Operator) -> None:
+    """Create ECS's service-linked role. An account that already uses ECS has it, so a denial stops nothing."""
+    try:
+        if ensure_ecs_role(clients.iam):
+            operator.report_step("created the service-linked role of ECS, which this account did not have")
+    except AccessDenied as error:
+        operator.report_step(f"whether this account has the service-linked role of ECS is unknown: {error}")
 
 
 def _confirm(
@@ -198,61 +277,8 @@ def _confirm(
         if is_confirmed and stack and POLICY_PARAMETER in request.parameters:
             operator.report_step("publishing the policy")
             parameter = stack.output("TablesParameter")
-            publish_policy(clients.ssm, parameter=parameter, policy=_policy(request.parameters[POLICY_PARAMETER]))
+            publish_policy(clients.ssm, parameter=parameter, policy=to_policy(request.parameters[POLICY_PARAMETER]))
     except BaseException:
         discard(clients.cloudformation, change_set)
         raise
     return is_confirmed
-
-
-def _policy(document: str) -> Policy:
-    return parse_policy(document.encode()) if document else DEFAULT_POLICY
-
-
-def _complete(stack: Stack, clients: Clients, operator: Operator, *, views: bool) -> None:
-    """Create the resources beside the stack. The stack exists by now, so every error is a failed deployment."""
-    try:
-        _protect(stack, clients, operator)
-        _set_live_table(stack, clients, operator)
-        if views:
-            _update_athena(stack, clients, operator)
-    except MailfoldError as error:
-        raise DeploymentFailed(
-            f"the stack {stack.name} is {stack.status}, but the resources beside it are not complete: {error}. "
-            "Correct that and deploy again"
-        ) from error
-
-
-def _protect(stack: Stack, clients: Clients, operator: Operator) -> None:
-    operator.report_step("protecting the stack from deletion")
-    with translated("protecting the stack from deletion"):
-        clients.cloudformation.update_termination_protection(StackName=stack.id, EnableTerminationProtection=True)
-
-
-def _set_live_table(stack: Stack, clients: Clients, operator: Operator) -> None:
-    """Create the parameter that names the live table. One that exists is kept, but its tables must exist."""
-    operator.report_step("naming the live table")
-    parameter = stack.output("TablesParameter")
-    document = stack.parameters.get(POLICY_PARAMETER)
-    policy = _policy(document) if document else None
-    own_tables = SuppressionTables(live=stack.output("SuppressionTable"), policy=policy)
-    if create_tables(clients.ssm, parameter=parameter, tables=own_tables):
-        return
-    tables = read_tables(clients.ssm, parameter=parameter)
-    if tables and (missing := missing_tables(clients.dynamodb, tables)):  # left by a deleted stack of the same name
-        raise NotFound(
-            f"the parameter {parameter} names tables that do not exist, so feedback cannot be stored: "
-            f"{', '.join(missing)}. Delete it with `aws ssm delete-parameter --name {parameter} --region "
-            f"{stack.region}` to make the stack's own table the live one"
-        )
-
-
-def _update_athena(stack: Stack, clients: Clients, operator: Operator) -> None:
-    catalog = AthenaCatalog(database=stack.output("Database"), workgroup=stack.output("Workgroup"))
-    operator.report_step("updating Athena's views and saved queries")
-    views = create_views(clients.athena, catalog)
-    for view in views:
-        operator.report_step(f"Athena {'rejected' if view.failure else 'has'} the view {view.name}")
-    for name in create_queries(clients.athena, catalog):
-        operator.report_step(f"Athena has the query {name}")
-    require_views(views)

@@ -65,6 +65,15 @@ def parameter_values(
     return values + [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(kept)]
 
 
+def effective_values(
+    requested: Mapping[str, str], *, template: Template, previous: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Return the value of each parameter after the deployment, without those of the code. See `parameter_values`."""
+    values = {name: str(declared.get("Default", "")) for name, declared in template.parameters.items()}
+    values |= {name: value for name, value in (previous or {}).items() if name in values}
+    return {name: value for name, value in {**values, **requested}.items() if name not in CODE}
+
+
 def _problem(name: str, value: str, template: Template) -> str | None:
     if name in CODE:
         return f"{name} is set by deploy itself: see --code-bucket"

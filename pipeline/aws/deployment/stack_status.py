@@ -5,6 +5,7 @@ docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html#cf
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,26 @@ def prepare_stack(
         _check_deletable(stack, may_delete)
     delete_stack(cloudformation, stack_id=stack.id)
     return None
+
+
+def check_version(stack: Stack, *, own_version: str) -> None:
+    """Check that no newer version of Mailfold has deployed a stack. A stack without the output is of an older one.
+
+    Raises:
+        UsageError: A newer version has. An older template would remove what that one added.
+    """
+    deployed_version = stack.outputs.get("Version", "0")
+    if _release(deployed_version) > _release(own_version):
+        raise UsageError(
+            f"the stack {stack.name} was deployed by Mailfold {deployed_version}, and this is {own_version}, which "
+            f"would remove what is newer there: install Mailfold {deployed_version} or later"
+        )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, as in 1.2.3. What follows them, as in 1.2.3rc1, is left out."""
+    match = re.match(r"\d+(?:\.\d+)*", version, re.ASCII)
+    return tuple(map(int, match[0].split("."))) if match else ()
 
 
 def _check_ownership(cloudformation: CloudFormationClient, stack: Stack) -> None:

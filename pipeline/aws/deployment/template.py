@@ -54,6 +54,11 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     stateful: frozenset[str]
 
     @property
+    def version(self) -> str:
+        """Version of Mailfold that the template is of."""
+        return str(self.document["Outputs"]["Version"]["Value"])
+
+    @property
     def sha256(self) -> str:
         """SHA-256 of the text, in hex."""
         return sha256(self.text.encode()).hexdigest()

@@ -15,6 +15,7 @@ import msgspec
 
 from pipeline.account_list import ListStatus, compare_list
 from pipeline.aws.deployment.destinations import EventDestination, event_destinations, existing_destinations
+from pipeline.aws.deployment.identities import email_identities
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, error, unknown, warning
 from pipeline.aws.dynamodb import DynamoSuppressionStore
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sesv2.type_defs import EventDestinationTypeDef, GetAccountResponseTypeDef
 
-IDENTITIES_PER_PAGE = 1_000  # ListEmailIdentities' limit
 SUPPRESSED_REASONS = frozenset({"BOUNCE", "COMPLAINT"})  # for which SES adds an address to its suppression list
 PURPOSES = {"archive": "the log", "feedback": "the suppression table"}  # by the name of a destination
 
@@ -98,13 +98,8 @@ def check_identities(deployment: Deployment) -> Iterator[Finding]:
 
 
 def sending_identities(ses: SESV2Client) -> Iterator[Mapping[str, Any]]:
-    """Yield the identities that can send mail. A page is read when it is needed."""
-    page = ses.list_email_identities(PageSize=IDENTITIES_PER_PAGE)
-    while True:
-        yield from (identity for identity in page.get("EmailIdentities", []) if identity.get("SendingEnabled"))
-        if not (token := page.get("NextToken")):
-            return
-        page = ses.list_email_identities(PageSize=IDENTITIES_PER_PAGE, NextToken=token)
+    """Return the identities that can send mail. A page is read when it is needed."""
+    return (identity for identity in email_identities(ses) if identity.get("SendingEnabled"))
 
 
 def _check_default_set(deployment: Deployment, identity: str, default_set: str | None) -> Iterator[Finding]:

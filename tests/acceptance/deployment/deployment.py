@@ -1,6 +1,6 @@
 """The unchanged template, deployed to the emulator."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.address import Address
@@ -9,6 +9,7 @@ from pipeline.aws.clients import Clients
 from pipeline.aws.deployment import deploy as deployment
 from pipeline.aws.deployment.bundle import Bundle
 from pipeline.aws.deployment.change_set import ChangeSet
+from pipeline.aws.deployment.data_loss import DataLoss
 from pipeline.aws.deployment.deploy import DeploymentRequest
 from pipeline.aws.deployment.events import StackEvent
 from pipeline.aws.dynamodb import DynamoSuppressionStore
@@ -74,6 +75,11 @@ class ConfirmingOperator:
     """An operator that confirms every change, and no deletion."""
 
     def report_step(self, step: str) -> None: ...
+
+    def accept_loss(self, loss: DataLoss) -> bool:
+        return False
+
+    def show_kept_logs(self, buckets: Sequence[str]) -> None: ...
 
     def show_changes(self, change_set: ChangeSet | None) -> None: ...
 

@@ -241,6 +241,18 @@ def test_parts_are_never_negative_and_add_up(workload: Workload) -> None:
     assert len({cost.part for cost in result.costs}) == len(result.costs)
 
 
+def test_a_rebuild_after_a_year_of_a_hundred_million_events_a_day() -> None:
+    """Each of 700 million addresses is read and written, and the read log returns to S3's frequent tier for a month."""
+    addresses = 60_833_333 * 11.5
+    table = addresses * (2 * 0.625e-6 + 0.125e-6)  # 962
+    gib_per_day = 100_000_000 * 2_200 / 5 / GIB
+    archived, infrequent = gib_per_day * (11.5 * 730 / 24 - 120), gib_per_day * 60
+    storage = archived * (0.023 + 2 * 0.0125 - 3 * 0.004) + infrequent * (0.023 - 0.0125)  # 364
+    requests = 3_041_666_667 * 2_200 / 2**27 * 4 * 11.5 * 0.0004e-3  # 0.92
+    assert estimated(a_workload(50_000_000)).rebuild_usd == pytest.approx(table + storage + requests, abs=CENT)
+    assert estimated(Workload(emails_per_day=0)).rebuild_usd == 0
+
+
 def test_a_query_costs_at_least_ten_megabytes() -> None:
     """Athena bills at least 10 MB for a query."""
     assert estimated(Workload(emails_per_day=0)).query_usd == pytest.approx(0.00005)

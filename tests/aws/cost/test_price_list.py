@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from pipeline.aws.cost.estimate import price_list, read_prices
+from pipeline.aws.cost.rebuild import rebuild_units
 from pipeline.aws.cost.usage import usages
 from pipeline.aws.cost.workload import ConsumerMode, StreamMode, Workload
 from pipeline.errors import UsageError
@@ -38,7 +39,8 @@ def test_prices_and_usages_match() -> None:
         for consumer in ConsumerMode
     ]
     used = {usage.price for workload in workloads for usage in usages(workload)}
-    assert used | {"ses_email", "athena_scan"} == price_list().prices.keys()
+    assert used | {"ses_email", "athena_scan", "s3_get"} == price_list().prices.keys()
+    assert rebuild_units(Workload(emails_per_day=1)).keys() <= price_list().prices.keys()
 
 
 def test_a_price_is_divided_by_its_units() -> None:

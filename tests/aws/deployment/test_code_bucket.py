@@ -50,9 +50,10 @@ def test_an_invalid_bucket_name_is_rejected(name: str) -> None:
 
 
 def test_a_missing_bucket_is_created_private(s3: Any) -> None:
-    """A new bucket is private, encrypted and limited to TLS, and keeps its objects."""
-    assert ensure_bucket(s3, MINE)
+    """A new bucket is private, encrypted, tagged and limited to TLS, and keeps its objects."""
+    assert ensure_bucket(s3, MINE, tags={"team": "mail"})
     name = {"Bucket": MINE.name}
+    assert s3.get_bucket_tagging(**name)["TagSet"] == [{"Key": "team", "Value": "mail"}]
     assert s3.get_bucket_location(**name)["LocationConstraint"] == REGION
     assert set(s3.get_public_access_block(**name)["PublicAccessBlockConfiguration"].values()) == {True}
     [rule] = s3.get_bucket_encryption(**name)["ServerSideEncryptionConfiguration"]["Rules"]

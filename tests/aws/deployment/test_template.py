@@ -1,6 +1,7 @@
 """The template as `deploy` reads it."""
 
 import re
+import tomllib
 from datetime import date
 
 from pipeline.aws.deployment.parameters import CODE
@@ -25,6 +26,12 @@ def test_the_parsed_template_equals_that_of_cfn_lint() -> None:
 def test_no_iam_resource_has_a_custom_name() -> None:
     """CAPABILITY_IAM suffices only for IAM resources whose names CloudFormation generates."""
     assert not re.search(r"^ +(RoleName|ManagedPolicyName|GroupName|UserName):", load_template().text, re.MULTILINE)
+
+
+def test_the_version_of_the_template_is_that_of_the_package() -> None:
+    """`deploy` compares it with that of a stack."""
+    project = tomllib.loads((cloudformation.FILE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert load_template().version == project["project"]["version"]
 
 
 def test_the_default_first_day_of_the_log_is_a_date() -> None:
