@@ -9,8 +9,8 @@ import typer
 from pipeline.aws.archive.objects import open_object
 from pipeline.batch import group_by_key, quarantine_reason
 from pipeline.cli.options import RegionOption, StackOption
-from pipeline.cli.output import counted, json_line
-from pipeline.cli.sources import STANDARD_INPUT, UNREADABLE, payloads
+from pipeline.cli.output import counted, first_few, json_line
+from pipeline.cli.sources import STANDARD_INPUT, UNREADABLE, ConnectS3, Source, find_sources, payloads
 from pipeline.cli.target import target
 from pipeline.decode import decode, unusable_recipients
 from pipeline.errors import MailfoldError
@@ -22,7 +22,8 @@ from pipeline.timestamp import format_time
 
 def decode_command(
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="FILE", help="Files to read; none, or -: standard input.")
+        list[str] | None,
+        typer.Argument(metavar="FILE", help="Files, folders, s3://bucket/prefix; none, or -: standard input."),
     ] = None,
     *,
     stack: StackOption = None,
@@ -30,8 +31,9 @@ def decode_command(
 ) -> None:
     """Decode SES payloads in any envelope: one line of JSON for each record, in order.
 
-    A file holds one JSON document, one on each line (NDJSON), or one after the other; plain or gzip. If a record cannot
-    be read, or names a recipient that is not an address, its line says so, and the exit code is 1.
+    A file holds one JSON document, one on each line (NDJSON), or one after the other; plain or gzip. A folder is all
+    files below it. If a record cannot be read, or names a recipient that is not an address, its line says so, and the
+    exit code is 1.
 
     Example: mailfold decode schemas/wire/examples/v1.sns-envelope.pass.json
     """
@@ -40,13 +42,13 @@ def decode_command(
     unreadable_count = 0
     for name in files or [STANDARD_INPUT]:
         try:
-            for payload in payloads(name, open_uri=lambda uri: open_object(s3(), uri)):
-                unreadable_count += _write(payload.data)
+            for source in find_sources([name], s3=s3):
+                unreadable_count += _decode(source, s3, errors)
         except UNREADABLE as error:
             errors.append(error)
     sys.stdout.buffer.flush()
     if errors:
-        raise type(errors[0])("; ".join(map(str, errors)))
+        raise type(errors[0])("; ".join(first_few([str(error) for error in errors])))
     if unreadable_count:
         raise RecordsUnreadable(f"cannot be read whole: {counted(unreadable_count, 'record')}")
 
@@ -78,6 +80,17 @@ def suppresses(event: Event) -> bool:
     """Return True if the event alone suppresses an address under the default policy."""
     facts_by_key = group_by_key(facts(event))
     return any(verdict(facts, DEFAULT_POLICY, address=key.address).suppressed for key, facts in facts_by_key.items())
+
+
+def _decode(source: Source, s3: ConnectS3, errors: list[MailfoldError]) -> int:
+    """Print a source's records, and return how many cannot be read whole. Append the error that ends it."""
+    unreadable_count = 0
+    try:
+        for payload in payloads(source.name, open_uri=lambda uri: open_object(s3(), uri)):
+            unreadable_count += _write(payload.data)
+    except UNREADABLE as error:
+        errors.append(error)
+    return unreadable_count
 
 
 def _write(payload: bytes) -> int:

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib import import_module
-from typing import Any, NamedTuple
+from importlib import import_module, metadata
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -91,6 +91,8 @@ class ExitCode(NamedTuple):
     errors: tuple[type[BaseException], ...] = ()
 
 
+HELP_OPTIONS = ["-h", "--help"]
+
 EXIT_FAILED = 1
 EXIT_CODES = (
     ExitCode(0, "done"),
@@ -128,7 +130,7 @@ class LazyGroup(TyperGroup):
         with _errors_as_sentences():
             if sys.stdout is None:
                 raise UsageError("standard output is closed: redirect it to a file, or to /dev/null")
-            if args[1:] == ["--help"] and args[0] in COMMANDS:
+            if len(args) == 2 and args[0] in COMMANDS and args[1] in HELP_OPTIONS:  # noqa: PLR2004 - it and its help
                 load_command(args[0]).make_context(args[0], args[1:], parent=ctx)
             return super().parse_args(ctx, args)
 
@@ -201,16 +203,32 @@ app = typer.Typer(
     name="mailfold",
     cls=LazyGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich takes as long to load as typer
-    context_settings={"max_content_width": 100},
+    context_settings={"max_content_width": 100, "help_option_names": HELP_OPTIONS},
     epilog="\n".join(("\b", "Exit codes:", *(f"  {row.code:<4} {row.meaning}" for row in EXIT_CODES))),
 )
 
 
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"mailfold {metadata.version('mailfold')}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+]
+
+
 @app.callback()
-def _mailfold(context: typer.Context, *, stack: GroupStackOption = None, region: GroupRegionOption = None) -> None:
+def _mailfold(
+    context: typer.Context,
+    *,
+    stack: GroupStackOption = None,
+    region: GroupRegionOption = None,
+    version: VersionOption = False,  # noqa: ARG001 - its callback prints it
+) -> None:
     """Every Amazon SES event kept for ever, and folded into a suppression list you can trust."""
     _check_applies(context, stack=stack, region=region)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +18,8 @@ from rich import filesize
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn
+
+FEW = 5  # of many texts that say the same of different things
 
 _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 _HANGING_INDENT = 4  # spaces before the rest of a line that is longer than the terminal is wide
@@ -76,6 +78,13 @@ def encodable(text: str) -> str:
 def counted(number: int, noun: str, nouns: str = "") -> str:
     """Return a number with its noun: `1 record`, `2,000 records`."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def first_few(texts: Sequence[str]) -> list[str]:
+    """Return texts, or, of many, the first ones and how many there are more."""
+    if len(texts) <= FEW:
+        return list(texts)
+    return [*texts[:FEW], f"and {len(texts) - FEW:,} more"]
 
 
 def size(size_bytes: int) -> str:

@@ -219,13 +219,14 @@ def _found(name: str, sources: list[T]) -> list[T]:
 
 
 def _files(name: str) -> list[str]:
-    """Return a file itself, or all files below a folder."""
+    """Return a file itself, or all files below a folder. Pipes, sockets and devices in a folder are passed over."""
     try:
         Path(name).stat()
         if not Path(name).is_dir():
             return [name]
         folders = os.walk(name, onerror=_raise)
-        return sorted(str(Path(folder) / file) for folder, _, files in folders for file in files)
+        files = (Path(folder) / file for folder, _, files in folders for file in files)
+        return sorted(str(file) for file in files if file.is_file() or not file.exists())
     except OSError as error:
         raise _unreadable(name, error) from error
 

@@ -170,9 +170,26 @@ def test_control_characters_are_escaped_and_keep_their_meaning() -> None:
     assert output.rstrip("\n").isprintable()
 
 
-@pytest.mark.parametrize("name", ["no-such-file", ".", "x" * 5_000, "caf\udce9"])
+def test_a_folder_is_decoded_with_all_files_below_it(tmp_path: Path) -> None:
+    """A folder's files are decoded in the order of their paths. An empty folder has nothing to read."""
+    for name in ("b", "a/2", "a/1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(a_send(name))
+    assert ids(json_lines("decode", str(tmp_path))) == ["a/1", "a/2", "b"]
+    (tmp_path / "empty").mkdir()
+    assert "nothing to read at" in run_failing("decode", str(tmp_path / "empty"))
+
+
+def test_many_unreadable_files_are_few_words(tmp_path: Path) -> None:
+    """Of many files that cannot be read, the sentence names the first ones and the number of the others."""
+    sentence = run_failing("decode", *(str(tmp_path / str(number)) for number in range(1_000)))
+    assert sentence.count("No such file") == 5
+    assert sentence.endswith("; and 995 more")
+
+
+@pytest.mark.parametrize("name", ["no-such-file", "x" * 5_000, "caf\udce9"])
 def test_an_unreadable_file_is_reported_in_one_sentence(tmp_path: Path, name: str) -> None:
-    """A file that is missing, a folder or misnamed leads to one sentence with exit code 2."""
+    """A file that is missing or misnamed leads to one sentence with exit code 2."""
     assert "cannot read" in run_failing("decode", str(tmp_path / name))
 
 

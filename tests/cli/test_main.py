@@ -2,10 +2,11 @@
 
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
-from importlib.metadata import requires
+from importlib.metadata import requires, version
 
 import pytest
 import typer
@@ -13,7 +14,7 @@ from packaging.requirements import Requirement
 
 from pipeline import errors
 from pipeline.cli.main import COMMANDS, EXIT_CODES, EXTRAS, exit_code, load_command
-from tests.support.command import ROOT, WAIT_SECONDS, run, run_failing
+from tests.support.command import COMMAND, ROOT, WAIT_SECONDS, run, run_failing, run_ok, run_process
 
 CONSUMER = {"pipeline.aws.kcl", "aws_lambda_powertools", "prometheus_client"}
 PARQUET = {"pyarrow"}
@@ -104,6 +105,37 @@ def test_the_help_shows_every_command_and_exit_code() -> None:
     lines = [line.split() for line in run("--help").stdout.splitlines()]
     first_words = [words[0] for words in lines if words]
     assert {*COMMANDS, *(str(row.code) for row in EXIT_CODES)} <= set(first_words)
+
+
+@pytest.mark.parametrize("program", [[COMMAND], [sys.executable, "-m", "pipeline.cli"]], ids=["command", "module"])
+def test_the_command_and_the_module_have_a_version(program: list[str]) -> None:
+    """`mailfold --version` and `python -m pipeline.cli --version` print the installed version."""
+    result = subprocess.run(  # noqa: S603 - our own command
+        [*program, "--version"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=WAIT_SECONDS
+    )
+    assert (result.stdout, result.stderr) == (f"mailfold {version('mailfold')}\n", "")
+
+
+def test_h_is_help() -> None:
+    """`-h` prints what `--help` prints, before and after a command, and loads as little."""
+    assert run_ok("-h") == run_ok("--help")
+    assert run_ok("decode", "-h") == run_ok("decode", "--help")
+    assert loaded_modules("decode", "-h") & HEAVY <= ALLOWED["decode"]
+
+
+@pytest.mark.parametrize(
+    ("words", "completions"),
+    [
+        ("mailfold lo", {"lookup"}),
+        ("mailfold lookup --s", {"--scope", "--stack"}),
+        ("mailfold query --format j", {"json"}),
+    ],
+)
+def test_a_shell_completes_commands_options_and_values(words: str, completions: set[str]) -> None:
+    """The completion that `mailfold --install-completion` installs knows every command's options and their values."""
+    environment = {"_MAILFOLD_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    assert set(run_process(env={**os.environ, **environment}).stdout.split()) == completions
+    assert "_MAILFOLD_COMPLETE=complete_bash" in run_ok("--show-completion", "bash")
 
 
 def test_a_misspelt_command_suggests_the_right_one() -> None:

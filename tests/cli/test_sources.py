@@ -171,6 +171,13 @@ def test_a_folder_is_all_files_below_it_sorted_by_name(tmp_path: Path) -> None:
     assert [source.name for source in find_sources([str(tmp_path)], s3=no_s3)] == expected
 
 
+def test_a_pipe_in_a_folder_is_passed_over(tmp_path: Path) -> None:
+    """Opening one would wait for a program that writes to it."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "events").write_bytes(SEND)
+    assert [source.name for source in find_sources([str(tmp_path)], s3=no_s3)] == [str(tmp_path / "events")]
+
+
 @pytest.mark.parametrize("name", ["nothing", "empty", "x" * 5_000])
 def test_a_missing_source_is_found_before_anything_is_read(tmp_path: Path, name: str) -> None:
     """A missing or empty source is an error before any other source is read."""
