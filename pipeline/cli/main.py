@@ -6,6 +6,7 @@ libraries, and a plain installation needs none of the extras.
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,7 +92,7 @@ class ExitCode(NamedTuple):
     errors: tuple[type[BaseException], ...] = ()
 
 
-HELP_OPTIONS = ["-h", "--help"]
+HELP_OPTIONS = ["--help", "-h"]
 
 EXIT_FAILED = 1
 EXIT_CODES = (
@@ -119,6 +120,9 @@ EXTRAS = {
 }
 
 
+_COMMENT = re.compile(r"--[^=\s]*\s")
+
+
 class LazyGroup(TyperGroup):
     """The commands. Registers a placeholder for each, and loads a command when it is invoked."""
 
@@ -137,7 +141,7 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return a command's name, the loaded command and its arguments."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, load_command(name) if name else command, rest
+        return name, load_command(name) if name else command, _with_comments_last(rest)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command and flush what it wrote."""
@@ -156,6 +160,14 @@ def load_command(name: str) -> Any:
     help_text = (inspect.getdoc(function) or "").replace("Example: ", "\b\nExample: ")  # \b: not to be wrapped
     loader.command(name, help=help_text)(function)
     return typer.main.get_command(loader)
+
+
+def _with_comments_last(arguments: list[str]) -> list[str]:
+    """Put arguments after the options that are SQL and begin with a comment: no option has a space in its name."""
+    comments = [argument for argument in arguments if _COMMENT.match(argument)]
+    if not comments or "--" in arguments:
+        return arguments
+    return [*(argument for argument in arguments if argument not in comments), "--", *comments]
 
 
 def exit_code(error: BaseException) -> int:

@@ -3,7 +3,7 @@
 import csv
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -12,7 +12,8 @@ import typer
 
 from pipeline.aws.archive.athena import QueryProgress, QueryResult, query
 from pipeline.cli.options import RegionOption, StackOption, parse_quantity
-from pipeline.cli.output import counted, printable, results, say, size, to_people, write_json
+from pipeline.cli.output import counted, first_few, printable, results, say, size, to_people, write_json
+from pipeline.cli.statement import read_statement, saved_names
 from pipeline.cli.table import write_table
 from pipeline.cli.target import Target, target
 from pipeline.errors import UsageError
@@ -25,7 +26,9 @@ _CONVERTERS: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("tinyint", "smallint", "integer", "bigint"), int),
     **dict.fromkeys(("decimal", "double", "float", "real"), float),  # JSON has no NaN and no infinity: they become null
     "boolean": lambda text: text == "true",
+    "json": lambda text: msgspec.Raw(msgspec.json.format(text.encode(), indent=-1)),
 }
+_NESTED = {"array", "map", "row"}
 
 
 class OutputFormat(StrEnum):
@@ -37,8 +40,20 @@ class OutputFormat(StrEnum):
 
 
 def query_command(
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="One statement, in Athena's SQL (Trino).")],
+    sql: Annotated[
+        str | None, typer.Argument(metavar="SQL", help="One statement, in Athena's SQL (Trino); -: standard input.")
+    ] = None,
     *,
+    file: Annotated[str | None, typer.Option("--file", "-f", metavar="FILE", help="A file that holds the SQL.")] = None,
+    saved: Annotated[
+        str | None,
+        typer.Option(
+            "--saved",
+            metavar="NAME",
+            autocompletion=saved_names,
+            help="A saved query: bounces_by_domain, …; history_of_an_address takes the address in place of SQL.",
+        ),
+    ] = None,
     form: Annotated[OutputFormat, typer.Option("--format", help="How to write the result.")] = OutputFormat.TABLE,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json: one object on each line.")] = False,
     timeout_seconds: Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait at most.")] = 300.0,
@@ -54,18 +69,19 @@ def query_command(
     --max-scan, which is some seconds late. A stack's workgroup has a limit too, which no query exceeds. Filter on `dt`,
     the day of arrival, and name the columns that you need: `raw` is most of the bytes.
 
+    Athena gives arrays, maps and rows as text. For JSON, write CAST(recipients AS json).
+
     Example: mailfold query "SELECT event_type, count(DISTINCT event_id) AS events FROM events GROUP BY 1"
     """
-    if not sql.strip():
-        raise UsageError("there is no SQL to run: write for example SELECT count(*) FROM events")
+    statement = read_statement(sql, file=file, saved=saved)
     limit_bytes = _scan_limit(max_scan)
     cloud = target(stack, region)
-    if not cloud.is_local and reads_every_day(sql, table=cloud.log_table):
+    if not cloud.is_local and reads_every_day(statement, table=cloud.log_table):
         say([f"the query has no filter on dt: it reads all days of {cloud.log_table}"], to=to_people())
-    result = _run(cloud, sql, timeout_seconds=timeout_seconds, limit_bytes=limit_bytes)
-    row_count = write(result, OutputFormat.JSON if json else form)
-    if result.remark:
-        say([result.remark], to=to_people())
+    result = _run(cloud, statement, timeout_seconds=timeout_seconds, limit_bytes=limit_bytes)
+    form = OutputFormat.JSON if json else form
+    row_count = write(result, form)
+    say(_remarks(result, form), to=to_people())
     to_people().print(f"{counted(row_count, 'row')}, {size(result.scanned_bytes)} read", style="dim")
 
 
@@ -90,6 +106,14 @@ def write(result: QueryResult, form: OutputFormat) -> int:
             rows = list(result.rows)
             write_table(msgspec.structs.replace(result, rows=rows), to=results())
             return len(rows)
+
+
+def _remarks(result: QueryResult, form: OutputFormat) -> Iterator[str]:
+    """Yield what Athena says of the query, and which columns are not JSON although they could be."""
+    yield from first_few(result.remark.split("; ")) if result.remark else ()
+    texts = [column.name for column in result.columns if column.type in _NESTED]
+    if texts and form is OutputFormat.JSON:
+        yield f"as Athena's text, not as JSON: {', '.join(texts)}; for JSON write CAST({texts[0]} AS json)"
 
 
 def _scan_limit(text: str) -> int:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +14,14 @@ from pipeline.cli.query import OutputFormat, reads_every_day, write
 from pipeline.cli.table import write_table
 from pipeline.errors import UsageError
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import json_lines, run, run_failing, run_ok
+from tests.support.command import ROOT, json_lines, run, run_failing, run_ok
 
 ODD = 'a, "b"\nc ; [bold]d[/bold] :smile: ü \' \t'
 
 
-def a_result(*rows: tuple[str | None, ...], **columns: str) -> QueryResult:
+def a_result(*rows: tuple[str | None, ...], remark: str = "", **columns: str) -> QueryResult:
     described = tuple(ResultColumn(name=name, type=type_) for name, type_ in columns.items())
-    return QueryResult(columns=described, rows=rows, scanned_bytes=0)
+    return QueryResult(columns=described, rows=rows, scanned_bytes=0, remark=remark)
 
 
 def on_a_terminal(result: QueryResult, *, width: int) -> str:
@@ -136,6 +137,79 @@ def test_large_numbers_are_exact_in_json(capsys: pytest.CaptureFixture[str]) -> 
     assert json.loads(capsys.readouterr().out) == {"a": 2**63 - 1, "b": "0.1"}
 
 
+def test_json_has_json_as_it_is_and_names_what_is_text(cloud: CloudProcess) -> None:
+    """A value of type json is part of the line, exactly. Athena's text for an array is ambiguous, so it stays text."""
+    sql = "SELECT CAST(ARRAY['a, b', NULL] AS json) AS a, json_parse('{\"b\":\n 12345678901234567890123}') AS b"
+    result = run("query", f"{sql}, ARRAY['a, b'] AS c, CAST(NULL AS json) AS d", "--json")
+    assert result.stdout == '{"a":["a, b",null],"b":{"b":12345678901234567890123},"c":"[a, b]","d":null}\n'
+    assert "as Athena's text, not as JSON: c; for JSON write CAST(c AS json)\n" in result.stderr
+    assert "CAST" not in run("query", "SELECT ARRAY[1] AS c").stderr
+
+
+def test_a_statement_may_begin_with_a_comment(cloud: CloudProcess) -> None:
+    """A comment at the beginning is not taken for an option, and options may stand on either side of it."""
+    for arguments in (["--json", "-- one\nSELECT 1 AS a"], ["--one\nSELECT 1 AS a", "--json"]):
+        assert json_lines("query", *arguments) == [{"a": 1}]
+    assert json_lines("query", "--json", "--", "-- one\nSELECT 1 AS a") == [{"a": 1}]
+
+
+def test_a_statement_is_read_from_a_file_or_standard_input(cloud: CloudProcess, tmp_path: Path) -> None:
+    """A file may end in a semicolon and begin with a byte order mark, as editors write it."""
+    (tmp_path / "one.sql").write_text("\ufeff-- one\nSELECT 1 AS a;\n", encoding="utf-8")
+    assert json_lines("query", "--json", "-f", str(tmp_path / "one.sql")) == [{"a": 1}]
+    assert json_lines("query", "--json", "-", stdin="SELECT 1 AS a") == [{"a": 1}]
+    assert json_lines("query", "--json", "--file", "-", stdin="SELECT 1 AS a") == [{"a": 1}]
+
+
+def test_a_file_that_holds_no_statement_is_refused(tmp_path: Path) -> None:
+    """What is missing, no text, or larger than Athena allows is named before a cloud is looked for."""
+    (tmp_path / "latin-1").write_bytes(b"SELECT 'caf\xe9'")
+    for name, why in {"nothing": "No such file", "latin-1": "it is not UTF-8"}.items():
+        assert f"{name}: {why}" in run_failing("query", "--file", str(tmp_path / name))
+    assert "at most 262,144 bytes" in run_failing("query", "--file", "/dev/zero")
+    assert "there is no SQL" in run_failing("query", "-")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["SELECT 1", "--file", "f"], ["--saved", "table_digest", "--file", "f"]], ids=" ".join
+)
+def test_exactly_one_statement_is_named(arguments: list[str]) -> None:
+    """No SQL, or SQL from two places, is a usage error that names the ways to give it."""
+    sentence = run_failing("query", *arguments)
+    assert sentence == "which SQL? Write it as one argument, or name a file with --file, or a query with --saved"
+
+
+def test_a_saved_query_runs_by_its_name(cloud: CloudProcess) -> None:
+    """The queries that a deployment keeps in Athena run by name; of one address, with the address in any spelling."""
+    run_ok("ingest", str(ROOT / "schemas/wire/examples/v1.bounce-permanent-general.pass.json"))
+    assert json_lines("query", "--json", "--saved", "addresses_by_fact")
+    [fact] = json_lines("query", "--json", "--saved", "history_of_an_address", "Ann <ANN@example.com>")
+    assert (fact["fact"], fact["sub_type"]) == ("hard", "General")
+    assert json_lines("query", "--json", "--saved", "history_of_a_mail", fact["message_id"])
+    assert json_lines("query", "--json", "--saved", "history_of_an_address", "o'hara@example.com") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nothing"], "name one of addresses_by_fact, bounce_rate_by_day, "),
+        (["history_of_a_mail"], "name it after the query"),
+        (["table_digest", "SELECT 1"], "it takes no SQL"),
+    ],
+)
+def test_a_saved_query_says_what_it_needs(arguments: list[str], sentence: str) -> None:
+    """An unknown name lists the known ones. A query about one address needs it, and another takes nothing."""
+    assert sentence in run_failing("query", "--saved", *arguments)
+
+
+def test_of_many_skipped_objects_a_few_are_named(cloud: CloudProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is on a line of its own, and the last line has the number of the others."""
+    remark = "; ".join(f"skipped s3://log/events/{number}: it is empty" for number in range(1_000))
+    monkeypatch.setattr("pipeline.cli.query.query", lambda *_, **__: a_result(remark=remark))
+    lines = run("query", "SELECT 1").stderr.splitlines()
+    assert lines[4:] == ["skipped s3://log/events/4: it is empty", "and 995 more", "0 rows, 0 bytes read"]
+
+
 @pytest.mark.parametrize(
     ("sql", "sentence"),
     [
@@ -168,9 +242,9 @@ def test_a_query_is_stopped_after_its_timeout(cloud: CloudProcess) -> None:
     assert "took more than 0.2 s" in sentence
 
 
-@pytest.mark.parametrize("arguments", [["SELECT 1", "--format", "xml"], ["SELECT 1", "--timeout", "-1"], []])
+@pytest.mark.parametrize("arguments", [["SELECT 1", "--format", "xml"], ["SELECT 1", "--timeout", "-1"]])
 def test_invalid_options_are_usage_errors(arguments: list[str]) -> None:
-    """An unknown format, a negative time-out and missing SQL are usage errors."""
+    """An unknown format and a negative time-out are usage errors."""
     result = run("query", *arguments)
     assert result.exit_code == 2
     assert "Usage: mailfold query" in result.stderr

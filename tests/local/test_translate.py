@@ -51,12 +51,13 @@ def test_one_statement_runs_at_a_time(empty: Athena) -> None:
         ("SELECT * FROM evnts", "line 1:15: Table with name evnts does not exist"),
         ("SELECT * FROM evnts ORDER BY 1", "line 1:15: Table with name evnts does not exist"),
         ("SELECT nonsense(1)", "line 1:8: Athena, or the local one, does not have the function nonsense"),
+        ("SELECT event_type FROM events WHERE", "line 1:31: WHERE is incomplete"),
         ("SELECT 'open", "a quote or a comment is not closed"),
         ("SELECT array_sort(ARRAY[2, 1], (a, b) -> a - b)", "not covered by the local Athena"),
         ("SELECT " + "(" * 5_000 + "1" + ")" * 5_000, "nested too deeply"),
         ("SELECT '" + "x" * 262_144 + "'", "at most 262,144 bytes"),
     ],
-    ids=["syntax", "column", "table", "ordered", "function", "quote", "not covered", "nested", "too long"],
+    ids=["syntax", "column", "table", "ordered", "function", "clause", "quote", "not covered", "nested", "too long"],
 )
 def test_an_error_has_its_position(empty: Athena, statement: str, message: str) -> None:
     """The message of an error names line and column in the statement as it was written."""

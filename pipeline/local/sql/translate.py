@@ -36,6 +36,7 @@ MAP_FUNCTIONS = frozenset({"histogram", "map_agg", "map_concat", "map_filter", "
 
 _COMMENTS = re.compile(r"\A\s*(?:--[^\n]*(?:\n|$)\s*|/\*.*?\*/\s*)*", re.DOTALL)
 _NUMBER_AND_SIGN = re.compile(r"""'[^']*'|"[^"]*"|--[^\n]*|/\*.*?\*/|(\d\.?[eE][+-]?\d+)(?=[+-])""", re.DOTALL)
+_INCOMPLETE = re.compile(r"Required \w+: .* missing for <class '[\w.]*\.(\w+)'>")
 _FIRST_WORD = re.compile(r"\w+|\(")
 _CHANGES = (exp.DML, exp.DDL, exp.Command, exp.Into)
 
@@ -117,9 +118,13 @@ def _spaced(sql: str) -> str:
 
 def _syntax_error(error: ParseError) -> str:
     first = error.errors[0]
-    # sqlglot appends the token as Python prints it.
-    description = first["description"].partition(" but got <Token")[0]
+    # sqlglot appends the token as Python prints it, and names what is incomplete by its class.
+    description = _INCOMPLETE.sub(_incomplete, first["description"].partition(" but got <Token")[0])
     return f"syntax error: {_position(first['line'], first['col'], first['highlight'])}{description}"
+
+
+def _incomplete(match: re.Match[str]) -> str:
+    return f"{match[1].upper()} is incomplete"
 
 
 def _position(line: int, last_column: int, text: str) -> str:
