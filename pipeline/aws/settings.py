@@ -73,19 +73,21 @@ class ConsumerSettings(msgspec.Struct, frozen=True, kw_only=True):
     patience_seconds: float = DEFAULT_PATIENCE_SECONDS
 
 
-def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+def read_settings(environment: Mapping[str, str] | None = None, *, unused: str = "") -> Settings:
     """Return the settings.
 
     Args:
         environment: The environment variables; None for this process's.
+        unused: `MAILFOLD_TABLE` or `MAILFOLD_BUCKET`, where the process works without it. If unset, it is "".
 
     Raises:
         UsageError: A variable is missing or invalid. The message names every problem, not only the first.
     """
     environment = os.environ if environment is None else environment
     problems: list[str] = []
-    table = _name(environment, TABLE, TABLE_NAME, "the suppression table", problems)
-    bucket = _name(environment, BUCKET, _BUCKET_NAME, "the bucket of log and quarantine", problems)
+    needed_problems = {TABLE: problems, BUCKET: problems, unused: []}
+    table = _name(environment, TABLE, TABLE_NAME, "the suppression table", needed_problems[TABLE])
+    bucket = _name(environment, BUCKET, _BUCKET_NAME, "the bucket of log and quarantine", needed_problems[BUCKET])
     policy = _policy(environment, problems)
     parameter = _name_if_set(environment, TABLES_PARAMETER, _PARAMETER_NAME, "a parameter", problems)
     stream = _name_if_set(environment, DELIVERY_STREAM, _DELIVERY_STREAM_NAME, "a Firehose stream", problems)

@@ -1,6 +1,8 @@
 """`mailfold lookup`: the verdict on an address, and the facts behind it."""
 
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -10,7 +12,8 @@ import msgspec
 import typer
 
 from pipeline.aws.dynamodb import DynamoSuppressionStore
-from pipeline.cli.options import RegionOption, StackOption
+from pipeline.aws.settings import BUCKET
+from pipeline.cli.options import EXIT_SUPPRESSED, RegionOption, StackOption
 from pipeline.cli.output import counted, encodable, results, say, write_json
 from pipeline.cli.sources import STANDARD_INPUT, standard_input
 from pipeline.cli.target import target
@@ -37,6 +40,9 @@ def lookup_command(
         str | None, typer.Option(help="The purpose of the mail, such as essential: mail that a person waits for.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each address.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help=f"Exit with {EXIT_SUPPRESSED} if any of the addresses is suppressed.")
+    ] = False,
     stack: StackOption = None,
     region: RegionOption = None,
 ) -> None:
@@ -45,7 +51,8 @@ def lookup_command(
     With --scope, complaints about that tenant's mail count too. With --purpose, reasons from which the policy exempts
     mail of that purpose do not bind it. A purpose that no reason exempts is bound by every reason.
 
-    A text that is not exactly one address is never clear: it is reported, and the exit code is 1.
+    A text that is not exactly one address is never clear: it is reported, and the exit code is 1. The answer itself
+    changes the exit code only with --exit-code.
 
     Example: mailfold lookup --scope acme --purpose essential bounce+ann@example.com success+bob@example.com
     """
@@ -53,21 +60,25 @@ def lookup_command(
         raise UsageError(f"not a purpose: {purpose!r}; write it like {ESSENTIAL}")
     if not 0 < len(scope) <= MAX_SCOPE:
         raise UsageError(f"not a scope: a scope has 1 to {MAX_SCOPE} characters")
-    cloud = target(stack, region)
+    cloud = target(stack, region, unused=BUCKET)
     store = DynamoSuppressionStore(cloud.clients.dynamodb, table=cloud.settings.table)
-    remaining, invalid_count, console = _read_addresses(addresses), 0, results()
+    remaining, console = _read_addresses(addresses), results()
+    statuses: Counter[LookupStatus] = Counter()
     while batch := list(islice(remaining, ADDRESSES_PER_BATCH)):
         for result in lookup(batch, store=store, now=datetime.now(UTC), scope=scope, purpose=purpose):
-            invalid_count += result.status is LookupStatus.NOT_AN_ADDRESS
+            statuses[result.status] += 1
             if json:
                 write_json(lookup_json(result))
             else:
                 say(lookup_lines(result), to=console)
-    if invalid_count:
+    if invalid_count := statuses[LookupStatus.NOT_AN_ADDRESS]:
         raise NotAnAddress(
             f"{counted(invalid_count, 'argument')} that {'is' if invalid_count == 1 else 'are'} not one "
             "e-mail address: write each address as an argument of its own"
         )
+    if exit_code and statuses[LookupStatus.SUPPRESSED]:
+        sys.stdout.flush()
+        raise typer.Exit(EXIT_SUPPRESSED)
 
 
 def lookup_json(result: LookupResult) -> dict[str, Any]:
@@ -154,6 +165,6 @@ def _read_addresses(arguments: Iterable[str]) -> Iterator[str]:
     for argument in arguments:
         if argument == STANDARD_INPUT:
             lines = map(strip_json, standard_input())
-            yield from (line.decode(errors="replace") for line in lines if line)
+            yield from (line.decode(errors="backslashreplace") for line in lines if line)
         else:
             yield encodable(argument)

@@ -17,7 +17,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperGroup
 
-from pipeline.cli.options import GroupRegionOption, GroupStackOption, is_from_environment
+from pipeline.cli.options import EXIT_SUPPRESSED, GroupRegionOption, GroupStackOption, is_from_environment
 from pipeline.cli.output import printable
 from pipeline.cli.signals import exiting_on_interrupt
 from pipeline.errors import AccessDenied, InvalidInput, MailfoldError, NotFound, Unavailable, UsageError
@@ -105,6 +105,7 @@ EXIT_CODES = (
     ExitCode(3, "access denied: credentials are missing, expired or not allowed to do it", (AccessDenied,)),
     ExitCode(4, "not found", (NotFound,)),
     ExitCode(5, "temporarily unavailable: try again later", (Unavailable,)),
+    ExitCode(EXIT_SUPPRESSED, "an address is suppressed: of `lookup --exit-code` alone"),
     ExitCode(130, "interrupted", (KeyboardInterrupt,)),
 )
 

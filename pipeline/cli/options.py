@@ -13,6 +13,7 @@ import typer
 from pipeline.errors import UsageError
 
 STACK = "MAILFOLD_STACK"
+EXIT_SUPPRESSED = 10  # no error has this code
 _STACK_HELP = "The CloudFormation stack to work on."
 _REGION_HELP = "Its AWS region; by default the region that boto3 is configured with."
 _ENVIRONMENT = "ENVIRONMENT"  # typer's name for the source of a value

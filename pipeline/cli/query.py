@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from pipeline.aws.archive.athena import QueryProgress, QueryResult, query
+from pipeline.aws.settings import TABLE
 from pipeline.cli.options import RegionOption, StackOption, parse_quantity
 from pipeline.cli.output import counted, first_few, printable, results, say, size, to_people, write_json
 from pipeline.cli.statement import read_statement, saved_names
@@ -75,7 +76,7 @@ def query_command(
     """
     statement = read_statement(sql, file=file, saved=saved)
     limit_bytes = _scan_limit(max_scan)
-    cloud = target(stack, region)
+    cloud = target(stack, region, unused=TABLE)
     if not cloud.is_local and reads_every_day(statement, table=cloud.log_table):
         say([f"the query has no filter on dt: it reads all days of {cloud.log_table}"], to=to_people())
     result = _run(cloud, statement, timeout_seconds=timeout_seconds, limit_bytes=limit_bytes)

@@ -55,12 +55,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     stream: str | None = None
 
 
-def target(stack: str | None = None, region: str | None = None) -> Target:
+def target(stack: str | None = None, region: str | None = None, *, unused: str = "") -> Target:
     """Return the cloud to work on. A local cloud that `mailfold up` runs is discovered.
 
     Args:
         stack: The named stack, if any.
         region: The stack's region. None means boto3's region.
+        unused: The variable, of a table or a bucket, that the command works without; see `settings.read_settings`.
 
     Raises:
         UsageError: The environment names nothing, or names it wrongly, and no local cloud runs.
@@ -71,7 +72,7 @@ def target(stack: str | None = None, region: str | None = None) -> Target:
     if stack:
         return _stack_target(stack, region)
     if {TABLE, BUCKET} & os.environ.keys():
-        return _environment_target(region)
+        return _environment_target(region, unused)
     if region:
         raise UsageError("--region is the region of a stack: name the stack too, with --stack")
     return _local_target()
@@ -126,8 +127,8 @@ def _stack_target(name: str, region: str | None) -> Target:
     )
 
 
-def _environment_target(region: str | None) -> Target:
-    settings = read_settings()
+def _environment_target(region: str | None, unused: str) -> Target:
+    settings = read_settings(unused=unused)
     return Target(
         settings=settings,
         clients=Clients(connect_aws(region)),

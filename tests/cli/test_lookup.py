@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import json_lines, run_failing, run_ok
+from tests.support.command import ROOT, json_lines, run, run_failing, run_ok
 
 
 def test_a_tenants_complaint_is_found_in_its_scope(cloud: CloudProcess) -> None:
@@ -38,3 +38,22 @@ def test_a_tenants_complaint_is_found_in_its_scope(cloud: CloudProcess) -> None:
 def test_a_scope_or_purpose_that_cannot_be_is_refused(cloud: CloudProcess, options: tuple[str, str]) -> None:
     """A sender that asks for it has an error, and not an answer."""
     assert run_failing("lookup", *options, "ann@example.com").startswith("not a ")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_the_exit_code_tells_suppressed_from_clear_on_request(cloud: CloudProcess, form: list[str]) -> None:
+    """Without --exit-code both exit with 0. What is no address exits with 1 in any case."""
+    bounce = ROOT / "schemas/wire/examples/v1.bounce-permanent-general.pass.json"
+    run_ok("ingest", str(bounce))
+    assert run("lookup", *form, "ann@example.com").exit_code == 0
+    assert run("lookup", *form, "--exit-code", "clear@example.com").exit_code == 0
+    suppressed = run("lookup", *form, "--exit-code", "clear@example.com", "ann@example.com")
+    assert (suppressed.exit_code, suppressed.stderr) == (10, "")
+    assert run("lookup", *form, "--exit-code", "ann@example.com", "a@b@c").exit_code == 1
+
+
+def test_bytes_that_are_not_utf8_are_no_address(cloud: CloudProcess) -> None:
+    """A list in another encoding is never clear."""
+    result = run("lookup", "-", stdin=b"caf\xe9@example.com\n")
+    assert result.stdout == "caf\\xe9@example.com: not one e-mail address\n"
+    assert result.exit_code == 1

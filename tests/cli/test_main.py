@@ -174,7 +174,7 @@ def test_each_kind_of_error_has_its_exit_code(error: BaseException, code: int) -
 def test_an_error_is_one_sentence_with_its_exit_code(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command's error is printed as one sentence on standard error."""
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("pipeline.cli.lookup.target", fail)
@@ -184,7 +184,7 @@ def test_an_error_is_one_sentence_with_its_exit_code(error: Exception, monkeypat
 def test_an_unexpected_error_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error in the program itself is raised with its traceback."""
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("pipeline.cli.lookup.target", fail)
@@ -214,7 +214,7 @@ def test_a_missing_package_names_its_extra(arguments: list[str]) -> None:
 def test_each_package_names_its_extra(module: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that is missing anywhere in a package names the extra of the package."""
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ModuleNotFoundError(name=f"{module}.part")
 
     monkeypatch.setattr("pipeline.cli.lookup.target", fail)

@@ -6,6 +6,7 @@ import pytest
 from botocore.stub import Stubber
 
 from pipeline.aws.clients import create_client
+from pipeline.local.discovery import find
 from tests.support.cloud_process import CloudProcess
 from tests.support.command import run_failing, run_ok
 
@@ -88,7 +89,20 @@ def test_a_table_without_a_bucket_or_the_reverse_is_rejected(
 ) -> None:
     """If the environment names only a table or only a bucket, the message names the other variable."""
     monkeypatch.setenv(variable, "a-name")
-    assert run_failing("lookup", "ann@example.com").startswith(f"{other} is not set")
+    assert run_failing("replay").startswith(f"{other} is not set")
+
+
+@pytest.mark.parametrize(("command", "unused"), [("lookup", "MAILFOLD_BUCKET"), ("query", "MAILFOLD_TABLE")])
+def test_a_command_needs_only_what_it_uses(
+    command: str, unused: str, cloud: CloudProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender's host names the table alone, an analyst's the bucket alone. An invalid name is still refused."""
+    for name, value in (find() or {}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(unused)
+    run_ok(*COMMANDS[command])
+    monkeypatch.setenv(unused, "no spaces")
+    assert run_failing("replay").startswith(f"{unused} is not a name")
 
 
 def test_an_invalid_policy_is_rejected(cloud: CloudProcess, monkeypatch: pytest.MonkeyPatch) -> None:
