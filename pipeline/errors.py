@@ -137,11 +137,18 @@ STOPS_BATCH = (Unavailable, AccessDenied, NotFound)
 def describe(error: BaseException) -> str:
     """Return the type of an unexpected error and the line that raised it, for a log entry or a quarantine reason.
 
-    The text of the error is left out: it may quote an address or a payload.
+    The text of the error is left out: it may quote an address or a payload. Of an error of the operating system, its
+    reason and the file are kept, such as a full disk.
     """
     frames = extract_tb(error.__traceback__)
     place = f" in {frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno}" if frames else ""
-    return f"internal error, {type(error).__name__}{place}"
+    return f"internal error, {type(error).__name__}{place}{_system_reason(error)}"
+
+
+def _system_reason(error: BaseException) -> str:
+    if not isinstance(error, OSError) or not error.strerror:
+        return ""
+    return "".join(f": {part}" for part in (error.strerror, str(error.filename or "")) if part and "@" not in part)
 
 
 _PROCESS_ERRORS = (MemoryError, ImportError, OSError)

@@ -58,7 +58,8 @@ class Ingestion:
         arrived_at: The time of arrival for all rows, aware.
 
     Attributes:
-        counts: Counts of what was ingested so far.
+        counts: Counts of what was read so far.
+        stored_rows: Number of rows that are in the log, with their facts in the tables.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Ingestion:
         policy: Policy,
         arrived_at: datetime,
     ) -> None:
-        self.counts = IngestCounts()
+        self.counts, self.stored_rows = IngestCounts(), 0
         self._archive, self._store, self._shadow_stores, self._quarantine = archive, store, shadow_stores, quarantine
         self._policy, self._arrived_at = policy, arrived_at
         self._rows: list[Row] = []
@@ -143,6 +144,7 @@ class Ingestion:
         for shadow_store in self._shadow_stores:
             merge_fully(changes, store=shadow_store, policy=self._policy)
         merged = merge_fully(changes, store=self._store, policy=self._policy)
+        self.stored_rows += len(rows)
         self.counts.facts += len(facts)
         self.counts.written += merged.written
         self.counts.unchanged += merged.unchanged

@@ -185,6 +185,8 @@ def _errors_as_sentences() -> Iterator[None]:
         _fail(error, str(error))
     except ModuleNotFoundError as error:
         _fail(error, _missing_module(error))
+    except MemoryError as error:
+        _fail(error, "the memory is exhausted: read fewer or smaller files, with one document on each line")
     except BrokenPipeError:  # the reader of the output has closed it: typer exits without a message
         raise
     except OSError as error:

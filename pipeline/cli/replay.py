@@ -1,5 +1,7 @@
 """`mailfold replay`: project the event log into a table again."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import msgspec
@@ -11,7 +13,7 @@ from pipeline.aws.dynamodb import DynamoSuppressionStore, ensure_table
 from pipeline.cli.options import RegionOption, StackOption, parse_moment
 from pipeline.cli.output import counted, encodable, progress, results, say, to_people, write_json
 from pipeline.cli.target import Target, target
-from pipeline.errors import MailfoldError, UsageError
+from pipeline.errors import STOPS_BATCH, MailfoldError, UsageError
 from pipeline.replay import ReplayResult, replay, store_digest
 
 
@@ -59,7 +61,8 @@ def replay_command(
             progress=lambda result: display.update(task, description=replay_line(result)),
         )
         display.update(task, description="computing the digest")
-        digest = store_digest(store)
+        with _saying_that_the_fold_is_complete(result):
+            digest = store_digest(store)
     if json:
         skipped = msgspec.to_builtins(archive.skipped)
         write_json(msgspec.to_builtins(result) | {"skipped": skipped, "digest": digest})
@@ -76,6 +79,15 @@ def replay_line(result: ReplayResult) -> str:
         f"{counted(result.rows, 'row')} of the log, {counted(result.facts, 'fact')}: "
         f"{counted(result.written, 'item')} written, {result.unchanged:,} unchanged"
     )
+
+
+@contextmanager
+def _saying_that_the_fold_is_complete(result: ReplayResult) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, *STOPS_BATCH):
+        say([f"{replay_line(result)}: the fold is complete, only its digest is not computed"], to=to_people())
+        raise
 
 
 def _ensure_other_table(name: str, cloud: Target) -> str:

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 import msgspec
 
 from pipeline.aws.archive.objects import SCHEME, ListedObject, list_objects
+from pipeline.aws.archive.skipped import is_marker
 from pipeline.document import InvalidJSON, repair_json, strip_json
 from pipeline.errors import AccessDenied, InvalidInput, NotFound, UsageError
 from pipeline.framing import GZIP_MAGIC, split_documents, to_text
@@ -105,7 +106,7 @@ def payloads(source: str, *, open_uri: OpenURI) -> Iterator[Payload]:
     yield nothing.
 
     Raises:
-        UsageError: The file cannot be read, is broken gzip, or is too large to be read whole.
+        UsageError: The file cannot be read, is broken gzip, or is too large to be read whole, or for the memory.
         MailfoldError: The S3 object cannot be read; see `pipeline.aws.errors.translated`.
     """
     try:
@@ -116,6 +117,8 @@ def payloads(source: str, *, open_uri: OpenURI) -> Iterator[Payload]:
                 yield from split_payloads(stream, name=source)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(source, error) from error
+    except MemoryError as error:
+        raise UsageError(f"the memory is too small for {source}: write one document on each line") from error
 
 
 def standard_input() -> IO[bytes]:
@@ -219,14 +222,14 @@ def _found(name: str, sources: list[T]) -> list[T]:
 
 
 def _files(name: str) -> list[str]:
-    """Return a file itself, or all files below a folder. Pipes, sockets and devices in a folder are passed over."""
+    """Return a file itself, or all files below a folder. Pipes, devices and Hadoop's markers there are passed over."""
     try:
         Path(name).stat()
         if not Path(name).is_dir():
             return [name]
         folders = os.walk(name, onerror=_raise)
         files = (Path(folder) / file for folder, _, files in folders for file in files)
-        return sorted(str(file) for file in files if file.is_file() or not file.exists())
+        return sorted(str(file) for file in files if (file.is_file() or not file.exists()) and not is_marker(file.name))
     except OSError as error:
         raise _unreadable(name, error) from error
 

@@ -16,6 +16,7 @@ from pipeline.aws.archive.skipped import (
     FOREIGN_COLUMNS,
     OBJECT_KEY,
     SkippedObject,
+    is_marker,
     why_skipped,
 )
 from pipeline.aws.errors import translated
@@ -88,7 +89,7 @@ class ParquetCache:
         """Yield the file and the key of each object."""
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix):
             for entry in page.get("Contents", ()):
-                if not entry["Key"].endswith("/"):  # a console creates such objects as folders
+                if not is_marker(entry["Key"]):
                     yield self._file(entry["Key"], entry["ETag"]), entry["Key"]
 
     def _file(self, key: str, etag: str) -> Path:

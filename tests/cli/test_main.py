@@ -181,6 +181,18 @@ def test_an_error_is_one_sentence_with_its_exit_code(error: Exception, monkeypat
     assert str(error) in run_failing("lookup", "ann@example.com", exit_code=exit_code(error))
 
 
+def test_exhausted_memory_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document may expand to many times its size when it is decoded."""
+
+    def fail(_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("pipeline.cli.decode.decode", fail)
+    result = run("decode", stdin="{}")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("mailfold: the memory is exhausted: ")
+
+
 def test_an_unexpected_error_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error in the program itself is raised with its traceback."""
 

@@ -85,6 +85,18 @@ def test_lines_that_never_end_a_document_are_not_kept_without_limit(monkeypatch:
         split(SEND + b"\n{oops" + b"\nmore" * 30)
 
 
+def test_a_document_that_exceeds_the_memory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other sources can still be read."""
+    (tmp_path / "large").write_bytes(b"[\n" + SEND + b"]")
+
+    def fail(_: object) -> NoReturn:
+        raise MemoryError
+
+    monkeypatch.setattr("pipeline.cli.sources.to_text", fail)
+    with pytest.raises(UsageError, match=r"the memory is too small for .*large: write one document on each line"):
+        read(tmp_path / "large")
+
+
 def test_a_closed_standard_input_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Daemons start programs so."""
     monkeypatch.setattr(sys, "stdin", None)
@@ -172,8 +184,9 @@ def test_a_folder_is_all_files_below_it_sorted_by_name(tmp_path: Path) -> None:
 
 
 def test_a_pipe_in_a_folder_is_passed_over(tmp_path: Path) -> None:
-    """Opening one would wait for a program that writes to it."""
+    """Opening one would wait for a program that writes to it. Hadoop's markers are passed over too."""
     os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "_SUCCESS").touch()
     (tmp_path / "events").write_bytes(SEND)
     assert [source.name for source in find_sources([str(tmp_path)], s3=no_s3)] == [str(tmp_path / "events")]
 

@@ -7,7 +7,7 @@ from moto import mock_aws
 
 from pipeline.aws.archive.manifest import S3Manifest
 from pipeline.aws.clients import create_client
-from pipeline.errors import STOPS_BATCH, InvalidInput
+from pipeline.errors import STOPS_BATCH
 from pipeline.manifest import SourceProgress
 from pipeline.memory import MemoryManifest
 from pipeline.ports import Manifest
@@ -70,14 +70,26 @@ def test_a_thousand_entries_are_loaded(manifest: Manifest) -> None:
     assert len(manifest.load()) == 1_001
 
 
-def test_an_object_that_is_no_entry_is_named() -> None:
-    """An operator can delete it."""
+def test_an_object_that_is_no_entry_is_named_and_stops_nothing() -> None:
+    """Another program's object beside the entries keeps none of them from being read. A marker is not even named."""
     with mock_aws():
         s3 = create_client("s3", region="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
-        s3.put_object(Bucket=BUCKET, Key="ingested/x.json", Body=b"[]")
-        with pytest.raises(InvalidInput, match=r"s3://mailfold-log/ingested/x\.json is no entry"):
-            S3Manifest(s3, bucket=BUCKET).load()
+        manifest = S3Manifest(s3, bucket=BUCKET)
+        manifest.save("1", {"a": WHOLE})
+        for name, body in {
+            "x.json": b"[]",
+            "notes.txt": b"\xff",
+            "": b"",
+            "_SUCCESS": b"",
+            ".x.json.crc": b"crc",
+        }.items():
+            s3.put_object(Bucket=BUCKET, Key=f"ingested/{name}", Body=body)
+        assert manifest.load() == {"a": WHOLE}
+        assert {skipped.uri for skipped in manifest.skipped} == {
+            "s3://mailfold-log/ingested/x.json",
+            "s3://mailfold-log/ingested/notes.txt",
+        }
 
 
 def test_a_missing_bucket_stops_an_ingestion() -> None:

@@ -1,5 +1,7 @@
 """Tests of `BatchProjector`: a record that raises an unexpected exception is found by bisecting and quarantined."""
 
+import errno
+import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
@@ -159,3 +161,13 @@ def test_an_error_of_the_process_is_named_without_its_text() -> None:
         "the process failed, not a record: internal error, OSError in test_projection_bi"
     )
     assert ADA not in str(result.cause)
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("/tmp/full", ": No space left on device: /tmp/full"), (f"/tmp/{ADA}", ": No space left on device"), (None, "")],
+)
+def test_an_error_of_the_operating_system_has_its_reason(file: str | None, said: str) -> None:
+    """An operator can correct a full disk. A file that is named after an address is left out."""
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file) if file else OSError(f"of {ADA}")
+    assert describe(error) == f"internal error, OSError{said}"

@@ -66,13 +66,14 @@ def test_an_object_that_is_damaged_in_its_middle_is_named(s3: S3Client, bucket: 
 
 
 def test_an_object_with_another_key_is_named(s3: S3Client, bucket: str, athena: Athena) -> None:
-    """A folder of a console is not."""
-    for key, body in {"errors/x": b"x", FOLDER: b"", f"{FOLDER}empty": b"", f"{FOLDER}_SUCCESS": b""}.items():
+    """A folder of a console and Hadoop's markers are not."""
+    markers = {FOLDER: b"", f"{FOLDER}_SUCCESS": b"", f"{FOLDER}.part-0.parquet.crc": b"crc"}
+    for key, body in {"errors/x": b"x", f"{FOLDER}empty": b"", f"{FOLDER}_part": b"", **markers}.items():
         s3.put_object(Bucket=bucket, Key=key if key.startswith("events/") else f"events/{key}", Body=body)
     result = athena.run("SELECT count(*) FROM events")
     assert result.rows == [("1",)]
     assert sorted(result.remark.split("; ")) == [
-        f"skipped s3://{bucket}/{FOLDER}_SUCCESS: its key is not one of the event log",
+        f"skipped s3://{bucket}/{FOLDER}_part: its key is not one of the event log",
         f"skipped s3://{bucket}/{FOLDER}empty: it is empty",
         f"skipped s3://{bucket}/events/errors/x: its key is not one of the event log",
     ]

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Self
 
 import msgspec
 
+from pipeline.aws.archive.skipped import is_marker
 from pipeline.aws.errors import translated
 from pipeline.errors import UsageError
 
@@ -40,7 +41,7 @@ class ListedObject(msgspec.Struct, frozen=True):
 
 
 def list_objects(s3: S3Client, uri: str) -> Iterator[ListedObject]:
-    """Yield every non-empty object whose key begins with that of `uri`, in order of key.
+    """Yield every object with data whose key begins with that of `uri`, in order of key.
 
     Raises:
         UsageError: `uri` is not an S3 URI.
@@ -52,7 +53,7 @@ def list_objects(s3: S3Client, uri: str) -> Iterator[ListedObject]:
     with translated(f"listing {uri}"):
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key_prefix):
             for entry in page.get("Contents", []):
-                if entry["Size"]:
+                if entry["Size"] and not is_marker(entry["Key"]):
                     yield ListedObject(f"{SCHEME}{bucket}/{entry['Key']}", entry["ETag"], entry["Size"])
 
 

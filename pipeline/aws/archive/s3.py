@@ -19,7 +19,7 @@ import pyarrow as pa
 from pipeline.aws.archive import facts, parquet
 from pipeline.aws.archive.objects import open_seekable
 from pipeline.aws.archive.parquet import between, to_rows
-from pipeline.aws.archive.skipped import DAMAGED, FOREIGN_COLUMNS, SkippedObject, why_skipped
+from pipeline.aws.archive.skipped import DAMAGED, FOREIGN_COLUMNS, SkippedObject, is_marker, why_skipped
 from pipeline.aws.errors import translated
 from pipeline.errors import ArchiveUnavailable
 from pipeline.ports import FactScan
@@ -118,7 +118,7 @@ class S3Archive:
                         yield key, entry["Size"]
 
     def _skip(self, key: str, why: str) -> None:
-        if not key.endswith("/"):  # a console creates such objects as folders
+        if not is_marker(key):
             self.skipped.append(SkippedObject(f"s3://{self._bucket}/{key}", why))
 
     @contextmanager

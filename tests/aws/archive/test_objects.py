@@ -34,7 +34,8 @@ def s3() -> Iterator["S3Client"]:
 
 
 def test_objects_below_a_prefix_are_listed_and_opened(s3: "S3Client") -> None:
-    """Empty objects, such as a console's folders, are left out."""
+    """Empty objects, such as a console's folders, are left out, and Hadoop's markers."""
+    s3.put_object(Bucket="mail-events", Key="2026/.a.json.crc", Body=b"crc")
     listed = list(list_objects(s3, "s3://mail-events/2026/"))
     assert [(found.uri, found.size_bytes) for found in listed] == [(URI, 1), (URI.replace("a.json", "b.json"), 1)]
     assert [open_object(s3, found.uri).read() for found in listed] == [b"a", b"b"]

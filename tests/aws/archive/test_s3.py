@@ -109,12 +109,12 @@ def test_a_row_in_the_folder_of_the_hour_before_is_found(s3: S3Client, archive: 
         "events/file",
         "other/dt=2026-03-01/hr=12/file",
         f"{FOLDER}deeper/file",
-        f"{FOLDER}_SUCCESS",
+        f"{FOLDER}_part",
         f"{FOLDER}.hidden",
     ],
 )
 def test_an_object_with_another_key_is_skipped(s3: S3Client, archive: S3Archive, key: str) -> None:
-    """Error prefixes, markers and hidden files are not part of the log."""
+    """Error prefixes and hidden files are not part of the log."""
     put(s3, key, b"no Parquet")
     archive.append([a_row()])
 
@@ -122,6 +122,17 @@ def test_an_object_with_another_key_is_skipped(s3: S3Client, archive: S3Archive,
     assert [skipped.uri for skipped in archive.skipped] == (
         [f"s3://{BUCKET}/{key}"] if key.startswith("events/") else []
     )
+
+
+def test_hadoops_markers_are_not_named(s3: S3Client, archive: S3Archive) -> None:
+    """They lie beside the data that a job of Spark or EMR has rewritten, and hold none."""
+    for name in ("_SUCCESS", ".part-0.parquet.crc", "_started_123", "_committed_123", "hr=13_$folder$"):
+        put(s3, f"{FOLDER}{name}", b"marker")
+        put(s3, f"events/{name}", b"")
+    archive.append([a_row()])
+
+    assert rows_in(archive) == [a_row()]
+    assert archive.skipped == []
 
 
 def test_an_empty_object_is_skipped(s3: S3Client, archive: S3Archive) -> None:
