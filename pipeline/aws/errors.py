@@ -38,9 +38,10 @@ CODES: Mapping[ErrorKind, frozenset[str]] = {
     kind: frozenset(codes.split())
     for kind, codes in {
         ErrorKind.CREDENTIALS: (
-            "ExpiredToken ExpiredTokenException IncompleteSignature InvalidAccessKeyId InvalidClientTokenId "
-            "InvalidSignatureException MissingAuthenticationToken RequestExpired SignatureDoesNotMatch "
-            "TokenRefreshRequired UnrecognizedClientException"
+            "ExpiredToken ExpiredTokenException IncompleteSignature IncompleteSignatureException InvalidAccessKeyId "
+            "InvalidClientTokenId InvalidSignatureException InvalidToken MissingAuthenticationToken "
+            "MissingAuthenticationTokenException RequestExpired RequestInTheFuture RequestTimeTooSkewed "
+            "SignatureDoesNotMatch TokenRefreshRequired UnrecognizedClientException"
         ),
         ErrorKind.DENIED: (
             "403 AccessDenied AccessDeniedException AllAccessDisabled AuthorizationError "
@@ -63,6 +64,14 @@ CODES: Mapping[ErrorKind, frozenset[str]] = {
         ),
     }.items()
 }
+# Each also means that the clock differs from AWS's by more than minutes, which the message then says.
+_SIGNATURE_CODES = frozenset(
+    {
+        *("InvalidSignatureException", "RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"),
+        "SignatureDoesNotMatch",
+    }
+)
+_SIGN_IN = "Sign in again, or set AWS_PROFILE, or AWS_DEFAULT_REGION and keys"
 SERVER_ERROR = 500  # HTTP status codes from here on: the service failed, not the request
 
 # By class name, because importing botocore takes a Lambda's time.
@@ -156,9 +165,9 @@ def to_error(
     remedy = remedies.get(code, "")
     match classify(error):
         case ErrorKind.CREDENTIALS:
+            advice = remedy or ("Correct the clock or the secret key" if code in _SIGNATURE_CODES else _SIGN_IN)
             return AccessDenied(
-                f"AWS credentials or region are missing or expired while {action}: {detail or code}. "
-                f"{remedy or 'Sign in again, or set AWS_PROFILE, or AWS_DEFAULT_REGION and keys'}"
+                f"AWS credentials or region are missing, expired or wrong while {action}: {detail or code}. {advice}"
             )
         case ErrorKind.DENIED:
             advice = remedy or "Grant these credentials the permission"

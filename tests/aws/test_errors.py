@@ -55,8 +55,18 @@ def a_client_error(code: str, message: str = "some detail.", status: int = 400) 
 ERRORS: list[tuple[Exception, ErrorKind, str]] = [
     (a_client_error("ExpiredToken"), ErrorKind.CREDENTIALS, "some detail. Sign in again"),
     (a_client_error("ExpiredTokenException"), ErrorKind.CREDENTIALS, "Sign in again"),
-    (a_client_error("InvalidClientTokenId"), ErrorKind.CREDENTIALS, "missing or expired while reading the stack mail"),
-    (a_client_error("SignatureDoesNotMatch"), ErrorKind.CREDENTIALS, "Sign in again"),
+    (
+        a_client_error("InvalidClientTokenId"),
+        ErrorKind.CREDENTIALS,
+        "missing, expired or wrong while reading the stack",
+    ),
+    (a_client_error("InvalidToken"), ErrorKind.CREDENTIALS, "Sign in again"),
+    (
+        a_client_error("SignatureDoesNotMatch"),
+        ErrorKind.CREDENTIALS,
+        "some detail. Correct the clock or the secret key",
+    ),
+    (a_client_error("RequestTimeTooSkewed", ""), ErrorKind.CREDENTIALS, "RequestTimeTooSkewed. Correct the clock"),
     (NoCredentialsError(), ErrorKind.CREDENTIALS, "or set AWS_PROFILE"),
     (NoRegionError(), ErrorKind.CREDENTIALS, "AWS_DEFAULT_REGION"),
     (PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"), ErrorKind.CREDENTIALS, "Sign in again"),

@@ -165,7 +165,11 @@ def test_an_error_of_the_process_is_named_without_its_text() -> None:
 
 @pytest.mark.parametrize(
     ("file", "said"),
-    [("/tmp/full", ": No space left on device: /tmp/full"), (f"/tmp/{ADA}", ": No space left on device"), (None, "")],
+    [
+        ("/full/file", ": No space left on device: /full/file"),
+        (f"/full/{ADA}", ": No space left on device"),
+        (None, ""),
+    ],
 )
 def test_an_error_of_the_operating_system_has_its_reason(file: str | None, said: str) -> None:
     """An operator can correct a full disk. A file that is named after an address is left out."""
