@@ -1,16 +1,20 @@
 """Entry point of `mailfold`. Handles signals before it imports the commands, so that Ctrl-C always exits with 130."""
 
-from pipeline.cli.signals import (
-    EXIT_INTERRUPTED,
-    end_interrupted,
-    exit_at_once,
-    handle_interrupts,
-    raise_interrupt,
-)
+import sys
 
 
 def main() -> None:
     """Run the command line and exit."""
+    if sys.platform == "win32":
+        sys.exit("mailfold: Windows is not supported: use Linux or macOS, or the Windows Subsystem for Linux")
+    from pipeline.cli.signals import (  # noqa: PLC0415 - of signals that Windows lacks
+        EXIT_INTERRUPTED,
+        end_interrupted,
+        exit_at_once,
+        handle_interrupts,
+        raise_interrupt,
+    )
+
     handle_interrupts(exit_at_once)
     from pipeline.cli.main import app  # noqa: PLC0415 - takes a tenth of a second, in which Ctrl-C must work already
 

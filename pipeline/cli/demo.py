@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.lookup import lookup_json, lookup_lines
-from pipeline.cli.output import progress, results, say, size, write_json
+from pipeline.cli.output import counted, progress, results, say, size, write_json
 from pipeline.cli.stop_request import StopRequest, stop_requested_by_signal
 from pipeline.cli.table import write_table
 from pipeline.errors import MailfoldError
@@ -34,7 +34,12 @@ class DisagreementError(MailfoldError):
 def demo_command(
     *,
     emails: Annotated[int, typer.Option(min=1, max=MAX_EMAILS, help="Number of e-mails to send.")] = 2_000,
-    seed: Annotated[int, typer.Option(help="Seed of the simulation: the same seed sends the same e-mails.")] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Seed of the simulation. The last five e-mails get new ids from SES, and so the digest differs."
+        ),
+    ] = 1,
     chaos: Annotated[
         bool, typer.Option("--chaos", help="Repeat, reorder, delay and drop events on their way.")
     ] = False,
@@ -119,24 +124,23 @@ def _print_section(title: str, lines: Iterable[str], *, to: Console) -> None:
 def _log_lines(report: DemoReport) -> Iterator[str]:
     for kind, count in report.events.items():
         yield f"  {kind:<18} {count:>10,}"
-    yield f"in {report.objects:,} Parquet objects of {size(report.object_bytes)}"
+    yield f"in {counted(report.objects, 'Parquet object')} of {size(report.object_bytes)}"
 
 
 def _feedback_lines(report: DemoReport) -> Iterator[str]:
     consumed = f"{report.feedback_consumed:,} records consumed"
     yield f"{report.feedback_published:,} bounces and complaints published, {consumed}"
-    yield f"{sum(report.suppressed.values()):,} addresses suppressed in the table"
+    yield f"{counted(sum(report.suppressed.values()), 'address', 'addresses')} suppressed in the table"
     for reason, count in sorted(report.suppressed.items(), key=lambda item: -item[1]):
         yield f"  {reason:<18} {count:>10,}"
 
 
 def _replay_lines(report: DemoReport) -> Iterator[str]:
     if report.healed:
-        yield f"{report.healed.written:,} items of the live table healed: feedback was lost in transit, the log has it"
-    yield (
-        f"{report.replayed.rows:,} rows of the log, {report.replayed.facts:,} facts, into an empty table: "
-        f"{report.replayed.written:,} items"
-    )
+        healed = counted(report.healed.written, "item")
+        yield f"{healed} of the live table healed: feedback was lost in transit, the log has it"
+    rows, facts = counted(report.replayed.rows, "row"), counted(report.replayed.facts, "fact")
+    yield f"{rows} of the log, {facts}, into an empty table: {counted(report.replayed.written, 'item')}"
     yield f"digest {report.digest}"
 
 

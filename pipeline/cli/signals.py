@@ -4,14 +4,18 @@ Loads nothing heavy, because `pipeline.cli.__main__` handles signals before it i
 ignored when the process started, as under nohup, stays ignored.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from socket import socket
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from socket import socket
 
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

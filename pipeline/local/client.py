@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from pipeline.aws.clients import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, Service
+from pipeline.aws.clients import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, Service
 from pipeline.errors import Unavailable, UsageError
 
 ERRORS = (ClientError, BotoCoreError)
@@ -24,6 +24,7 @@ ERRORS = (ClientError, BotoCoreError)
 ACCESS_KEY_ID = "local"
 SECRET_ACCESS_KEY = "local"  # noqa: S105 - made up: nothing checks it
 CONNECTIONS = 16
+READ_TIMEOUT_SECONDS = 60  # moto answers one request at a time, and a page of a large table's Scan takes it seconds
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # How botocore describes the source of a setting: (name in a profile, variable, default, conversion).

@@ -60,7 +60,7 @@ def test_all_numbers_agree(options: list[str]) -> None:
     for part in (
         r"^2,005 e-mails sent; SES published [\d,]+ records\n",
         r"\nThe log: events by type\n  send +2,005\n",
-        r"\nin \d+ Parquet objects of [\d.]+ [kM]B\n",
+        r"\nin (1 Parquet object|\d+ Parquet objects) of [\d.]+ [kM]B\n",
         r"\n\d+ bounces and complaints published, \d+ records consumed\n",
         r"\n\d+ addresses suppressed in the table\n  hard +\d+\n",
         r"\nAthena\nSELECT .*\n(.*\n)*┏━",
@@ -72,6 +72,13 @@ def test_all_numbers_agree(options: list[str]) -> None:
         assert re.search(part, result.stdout), part
     checks = result.stdout.partition("What must agree\n")[2]
     assert max(map(len, checks.splitlines())) <= 80, "the table of checks does not fit a terminal of 80 columns"
+
+
+def test_one_is_not_many(report: dict[str, Any]) -> None:
+    """The numbers of a small demo have grammatical nouns."""
+    said = run("demo", "--emails", "1").stdout
+    assert re.search(r"^in 1 Parquet object of ", said, re.MULTILINE)
+    assert not re.search(r"(?<![\d,])1 (rows|facts|items|addresses|Parquet objects)\b", said)
 
 
 def test_the_same_seed_sends_the_same_and_another_does_not(report: dict[str, Any]) -> None:

@@ -73,6 +73,17 @@ def loaded_modules(*arguments: str) -> set[str]:
     return set(json.loads(result.stdout.splitlines()[-1]))
 
 
+def test_windows_is_named_as_not_supported() -> None:
+    """Its signals and users differ. The exit code is 1."""
+    program = "import sys; sys.platform = 'win32'; from pipeline.cli.__main__ import main; main()"
+    result = subprocess.run(  # noqa: S603 - this interpreter, on the program above
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("mailfold: Windows is not supported: use Linux or macOS")
+    assert result.stderr.count("\n") == 1
+
+
 def test_the_help_loads_no_command() -> None:
     """`mailfold --help` loads neither a command's module nor rich nor anything heavy."""
     modules = loaded_modules("--help")
