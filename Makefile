@@ -11,27 +11,31 @@ EXTRAS := $(VENV)/extra-wheels
 EMULATORS := tests/acceptance/emulators
 PIP := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 DOWNLOAD := $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
-UV := $(BIN)/uv pip install --quiet --no-deps
+UV := $(BIN)/uv pip install --no-deps
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate
 ARGS ?=
 WORKERS ?= 4
 
 .PHONY: setup emulator wheels demo test test-full quick soak lint bench lock clean
 
-# What `make demo` needs: the command with its local cloud.
+# What `make demo` needs: the command with its local cloud. It says what it does, because the first time takes minutes.
 $(VENV)/demo: infra/installer.lock infra/local.lock pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "mailfold needs Python 3.11 or newer, this is " + sys.version'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) -r infra/installer.lock
-	$(UV) --python $(VENV) --require-hashes -r infra/local.lock
-	$(UV) --python $(VENV) --no-build-isolation --editable .
-	touch $@
+	@echo "1/4 creating a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "2/4 installing the installer"
+	@$(BIN)/python $(PIP) -r infra/installer.lock
+	@echo "3/4 installing the libraries, which download once"
+	@$(UV) --python $(VENV) --require-hashes -r infra/local.lock
+	@echo "4/4 installing mailfold"
+	@$(UV) --quiet --python $(VENV) --no-build-isolation --editable .
+	@touch $@
 
 # What the tests, linters and benchmarks need too.
 setup: $(VENV)/ready
 
 $(VENV)/ready: requirements.lock $(VENV)/demo
-	$(UV) --python $(VENV) --require-hashes -r requirements.lock
+	$(UV) --quiet --python $(VENV) --require-hashes -r requirements.lock
 	$(BIN)/uv pip check --quiet --python $(VENV)
 	touch $@
 
@@ -40,7 +44,7 @@ emulator: $(MINISTACK)/ready $(NODE)/ready
 
 $(MINISTACK)/ready: $(EMULATORS)/ministack.lock $(VENV)/ready
 	$(BIN)/uv venv --quiet --allow-existing --python $(PYTHON) $(MINISTACK)
-	$(UV) --python $(MINISTACK) --require-hashes -r $<
+	$(UV) --quiet --python $(MINISTACK) --require-hashes -r $<
 	$(BIN)/uv pip check --quiet --python $(MINISTACK)
 	touch $@
 
