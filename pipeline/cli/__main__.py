@@ -1,6 +1,7 @@
 """Entry point of `mailfold`. Handles signals before it imports the commands, so that Ctrl-C always exits with 130."""
 
 import sys
+from io import TextIOWrapper
 
 
 def main() -> None:
@@ -18,6 +19,10 @@ def main() -> None:
     handle_interrupts(exit_at_once)
     from pipeline.cli.main import app  # noqa: PLC0415 - takes a tenth of a second, in which Ctrl-C must work already
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # as standard error: a locale may lack characters of an address
     try:
         handle_interrupts(raise_interrupt)
         app(prog_name="mailfold")

@@ -54,8 +54,8 @@ def progress(*columns: str | ProgressColumn) -> Progress:
 
 
 def write_json(value: Any) -> None:
-    """Write a value to standard output as one line of JSON."""
-    sys.stdout.write(json_line(value).decode())
+    """Write a value to standard output as one line of JSON, which is UTF-8 in any locale."""
+    sys.stdout.buffer.write(json_line(value))
 
 
 def json_line(value: Any) -> bytes:

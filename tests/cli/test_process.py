@@ -102,6 +102,21 @@ def test_help_and_results_need_a_usable_standard_output(arguments: str, environm
     assert closed.stderr == "mailfold: standard output is closed: redirect it to a file, or to /dev/null\n"
 
 
+@pytest.mark.parametrize("arguments", [["--format", "table"], ["--format", "csv"], ["--json"]], ids=" ".join)
+def test_a_character_that_the_locale_lacks_is_escaped(cloud: CloudProcess, arguments: list[str]) -> None:
+    """A terminal of another encoding gets an escape in place of a traceback, and a program gets JSON in UTF-8."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(  # noqa: S603 - our own command
+        [COMMAND, "query", "SELECT 'caf\xe9' AS a", *arguments],
+        capture_output=True,
+        env=environment,
+        timeout=WAIT_SECONDS,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, b"1 row, 0 bytes read\n")
+    assert (b"caf\xc3\xa9" if "--json" in arguments else b"caf\\xe9") in result.stdout
+
+
 def test_an_interrupt_exits_with_130_and_no_traceback() -> None:
     """Ctrl-C during a command exits with 130 and prints nothing."""
     with started("decode", stdin=subprocess.PIPE) as process:
