@@ -1,7 +1,6 @@
 """`mailfold ingest`: existing SES events into the event log and the suppression table."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache, partial
 from itertools import count
@@ -17,10 +16,20 @@ from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.quarantine import S3Quarantine
 from pipeline.batch import StreamRecord
 from pipeline.cli.options import RegionOption, StackOption
-from pipeline.cli.output import counted, encodable, first_few, progress, results, say, to_people, write_json
+from pipeline.cli.output import (
+    counted,
+    encodable,
+    first_few,
+    progress,
+    results,
+    say,
+    saying_on_stop,
+    to_people,
+    write_json,
+)
 from pipeline.cli.sources import UNREADABLE, Source, find_sources, payloads
 from pipeline.cli.target import Target, target
-from pipeline.errors import STOPS_BATCH, MailfoldError
+from pipeline.errors import MailfoldError
 from pipeline.ingest import IngestCounts, Ingestion
 from pipeline.resume import RecordSource, SourceIngestion, UnreadableSource
 
@@ -99,7 +108,7 @@ def _ingest(cloud: Target, sources: Sequence[Source]) -> IngestCounts:
     pending = [source.listed for source in sources if source.listed and not ingesting.is_done(source.content_id())]
     files = "{task.completed:,}/{task.total:,} files"
     with (
-        _saying_what_is_stored(stores),
+        saying_on_stop(lambda: _stop_line(stores)),
         ObjectReader(cloud.clients.s3, pending) as reader,
         progress("{task.description}", BarColumn(), files, TimeElapsedColumn()) as display,
     ):
@@ -120,15 +129,9 @@ def _ingest(cloud: Target, sources: Sequence[Source]) -> IngestCounts:
         return ingesting.ingest(record_sources(), progress=show)
 
 
-@contextmanager
-def _saying_what_is_stored(stores: Ingestion) -> Iterator[None]:
-    """Print what was ingested before an interrupt or an error."""
-    try:
-        yield
-    except (KeyboardInterrupt, *STOPS_BATCH):
-        events = counted(stores.stored_rows, "event")
-        say([f"stopped after {events}: repeat the command to go on; a pipe is then ingested again"], to=to_people())
-        raise
+def _stop_line(stores: Ingestion) -> str:
+    events = counted(stores.stored_rows, "event")
+    return f"stopped after {events}: repeat the command to go on; a pipe is then ingested again"
 
 
 def _records(name: str, reader: ObjectReader) -> Iterator[StreamRecord]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich import filesize
+
+from pipeline.errors import STOPS_BATCH
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,6 +54,16 @@ def progress(*columns: str | ProgressColumn) -> Progress:
 
     console = to_people()
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+@contextmanager
+def saying_on_stop(line: Callable[[], str]) -> Iterator[None]:
+    """Print a line if the block ends by an interrupt, or by an error after which the command can be repeated."""
+    try:
+        yield
+    except (KeyboardInterrupt, *STOPS_BATCH):
+        say([line()], to=to_people())
+        raise
 
 
 def write_json(value: Any) -> None:

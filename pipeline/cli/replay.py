@@ -1,7 +1,5 @@
 """`mailfold replay`: project the event log into a table again."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import msgspec
@@ -11,9 +9,9 @@ from rich.progress import SpinnerColumn, TimeElapsedColumn
 from pipeline.aws.archive.s3 import S3Archive
 from pipeline.aws.dynamodb import DynamoSuppressionStore, ensure_table
 from pipeline.cli.options import RegionOption, StackOption, parse_moment
-from pipeline.cli.output import counted, encodable, progress, results, say, to_people, write_json
+from pipeline.cli.output import counted, encodable, progress, results, say, saying_on_stop, to_people, write_json
 from pipeline.cli.target import Target, target
-from pipeline.errors import STOPS_BATCH, MailfoldError, UsageError
+from pipeline.errors import MailfoldError, UsageError
 from pipeline.replay import ReplayResult, replay, store_digest
 
 
@@ -51,17 +49,17 @@ def replay_command(
     store = DynamoSuppressionStore(cloud.clients.dynamodb, table=table)
     with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as display:
         task = display.add_task("reading the log")
-        archive = S3Archive(cloud.clients.s3, bucket=cloud.settings.bucket)
-        result = replay(
-            archive,
-            store=store,
-            policy=cloud.settings.policy,
-            since=begin,
-            until=end,
-            progress=lambda result: display.update(task, description=replay_line(result)),
-        )
+        archive, result = S3Archive(cloud.clients.s3, bucket=cloud.settings.bucket), ReplayResult()
+
+        def show(so_far: ReplayResult) -> None:
+            nonlocal result
+            result = so_far
+            display.update(task, description=replay_line(result))
+
+        with saying_on_stop(lambda: f"stopped after {replay_line(result)}: repeating changes nothing that is folded"):
+            replay(archive, store=store, policy=cloud.settings.policy, since=begin, until=end, progress=show)
         display.update(task, description="computing the digest")
-        with _saying_that_the_fold_is_complete(result):
+        with saying_on_stop(lambda: f"{replay_line(result)}: the fold is complete, only its digest is not computed"):
             digest = store_digest(store)
     if json:
         skipped = msgspec.to_builtins(archive.skipped)
@@ -79,15 +77,6 @@ def replay_line(result: ReplayResult) -> str:
         f"{counted(result.rows, 'row')} of the log, {counted(result.facts, 'fact')}: "
         f"{counted(result.written, 'item')} written, {result.unchanged:,} unchanged"
     )
-
-
-@contextmanager
-def _saying_that_the_fold_is_complete(result: ReplayResult) -> Iterator[None]:
-    try:
-        yield
-    except (KeyboardInterrupt, *STOPS_BATCH):
-        say([f"{replay_line(result)}: the fold is complete, only its digest is not computed"], to=to_people())
-        raise
 
 
 def _ensure_other_table(name: str, cloud: Target) -> str:
