@@ -108,7 +108,7 @@ def _ingest(cloud: Target, sources: Sequence[Source]) -> IngestCounts:
     pending = [source.listed for source in sources if source.listed and not ingesting.is_done(source.content_id())]
     files = "{task.completed:,}/{task.total:,} files"
     with (
-        saying_on_stop(lambda: _stop_line(stores)),
+        saying_on_stop(lambda: _stop_line(stores), is_begun=lambda: stores.stored_rows > 0),
         ObjectReader(cloud.clients.s3, pending) as reader,
         progress("{task.description}", BarColumn(), files, TimeElapsedColumn()) as display,
     ):

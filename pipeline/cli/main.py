@@ -142,7 +142,9 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return a command's name, the loaded command and its arguments."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, load_command(name) if name else command, _with_comments_last(rest)
+        if name == "query":
+            rest = _with_comments_last(rest)
+        return name, load_command(name) if name else command, rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command and flush what it wrote."""
@@ -164,7 +166,7 @@ def load_command(name: str) -> Any:
 
 
 def _with_comments_last(arguments: list[str]) -> list[str]:
-    """Put arguments after the options that are SQL and begin with a comment: no option has a space in its name."""
+    """Put SQL that begins with a comment after the options, so that it is not taken for one: none has a space."""
     comments = [argument for argument in arguments if _COMMENT.match(argument)]
     if not comments or "--" in arguments:
         return arguments

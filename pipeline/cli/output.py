@@ -57,12 +57,18 @@ def progress(*columns: str | ProgressColumn) -> Progress:
 
 
 @contextmanager
-def saying_on_stop(line: Callable[[], str]) -> Iterator[None]:
-    """Print a line if the block ends by an interrupt, or by an error after which the command can be repeated."""
+def saying_on_stop(line: Callable[[], str], *, is_begun: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Print a line if an interrupt ends the block, or an error after which the command can be repeated.
+
+    Args:
+        line: Returns what is done.
+        is_begun: Returns False if nothing is done, so that the error says it all.
+    """
     try:
         yield
-    except (KeyboardInterrupt, *STOPS_BATCH):
-        say([line()], to=to_people())
+    except (KeyboardInterrupt, *STOPS_BATCH) as error:
+        if is_begun() or isinstance(error, KeyboardInterrupt):
+            say([line()], to=to_people())
         raise
 
 

@@ -56,7 +56,10 @@ def replay_command(
             result = so_far
             display.update(task, description=replay_line(result))
 
-        with saying_on_stop(lambda: f"stopped after {replay_line(result)}: repeating changes nothing that is folded"):
+        with saying_on_stop(
+            lambda: f"stopped after {replay_line(result)}: repeating changes nothing that is folded",
+            is_begun=lambda: result.rows > 0,
+        ):
             replay(archive, store=store, policy=cloud.settings.policy, since=begin, until=end, progress=show)
         display.update(task, description="computing the digest")
         with saying_on_stop(lambda: f"{replay_line(result)}: the fold is complete, only its digest is not computed"):

@@ -1,11 +1,13 @@
 """`mailfold lookup` with a scope and a purpose says what binds which mail."""
 
+import json
 from uuid import uuid4
 
 import pytest
 
+from tests.cli.test_ingest import a_bounce
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import ROOT, json_lines, run, run_failing, run_ok
+from tests.support.command import json_lines, run, run_failing, run_ok
 
 
 def test_a_tenants_complaint_is_found_in_its_scope(cloud: CloudProcess) -> None:
@@ -43,13 +45,13 @@ def test_a_scope_or_purpose_that_cannot_be_is_refused(cloud: CloudProcess, optio
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
 def test_the_exit_code_tells_suppressed_from_clear_on_request(cloud: CloudProcess, form: list[str]) -> None:
     """Without --exit-code both exit with 0. What is no address exits with 1 in any case."""
-    bounce = ROOT / "schemas/wire/examples/v1.bounce-permanent-general.pass.json"
-    run_ok("ingest", str(bounce))
-    assert run("lookup", *form, "ann@example.com").exit_code == 0
-    assert run("lookup", *form, "--exit-code", "clear@example.com").exit_code == 0
-    suppressed = run("lookup", *form, "--exit-code", "clear@example.com", "ann@example.com")
+    bounced, clear = (f"{uuid4().hex[:8]}@example.com" for _ in range(2))
+    run_ok("ingest", "-", stdin=json.dumps(a_bounce(bounced)))
+    assert run("lookup", *form, bounced).exit_code == 0
+    assert run("lookup", *form, "--exit-code", clear).exit_code == 0
+    suppressed = run("lookup", *form, "--exit-code", clear, bounced)
     assert (suppressed.exit_code, suppressed.stderr) == (10, "")
-    assert run("lookup", *form, "--exit-code", "ann@example.com", "a@b@c").exit_code == 1
+    assert run("lookup", *form, "--exit-code", bounced, "a@b@c").exit_code == 1
 
 
 def test_bytes_that_are_not_utf8_are_no_address(cloud: CloudProcess) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from rich.console import Console
@@ -13,8 +14,9 @@ from pipeline.aws.archive.athena import QueryResult, ResultColumn
 from pipeline.cli.query import OutputFormat, reads_every_day, write
 from pipeline.cli.table import write_table
 from pipeline.errors import UsageError
+from tests.cli.test_ingest import a_bounce
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import ROOT, json_lines, run, run_failing, run_ok
+from tests.support.command import json_lines, run, run_failing, run_ok
 
 ODD = 'a, "b"\nc ; [bold]d[/bold] :smile: ü \' \t'
 
@@ -151,6 +153,8 @@ def test_a_statement_may_begin_with_a_comment(cloud: CloudProcess) -> None:
     for arguments in (["--json", "-- one\nSELECT 1 AS a"], ["--one\nSELECT 1 AS a", "--json"]):
         assert json_lines("query", *arguments) == [{"a": 1}]
     assert json_lines("query", "--json", "--", "-- one\nSELECT 1 AS a") == [{"a": 1}]
+    assert "No such option: --jsn" in run("query", "--jsn", "-- one\nSELECT 1 AS a").stderr
+    assert run("send", "--subject", "-- one", "--to", "success@example.com").exit_code == 0  # an option's value stays
 
 
 def test_a_statement_is_read_from_a_file_or_standard_input(cloud: CloudProcess, tmp_path: Path) -> None:
@@ -181,9 +185,10 @@ def test_exactly_one_statement_is_named(arguments: list[str]) -> None:
 
 def test_a_saved_query_runs_by_its_name(cloud: CloudProcess) -> None:
     """The queries that a deployment keeps in Athena run by name; of one address, with the address in any spelling."""
-    run_ok("ingest", str(ROOT / "schemas/wire/examples/v1.bounce-permanent-general.pass.json"))
+    address = f"{uuid4().hex[:8]}@example.com"
+    run_ok("ingest", "-", stdin=json.dumps(a_bounce(address)))
     assert json_lines("query", "--json", "--saved", "addresses_by_fact")
-    [fact] = json_lines("query", "--json", "--saved", "history_of_an_address", "Ann <ANN@example.com>")
+    [fact] = json_lines("query", "--json", "--saved", "history_of_an_address", f"Ann <{address.upper()}>")
     assert (fact["fact"], fact["sub_type"]) == ("hard", "General")
     assert json_lines("query", "--json", "--saved", "history_of_a_mail", fact["message_id"])
     assert json_lines("query", "--json", "--saved", "history_of_an_address", "o'hara@example.com") == []
