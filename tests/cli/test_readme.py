@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.main import COMMANDS, load_command
+from pipeline.local.discovery import find
 from tests.support.cloud_process import CloudProcess, found_client
 from tests.support.command import COMMAND, ROOT, WAIT_SECONDS, run
 from tests.support.waiting import until
