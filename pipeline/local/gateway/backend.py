@@ -22,6 +22,7 @@ from werkzeug.wrappers import Request, Response
 from werkzeug.wsgi import get_input_stream
 
 from pipeline.errors import UsageError
+from pipeline.local.gateway.moto_transactions import transaction, without_copies_of_items
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -62,13 +63,15 @@ class Moto:
         self._resources = ExitStack()
         self._resources.callback(_moto_lock.release)
         self._resources.enter_context(_without_user_configuration())
+        self._resources.enter_context(without_copies_of_items())
         self._application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._reset()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, with status 501 if moto does not implement the operation."""
         try:
-            return self._application(environ, start_response)
+            with transaction(environ):
+                return self._application(environ, start_response)
         except NotImplementedError as error:
             return Response(f"moto: {error}", status=501, mimetype="text/plain")(environ, start_response)
 
