@@ -14,7 +14,7 @@ from pipeline.aws.doctor.consumer import read_consumer_logs
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, error
 from pipeline.aws.errors import missing_ok
-from pipeline.aws.kcl.leases import Lease, StreamShard, due_shards, foreign_leases, read_leases, read_shards
+from pipeline.aws.leases import Lease, StreamShard, due_shards, foreign_leases, read_leases, read_shards
 
 MAX_SHARD_NAMES = 5  # in one message
 MAX_LAG_SECONDS = 900.0  # as the stack's alarm on late feedback

@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from pipeline.aws.clients import Clients
 from pipeline.aws.errors import translated
 from pipeline.aws.kcl.health_monitor import HealthMonitor
-from pipeline.aws.kcl.leases import Lease, due_shards, foreign_leases, read_leases, read_shards
+from pipeline.aws.leases import Lease, due_shards, foreign_leases, read_leases, read_shards
 from pipeline.aws.settings import NAMESPACE
 from pipeline.errors import MailfoldError, UsageError, describe
 

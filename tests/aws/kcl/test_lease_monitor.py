@@ -11,7 +11,7 @@ from pipeline.aws.kcl import lease_monitor
 from pipeline.aws.kcl.health import ShardState
 from pipeline.aws.kcl.health_monitor import HealthMonitor
 from pipeline.aws.kcl.lease_monitor import LeaseMonitor
-from pipeline.aws.kcl.leases import SHARD_END, Lease, StreamShard
+from pipeline.aws.leases import SHARD_END, Lease, StreamShard
 from pipeline.errors import AccessDenied, UsageError
 from tests.support.shard_health import a_shard
 from tests.support.waiting import until

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws.kcl.leases import SHARD_END, Lease, StreamShard, due_shards, foreign_leases, read_leases, read_shards
+from pipeline.aws.leases import SHARD_END, Lease, StreamShard, due_shards, foreign_leases, read_leases, read_shards
 from tests.support.fake_service import FakeService
 
 LAST_OF_OLD_STREAM = 100
