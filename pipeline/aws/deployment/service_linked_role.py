@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
 ECS, ECS_ROLE = "ecs.amazonaws.com", "AWSServiceRoleForECS"
-EXISTS = "InvalidInput"  # IAM's code for a service-linked role that exists
+EXISTS = ("InvalidInput", "EntityAlreadyExists")  # the codes of IAM and of emulators for a role that exists
 
 
 def ensure_ecs_role(iam: IAMClient) -> bool:
@@ -30,4 +30,4 @@ def ensure_ecs_role(iam: IAMClient) -> bool:
     with translated(f"creating the service-linked role {ECS_ROLE}"):
         if missing_ok(lambda: iam.get_role(RoleName=ECS_ROLE)) is not None:
             return False
-        return tolerate(lambda: iam.create_service_linked_role(AWSServiceName=ECS), EXISTS) is not None
+        return tolerate(lambda: iam.create_service_linked_role(AWSServiceName=ECS), *EXISTS) is not None

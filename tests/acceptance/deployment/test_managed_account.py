@@ -6,9 +6,11 @@ import pytest
 
 from pipeline.aws.deployment.bundle import Bundle
 from tests.acceptance.deployment.account import Account
-from tests.acceptance.deployment.deployment import deploy
+from tests.acceptance.deployment.deployment import WITHOUT_METRIC_MATH, deploy
 from tests.support.command import ROOT, run, run_ok
 from tests.support.wheels import from_folder
+
+FITTING = [part for name, value in WITHOUT_METRIC_MATH.items() for part in ("--param", f"{name}={value}")]
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +19,7 @@ BOUNCE = str(ROOT / "schemas/wire/examples/v1.bounce-permanent-general.pass.json
 
 def test_roles_have_their_path_and_the_stack_has_tags(account: Account, operator: None) -> None:
     """A second deployment without these options keeps them. The emulator knows no permissions boundaries."""
-    options = ["--param", "RolePath=/team/mail/", "--param", "SilenceMails=0", "--tag", "team=mail"]
+    options = ["--param", "RolePath=/team/mail/", *FITTING, "--tag", "team=mail"]
     with from_folder():
         run_ok("deploy", "--stack", "managed", *options, "--no-views", "--yes")
         run_ok("deploy", "--stack", "managed", "--param", "LogBufferSeconds=60", "--no-views", "--yes")
@@ -35,7 +37,7 @@ def test_a_stack_of_the_same_name_adopts_the_kept_log(account: Account, bundle: 
     kept = first["LogBucket"]
     run_ok("destroy", "--stack", "again", "--confirm", "again")
     with from_folder():
-        result: Any = run("deploy", "--stack", "again", "--param", "SilenceMails=0", "--no-views", "--yes")
+        result: Any = run("deploy", "--stack", "again", *FITTING, "--no-views", "--yes")
     assert result.exit_code == 0, result.output
     [line] = [line for line in result.stderr.splitlines() if "adopt the log" in line]
     command = line.partition("mailfold ")[2].split()
