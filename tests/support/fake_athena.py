@@ -34,8 +34,14 @@ class FakeAthena(FakeService):
         self.statements.append(QueryString)
         return {"QueryExecutionId": str(len(self.statements))}
 
-    def _get_query_execution(self, **_: Any) -> dict[str, Any]:
-        return {"QueryExecution": {"Status": {"State": "SUCCEEDED"}, "StatementType": "DDL"}}
+    def _get_query_execution(self, *, QueryExecutionId: str) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        return {
+            "QueryExecution": {
+                "QueryExecutionId": QueryExecutionId,
+                "Status": {"State": "SUCCEEDED"},
+                "StatementType": "DDL",
+            }
+        }
 
     def _get_query_results(self, **_: Any) -> dict[str, Any]:
         return {"ResultSet": {"Rows": []}}
