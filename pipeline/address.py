@@ -60,13 +60,17 @@ class Mailboxes(msgspec.Struct, frozen=True, gc=False):
     unusable: int
 
 
-@lru_cache(maxsize=65_536)
 def mailboxes(text: str) -> Mailboxes:
     """Return the mailboxes in a field of a record, which may hold several.
 
     Read are: display names, angle brackets, quotes, comments, groups, lists with commas or semicolons, `mailto:`, the
     type prefix of a delivery status notification (`rfc822;`), and characters without width.
     """
+    # Remote servers write such fields. So a longer text is not kept, and the cache has at most 80 MB.
+    return _cached_mailboxes(text) if len(text) <= MAX_ADDRESS_BYTES else _parse_mailboxes(text)
+
+
+def _parse_mailboxes(text: str) -> Mailboxes:
     if len(text) <= MAX_ADDRESS_BYTES and _PLAIN.fullmatch(text) and len(text) - text.rindex("@") <= MAX_DOMAIN_LENGTH:
         return Mailboxes((Mailbox(Address(text), text),), 0)
     parts = split_mailboxes(text) if len(text) <= MAX_TEXT_LENGTH else []
@@ -74,6 +78,9 @@ def mailboxes(text: str) -> Mailboxes:
     found = {address: Mailbox(address, part) for address, part in reversed(keys) if address}
     unusable = sum(address is None for address, _ in keys)
     return Mailboxes(tuple(reversed(found.values())), unusable if keys else 1)
+
+
+_cached_mailboxes = lru_cache(maxsize=65_536)(_parse_mailboxes)
 
 
 def canonical(text: str) -> Address | None:

@@ -14,7 +14,7 @@ from pipeline.address import Address, canonical, mailboxes
 from pipeline.coercion import coerce
 from pipeline.document import NOT_JSON, is_too_deep, is_utf8, to_python
 from pipeline.envelope import Fragment, unwrap
-from pipeline.event import Envelope, Event, EventKind, NotAnEvent, Outcome, Poison
+from pipeline.event import DECISION_ENVELOPES, Envelope, Event, EventKind, NotAnEvent, Outcome, Poison
 from pipeline.identity import content_id, identify
 from pipeline.standing import MAX_SCOPE
 from pipeline.timestamp import LAST_MS, parse_time
@@ -35,6 +35,7 @@ DECODER_VERSION = 1
 """Increased whenever the same bytes may yield another event or other facts; replay decodes older rows again."""
 
 ACTIONS = frozenset({"suppress", "release"})
+INCOMPLETE_DECISION = "decision: id, action, address, scope, decidedAt or atMs is missing or invalid"
 
 _NOT_EVENTS = {
     "received": "received mail",
@@ -170,10 +171,12 @@ def _outcome(record: Record, fragment: Fragment) -> Outcome:
         return Poison(why=f"{record_type.kind}: what happened is missing", raw=fragment.raw)
     if record.mail is None and details is None and record_type.kind is not EventKind.UNKNOWN:
         return Poison(why=f"{record_type.kind}: the mail is missing", raw=fragment.raw)
-    if type(details) is Decision and not _is_complete(details):
-        return Poison(
-            why="decision: id, action, address, scope, decidedAt or atMs is missing or invalid", raw=fragment.raw
-        )
+    if type(details) is Decision:
+        if fragment.is_member or not DECISION_ENVELOPES.issuperset(fragment.envelopes):
+            # In an envelope, so that it stays poison when the quarantine or the log is decoded again.
+            return Poison(why="decision: its author did not put it here", raw=b'{"Message":%b}' % fragment.raw)
+        if not _is_complete(details):
+            return Poison(why=INCOMPLETE_DECISION, raw=fragment.raw)
     return _event(record, type_name, record_type, details, fragment)
 
 

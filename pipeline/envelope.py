@@ -2,7 +2,8 @@
 
 Envelopes are detected, never configured, and may be nested: SNS in SQS in a Lambda event, EventBridge in Kinesis.
 Pure and total: `unwrap` never raises, and one bad part never hides its siblings. What claims to carry an event of SES
-and cannot be read is poison, whatever is around it.
+and cannot be read is poison, whatever is around it. A text that strangers write, such as a header of a mail or a remote
+server's diagnostic, is never read as a record.
 Shapes: docs.aws.amazon.com/lambda/latest/dg/ (with-sns, with-sqs, with-kinesis, services-kinesisfirehose,
 services-apigateway), docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html,
 docs.aws.amazon.com/firehose/latest/dev/retry.html (error rows),
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from pipeline.bounce_table import bounce_table_record, plain_item
 from pipeline.document import InvalidJSON, is_too_deep, is_utf8, repair_json, strip_json, to_python
@@ -32,14 +33,20 @@ from pipeline.envelope_keys import (
 from pipeline.event import Envelope, NotAnEvent, Poison
 from pipeline.framing import GZIP_MAGIC, decompress, split_documents, to_text
 from pipeline.pinpoint import pinpoint_record
+from pipeline.wire import Record
 
 MAX_DEPTH = 32  # layers; real payloads have at most three envelopes of two or three layers each
+GZIP_LAYERS = 8  # that gzip counts for, because its content stays in memory: at most four are read inside each other
 
 # SES sends this once, as plain text, when a topic becomes an event destination.
 TEST_LINE = b"Successfully validated SNS topic for Amazon SES event publishing"
 CLOUDTRAIL = b'"AWS API Call via CloudTrail"'
 CONFIRMATIONS = (b'"SubscriptionConfirmation"', b'"UnsubscribeConfirmation"')
 CONTROL_MESSAGE = b'"CONTROL_MESSAGE"'
+# Members of SES's objects, in lower case. Remote servers and the senders of mail write the texts inside them.
+TEXTS_OF_STRANGERS = frozenset(
+    {*(field.encode_name.lower() for field in structs.fields(Record)), "receipt", "content", "headers", "commonheaders"}
+)
 
 Envelopes = tuple[Envelope, ...]
 
@@ -51,11 +58,13 @@ class Fragment(msgspec.Struct, frozen=True, gc=False):
         raw: Its exact text, without surrounding white space; U+FFFD replaces bytes that are not text.
         text: The same, in a form that parses and has SES's keys.
         envelopes: The envelopes around it, outermost first.
+        is_member: True if it is a member of another program's object.
     """
 
     raw: bytes
     text: bytes
     envelopes: Envelopes
+    is_member: bool = False
 
 
 Unwrapped = Fragment | NotAnEvent | Poison
@@ -79,7 +88,7 @@ def _unwrap_gzip(data: bytes, envelopes: Envelopes, depth: int) -> Iterator[Unwr
     """Yield the contents of gzip. What follows damage is poison; what precedes it is read."""
     content = decompress(data)
     if content.data:
-        yield from unwrap(content.data, envelopes, depth=depth + 1)
+        yield from unwrap(content.data, envelopes, depth=depth + GZIP_LAYERS)
     if content.problem or not content.data:
         yield Poison(why=content.problem or "empty gzip", raw=data)
 
@@ -156,10 +165,12 @@ def _has_record(parts: list[Unwrapped]) -> bool:
 def _members(text: bytes, envelopes: Envelopes, depth: int) -> list[Unwrapped]:
     """Return the contents of those members of an object that may hold a record."""
     found: list[Unwrapped] = []
-    for value in map(bytes, parse_object(text).values()):
-        if value.startswith((b"{", b"[", b'"')) and names_a_type(value):
+    for key, raw in parse_object(text).items():
+        value = bytes(raw)
+        may_hold_record = key.lower() not in TEXTS_OF_STRANGERS and value.startswith((b"{", b"[", b'"'))
+        if may_hold_record and names_a_type(value):
             found += unwrap(value, envelopes, depth=depth + 1)
-    return found
+    return [structs.replace(part, is_member=True) if isinstance(part, Fragment) else part for part in found]
 
 
 def _unwrap_carrier(

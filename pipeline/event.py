@@ -48,6 +48,11 @@ class Envelope(StrEnum):
     HTTP = "http"
 
 
+DECISION_ENVELOPES = frozenset({Envelope.KINESIS, Envelope.FIREHOSE, Envelope.FIREHOSE_ERROR})
+"""The envelopes of a decision: its author puts it into the stream and the delivery stream. All others carry what SES,
+another program or a stranger writes, who must not be able to release an address."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something that happened to an e-mail, or an operator's decision.
 

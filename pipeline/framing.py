@@ -16,13 +16,17 @@ import msgspec
 from pipeline.document import strip_json
 
 GZIP_MAGIC = b"\x1f\x8b"
-MAX_DECOMPRESSED_BYTES = 256 * 1_024 * 1_024  # of one gzip; Kinesis and Firehose records have at most 10 MiB
+# Of one gzip inside a record: reading it takes several times as much memory, and a Lambda has 512 MB. CloudWatch Logs,
+# which compresses what it puts into a stream, accepts batches of 1 MiB
+# (docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html).
+MAX_DECOMPRESSED_BYTES = 16 * 1_024 * 1_024
 
 # How often a character may be read again, while the beginning of the next document is looked for. A payload that was
 # made to take longer is broken from there on.
 ATTEMPTS_PER_CHARACTER = 16
 
 _GZIP = 31  # zlib's window bits for gzip
+_GZIP_CHUNK_BYTES = 4 * 1_024  # zlib copies what follows a member: at most so much for each member
 _BOMS = {  # the longer first, because UTF-32's begins with UTF-16's
     codecs.BOM_UTF32_LE: "utf-32-le",
     codecs.BOM_UTF32_BE: "utf-32-be",
@@ -41,6 +45,7 @@ _NEXT = re.compile(
     r"|(?=\{\s*\"(?:eventType|notificationType|mail|bounce|complaint|delivery|Type|version|Records|records|attemptsMade"
     r"|messageType)\"\s*:)"
 )
+_SEPARATORS = re.compile("[ \t\r\n\v\f\x00\x1e\ufeff,]*")  # \x1e: RFC 7464
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 
 
@@ -86,19 +91,21 @@ class Decompressed(msgspec.Struct, frozen=True, gc=False):
 
 def decompress(data: bytes, *, limit_bytes: int = MAX_DECOMPRESSED_BYTES) -> Decompressed:
     """Return the content of gzip, which may consist of several members one after the other."""
-    content = bytearray()
-    while data.startswith(GZIP_MAGIC):
+    content, start = bytearray(), 0
+    while data.startswith(GZIP_MAGIC, start):
         member = zlib.decompressobj(_GZIP)
-        try:
-            content += member.decompress(data, limit_bytes + 1 - len(content))
-        except zlib.error:
-            return Decompressed(bytes(content), "damaged gzip")
-        if len(content) > limit_bytes:
-            return Decompressed(b"", f"gzip with more than {limit_bytes} bytes in it")
+        while not member.eof and start < len(data):
+            chunk = data[start : start + _GZIP_CHUNK_BYTES]
+            try:
+                content += member.decompress(chunk, limit_bytes + 1 - len(content))
+            except zlib.error:
+                return Decompressed(bytes(content), "damaged gzip")
+            if len(content) > limit_bytes:
+                return Decompressed(b"", f"gzip with more than {limit_bytes} bytes in it")
+            start += len(chunk) - len(member.unused_data)
         if not member.eof:
             return Decompressed(bytes(content), "gzip that is cut off")
-        data = member.unused_data
-    return Decompressed(bytes(content), "bytes after the end of gzip" if data.strip(b"\x00 \r\n\t") else "")
+    return Decompressed(bytes(content), "bytes after the end of gzip" if data[start:].strip(b"\x00 \r\n\t") else "")
 
 
 def split_documents(data: bytes) -> list[Part]:
@@ -142,10 +149,8 @@ def _next_start(text: str, start: int) -> int:
 def _skip(text: str, position: int) -> int:
     """Return the position after white space, byte order marks, separators and a time."""
     match = _TIME.match(text, position)
-    position = match.end() if match else position
-    while position < len(text) and text[position] in " \t\r\n\v\f\x00\x1e\ufeff,":  # \x1e: RFC 7464
-        position += 1
-    return position
+    separators = _SEPARATORS.match(text, match.end() if match else position)
+    return separators.end() if separators else position
 
 
 def _document_end(text: str, start: int) -> tuple[int, bool]:

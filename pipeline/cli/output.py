@@ -1,12 +1,13 @@
 """What commands print: lines and progress for people, JSON for programs.
 
-Nothing that is printed contains control characters: diagnostics and subjects are texts of remote servers, and may
-contain escape sequences. rich is imported when a console is first used, because no help needs it.
+Nothing that is printed contains control characters, or marks that reverse the direction of text: diagnostics and
+subjects are texts of strangers, and may contain escape sequences. rich is imported when a console is first used,
+because no help needs it.
 """
 
 from __future__ import annotations
 
-import re
+import json
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,9 +28,6 @@ FEW = 5  # of many texts that say the same of different things
 _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 _HANGING_INDENT = 4  # spaces before the rest of a line that is longer than the terminal is wide
 _PIPE_WIDTH = 1_000_000  # a program gets whole lines
-
-# JSON escapes the control characters below the space, but not these: 0x9b begins an escape sequence too.
-_CONTROL = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
 
 
 def say(lines: Iterable[str], *, to: Console) -> None:
@@ -78,12 +76,15 @@ def write_json(value: Any) -> None:
 
 
 def json_line(value: Any) -> bytes:
-    """Return a value as one line of JSON, with every control character escaped."""
-    return _CONTROL.sub(_escape, msgspec.json.encode(value)) + b"\n"
+    """Return a value as one line of JSON. Controls and marks of direction are escaped, which loses nothing."""
+    text = msgspec.json.encode(value).decode()
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else _escape(character) for character in text)
+    return text.encode() + b"\n"
 
 
 def printable(text: str) -> str:
-    """Return a text without control characters, so that it cannot control a terminal."""
+    """Return a text without control characters and marks of direction, so that it cannot control a terminal."""
     return "".join(
         character if character.isprintable() else " " if character.isspace() else _UNPRINTABLE for character in text
     )
@@ -135,5 +136,6 @@ def _fold(line: str, width: int) -> str:
     )
 
 
-def _escape(match: re.Match[bytes]) -> bytes:
-    return b"\\u%04x" % ord(match[0].decode())
+def _escape(character: str) -> str:
+    """Return JSON's escape for a character: two of them beyond the basic plane."""
+    return json.dumps(character)[1:-1]

@@ -163,8 +163,8 @@ def test_invalid_utf8_is_replaced() -> None:
 
 
 def test_control_characters_are_escaped_and_keep_their_meaning() -> None:
-    """Control characters are printed as JSON escapes, which programs read back unchanged."""
-    message_id = "\x1b[2J \x9b2J \x7f \x85 ü €"
+    """So are marks of direction: they are printed as JSON escapes, which programs read back unchanged."""
+    message_id = "\x1b[2J \x9b2J \x7f \x85 ü € \x1b]8;;https://example.com\x07 \u202egpj \u2028 \U000e0041 😀"
     output = run_ok("decode", stdin=a_send(message_id))
     assert json.loads(output)["message_id"] == message_id
     assert output.rstrip("\n").isprintable()

@@ -8,6 +8,7 @@ from pipeline.address import (
     MAX_ADDRESS_BYTES,
     MAX_TEXT_LENGTH,
     Address,
+    _cached_mailboxes,
     bare,
     canonical,
     domain,
@@ -222,3 +223,11 @@ def test_any_text_is_parsed(text: str) -> None:
     for mailbox in mailboxes(text).found:
         assert canonical(mailbox.address) == mailbox.address
         assert len(mailbox.address.encode()) <= MAX_ADDRESS_BYTES
+
+
+def test_long_fields_are_not_kept_in_memory() -> None:
+    """A remote server writes a field, so many long ones must not fill a consumer's memory."""
+    size_before = _cached_mailboxes.cache_info().currsize
+    for number in range(50):
+        assert canonical(f"{number} {'x' * MAX_ADDRESS_BYTES} <ada@example.com>") == "ada@example.com"
+    assert _cached_mailboxes.cache_info().currsize == size_before

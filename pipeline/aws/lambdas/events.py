@@ -1,10 +1,13 @@
 """The event of the projector's Lambda as a batch of records: from a Kinesis stream, an SQS queue or an SNS topic.
 
-Each record becomes its payload and its position; `decode` handles any envelope around the payload. SNS's signature is
-not verified, because only principals that a policy names can invoke the Lambda or write to the queue.
+Each record becomes its payload and its position; `decode` handles any envelope around the payload. A message of SQS or
+SNS keeps its envelope, so that `decode` and the log know where it came from: an operator's decision does not come that
+way. SNS's signature is not verified, because only principals that a policy names can invoke the Lambda or write to the
+queue.
 Shapes: docs.aws.amazon.com/lambda/latest/dg/ (with-kinesis, with-sqs, with-sns)
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -93,18 +96,19 @@ def _from_stream(record: LambdaRecord) -> StreamRecord:
 
 def _from_queue(message: LambdaRecord) -> StreamRecord:
     queue = message["eventSourceARN"].rpartition(":")[2]
-    return StreamRecord(payload=_encode(message["body"]), position=f"{queue} {message['messageId']}")
+    return StreamRecord(payload=_encode({"Body": message["body"]}), position=f"{queue} {message['messageId']}")
 
 
 def _from_topic(record: LambdaRecord) -> StreamRecord:
     notification = record["Sns"]
     topic = notification["TopicArn"].rpartition(":")[2]
-    return StreamRecord(payload=_encode(notification["Message"]), position=f"{topic} {notification['MessageId']}")
+    payload = _encode({"Message": notification["Message"]})
+    return StreamRecord(payload=payload, position=f"{topic} {notification['MessageId']}")
 
 
-def _encode(text: str) -> bytes:
-    """Return a text's bytes. A lone surrogate, which has none in UTF-8, is kept for `decode` to report."""
-    return text.encode(errors="surrogatepass")
+def _encode(envelope: dict[str, Any]) -> bytes:
+    """Return an envelope's bytes. A lone surrogate, which has none in UTF-8, stays an escape for `decode` to report."""
+    return json.dumps(envelope, separators=(",", ":")).encode()
 
 
 _READERS: Mapping[EventSource, tuple[Callable[[LambdaRecord], StreamRecord], Callable[[LambdaRecord], str]]] = {

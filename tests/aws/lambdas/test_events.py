@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from pipeline.aws.lambdas.events import EventSource, read_batch
+from pipeline.decode import decode
 from pipeline.errors import UsageError
-from tests.support.builders import a_bounce, a_complaint, in_eventbridge, in_sns
+from pipeline.event import Poison
+from tests.support.builders import a_bounce, a_complaint, dumped, in_eventbridge, in_sns
 from tests.support.lambda_events import (
     SHARD,
     a_firehose_event,
@@ -33,7 +35,7 @@ def test_an_sqs_message_has_its_body_and_id() -> None:
     """Its position names queue and message."""
     batch = read_batch(an_sqs_event(*PAYLOADS))
     assert batch.source is EventSource.SQS
-    assert [record.payload for record in batch.records] == PAYLOADS
+    assert [record.payload for record in batch.records] == [dumped({"Body": body.decode()}) for body in PAYLOADS]
     assert batch.records[1].position == f"mailfold-NotificationQueue-1A2B {message_id(1)}"
     assert batch.ids == [message_id(0), message_id(1)]
 
@@ -42,17 +44,18 @@ def test_an_sns_notification_has_its_message_and_id() -> None:
     """Its position names topic and message."""
     batch = read_batch(an_sns_event(*PAYLOADS))
     assert batch.source is EventSource.SNS
-    assert [record.payload for record in batch.records] == PAYLOADS
+    assert [record.payload for record in batch.records] == [dumped({"Message": text.decode()}) for text in PAYLOADS]
     assert batch.records[1].position == f"feedback {message_id(1)}"
     assert batch.ids == [message_id(0), message_id(1)]
 
 
 @pytest.mark.parametrize("event", [an_sqs_event(b"?"), an_sns_event(b"?")], ids=["sqs", "sns"])
 def test_a_lone_surrogate_is_kept(event: dict[str, Any]) -> None:
-    """UTF-8 cannot encode it, so it is left to `decode` to report."""
+    """UTF-8 cannot encode it, so it stays an escape, which `decode` reports."""
     record = event["Records"][0]
     (record if "body" in record else record["Sns"])["body" if "body" in record else "Message"] = "\ud83d"
-    assert read_batch(event).records[0].payload == b"\xed\xa0\xbd"
+    [outcome] = decode(read_batch(event).records[0].payload)
+    assert (type(outcome), outcome.raw) == (Poison, "\N{REPLACEMENT CHARACTER}".encode())
 
 
 def test_an_event_may_have_no_records() -> None:
