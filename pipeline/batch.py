@@ -18,6 +18,10 @@ from pipeline.fact import Fact, facts, is_recognized
 from pipeline.ports import Quarantine, Quarantined
 from pipeline.standing import Evidence, FactKind, Key, Standing, fold
 
+# Of one payload. One with more, which only an attacker makes, is quarantined whole: to put a hundred thousand objects
+# would take longer than a Lambda has, and again with each retry.
+MAX_QUARANTINED = 100
+
 
 class StreamRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A payload as it arrived.
@@ -122,9 +126,9 @@ class BatchReader:
         )
 
     def _read_record(self, index: int, record: StreamRecord) -> None:
-        for outcome in decode_arrived(record.payload, arrived_at=record.arrived_at):
-            if reason := quarantine_reason(outcome):
-                self.put(index, record, payload=outcome.raw, reason=reason)
+        outcomes = decode_arrived(record.payload, arrived_at=record.arrived_at)
+        self._quarantine_faults(index, record, outcomes)
+        for outcome in outcomes:
             if isinstance(outcome, Event):
                 self._events.append((index, outcome.kind))
                 if not is_recognized(outcome):
@@ -133,6 +137,14 @@ class BatchReader:
                     self._facts.append((index, fact))
             elif isinstance(outcome, NotAnEvent):
                 self._ignored.append(index)
+
+    def _quarantine_faults(self, index: int, record: StreamRecord, outcomes: Iterable[Outcome]) -> None:
+        """Put what cannot be read of a record into the quarantine."""
+        faults = [(outcome.raw, reason) for outcome in outcomes if (reason := quarantine_reason(outcome))]
+        if len(faults) > MAX_QUARANTINED:
+            faults = [(record.payload, f"{len(faults)} parts of it cannot be read; the first: {faults[0][1]}")]
+        for payload, reason in faults:
+            self.put(index, record, payload=payload, reason=reason)
 
 
 def quarantine_reason(outcome: Outcome) -> str | None:

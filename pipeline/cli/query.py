@@ -55,7 +55,14 @@ def query_command(
             help="A saved query: bounces_by_domain, …; history_of_an_address takes the address in place of SQL.",
         ),
     ] = None,
-    form: Annotated[OutputFormat, typer.Option("--format", help="How to write the result.")] = OutputFormat.TABLE,
+    form: Annotated[
+        OutputFormat,
+        typer.Option(
+            "--format",
+            help="How to write the result. csv has the exact values: a spreadsheet runs those that begin with = + - @, "
+            "unless its columns are imported as text.",
+        ),
+    ] = OutputFormat.TABLE,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json: one object on each line.")] = False,
     timeout_seconds: Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait at most.")] = 300.0,
     max_scan: Annotated[

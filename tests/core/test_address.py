@@ -231,3 +231,19 @@ def test_long_fields_are_not_kept_in_memory() -> None:
     for number in range(50):
         assert canonical(f"{number} {'x' * MAX_ADDRESS_BYTES} <ada@example.com>") == "ada@example.com"
     assert _cached_mailboxes.cache_info().currsize == size_before
+
+
+LOOK_ALIKES = ["\u0430da@example.com", "ada@ex\u0430mple.com", "a\u0301da@example.com", "ada@example.com.evil.example"]
+SAME = ["ADA@EXAMPLE.COM", "ada@\uff45xample.com", "a\u200bda@example\u2060.com", "ada@example.com."]
+
+
+@pytest.mark.parametrize("look_alike", LOOK_ALIKES)
+def test_a_look_alike_has_a_key_of_its_own(look_alike: str) -> None:
+    """Cyrillic letters, accents and longer domains are other mailboxes; a bounce of one is no fact about the other."""
+    assert canonical(look_alike) not in {None, "ada@example.com"}
+
+
+@pytest.mark.parametrize("same", SAME)
+def test_only_spellings_of_one_mailbox_collide(same: str) -> None:
+    """Case, characters without width, and what IDNA maps are the same for mail servers too, or no address at all."""
+    assert canonical(same) == "ada@example.com"

@@ -75,3 +75,12 @@ def test_feedback_with_an_unusable_recipient_is_quarantined() -> None:
 def test_a_delivery_with_an_unusable_recipient_passes() -> None:
     """Only feedback can lose a suppression."""
     assert Scenario(in_sns(a_delivery(recipients=["no-address"]))).quarantine.held == []
+
+
+def test_a_record_with_many_faults_is_quarantined_whole() -> None:
+    """One record cannot cause thousands of puts, and its events count."""
+    payload = b"\n".join([*[b"{}"] * 5_000, a_bounce()])
+    scenario = Scenario(payload)
+    [held] = scenario.quarantine.held
+    assert (held.payload, held.reason[:37]) == (payload, "5000 parts of it cannot be read; the ")
+    assert scenario.verdict().suppressed

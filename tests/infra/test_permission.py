@@ -211,6 +211,17 @@ def test_only_the_stacks_rule_assumes_its_role() -> None:
     assert statement["Condition"]["ArnEquals"] == {"aws:SourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}"}
 
 
+def test_the_writers_of_each_store_are_known() -> None:
+    """No other role writes to the stream, the delivery stream, the tables or the bucket."""
+    writers = {
+        "kinesis:PutRecord": {"FeedbackRuleRole"},
+        "firehose:PutRecordBatch": {"SesRole", "ProjectorRole"},
+        "dynamodb:PutItem": {"ConsumerRole", "ProjectorRole"},
+        "s3:PutObject": {"ConsumerRole", "DeliveryRole", "ProjectorRole"},
+    }
+    assert {action: {role for role in SERVICES if resources(role, action)} for action in writers} == writers
+
+
 def test_no_allowed_action_is_a_wildcard() -> None:
     """The only wildcard action is in the denial of requests without TLS."""
     assert {action for name in SERVICES for action, _ in grants(name) if "*" in action} == set()
