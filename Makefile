@@ -16,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-anno
 ARGS ?=
 WORKERS ?= 4
 
-.PHONY: setup emulator wheels demo test test-full quick soak lint bench lock clean
+.PHONY: setup emulator wheels demo test test-full quick soak lint bench fuzz mutants lock clean
 
 # What `make demo` needs: the command with its local cloud. It says what it does, because the first time takes minutes.
 $(VENV)/demo: infra/installer.lock infra/local.lock pyproject.toml
@@ -105,14 +105,28 @@ lint: setup
 bench: setup emulator
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
+# Inputs for the decoder, guided by coverage: make fuzz ARGS="--seconds 300"
+fuzz: $(VENV)/fuzz
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+# Mutants of the core that no test rejects: make mutants ARGS="pipeline/standing.py"
+mutants: $(VENV)/mutants
+	WORKERS=$(WORKERS) $(BIN)/python -m tests.mutants $(ARGS)
+
+$(VENV)/fuzz $(VENV)/mutants: $(VENV)/%: tests/%/requirements.lock $(VENV)/ready
+	$(UV) --python $(VENV) --require-hashes -r $<
+	touch $@
+
 lock: setup
 	$(COMPILE) --universal --python-version 3.11 --extra local --extra kcl --group dev pyproject.toml infra/installer.in -o requirements.lock
 	$(COMPILE) --universal --python-version 3.11 --constraint requirements.lock infra/installer.in -o infra/installer.lock
 	$(COMPILE) --universal --python-version 3.11 --constraint requirements.lock --extra local pyproject.toml -o infra/local.lock
 	$(COMPILE) --universal --python-version 3.11 $(EMULATORS)/ministack.in -o $(EMULATORS)/ministack.lock
+	$(COMPILE) --universal --python-version 3.11 --constraint requirements.lock tests/fuzz/requirements.in -o tests/fuzz/requirements.lock
+	$(COMPILE) --universal --python-version 3.11 --constraint requirements.lock tests/mutants/requirements.in -o tests/mutants/requirements.lock
 	$(COMPILE) --python-version 3.14 --python-platform aarch64-manylinux_2_28 --constraint requirements.lock infra/lambda.in -o infra/lambda.lock
 	$(COMPILE) --universal --python-version 3.11 --constraint requirements.lock --extra kcl pyproject.toml -o infra/consumer.lock
 	$(COMPILE) --universal --python-version 3.11 --constraint requirements.lock infra/build.in -o infra/build.lock
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) mutants build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

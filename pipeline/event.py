@@ -67,7 +67,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         unusable_recipients: Number of named recipients that are not addresses.
         mail: SES's fields about the message.
         details: SES's fields about what happened; None for a kind that has none.
-        raw: The exact JSON text of the record, without surrounding white space.
+        raw: The exact JSON text of the record, without surrounding white space. In an envelope that contains the
+            record as an object, U+FFFD replaces half a surrogate pair.
         envelopes: The envelopes around it, outermost first; empty for a bare record.
     """
 

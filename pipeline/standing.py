@@ -102,7 +102,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_default
 NOTHING_KNOWN = Standing()
 
 Bound = Callable[[Iterable[Evidence]], tuple[Evidence, ...]]
-"""Returns the evidence to keep of one kind of fact."""
+"""Returns the evidence to keep of one kind of fact, of which there is some."""
 
 
 def fold(facts: Iterable[tuple[FactKind, Evidence]]) -> Standing:
@@ -164,8 +164,7 @@ def _greatest_per_mail(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 
 def _newest(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    newest = max(evidence, default=None)
-    return () if newest is None else (newest,)
+    return (max(evidence),)
 
 
 _BOUNDS: dict[FactKind, Bound] = {

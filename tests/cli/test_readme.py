@@ -18,6 +18,7 @@ from tests.support.command import COMMAND, ROOT, WAIT_SECONDS, run
 from tests.support.waiting import until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / ".github/CONTRIBUTING.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 SHELL = [text for language, text in BLOCKS if language == "sh"]
@@ -31,6 +32,8 @@ TARGETS = {
     "quick": "-m pytest -m 'not slow and not soak'",
     "soak": "-m pytest -m soak",
     "bench": "-m tests.benchmarks",
+    "fuzz": "-m tests.fuzz",
+    "mutants": "-m tests.mutants",
     "lint": "ruff check",
     "lock": "uv pip compile",
 }
@@ -77,9 +80,10 @@ def test_every_named_command_exists() -> None:
 
 
 def test_every_named_make_target_runs_its_program() -> None:
-    """Every `make` target in the README exists and runs the program that it is for."""
+    """Every `make` target in the README, and in the table of tests, exists and runs the program that it is for."""
     named = set(re.findall(r"\bmake ([\w-]+)\b", "\n".join([*SHELL, *re.findall(r"`([^`]+)`", README)])))
-    assert {"demo", "test"} <= named <= set(TARGETS)
+    named |= set(re.findall(r"^\| `make ([\w-]+)` \|", CONTRIBUTING, re.MULTILINE))
+    assert {"demo", "test", "fuzz", "mutants"} <= named <= set(TARGETS)
     for target in named:
         dry_run = subprocess.run(  # noqa: S603 - a dry run
             ["/usr/bin/env", "make", "--dry-run", target],

@@ -36,10 +36,11 @@ def test_the_reader_knows_the_records_of_a_key() -> None:
 def test_counts_are_of_the_records_before_an_index() -> None:
     """Each record adds to the counts from its own index on."""
     reader = BatchReader(MemoryQuarantine())
-    reader.read(a_batch(a_bounce(), b"{oops", b"[]", a_send()))
+    reader.read(a_batch(a_bounce(), b"{oops", b"[]", a_send(), a_bounce(sub_type="Novel")))
     assert reader.counts(0) == Counts()
     assert reader.counts(2) == Counts(events=Counter(bounce=1), facts=1, quarantined=1)
     assert reader.counts(4) == Counts(events=Counter(bounce=1, send=1), facts=1, quarantined=1, ignored=1)
+    assert (reader.counts(4).unrecognized, reader.counts(5).unrecognized) == (0, 1)
 
 
 @pytest.mark.parametrize("error", [QuarantineUnavailable("throttled"), AccessDenied("denied"), NotFound("no bucket")])

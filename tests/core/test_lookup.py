@@ -56,8 +56,8 @@ def test_a_result_contains_verdict_and_facts() -> None:
 @pytest.mark.parametrize("text", ["", "no-address", "a@b@example.com", f"{ADA}, {BOB}", f"Ada <{ADA}>; {BOB}"])
 def test_a_text_that_is_not_one_address_is_never_clear(text: str) -> None:
     """It has a status of its own, even if the address inside it is suppressed."""
-    [result] = lookup([text], store=CountingStore(a_bounce()), now=OCCURRED_AT)
-    assert LookupResult(requested=text, address=None, status=NOT_AN_ADDRESS) == result
+    [result] = lookup([text], store=CountingStore(a_bounce()), now=OCCURRED_AT, purpose="essential")
+    assert LookupResult(requested=text, address=None, status=NOT_AN_ADDRESS, purpose="essential") == result
 
 
 TENANT = {"ses:tenant-name": ["customer-a"]}

@@ -272,3 +272,19 @@ def test_a_policy_that_is_not_utf_8_is_a_usage_error() -> None:
     """Bytes of another encoding are reported, not raised as a decoding error."""
     with pytest.raises(UsageError, match="not a policy"):
         parse_policy(b'{"\xff":1}')
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (b'{"hard":{"exempt":["essential"]}}', "no purpose can be exempt from `hard`: such mail never arrives"),
+        (
+            b'{"soft":{"mails":2,"mails_of_wrong_address":3,"window_seconds":1,"expiry_seconds":1}}',
+            "`mails_of_wrong_address` is greater than `mails`",
+        ),
+    ],
+)
+def test_an_invalid_policy_is_described(document: bytes, message: str) -> None:
+    """The error names the fields that contradict each other."""
+    with pytest.raises(UsageError, match=f"^not a policy: {message}"):
+        parse_policy(document)

@@ -39,7 +39,7 @@ def test_a_record_that_raises_is_quarantined() -> None:
     store, quarantine = MemoryStore(), MemoryQuarantine()
     records = a_batch(a_bounce(), BROKEN, a_bounce(recipients=[BOB]))
     result = project(records, store=store, quarantine=quarantine)
-    assert [held.position for held in quarantine.held] == ["1"]
+    assert [(held.position, held.payload) for held in quarantine.held] == [("1", BROKEN)]
     assert {key.address for key, _ in store.scan()} == {ADA, BOB}
     assert (result.internal_errors.total(), result.failed_at, result.cause) == (1, None, None)
     assert (result.counts.events, result.counts.written) == ({"bounce": 2}, 2)

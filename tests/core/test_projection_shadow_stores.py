@@ -34,14 +34,16 @@ def addresses(store: MemoryStore) -> set[str]:
 
 
 def test_every_table_receives_the_facts() -> None:
-    """Items are counted for each table, events once."""
+    """Items are counted for each table, events once, and so are the items that already have the facts."""
     tables, quarantine = [MemoryStore(), MemoryStore(), MemoryStore()], MemoryQuarantine()
     counts = run(OF_ADA, b"{oops", OF_BOB, a_send(), tables=tables, quarantine=quarantine).counts
 
     assert dict(tables[0].scan()) == dict(tables[1].scan()) == dict(tables[2].scan())
     assert addresses(tables[0]) == {ADA, BOB}
     assert (counts.events, counts.facts, counts.quarantined) == ({"bounce": 2, "send": 1}, 2, 1)
-    assert (counts.written, len(quarantine.held)) == (6, 1)
+    assert (counts.written, counts.unchanged, len(quarantine.held)) == (6, 0, 1)
+    again = run(OF_ADA, OF_BOB, tables=tables).counts
+    assert (again.written, again.unchanged) == (0, 6)
 
 
 @pytest.mark.parametrize(

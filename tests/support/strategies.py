@@ -126,7 +126,7 @@ def mutated_records(draw: st.DrawFn) -> bytes:
     """Draw a record of any kind in which some values deviate from SES's documentation."""
     record = json.loads(draw(st.sampled_from([*one_of_each().values(), a_decision()])))
     for _ in range(draw(st.integers(1, 2))):
-        holder, key = draw(st.sampled_from(_places(record)))
+        holder, key = draw(st.sampled_from(places(record)))
         holder[key] = deepcopy(draw(json_values))
     return odd_json(record)
 
@@ -142,7 +142,7 @@ def damaged_payloads(draw: st.DrawFn) -> bytes:
     return payload[:start] + inserted + payload[end:]
 
 
-def _places(value: Any) -> list[tuple[Any, Any]]:
+def places(value: Any) -> list[tuple[Any, Any]]:
     """Return every place of a tree whose value can be changed, as its container and its key."""
     items = list(value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ())
-    return [place for key, item in items for place in ((value, key), *_places(item))]
+    return [place for key, item in items for place in ((value, key), *places(item))]
