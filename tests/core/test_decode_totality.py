@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.decode import decode
 from pipeline.event import Event, Poison
 from tests.support.builders import a_bounce, a_send
-from tests.support.decode_oracle import check_envelopes, check_outcomes, check_sibling
+from tests.support.decode_oracle import check_envelopes, check_framing, check_outcomes, check_sibling
 from tests.support.strategies import damaged_payloads, json_values, mutated_records, odd_json
 
 FAR_AHEAD = "9999-12-31T23:59:59.999Z"
@@ -46,9 +46,10 @@ def test_records_with_odd_values_decode_in_envelopes_alike(payload: bytes) -> No
 
 
 @given(damaged_payloads())
-def test_a_damaged_payload_hides_no_record_before_it(payload: bytes) -> None:
-    """A record is decoded whatever follows it on the next line."""
+def test_a_damaged_payload_hides_no_record_beside_it(payload: bytes) -> None:
+    """A record is decoded whatever follows it, and nothing between documents is lost."""
     check_sibling(payload)
+    check_framing(payload)
 
 
 @pytest.mark.parametrize(

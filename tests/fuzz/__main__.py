@@ -35,35 +35,37 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="make fuzz ARGS=…", description="Fuzz `pipeline.decode.decode`.")
     parser.add_argument("--seconds", type=int, default=300, help="how long to fuzz (default: 300)")
     parser.add_argument("--repeat", type=Path, metavar="FILE", help="check this input alone")
+    parser.add_argument("--inputs", type=Path, metavar="FOLDER", help="go on with the inputs of an earlier run")
     options = parser.parse_args(arguments)
     if options.repeat:
         return _run(str(options.repeat))
     folder = Path(mkdtemp(prefix="mailfold-fuzz-"))
-    seeds = write_seeds(folder / "inputs")
+    inputs = options.inputs or folder / "inputs"
+    seeds = write_seeds(inputs)
     words = folder / "words.dict"
     words.write_text("".join(f"{_quoted(word)}\n" for word in WORDS), encoding="ascii")
     limits = (f"-max_total_time={options.seconds}", f"-dict={words}", f"-artifact_prefix={folder}/")
-    exit_code = _run(*OPTIONS, *limits, str(folder / "inputs"))
-    report(folder, seeds)
+    exit_code = _run(*OPTIONS, *limits, str(inputs))
+    report(folder, inputs, seeds)
     return exit_code
 
 
 def write_seeds(folder: Path) -> int:
-    """Write the examples of the wire format and a record of each type, in every envelope. Return their number."""
-    folder.mkdir()
+    """Write the wire examples, and a record of each type in every envelope. Return the number of files."""
+    folder.mkdir(exist_ok=True)
     records = [*one_of_each().values(), a_decision()]
     wrapped = [wrap(record) for record in records for wrap in ENVELOPES.values()]
-    examples = [path.read_bytes() for path in sorted(EXAMPLES.iterdir())]
+    examples = [path.read_bytes() for path in sorted(EXAMPLES.glob("v*"))]
     for number, seed in enumerate((*examples, *records, *wrapped)):
         (folder / f"seed-{number}").write_bytes(seed)
-    return number + 1
+    return len(list(folder.iterdir()))
 
 
-def report(folder: Path, seeds: int) -> None:
+def report(folder: Path, inputs: Path, seeds: int) -> None:
     """Print the number of new inputs, and each crash with the command that repeats it."""
-    inputs = len(list((folder / "inputs").iterdir())) - seeds
+    new = len(list(inputs.iterdir())) - seeds
     crashes = sorted(path for name in ("crash-*", "timeout-*", "oom-*") for path in folder.glob(name))
-    print(f"{seeds} seeds, {inputs} new inputs in {folder}/inputs, {len(crashes)} crashes")
+    print(f"{seeds} seeds, {new} new inputs in {inputs}, {len(crashes)} crashes")
     for crash in crashes:
         print(f'{crash}: make fuzz ARGS="--repeat {crash}"')
 

@@ -11,7 +11,7 @@ from zlib import crc32
 import atheris
 
 with atheris.instrument_imports(include=["pipeline"]):
-    from tests.support.decode_oracle import check_envelopes, check_outcomes, check_sibling, check_time
+    from tests.support.decode_oracle import check_envelopes, check_framing, check_outcomes, check_sibling, check_time
 
 from tests.support.strategies import ODD_VALUES, odd_json, places
 
@@ -25,6 +25,7 @@ def check(payload: bytes) -> None:
         return
     check_outcomes(payload)
     check_envelopes(payload)
+    check_framing(payload)
     check_sibling(payload)
     if crc32(payload) % ONE_IN == 0:
         check_time(payload)

@@ -1,5 +1,6 @@
 """What must be true of `decode` for any bytes: property tests and the fuzzer check it alike."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import process_time
@@ -8,9 +9,10 @@ from msgspec.structs import replace
 
 from pipeline.batch import group_by_key
 from pipeline.decode import decode
-from pipeline.document import repair_json
+from pipeline.document import InvalidJSON, is_too_deep, repair_json
 from pipeline.event import Envelope, Event, Outcome, Poison
 from pipeline.fact import facts
+from pipeline.framing import split_documents
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import to_item
 from pipeline.row import poison_row, row_facts, to_row
@@ -23,6 +25,9 @@ LARGE_BYTES = 100_000
 # CPU time of one input, with the fuzzer's counters. Decoding takes about 1 ms for each KiB; a quadratic step in
 # `LARGE_BYTES` takes minutes.
 MAX_SECONDS = 5.0
+
+# What may stand between documents.
+SKIPPED = re.compile(r"(?:[\s\x00\x1e\ufeff,:]|\d{4}-\d\d-\d\d[T ][0-9:.,]+(?:Z|[+-]\d\d:?\d\d)?)*")
 
 TEXT_ENVELOPES: tuple[Callable[[bytes], bytes], ...] = (in_sns, in_sqs, in_lambda_sns, in_lambda_sqs)
 
@@ -67,8 +72,22 @@ def check_envelopes(payload: bytes) -> None:
 
 
 def check_sibling(payload: bytes) -> None:
-    """Check that a record is decoded whatever follows it on the next line."""
-    assert decode(SIBLING + b"\n" + payload)[:1] == decode(SIBLING)
+    """Check that a record is decoded whatever follows it, and that a list has the outcomes of its elements."""
+    [sibling] = decode(SIBLING)
+    for separator in (b"", b"\n"):
+        assert decode(SIBLING + separator + payload)[0] == sibling
+    if text := _json(payload):
+        assert bare(decode(b"[%b,%b]" % (SIBLING, text))) == bare([sibling, *decode(text)])
+
+
+def check_framing(payload: bytes) -> None:
+    """Check that the parts of a payload contain all of it, in order, but for separators and times."""
+    position = 0
+    for part in split_documents(payload):
+        start = payload.index(part.data, position)
+        assert SKIPPED.fullmatch(payload[position:start].decode(errors="surrogateescape"))
+        position = start + len(part.data)
+    assert SKIPPED.fullmatch(payload[position:].decode(errors="surrogateescape"))
 
 
 def check_time(payload: bytes) -> None:
@@ -82,6 +101,14 @@ def check_time(payload: bytes) -> None:
 def bare(outcomes: list[Outcome]) -> list[Outcome | type[Outcome]]:
     """Return events without their envelopes, and the type of every other outcome."""
     return [replace(item, envelopes=()) if isinstance(item, Event) else type(item) for item in outcomes]
+
+
+def _json(payload: bytes) -> bytes:
+    """Return a payload that is one JSON document, in a form that parses; else nothing."""
+    try:
+        return b"" if is_too_deep(b"[%b]" % payload) else repair_json(payload)
+    except InvalidJSON:
+        return b""
 
 
 def _is_text(payload: bytes) -> bool:
