@@ -78,7 +78,18 @@ def test_a_record_that_one_table_rejects_is_quarantined(position: int) -> None:
     tables, quarantine = [MemoryStore(), MemoryStore()], MemoryQuarantine()
     tables[position] = FlakyStore(rejected=[Key(Address(ADA))])
     run(OF_ADA, tables=tables, quarantine=quarantine)
-    assert (len(quarantine.held), addresses(tables[1 - position])) == (1, {ADA})
+    [held] = quarantine.held
+    assert (held.reason, addresses(tables[1 - position])) == ("the store rejects its facts: too large", {ADA})
+
+
+def test_a_rejected_record_with_a_pending_fact_is_not_quarantined_yet() -> None:
+    """It is delivered again, and quarantined once its other facts are stored."""
+    store, quarantine = FlakyStore(Script(OUTAGE_AT_SECOND_SAVE), rejected=[Key(Address(ADA))]), MemoryQuarantine()
+    of_both = a_bounce(recipients=[ADA, BOB])
+    assert run(of_both, tables=[store], quarantine=quarantine).failed_at == 0
+    assert quarantine.held == []
+    assert run(of_both, tables=[store], quarantine=quarantine).failed_at is None
+    assert (len(quarantine.held), addresses(store)) == (1, {BOB})
 
 
 def test_a_record_that_several_tables_reject_is_quarantined_once() -> None:
