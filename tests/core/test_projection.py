@@ -18,7 +18,7 @@ from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY, Policy
 from pipeline.ports import NO_ITEM, Item, Put, Quarantine
 from pipeline.projection import BatchResult, merge, merge_fully, to_item
-from pipeline.standing import Evidence, FactKind, Key, fold
+from pipeline.standing import Evidence, FactKind, Key, facts_hash, fold
 from pipeline.verdict import Reason
 from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_decision, a_delivery, a_send, dumped, in_sns
 from tests.support.flaky import Failure, FlakyQuarantine, FlakyStore, Script
@@ -58,6 +58,7 @@ def test_an_item_contains_facts_and_verdict() -> None:
     store = MemoryStore()
     run(a_bounce(), store=store)
     assert (item(store).verdict.reason, item(store).verdict.suppressed) == (Reason.HARD, True)
+    assert item(store).facts_hash == facts_hash(item(store).standing)
     assert item(store) == to_item(ADA_KEY, item(store).standing, DEFAULT_POLICY)
 
 
@@ -154,6 +155,7 @@ def test_endless_conflicts_stop_the_batch() -> None:
     store = FlakyStore(Script([Failure.NONE, Failure.CONFLICT] * 5))
     result = run(a_bounce(), store=store)
     assert (type(result.cause), result.failed_at) == (StoreUnavailable, 0)
+    assert str(result.cause) == "1 items changed during each of 5 attempts"
 
 
 def test_two_writers_lose_no_fact() -> None:
