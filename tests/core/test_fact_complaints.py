@@ -33,6 +33,13 @@ def test_not_spam_of_one_person_is_a_fact_of_its_own(feedback_type: str) -> None
     assert kinds_in(a_complaint(feedback_type=feedback_type, recipients=[ADA, BOB])) == []
 
 
+def test_a_candidate_without_a_usable_address_is_a_candidate() -> None:
+    """Two addresses and a text that names no mailbox are three candidates, so no complaint is certain."""
+    uncertain = [(ADA, "uncertain_complaint"), (BOB, "uncertain_complaint")]
+    assert kinds_in(a_complaint(recipients=[ADA, "no address", BOB])) == uncertain
+    assert kinds_in(a_complaint(recipients=[ADA, "no address"])) == uncertain[:1]
+
+
 TENANT = {"ses:tenant-name": ["customer-a"]}
 
 
