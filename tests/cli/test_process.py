@@ -162,7 +162,7 @@ def test_a_signal_that_is_ignored_at_the_start_stays_ignored() -> None:
 
 @pytest.mark.slow
 def test_an_interrupted_ingest_is_completed_by_repeating_it(cloud: CloudProcess, tmp_path: Path) -> None:
-    """A second run after an interrupt ingests everything, and each event once."""
+    """A second run after an interrupt ingests the rest, and the log has each event once."""
     file, lines = tmp_path / "events.ndjson", 60_000
     with file.open("w") as out:
         for number in range(lines):
@@ -180,7 +180,7 @@ def test_an_interrupted_ingest_is_completed_by_repeating_it(cloud: CloudProcess,
     assert 0 < count_in_log < lines
     assert int(stored[1].replace(",", "")) <= count_in_log  # the last ones may not be in the table yet
     again = run_process("ingest", "--json", str(file))
-    assert json.loads(again.stdout)["events"] == {"bounce": lines}
+    assert lines - count_in_log <= json.loads(again.stdout)["events"]["bounce"] <= lines
     assert _count_in_log() == lines
     answers = json_lines("lookup", "--json", *(f"interrupted.{number}@example.com" for number in range(50)))
     assert all(answer["suppressed"] for answer in answers)
