@@ -157,3 +157,12 @@ def test_a_failing_quarantine_stops_an_ingestion(failure: Failure, error: type[E
     with pytest.raises(error):
         scenario.ingest(b"{oops")
     assert scenario.ingest(b"{oops").rejects != []
+
+
+def test_rows_are_stored_before_too_many_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The progress after a record finds the rows before it in the log."""
+    monkeypatch.setattr("pipeline.ingest.ROWS_HELD", 2)
+    scenario, stored = Scenario(), []
+    sends = a_batch(*[a_send(messageId=f"m{number}") for number in range(5)])
+    scenario.ingestion().ingest(sends, progress=lambda _: stored.append(scenario.rows()))
+    assert (stored, scenario.rows()) == ([0, 2, 2, 4, 4], 5)
