@@ -23,7 +23,7 @@ class ServiceModels(Loader):
     """
 
     def __init__(self, services: Sequence[str], data_path: str | None) -> None:
-        folders = [os.path.expanduser(folder) for folder in data_path.split(os.pathsep)] if data_path else []  # noqa: PTH111 - botocore's words
+        folders = [str(Path(folder).expanduser()) for folder in data_path.split(os.pathsep)] if data_path else []
         super().__init__(extra_search_paths=folders, file_loader=_ModelFiles())
         self._services = list(services)
 

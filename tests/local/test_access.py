@@ -15,8 +15,8 @@ from urllib3 import BaseHTTPResponse
 
 from pipeline.local.client import local_client
 from pipeline.local.cloud import LocalCloud
+from tests.support.guarded_cloud import ADDRESS, a_guarded_cloud
 
-ADDRESS = "ann@example.com"
 SEND = {"Action": "SendEmail", "Version": "2010-12-01", "Source": ADDRESS, "Destination.ToAddresses.member.1": ADDRESS}
 SEND |= {"Message.Subject.Data": "Hello", "Message.Body.Text.Data": "Hello"}
 JSON, FORM = "application/x-amz-json-1.0", "application/x-www-form-urlencoded"
@@ -32,11 +32,7 @@ HOSTS = ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[LocalCloud]:
-    with LocalCloud(seed=1) as cloud:
-        cloud.clients.s3.put_object(Bucket=cloud.names.bucket, Key="a-key", Body=b"a body")
-        cloud.clients.dynamodb.put_item(
-            TableName=cloud.names.table, Item={"address": {"S": ADDRESS}, "scope": {"S": "*"}}
-        )
+    with a_guarded_cloud() as cloud:
         yield cloud
 
 

@@ -13,21 +13,17 @@ import pytest
 from pipeline.aws.archive.athena import query
 from pipeline.errors import UsageError
 from pipeline.local.athena import SESSIONS
-from pipeline.local.client import local_client
 from pipeline.local.gateway.athena_executions import Limits
 from pipeline.local.gateway.athena_rows import ResultRows
-from pipeline.local.gateway.backend import Moto
-from pipeline.local.gateway.server import Server
 from pipeline.local.sql import engine
-from tests.support.builders import a_bounce, a_send
-from tests.support.log_in_s3 import LONG_QUERY, a_bucket, keep
+from tests.support.athena_api import COUNTS, a_small_log, gone, moto_s3, run_to_end, serve, start, state, wait
+from tests.support.log_in_s3 import LONG_QUERY
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_s3 import S3Client
 
-from tests.support.athena_api import COUNTS, REGION, gone, run_to_end, serve, start, state, wait
 
 RUNAWAY = "WITH RECURSIVE t (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"
 GREEDY = """
@@ -37,19 +33,13 @@ GREEDY = """
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3Client]:
-    moto = Moto()
-    with Server(moto) as backend:
-        client: S3Client = local_client("s3", endpoint_url=backend.url, region=REGION)
-        yield client
-        client.close()
-    moto.close()
+    with moto_s3() as s3:
+        yield s3
 
 
 @pytest.fixture(scope="module")
 def bucket(s3: S3Client) -> str:
-    bucket = a_bucket(s3)
-    keep(s3, bucket, a_send(), a_send(messageId="other"), a_bounce())
-    return bucket
+    return a_small_log(s3)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.local.cloud import LocalCloud
 from pipeline.local.gateway.server import Gateway
+from tests.support.guarded_cloud import ADDRESS, a_guarded_cloud
 from tests.support.node import NODE, PACKAGES, node_package
 
 pytestmark = pytest.mark.slow
@@ -21,7 +22,6 @@ pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).parents[1] / "support" / "browser_page.mjs"
 WAIT_SECONDS = 180
 HOST = "rebound.example"
-ADDRESS = "ann@example.com"
 
 # Each call resolves to what the page sees of the answer.
 CALLS = """(async () => {
@@ -44,11 +44,7 @@ CALLS = """(async () => {
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[LocalCloud]:
     """Yield a cloud that holds an object and an item."""
-    with LocalCloud(seed=1) as cloud:
-        cloud.clients.s3.put_object(Bucket=cloud.names.bucket, Key="a-key", Body=b"a body")
-        cloud.clients.dynamodb.put_item(
-            TableName=cloud.names.table, Item={"address": {"S": ADDRESS}, "scope": {"S": "*"}}
-        )
+    with a_guarded_cloud() as cloud:
         yield cloud
 
 

@@ -11,34 +11,23 @@ from botocore.config import Config
 
 from pipeline.aws.archive.athena import QueryProgress, query
 from pipeline.errors import ArchiveUnavailable, QueryFailed
-from pipeline.local.client import local_client
-from pipeline.local.gateway.backend import Moto
-from pipeline.local.gateway.server import Server
-from tests.support.builders import a_bounce, a_send
-from tests.support.log_in_s3 import LONG_QUERY, a_bucket, keep
+from tests.support.athena_api import COUNTS, REGION, a_small_log, moto_s3, serve, start, wait
+from tests.support.log_in_s3 import LONG_QUERY, a_bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_s3 import S3Client
 
-from tests.support.athena_api import COUNTS, REGION, serve, start, wait
-
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3Client]:
-    moto = Moto()
-    with Server(moto) as backend:
-        client: S3Client = local_client("s3", endpoint_url=backend.url, region=REGION)
-        yield client
-        client.close()
-    moto.close()
+    with moto_s3() as s3:
+        yield s3
 
 
 @pytest.fixture(scope="module")
 def bucket(s3: S3Client) -> str:
-    bucket = a_bucket(s3)
-    keep(s3, bucket, a_send(), a_send(messageId="other"), a_bounce())
-    return bucket
+    return a_small_log(s3)
 
 
 @pytest.fixture(scope="module")

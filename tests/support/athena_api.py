@@ -12,7 +12,10 @@ from pipeline.local.athena import Athena
 from pipeline.local.client import local_client
 from pipeline.local.gateway.athena import AthenaApi
 from pipeline.local.gateway.athena_executions import DEFAULT_LIMITS, Limits
+from pipeline.local.gateway.backend import Moto
 from pipeline.local.gateway.server import Gateway, Server
+from tests.support.builders import a_bounce, a_send
+from tests.support.log_in_s3 import a_bucket, keep
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -21,6 +24,24 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 COUNTS = "SELECT event_type, subject, count(*) AS n FROM events GROUP BY 1, 2 ORDER BY 1"
+
+
+@contextmanager
+def moto_s3() -> Iterator[S3Client]:
+    """Yield a client of S3 in a moto of its own."""
+    moto = Moto()
+    with Server(moto) as backend:
+        client: S3Client = local_client("s3", endpoint_url=backend.url, region=REGION)
+        yield client
+        client.close()
+    moto.close()
+
+
+def a_small_log(s3: S3Client) -> str:
+    """Return a new bucket with a log of two sends and a bounce."""
+    bucket = a_bucket(s3)
+    keep(s3, bucket, a_send(), a_send(messageId="other"), a_bounce())
+    return bucket
 
 
 @contextmanager

@@ -7,6 +7,7 @@ docs.aws.amazon.com/ses/latest/dg/managing-configuration-sets.html#default-confi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.clients import limit_rate
@@ -54,7 +55,7 @@ def identities_with_default_set(
         if len(names) > BURST:
             limit_rate(sesv2)
         for number, name in enumerate(names, 1):
-            description = missing_ok(lambda name=name: sesv2.get_email_identity(EmailIdentity=name))  # type: ignore[misc]  # mypy infers no lambda with a default
+            description = missing_ok(partial(sesv2.get_email_identity, EmailIdentity=name))
             if description and description.get("ConfigurationSetName") == configuration_set:
                 found.append(name)
             progress(number)

@@ -26,9 +26,16 @@ from pipeline.errors import MailfoldError, UsageError
 from pipeline.local.gateway import ses_responses
 from pipeline.local.gateway.configuration_sets import set_missing
 from pipeline.local.gateway.protocols import ApiError
-from pipeline.local.gateway.ses_backend import FORM, SesBackend, action_form, bulk_form, template_form, templated_form
+from pipeline.local.gateway.ses_backend import (
+    SesBackend,
+    action_form,
+    api_version,
+    bulk_form,
+    template_form,
+    templated_form,
+)
 from pipeline.local.gateway.ses_requests import EmailTemplate, Submission, read_form, read_json
-from pipeline.local.gateway.ses_responses import ROOT, SCOPE
+from pipeline.local.gateway.ses_responses import ROOT
 from pipeline.local.gateway.tenants import find_tenant
 from pipeline.local.ses.email import CONFIGURATION_SET
 from pipeline.local.ses.outcome import MailOutcome, RenderingFailed
@@ -63,11 +70,12 @@ class SesApi:
 
     def handle(self, request: Request) -> Response | None:
         """Return the response to a request, or None if the request is for the backend."""
-        if SCOPE.search(request.headers.get("Authorization", "")) is None:
-            return None
-        if request.path.startswith(ROOT):
-            return self._handle_v2(request)
-        return self._handle_v1(request) if request.mimetype == FORM else None
+        match api_version(request):
+            case 2:
+                return self._handle_v2(request)
+            case 1:
+                return self._handle_v1(request)
+        return None
 
     def _handle_v1(self, request: Request) -> Response | None:
         request.environ["wsgi.input"] = BytesIO(request.get_data())  # the backend may have to read it again

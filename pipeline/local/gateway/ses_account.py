@@ -12,8 +12,8 @@ from io import BytesIO
 from werkzeug.wrappers import Request, Response
 
 from pipeline.local.gateway.protocols import ApiError
-from pipeline.local.gateway.ses_backend import FORM, SesBackend
-from pipeline.local.gateway.ses_responses import ROOT, SCOPE, json_error, json_response, xml_error, xml_response
+from pipeline.local.gateway.ses_backend import SesBackend, api_version
+from pipeline.local.gateway.ses_responses import ROOT, json_error, json_response, xml_error, xml_response
 from pipeline.local.ses.account_list import Listing
 
 MAX_24_HOUR_SEND = 1_000_000.0
@@ -35,11 +35,12 @@ class SesAccountApi:
 
     def handle(self, request: Request) -> Response | None:
         """Return the response to a request, or None if it is not for SES."""
-        if SCOPE.search(request.headers.get("Authorization", "")) is None:
-            return None
-        if request.path.startswith(ROOT):
-            return self._handle_v2(request)
-        return self._handle_v1(request) if request.mimetype == FORM else None
+        match api_version(request):
+            case 2:
+                return self._handle_v2(request)
+            case 1:
+                return self._handle_v1(request)
+        return None
 
     def _handle_v2(self, request: Request) -> Response:
         if (request.method, request.path) == ("GET", f"{ROOT}/account"):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlencode
 
 from werkzeug.wrappers import Request, Response
@@ -20,7 +20,7 @@ from pipeline.address import bare
 from pipeline.errors import UsageError
 from pipeline.local.gateway.protocols import ApiError, flatten
 from pipeline.local.gateway.ses_requests import RequestFields
-from pipeline.local.gateway.ses_responses import ROOT, is_rejected
+from pipeline.local.gateway.ses_responses import ROOT, SCOPE, is_rejected
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -30,6 +30,15 @@ API_V1 = "2010-12-01"
 
 # Keys of a WSGI environment that belong to the application's request only.
 _STALE_KEYS = ("HTTP_TRANSFER_ENCODING", "wsgi.input_terminated", "werkzeug.request")
+
+
+def api_version(request: Request) -> Literal[1, 2] | None:
+    """Return the version of SES's API that a request is for; None if it is for another service."""
+    if SCOPE.search(request.headers.get("Authorization", "")) is None:
+        return None
+    if request.path.startswith(ROOT):
+        return 2
+    return 1 if request.mimetype == FORM else None
 
 
 class SesBackend:

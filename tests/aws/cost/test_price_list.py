@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.aws.cost.estimate import price_list, read_prices
-from pipeline.aws.cost.rebuild import rebuild_units
+from pipeline.aws.cost.estimate import price_list, read_prices, rebuild_units
 from pipeline.aws.cost.usage import usages
 from pipeline.aws.cost.workload import ConsumerMode, StreamMode, Workload
 from pipeline.errors import UsageError
