@@ -17,7 +17,7 @@ import msgspec
 
 from pipeline.aws.errors import missing_ok, tolerate, translated
 from pipeline.errors import NotFound, UsageError
-from pipeline.policy import Policy
+from pipeline.policy import DEFAULT_POLICY, Policy, parse_policy
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -253,6 +253,15 @@ def publish_policy(ssm: SSMClient, *, parameter: str, policy: Policy) -> bool:
 def format_tables(tables: SuppressionTables) -> str:
     """Return the parameter's value that `parse_tables` reads."""
     return msgspec.json.encode(tables).decode()
+
+
+def to_policy(document: str) -> Policy:
+    """Return the policy of the template's parameter, whose empty text is the default policy.
+
+    Raises:
+        UsageError: It is not a policy.
+    """
+    return parse_policy(document.encode()) if document else DEFAULT_POLICY
 
 
 def missing_tables(dynamodb: DynamoDBClient, tables: SuppressionTables) -> tuple[str, ...]:

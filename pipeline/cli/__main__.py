@@ -20,9 +20,8 @@ def main() -> None:
     from pipeline.cli.main import app  # noqa: PLC0415 - takes a tenth of a second, in which Ctrl-C must work already
 
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # as standard error: a locale may lack characters of an address
+        # As standard error: a locale may lack characters of an address.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         handle_interrupts(raise_interrupt)
         app(prog_name="mailfold")

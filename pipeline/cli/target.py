@@ -15,10 +15,9 @@ from pipeline.aws.archive.athena import RESULTS_PREFIX
 from pipeline.aws.clients import Clients, Service, create_client, session
 from pipeline.aws.errors import translated
 from pipeline.aws.settings import BUCKET, STREAM, TABLE, Settings, read_settings
-from pipeline.aws.stack import POLICY_PARAMETER, Stack, deployed_stack, tables_of
+from pipeline.aws.stack import POLICY_PARAMETER, Stack, deployed_stack, tables_of, to_policy
 from pipeline.cli.options import STACK
 from pipeline.errors import UsageError
-from pipeline.policy import DEFAULT_POLICY, parse_policy
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 REGION = "AWS_DEFAULT_REGION"
@@ -103,8 +102,7 @@ def _stack_target(name: str, region: str | None) -> Target:
     clients = Clients(connect_aws(region))
     stack = deployed_stack(clients.cloudformation, name=name)
     tables = tables_of(clients.ssm, stack)
-    document = stack.parameters.get(POLICY_PARAMETER)
-    policy = parse_policy(document.encode()) if document else DEFAULT_POLICY
+    policy = to_policy(stack.parameters.get(POLICY_PARAMETER, ""))
     return Target(
         settings=Settings(
             table=tables.live,

@@ -17,9 +17,9 @@ from pipeline.aws.stack import (
     create_tables,
     missing_tables,
     read_tables,
+    to_policy,
 )
 from pipeline.errors import DeploymentFailed, MailfoldError, NotFound
-from pipeline.policy import DEFAULT_POLICY, Policy, parse_policy
 
 
 def complete(stack: Stack, clients: Clients, report_step: Callable[[str], None], *, views: bool) -> None:
@@ -80,12 +80,3 @@ def _update_athena(stack: Stack, clients: Clients, report_step: Callable[[str], 
     for name in create_queries(clients.athena, catalog):
         report_step(f"Athena has the query {name}")
     require_views(views)
-
-
-def to_policy(document: str) -> Policy:
-    """Return the policy of the template's parameter, whose empty text is the default policy.
-
-    Raises:
-        UsageError: It is not a policy.
-    """
-    return parse_policy(document.encode()) if document else DEFAULT_POLICY

@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.aws.clients import Clients
 from pipeline.aws.deployment.adoption import kept_logs
-from pipeline.aws.deployment.beside_stack import complete, to_policy
+from pipeline.aws.deployment.beside_stack import complete
 from pipeline.aws.deployment.bundle import Bundle, build_bundle
 from pipeline.aws.deployment.change_set import ChangeSet, create_change_set, discard, execute
 from pipeline.aws.deployment.code_bucket import (
@@ -34,7 +34,7 @@ from pipeline.aws.deployment.service_linked_role import ensure_ecs_role
 from pipeline.aws.deployment.stack_status import check_version, prepare_stack
 from pipeline.aws.deployment.template import Template, load_template
 from pipeline.aws.errors import translated
-from pipeline.aws.stack import POLICY_PARAMETER, Stack, deployed_stack, publish_policy
+from pipeline.aws.stack import POLICY_PARAMETER, Stack, deployed_stack, publish_policy, to_policy
 from pipeline.errors import AccessDenied, UsageError
 
 CONTAINER = "container"  # the value of `Consumer` for which the template has an ECS service
