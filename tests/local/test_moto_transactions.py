@@ -1,9 +1,11 @@
 """Transactions of the local cloud's DynamoDB: all or nothing, and without copies of all items."""
 
 from collections.abc import Iterator
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLE = "suppression"
+A_WHILE_SECONDS, WAIT_SECONDS = 1.0, 60.0
 
 
 @pytest.fixture
@@ -85,6 +88,27 @@ def test_a_transaction_of_puts_copies_a_table_once(dynamodb: "DynamoDBClient", m
         dynamodb.transact_write_items(TransactItems=[a_put(f"user{number}", "new") for number in range(50)])
     assert copied == []
     assert len(items(dynamodb)) == 51
+
+
+def test_a_cancelled_transaction_takes_back_no_other_write(
+    dynamodb: "DynamoDBClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A put that comes during the transaction waits for its end, and stays."""
+    put_item, others = DynamoDBBackend.put_item, []
+
+    def put_another(backend: DynamoDBBackend, *arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(DynamoDBBackend, "put_item", put_item)
+        others.append(Thread(target=lambda: dynamodb.put_item(TableName=TABLE, Item=an_item("bob", "new"))))
+        others[0].start()
+        others[0].join(A_WHILE_SECONDS)
+        return put_item(backend, *arguments, **options)
+
+    monkeypatch.setattr(DynamoDBBackend, "put_item", put_another)
+    with pytest.raises(dynamodb.exceptions.TransactionCanceledException):
+        dynamodb.transact_write_items(TransactItems=[a_put("ada", "second"), REFUSED])
+    others[0].join(WAIT_SECONDS)
+
+    assert items(dynamodb) == [("ada", "first"), ("bob", "new")]
 
 
 def test_moto_is_as_before_afterwards() -> None:

@@ -22,7 +22,7 @@ from werkzeug.wrappers import Request, Response
 from werkzeug.wsgi import get_input_stream
 
 from pipeline.errors import UsageError
-from pipeline.local.gateway.moto_transactions import transaction, without_copies_of_items
+from pipeline.local.gateway.moto_transactions import in_turn, without_copies_of_items
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -70,7 +70,7 @@ class Moto:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, with status 501 if moto does not implement the operation."""
         try:
-            with transaction(environ):
+            with in_turn(environ):
                 return self._application(environ, start_response)
         except NotImplementedError as error:
             return Response(f"moto: {error}", status=501, mimetype="text/plain")(environ, start_response)

@@ -1,4 +1,7 @@
-"""Transactions of moto's DynamoDB that take no longer the more items a table has.
+"""Transactions of moto's DynamoDB that no other request interferes with, and that copy no items.
+
+moto restores a table as it was before a transaction that is cancelled, and so loses what other requests wrote in the
+meantime. So its DynamoDB answers one request at a time here.
 
 moto copies every item of a table for each item of a transaction, to restore the table if one fails: minutes for 20,000
 items. A put replaces an item and changes none, so a transaction of puts needs a copy of the table's index alone, once.
@@ -10,9 +13,10 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from io import BytesIO
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,7 +26,10 @@ from werkzeug.wsgi import get_input_stream
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-TARGET = "DynamoDB_20120810.TransactWriteItems"
+SERVICE = "DynamoDB_20120810."
+TRANSACTION = f"{SERVICE}TransactWriteItems"
+
+_turn = Lock()
 
 # The copies of tables before the transaction of puts that is in progress, by the tables' ids; None otherwise.
 _copies: ContextVar[dict[int, Any] | None] = ContextVar("_copies", default=None)
@@ -46,14 +53,16 @@ def without_copies_of_items() -> Iterator[None]:
 
 
 @contextmanager
-def transaction(environ: WSGIEnvironment) -> Iterator[None]:
-    """Note while a request is in progress whether it is a transaction of puts."""
-    is_of_puts = environ.get("HTTP_X_AMZ_TARGET") == TARGET and _puts_only(_body(environ))
-    token = _copies.set({} if is_of_puts else None)
-    try:
-        yield
-    finally:
-        _copies.reset(token)
+def in_turn(environ: WSGIEnvironment) -> Iterator[None]:
+    """Let a request of DynamoDB wait for its turn, and note whether it is a transaction of puts."""
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    is_of_puts = target == TRANSACTION and _puts_only(_body(environ))
+    with _turn if target.startswith(SERVICE) else nullcontext():
+        token = _copies.set({} if is_of_puts else None)
+        try:
+            yield
+        finally:
+            _copies.reset(token)
 
 
 def _body(environ: WSGIEnvironment) -> bytes:
