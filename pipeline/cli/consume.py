@@ -25,7 +25,6 @@ from pipeline.aws.kcl.configuration import (
     find_java,
 )
 from pipeline.aws.kcl.daemon import DaemonLauncher, new_worker_name
-from pipeline.aws.kcl.daemon_folder import daemon_folder
 from pipeline.aws.kcl.health_monitor import STALLED_SECONDS, HealthMonitor
 from pipeline.aws.kcl.supervisor import Supervisor, Worker
 from pipeline.aws.settings import (
@@ -39,6 +38,7 @@ from pipeline.aws.settings import (
     service_name,
 )
 from pipeline.aws.stack import POLICY_PARAMETER
+from pipeline.aws.temporary_folder import temporary_folder
 from pipeline.cli.options import RegionOption, StackOption, parse_moment
 from pipeline.cli.signals import stop_on_signal
 from pipeline.cli.target import target
@@ -169,7 +169,7 @@ def consume_command(
     max_lag_millis = None if max_lag is None else int(max_lag * 1_000)
     monitor = HealthMonitor(workers=workers, stalled_seconds=max_stall, max_lag_millis=max_lag_millis)
     jars, java_path = classpath(), find_java(environment, java=java)
-    with daemon_folder() as folder:
+    with temporary_folder("mailfold-consume-") as folder:
         launcher = DaemonLauncher(
             consumer=consumer,
             name=new_worker_name(),

@@ -22,8 +22,8 @@ import msgspec
 from pipeline.aws.archive.athena import QueryResult, ResultColumn
 from pipeline.aws.archive.athena_csv import Row
 from pipeline.aws.errors import redact_addresses
+from pipeline.aws.temporary_folder import temporary_folder
 from pipeline.errors import UsageError
-from pipeline.local.leftovers import temporary_folder
 from pipeline.local.parquet_cache import ParquetCache
 from pipeline.local.sql.engine import LOG_FOLDER, MEMORY_LIMIT, SPILL_LIMIT, open_engine, table_columns
 from pipeline.local.sql.show import ShowCatalog, is_show, run_show

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from pipeline.aws.temporary_folder import locked
 from pipeline.errors import UsageError
-from pipeline.local.leftovers import locked
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 ANSWER_SECONDS = 1.0  # the cloud is on this machine

@@ -1,26 +1,25 @@
-"""Folders that a process locks while it uses them, so that those of a process that was killed can be removed.
+"""Temporary folders that a process locks while it uses them, so that those of a process that was killed are removed.
 
-The kernel releases the lock with the process. man7.org/linux/man-pages/man2/flock.2.html
+The kernel releases the lock when the process ends, in whatever way. man7.org/linux/man-pages/man2/flock.2.html
 """
 
 import fcntl
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 
-CREATED_SECONDS = 60.0
-"""A folder that was changed within this time may be one that its process has not locked yet."""
-
 
 @contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
-    """Yield a new folder, which is deleted at the end. Delete those of killed processes with the same prefix."""
-    _remove_leftovers(prefix)
+    """Yield a new folder, which is deleted at the end. Delete those of killed processes with the same prefix.
+
+    Only this user can read and write it.
+    """
+    _remove_abandoned(prefix)
     with TemporaryDirectory(prefix=prefix) as name, locked(Path(name)):
         yield Path(name)
 
@@ -41,10 +40,9 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _remove_leftovers(prefix: str) -> None:
-    changed_before_s = time.time() - CREATED_SECONDS
+def _remove_abandoned(prefix: str) -> None:
+    """Remove the folders of processes that ended. An empty one stays: its process may be about to lock it."""
     for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         with suppress(OSError), locked(folder):  # an error: it is in use, or gone
-            status = folder.stat()
-            if status.st_uid == os.getuid() and status.st_mtime < changed_before_s:
+            if folder.stat().st_uid == os.getuid() and any(folder.iterdir()):
                 rmtree(folder, ignore_errors=True)

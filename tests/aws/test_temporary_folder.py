@@ -1,12 +1,10 @@
 """The temporary folder of a process that was killed is removed by the next one, and no other is."""
 
-import os
-import time
 from pathlib import Path
 
 import pytest
 
-from pipeline.local.leftovers import CREATED_SECONDS, locked, temporary_folder
+from pipeline.aws.temporary_folder import locked, temporary_folder
 
 PREFIX = "mailfold-test-"
 
@@ -19,12 +17,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def a_leftover(folder: Path, name: str = f"{PREFIX}old") -> Path:
-    """Create a folder with a file, as a process that was killed long ago leaves it."""
+    """Create a folder with a file, as a process that was killed leaves it."""
     leftover = folder / name
     (leftover / "log").mkdir(parents=True)
     (leftover / "log" / "file").write_text("content")
-    old = time.time() - 2 * CREATED_SECONDS
-    os.utime(leftover, (old, old))
     return leftover
 
 
@@ -38,19 +34,19 @@ def test_a_leftover_is_removed(folder: Path) -> None:
 
 
 def test_a_folder_in_use_is_kept(folder: Path) -> None:
-    """However long ago it was changed."""
+    """Its process holds the lock."""
     with temporary_folder(PREFIX) as first:
-        os.utime(first, (0, 0))
+        (first / "file").touch()
         with temporary_folder(PREFIX):
-            assert first.exists()
+            assert (first / "file").exists()
 
 
 def test_other_folders_are_kept(folder: Path) -> None:
-    """One that was only just created, one of another name, and what a link names."""
+    """One that is empty, which its process may be about to lock, one of another name, and what a link names."""
     other = a_leftover(folder, "other")
     (folder / f"{PREFIX}link").symlink_to(other)
-    new = a_leftover(folder, f"{PREFIX}new")
-    os.utime(new)
+    new = folder / f"{PREFIX}new"
+    new.mkdir()
     with temporary_folder(PREFIX):
         assert (other / "log" / "file").exists()
         assert new.exists()
