@@ -4,7 +4,7 @@ Contracts: `pipeline.ports`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pipeline.errors import STOPS_BATCH, Conflict, MailfoldError
 from pipeline.manifest import SourceProgress, furthest
@@ -75,6 +75,11 @@ class MemoryArchive:
         for rows in self.rows(since=since, until=until):
             yield FactScan(rows=len(rows), facts=[fact for row in rows for fact in row_facts(row)])
 
+    def scan_hours(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
+        """See `ports.Archive`."""
+        after = until and _hour(until) + timedelta(hours=1)
+        return self.scan_facts(since=since and _hour(since), until=after)
+
 
 class MemoryQuarantine:
     """A quarantine in memory."""
@@ -105,3 +110,7 @@ class MemoryManifest:
     def save(self, name: str, progress: Mapping[str, SourceProgress]) -> None:
         """See `ports.Manifest`."""
         self._entries[name] = dict(progress)
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)

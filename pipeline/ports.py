@@ -148,6 +148,37 @@ class Archive(Protocol):
         """
         ...
 
+    def scan_hours(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
+        """Yield the facts in all rows that lie in the hours from that of `since` to that of `until`, both included.
+
+        A row lies in the hour of its arrival; one that was appended, in the hour of its event. So all that arrived
+        from `since` on is read, whatever its time, but for what was ingested, which is in the tables already.
+
+        Raises:
+            ArchiveUnavailable: The log is throttled or unreachable.
+            AccessDenied, NotFound: The log may not be read, or does not exist.
+        """
+        ...
+
+
+class LogFold(Protocol):
+    """The fold of the event log: the standing of each address and scope, as a table that lacks nothing has it."""
+
+    def standings(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[Mapping[Key, Standing]]:
+        """Yield the standing of every key, many at a time and in any order, but each key once.
+
+        Args:
+            since: Fold only the hours of the log from that of `since` on; see `Archive.scan_hours`.
+            until: Fold only the hours up to that of `until`, included.
+
+        Raises:
+            ArchiveUnavailable: The log is throttled or unreachable.
+            AccessDenied, NotFound: The log may not be read, or does not exist.
+        """
+        ...
+
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     """A payload in quarantine.

@@ -174,6 +174,21 @@ def test_a_bound_may_be_in_any_time_zone(make: MakeArchive) -> None:
     assert [row.occurred_at for row in rows_in(archive, until=bound)] == [ARRIVED_AT - TICK]
 
 
+def test_hours_are_scanned_whole(make: MakeArchive) -> None:
+    """From the hour of one bound to that of the other, whatever their minutes."""
+    hour = ARRIVED_AT.replace(minute=0, second=0, microsecond=0)
+    moments = [hour - TICK, hour, hour + HOUR - TICK, hour + HOUR, hour + 2 * HOUR]
+    archive = an_archive(make, [a_row_at(moment, event_id=str(n)) for n, moment in enumerate(moments)])
+    since, until = hour + HOUR / 2, hour + HOUR * 1.5
+
+    def rows_scanned(*bounds: datetime | None) -> int:
+        begin, end = bounds
+        return sum(scan.rows for scan in archive.scan_hours(since=begin, until=end))
+
+    assert [rows_scanned(since, until), rows_scanned(since, since), rows_scanned(until, since)] == [3, 2, 0]
+    assert [rows_scanned(since, None), rows_scanned(None, since), rows_scanned(None, None)] == [4, 3, 5]
+
+
 def test_appending_again_changes_no_fact(make: MakeArchive) -> None:
     """Rows may be stored twice, and none is lost."""
     rows = rows_of(*one_of_each().values())

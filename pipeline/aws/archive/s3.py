@@ -79,14 +79,19 @@ class S3Archive:
 
     def rows(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[Sequence[Row]]:
         """See `ports.Archive`."""
-        return self._read(since, until, lambda file: _batches(file, since, until))
+        return self._read(self._event_hours(since, until), lambda file: _batches(file, since, until))
 
     def scan_facts(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
         """See `ports.Archive`."""
-        return self._read(since, until, lambda file: facts.scan_facts(file, since=since, until=until))
+        hours = self._event_hours(since, until)
+        return self._read(hours, lambda file: facts.scan_facts(file, since=since, until=until))
 
-    def _read(self, since: datetime | None, until: datetime | None, scan: Callable[[Any], Iterator[T]]) -> Iterator[T]:
-        for key, size_bytes in self._objects(since, until):
+    def scan_hours(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
+        """See `ports.Archive`."""
+        return self._read(self._hours(since, until), facts.scan_facts)
+
+    def _read(self, hours: tuple[str, str | None], scan: Callable[[Any], Iterator[T]]) -> Iterator[T]:
+        for key, size_bytes in self._objects(*hours):
             try:
                 with (
                     self._translated("reading", key),
@@ -100,10 +105,21 @@ class S3Archive:
             except _DamagedError:
                 self._skip(key, DAMAGED)
 
-    def _objects(self, since: datetime | None, until: datetime | None) -> Iterator[tuple[str, int]]:
-        """Yield key and size of each object that may hold such rows. S3 lists keys, and so hours, in order."""
-        first = self._prefix + (_hour_folder(max(since, _EARLIEST) - LATEST_AFTER_HOUR) if since else "")
-        last = self._prefix + _hour_folder(min(until, _LATEST) + LATEST_ARRIVAL) if until else None
+    def _event_hours(self, since: datetime | None, until: datetime | None) -> tuple[str, str | None]:
+        """Return the prefixes of the hours that may hold rows with these event times."""
+        return self._hours(
+            max(since, _EARLIEST) - LATEST_AFTER_HOUR if since else None,
+            min(until, _LATEST) + LATEST_ARRIVAL if until else None,
+        )
+
+    def _hours(self, since: datetime | None, until: datetime | None) -> tuple[str, str | None]:
+        """Return the prefix of the first hour, and of the last one unless the log is read to its end."""
+        return self._prefix + (_hour_folder(since) if since else ""), self._prefix + _hour_folder(
+            until
+        ) if until else None
+
+    def _objects(self, first: str, last: str | None) -> Iterator[tuple[str, int]]:
+        """Yield key and size of each object in these hours. S3 lists keys, and so hours, in order."""
         with self._translated("listing", self._prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix, StartAfter=first
