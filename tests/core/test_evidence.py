@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.evidence import truncate
 from pipeline.timestamp import EPOCH, format_time, to_ms
 from tests.support.builders import (
     ABSENT,
@@ -103,6 +104,12 @@ def test_a_feedback_id_older_than_ses_does_not_count() -> None:
     feedback_id = f"0100{to_ms(datetime(2000, 1, 10, tzinfo=UTC)):012x}-aaaaaaaa-bbbb"
     item = evidence(a_bounce(feedback_id=feedback_id, at=occurred_at, timestamp=format_time(sent_at)))
     assert item.at_ms == to_ms(occurred_at)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 64])
+def test_a_text_that_is_missing_is_empty(limit: int) -> None:
+    """Whatever its limit."""
+    assert truncate(None, limit) == truncate("", limit) == ""
 
 
 def test_long_texts_are_truncated() -> None:

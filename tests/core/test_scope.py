@@ -25,6 +25,7 @@ from tests.support.builders import (
     in_sns,
 )
 from tests.support.log_in_s3 import athena_over
+from tests.support.rows import a_row
 from tests.support.scenario import a_batch, project
 from tests.support.strategies import ENVELOPES
 
@@ -53,6 +54,15 @@ def test_every_carrier_gives_the_tenants_scope(payload: bytes) -> None:
     """The same item as the bare record gives."""
     assert facts_by_key(a_table(payload)) == {TENANT: [FactKind.COMPLAINT]}
     assert store_digest(a_table(payload)) == store_digest(a_table(COMPLAINT))
+
+
+@pytest.mark.parametrize(("name", "expected"), [("a", "a"), ("", None), ("a" * 64, "a" * 64), ("a" * 65, None)])
+def test_a_tenant_has_the_name_of_a_scope(name: str, expected: str | None) -> None:
+    """A tag whose value is no scope names no tenant, and the complaint lies in every scope."""
+    complaint = a_complaint(tags={"ses:tenant-name": [name]})
+
+    assert a_row(complaint).tenant == expected
+    assert facts_by_key(a_table(complaint)) == {Key(Address(ADA), expected or EVERY_SCOPE): [FactKind.COMPLAINT]}
 
 
 def test_an_identity_notification_lies_in_every_scope() -> None:
