@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from pipeline.wire import Decision, Record
+from pipeline.wire import Decision, Record, TableEvidence
 
 _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)  # 18 digits always fit a bigint
 _SHAPE = inspect.type_info(Record)
+_EXACT = (Decision, TableEvidence)
 
 
 def coerce(tree: object) -> Record:
@@ -53,8 +54,8 @@ def _coerce_object(value: Any, shape: inspect.StructType) -> Any:
     values = {_plain(key): item for key, item in reversed(value.items()) if item is not None} | value
     found = ((name, type_, _first(values.get(name), values.get(_plain(name)))) for name, type_ in types.items())
     coerced = {name: _coerce(item, type_) for name, type_, item in found if item is not None}
-    # What a decision says must not change: without its scope, a release would lift more than its author wanted.
-    return None if shape.cls is Decision and None in coerced.values() else coerced
+    # What an operator writes must not change: without its scope, a release would lift more than its author wanted.
+    return None if shape.cls in _EXACT and None in coerced.values() else coerced
 
 
 def _first(value: Any, other: Any) -> Any:

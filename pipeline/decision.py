@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 import msgspec
 
 from pipeline.address import Address
+from pipeline.authored import ACTIONS
 from pipeline.decode import decode
 from pipeline.event import Event, Outcome, Poison
 from pipeline.evidence import decision_ms
 from pipeline.standing import EVERY_SCOPE, Evidence, FactKind, Standing, kept_facts
 from pipeline.timestamp import format_time, to_ms
-from pipeline.wire import Decision
+from pipeline.wire import Decision, TableEvidence
 
 AHEAD_TOLERANCE = timedelta(minutes=5)  # of a decision before its arrival; transports and clocks differ by less
 OWN_TOLERANCE = timedelta(seconds=5)  # a Date header is in whole seconds, and its response takes time
@@ -78,6 +79,7 @@ def decode_arrived(payload: bytes, *, arrived_at: datetime | None) -> list[Outco
     """Decode a payload where it arrives, and set aside decisions that are dated ahead of their arrival.
 
     Such a decision would lift facts of the future. It is poison, unless it names the evidence that explains its time.
+    Evidence of a decision is one too.
 
     Args:
         payload: See `decode`.
@@ -88,10 +90,14 @@ def decode_arrived(payload: bytes, *, arrived_at: datetime | None) -> list[Outco
 
 
 def _check(outcome: Outcome, arrived_at: datetime) -> Outcome:
-    if not isinstance(outcome, Event) or not isinstance(outcome.details, Decision):
+    details = outcome.details if isinstance(outcome, Event) else None
+    if isinstance(details, Decision):
+        at_ms, shown = decision_ms(details), details.after
+        is_explained = shown is not None and shown.at_ms is not None and at_ms <= shown.at_ms + 1
+    elif isinstance(details, TableEvidence) and details.fact in ACTIONS:
+        at_ms, is_explained = details.at_ms or 0, False
+    else:
         return outcome
-    at_ms, shown = decision_ms(outcome.details), outcome.details.after
-    is_explained = shown is not None and shown.at_ms is not None and at_ms <= shown.at_ms + 1
     if is_explained or at_ms <= to_ms(arrived_at + AHEAD_TOLERANCE):
         return outcome
     return Poison(why="decision: its time is ahead of its arrival, and no evidence explains it", raw=outcome.raw)

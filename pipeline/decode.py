@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from pipeline.address import Address, canonical, mailboxes
+from pipeline.address import Address, mailboxes
+from pipeline.authored import authored_poison
 from pipeline.coercion import coerce
 from pipeline.document import NOT_JSON, is_too_deep, is_utf8, to_python
 from pipeline.envelope import Fragment, unwrap
-from pipeline.event import DECISION_ENVELOPES, Envelope, Event, EventKind, NotAnEvent, Outcome, Poison
+from pipeline.event import Envelope, Event, EventKind, NotAnEvent, Outcome, Poison
 from pipeline.identity import content_id, identify
-from pipeline.standing import MAX_SCOPE
-from pipeline.timestamp import LAST_MS, parse_time
+from pipeline.timestamp import parse_time
 from pipeline.wire import (
     NO_MAIL,
     Bounce,
@@ -28,14 +28,12 @@ from pipeline.wire import (
     Mail,
     Recipient,
     Record,
+    TableEvidence,
     Wire,
 )
 
 DECODER_VERSION = 1
 """Increased whenever the same bytes may yield another event or other facts; replay decodes older rows again."""
-
-ACTIONS = frozenset({"suppress", "release"})
-INCOMPLETE_DECISION = "decision: id, action, address, scope, decidedAt or atMs is missing or invalid"
 
 _NOT_EVENTS = {
     "received": "received mail",
@@ -73,6 +71,7 @@ _TYPES = {
     "deliverydelay": _RecordType(EventKind.DELIVERY_DELAY, "delivery_delay"),
     "subscription": _RecordType(EventKind.SUBSCRIPTION, "subscription"),
     "decision": _RecordType(EventKind.DECISION, "decision"),
+    "evidence": _RecordType(EventKind.EVIDENCE, "evidence", timed=False),
 }
 _UNKNOWN = _RecordType(EventKind.UNKNOWN)
 
@@ -110,7 +109,7 @@ def _bare_record(payload: bytes) -> Record | None:
         record = _parse_record(payload) if is_utf8(payload) else None
     except NOT_JSON:
         return None
-    if record is None or not (record.mail or record.decision):
+    if record is None or not (record.mail or record.decision or record.evidence):
         return None
     return record if record.event_type or record.notification_type else None
 
@@ -171,12 +170,8 @@ def _outcome(record: Record, fragment: Fragment) -> Outcome:
         return Poison(why=f"{record_type.kind}: what happened is missing", raw=fragment.raw)
     if record.mail is None and details is None and record_type.kind is not EventKind.UNKNOWN:
         return Poison(why=f"{record_type.kind}: the mail is missing", raw=fragment.raw)
-    if type(details) is Decision:
-        if fragment.is_member or not DECISION_ENVELOPES.issuperset(fragment.envelopes):
-            # In an envelope, so that it stays poison when the quarantine or the log is decoded again.
-            return Poison(why="decision: its author did not put it here", raw=b'{"Message":%b}' % fragment.raw)
-        if not _is_complete(details):
-            return Poison(why=INCOMPLETE_DECISION, raw=fragment.raw)
+    if poison := authored_poison(details, fragment):
+        return poison
     return _event(record, type_name, record_type, details, fragment)
 
 
@@ -192,17 +187,6 @@ def _record_type(type_name: str) -> _RecordType | str:
     """Return the meaning of a type name, or, if it is not about a sent e-mail, a description of what it is."""
     plain = "".join(filter(str.isalnum, type_name.lower()))
     return _NOT_EVENTS[plain] if plain in _NOT_EVENTS else _TYPES.get(plain, _UNKNOWN)
-
-
-def _is_complete(decision: Decision) -> bool:
-    return bool(
-        decision.id
-        and decision.action in ACTIONS
-        and canonical(decision.address or "")
-        and parse_time(decision.timestamp) is not None
-        and len(decision.scope or "") <= MAX_SCOPE
-        and 0 <= (decision.at_ms or 0) <= LAST_MS
-    )
 
 
 def _event(record: Record, type_name: str, record_type: _RecordType, details: Any, fragment: Fragment) -> Event:
@@ -290,5 +274,6 @@ _NAMED_RECIPIENTS: dict[type, Callable[[Any], Sequence[str] | None]] = {
     DeliveryDelay: lambda details: _addresses(details.delayed_recipients),
     Delivery: lambda details: details.recipients,
     Decision: lambda details: (details.address or "",),
+    TableEvidence: lambda details: (details.address or "",),
 }
 _FALLS_BACK = frozenset({Complaint, Delivery, DeliveryDelay})

@@ -154,7 +154,7 @@ def _unwrap_object(raw: bytes, text: bytes, envelopes: Envelopes, depth: int) ->
 
 def _unwrap_typed(raw: bytes, text: bytes, keys: EnvelopeKeys, envelopes: Envelopes, depth: int) -> Iterator[Unwrapped]:
     """Yield an object with a type. Without a mail it may be another program's, with the record in a member."""
-    inside = [] if keys.mail or keys.decision else _members(text, envelopes, depth)
+    inside = [] if keys.mail or keys.decision or keys.evidence else _members(text, envelopes, depth)
     yield from inside if _has_record(inside) else [Fragment(raw, text, envelopes)]
 
 

@@ -19,6 +19,7 @@ class EnvelopeKeys(msgspec.Struct, gc=False):
     notification_type: Raw = field(default=Raw(), name="notificationType")
     mail: Raw = Raw()
     decision: Raw = Raw()
+    evidence: Raw = Raw()
     type: Raw = field(default=Raw(), name="Type")
     message: Raw = field(default=Raw(), name="Message")
     detail: Raw = Raw()

@@ -13,7 +13,7 @@ from pipeline.wire import Details, Mail
 
 
 class EventKind(StrEnum):
-    """SES's ten event types, an operator's decision, and any type that SES may add."""
+    """SES's ten event types, an operator's decision, evidence of a table, and any type that SES may add."""
 
     SEND = "send"
     DELIVERY = "delivery"
@@ -26,10 +26,11 @@ class EventKind(StrEnum):
     DELIVERY_DELAY = "delivery_delay"
     SUBSCRIPTION = "subscription"
     DECISION = "decision"
+    EVIDENCE = "evidence"
     UNKNOWN = "unknown"
 
 
-FEEDBACK = frozenset({EventKind.BOUNCE, EventKind.COMPLAINT, EventKind.DECISION})
+FEEDBACK = frozenset({EventKind.BOUNCE, EventKind.COMPLAINT, EventKind.DECISION, EventKind.EVIDENCE})
 """The kinds that can contain facts about an address."""
 
 
@@ -49,8 +50,8 @@ class Envelope(StrEnum):
 
 
 DECISION_ENVELOPES = frozenset({Envelope.KINESIS, Envelope.FIREHOSE, Envelope.FIREHOSE_ERROR})
-"""The envelopes of a decision: its author puts it into the stream and the delivery stream. All others carry what SES,
-another program or a stranger writes, who must not be able to release an address."""
+"""The envelopes of a decision and of evidence: their author puts them into the stream and the delivery stream. All
+others carry what SES, another program or a stranger writes, who must not be able to release an address."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):

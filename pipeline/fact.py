@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from pipeline.address import Mailbox, mailboxes
+from pipeline.address import Address, Mailbox, mailboxes
 from pipeline.event import Event, EventKind
 from pipeline.evidence import (
     DIAGNOSTIC_KEPT,
@@ -24,7 +24,7 @@ from pipeline.evidence import (
     truncate,
 )
 from pipeline.standing import EVERY_SCOPE, MAX_SCOPE, Evidence, FactKind, Key
-from pipeline.wire import Bounce, Complaint, Decision, Recipient
+from pipeline.wire import Bounce, Complaint, Decision, Recipient, TableEvidence
 
 TENANT_TAG = "ses:tenant-name"
 
@@ -82,6 +82,8 @@ def facts(event: Event) -> Iterator[Fact]:
         return _complaint_facts(event, details)
     if isinstance(details, Decision):
         return _decision_facts(event, details)
+    if isinstance(details, TableEvidence):
+        return _known_fact(details)
     return iter(())
 
 
@@ -191,6 +193,12 @@ def _decision_facts(event: Event, decision: Decision) -> Iterator[Fact]:
             at_ms=decision_ms(decision), event_id=event.id, spelling=truncate(mailbox.spelling, SPELLING_KEPT)
         )
         yield Fact(Key(mailbox.address, scope), kind, evidence)
+
+
+def _known_fact(details: TableEvidence) -> Iterator[Fact]:
+    """Yield the fact that the evidence is, with the id of the event that stated it. The decoder checked each field."""
+    evidence = Evidence(**{name: getattr(details, name) for name in Evidence.__struct_fields__})
+    yield Fact(Key(Address(details.address or ""), details.scope or ""), FactKind(details.fact or ""), evidence)
 
 
 def _common(event: Event, details: Bounce | Complaint, sub_type: str | None) -> Common:

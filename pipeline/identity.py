@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from pipeline.event import EventKind
-from pipeline.wire import Bounce, Click, Complaint, Decision, Delivery, DeliveryDelay, Open, Subscription
+from pipeline.wire import Bounce, Click, Complaint, Decision, Delivery, DeliveryDelay, Open, Subscription, TableEvidence
 
 Moment = datetime | str | None
 Discriminator = tuple[Any, ...]
@@ -40,6 +40,8 @@ def identify(
     """
     if type(details) is Decision:
         return _client_id(details.id or "")
+    if type(details) is TableEvidence:  # all of it: copies of one event that differ in a text are different facts
+        return _hash((kind, *msgspec.structs.astuple(details)))
     discriminate = _DISCRIMINATORS.get(type(details))
     if discriminate is None:  # Send, Reject, Rendering Failure: at most one of each for a message
         return _hash((kind, message_id)) if message_id and kind is not EventKind.UNKNOWN else None

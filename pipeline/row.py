@@ -28,6 +28,7 @@ from pipeline.wire import (
     Recipient,
     Reject,
     Subscription,
+    TableEvidence,
     parse_headers,
 )
 
@@ -212,7 +213,7 @@ def _domains(recipients: tuple[Address, ...]) -> tuple[str, ...]:
 def detail_columns(details: Details | None) -> dict[str, Any]:  # noqa: C901 - one flat branch per kind
     """Return the columns that the details of an event fill, by name."""
     match details:  # the most frequent first
-        case None:
+        case None | TableEvidence():
             return {}
         case Delivery():
             return {

@@ -169,7 +169,37 @@ class Decision(Wire, frozen=True):
     after: Shown | None = None
 
 
-Details = Bounce | Complaint | Delivery | Reject | Open | Click | Failure | DeliveryDelay | Subscription | Decision
+class TableEvidence(Wire, frozen=True):
+    """A fact that a table had and the log had not: Mailfold's own event. See schemas/wire/README.md.
+
+    All but `address`, `scope` and `fact` are the fields of `standing.Evidence`.
+    """
+
+    address: str | None = None
+    scope: str | None = None
+    fact: str | None = None
+    at_ms: Int64 | None = None
+    event_id: str | None = None
+    message_id: str = ""
+    sub_type: str = ""
+    status: str = ""
+    diagnostic: str = ""
+    spelling: str = ""
+
+
+Details = (
+    Bounce
+    | Complaint
+    | Delivery
+    | Reject
+    | Open
+    | Click
+    | Failure
+    | DeliveryDelay
+    | Subscription
+    | Decision
+    | TableEvidence
+)
 """The record's object for its kind of event."""
 
 
@@ -189,6 +219,7 @@ class Record(Wire, frozen=True):
     delivery_delay: DeliveryDelay | None = None
     subscription: Subscription | None = None
     decision: Decision | None = None
+    evidence: TableEvidence | None = None
 
 
 class Header(msgspec.Struct, frozen=True, gc=False):

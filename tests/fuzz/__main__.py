@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import mkdtemp
 
-from tests.support.builders import a_decision, one_of_each
+from tests.support.builders import a_decision, one_of_each, some_evidence
 from tests.support.strategies import ENVELOPES
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 def write_seeds(folder: Path) -> int:
     """Write the wire examples, and a record of each type in every envelope. Return the number of files."""
     folder.mkdir(exist_ok=True)
-    records = [*one_of_each().values(), a_decision()]
+    records = [*one_of_each().values(), a_decision(), some_evidence()]
     wrapped = [wrap(record) for record in records for wrap in ENVELOPES.values()]
     examples = [path.read_bytes() for path in sorted(EXAMPLES.glob("v*"))]
     for number, seed in enumerate((*examples, *records, *wrapped)):

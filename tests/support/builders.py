@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from pipeline.timestamp import format_time
+from pipeline.timestamp import format_time, to_ms
 
 ADA = "ada@example.com"
 BOB = "bob@example.net"
@@ -135,6 +135,12 @@ def a_decision(
     """Return an operator's decision."""
     details = {"id": decision_id, "action": action, "address": address, "decidedAt": format_time(at)}
     return dumped({"eventType": "Decision", "decision": merged(details, decision)})
+
+
+def some_evidence(*, address: str = ADA, fact: str = "hard", at: datetime = OCCURRED_AT, **evidence: Any) -> bytes:
+    """Return evidence that only a table had."""
+    details = {"address": address, "scope": "*", "fact": fact, "atMs": to_ms(at), "eventId": "0" * 32}
+    return dumped({"eventType": "Evidence", "evidence": merged(details, evidence)})
 
 
 def one_of_each() -> dict[str, bytes]:

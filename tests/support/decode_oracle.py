@@ -104,8 +104,9 @@ def bare(outcomes: list[Outcome]) -> list[Outcome | type[Outcome]]:
 
 
 def without_decisions(outcomes: list[Outcome | type[Outcome]]) -> list[Outcome | type[Outcome]]:
-    """Return the outcomes where no decision may arrive: each decision is poison."""
-    return [Poison if isinstance(item, Event) and item.kind is EventKind.DECISION else item for item in outcomes]
+    """Return the outcomes where no decision may arrive: each decision, and all evidence, is poison."""
+    authored = (EventKind.DECISION, EventKind.EVIDENCE)
+    return [Poison if isinstance(item, Event) and item.kind in authored else item for item in outcomes]
 
 
 def _json(payload: bytes) -> bytes:

@@ -30,6 +30,7 @@ from tests.support.builders import (
     in_sns,
     in_sqs,
     one_of_each,
+    some_evidence,
 )
 
 Wrap = Callable[[bytes], bytes]
@@ -124,7 +125,7 @@ def odd_json(value: Any) -> bytes:
 @st.composite
 def mutated_records(draw: st.DrawFn) -> bytes:
     """Draw a record of any kind in which some values deviate from SES's documentation."""
-    record = json.loads(draw(st.sampled_from([*one_of_each().values(), a_decision()])))
+    record = json.loads(draw(st.sampled_from([*one_of_each().values(), a_decision(), some_evidence()])))
     for _ in range(draw(st.integers(1, 2))):
         holder, key = draw(st.sampled_from(places(record)))
         holder[key] = deepcopy(draw(json_values))
@@ -135,7 +136,9 @@ def mutated_records(draw: st.DrawFn) -> bytes:
 def damaged_payloads(draw: st.DrawFn) -> bytes:
     """Draw a payload in any envelope in which some bytes are removed or inserted."""
     wraps: list[Wrap] = [bytes, *ENVELOPES.values()]
-    payload = draw(st.sampled_from(wraps))(draw(st.sampled_from([*one_of_each().values(), a_decision(), dumped([1])])))
+    payload = draw(st.sampled_from(wraps))(
+        draw(st.sampled_from([*one_of_each().values(), a_decision(), some_evidence(), dumped([1])]))
+    )
     start = draw(st.integers(0, len(payload)))
     end = draw(st.integers(start, min(len(payload), start + 8)))
     inserted: bytes = draw(st.binary(max_size=3))

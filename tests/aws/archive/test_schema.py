@@ -21,10 +21,10 @@ from pipeline.aws.archive import parquet, schema
 from pipeline.aws.archive.schema import GlueType, parse_glue_type, to_arrow
 from pipeline.aws.archive.schema import to_duckdb as duckdb_type
 from pipeline.row import Row
-from tests.support.builders import a_decision, one_of_each
+from tests.support.builders import a_decision, one_of_each, some_evidence
 from tests.support.rows import rows_of
 
-EXAMPLES = {**one_of_each(), "decision": a_decision()}
+EXAMPLES = {**one_of_each(), "decision": a_decision(), "evidence": some_evidence()}
 
 PLAIN = {str: "string", bool: "boolean", datetime: "timestamp", int: "bigint"}
 
