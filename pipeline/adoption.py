@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from pipeline.batch import StreamRecord
-from pipeline.difference import Difference
+from pipeline.difference import FactsByKind
 from pipeline.standing import Evidence, FactKind, Key
 
 POSITION = "suppression table"  # of what is too large for the log, in the quarantine
@@ -22,10 +22,10 @@ def make_evidence(key: Key, kind: FactKind, evidence: Evidence) -> bytes:
     return msgspec.json.encode({"eventType": "Evidence", "evidence": details | texts})
 
 
-def adopted_records(difference: Difference) -> Iterator[StreamRecord]:
-    """Yield a record for each fact that only the table has."""
-    for kind, evidence in difference.extra:
-        yield StreamRecord(payload=make_evidence(difference.key, kind, evidence), position=POSITION)
+def evidence_records(key: Key, facts: FactsByKind) -> Iterator[StreamRecord]:
+    """Yield a record for each of these facts, which only the table has."""
+    for kind, evidence in facts:
+        yield StreamRecord(payload=make_evidence(key, kind, evidence), position=POSITION)
 
 
 def _camel(name: str) -> str:

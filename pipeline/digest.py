@@ -20,12 +20,27 @@ _MODULUS = 1 << 32
 
 def digest(standings: Iterable[tuple[Key, Standing]]) -> str:
     """Return the digest of a table as 64 hex digits; items without facts do not count."""
-    sums = [0] * WORDS
+    total = DigestSum()
     for key, standing in standings:
+        total.add(key, standing)
+    return total.hex()
+
+
+class DigestSum:
+    """The digest of the items that were added so far."""
+
+    def __init__(self) -> None:
+        self._sums = [0] * WORDS
+
+    def add(self, key: Key, standing: Standing) -> None:
+        """Add an item."""
         if facts := sorted(_text(kind, *msgspec.structs.astuple(evidence)) for kind, evidence in kept_facts(standing)):
             words = unpack(">8I", sha256("".join((_text(*key), *facts)).encode()).digest())
-            sums = [(total + word) % _MODULUS for total, word in zip(sums, words, strict=True)]
-    return pack(">8I", *sums).hex()
+            self._sums = [(total + word) % _MODULUS for total, word in zip(self._sums, words, strict=True)]
+
+    def hex(self) -> str:
+        """Return the digest as 64 hex digits."""
+        return pack(">8I", *self._sums).hex()
 
 
 def _text(*parts: object) -> str:

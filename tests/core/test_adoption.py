@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.adoption import adopted_records, make_evidence
+from pipeline.adoption import evidence_records, make_evidence
 from pipeline.authored import INCOMPLETE_EVIDENCE
 from pipeline.batch import group_by_key
 from pipeline.decision import decode_arrived
 from pipeline.decode import decode
-from pipeline.difference import Difference, differences
+from pipeline.difference import differences
 from pipeline.digest import digest
 from pipeline.event import DECISION_ENVELOPES, Event, EventKind, Poison
 from pipeline.fact import Fact, facts
@@ -76,19 +76,11 @@ def test_a_log_that_adopted_the_tables_facts_equals_the_healed_table(log: list[b
     folded, table = fold_of(log), fold_of(lost)
     pairs = {key: (folded.get(key, NOTHING_KNOWN), table.get(key, NOTHING_KNOWN)) for key in folded | table}
 
-    adopted = [record.payload for found in differences([pairs]) for record in adopted_records(found)]
+    adopted = [record.payload for found in differences([pairs]) for record in evidence_records(found.key, found.extra)]
     healed = {key: join(*both) for key, both in pairs.items()}
 
     assert digest(fold_of([*log, *adopted]).items()) == digest(healed.items())
     assert fold_of([*log, *adopted, *adopted]) == healed
-
-
-def test_an_equal_log_adopts_nothing() -> None:
-    """A fact that the log has is not written again."""
-    standing = fold_of([a_bounce()])[Key(facts_of(a_bounce())[0].key.address)]
-    found = Difference(key=facts_of(a_bounce())[0].key, log=standing, table=NOTHING_KNOWN)
-
-    assert list(adopted_records(found)) == []
 
 
 def test_the_same_evidence_is_one_event() -> None:

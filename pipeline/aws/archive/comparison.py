@@ -1,0 +1,44 @@
+"""The whole log beside the whole table, address by address, in bounded memory."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+
+from pipeline.aws.spill import KEYS_HELD, Spill
+from pipeline.drill import Sides
+from pipeline.ports import LogFold, SuppressionStore
+from pipeline.standing import Key
+
+
+def all_sides(
+    fold: LogFold,
+    store: SuppressionStore,
+    *,
+    newest_since: datetime,
+    on_item: Callable[[], None] = lambda: None,
+    keys_held: int = KEYS_HELD // len(Sides._fields),
+) -> Iterator[Mapping[Key, Sides]]:
+    """Yield the sides of every address and scope, many at a time, each key once; see `drill.Sides`.
+
+    The log is read first, then the table, then the newest hours of the log again: what arrived meanwhile is known.
+
+    Args:
+        fold: The fold of the log.
+        store: The table.
+        newest_since: The first of the newest hours.
+        on_item: Called for each item of the table, for the progress.
+        keys_held: The number of keys in memory; see `Spill`.
+
+    Raises:
+        Unavailable: The log or the table is throttled or unreachable. Or another error of `STOPS_BATCH`.
+        OSError: The file system of the temporary folder is full.
+    """
+    with Spill(sides=len(Sides._fields), keys_held=keys_held) as spill:
+        for part in fold.standings():
+            spill.add(part, side=Sides._fields.index("log"))
+        for key, item in store.scan():
+            spill.add({key: item.standing}, side=Sides._fields.index("table"))
+            on_item()
+        for part in fold.standings(since=newest_since):
+            spill.add(part, side=Sides._fields.index("newest"))
+        for sides in spill.parts():
+            yield {key: Sides(*standings) for key, standings in sides.items()}
