@@ -35,6 +35,7 @@ PLACEHOLDERS = {"0100018f00000000-00000000-0000-0000-0000-000000000000-000000": 
 EXPECTED: dict[str, list[tuple[str, ...]]] = {
     "addresses_by_fact": [("hard", "2"), ("complaint", "1")],
     "bounce_rate_by_day": [(f"{NOW:%Y-%m-%d}", "3", "1", "1")],
+    "bounce_surges": [("example.com", "5.1.1", "1", "1", "1")],
     "bounces_by_domain": [("example.com", "hard", "1")],
     "delays_by_domain": [("example.net", "1", "1")],
     "history_of_a_mail": [("send",), ("bounce",), ("delivery",), ("delivery_delay",), ("complaint",)],
@@ -44,6 +45,7 @@ EXPECTED: dict[str, list[tuple[str, ...]]] = {
 COLUMNS = {
     "addresses_by_fact": ("fact", "addresses"),
     "bounce_rate_by_day": ("day", "recipients", "bounced_recipients", "complaints"),
+    "bounce_surges": ("recipient_domain", "status", "bounces", "hour_bounces", "hour_sends"),
     "bounces_by_domain": ("recipient_domain", "fact", "bounces"),
     "delays_by_domain": ("recipient_domain", "delays", "mails"),
     "history_of_a_mail": ("event_type",),
