@@ -54,6 +54,14 @@ COMMANDS = {
         "replay_command",
         "Fold the event log into a table, to heal the live one or to rebuild into an empty one.",
     ),
+    "reconcile": LazyCommand(
+        "reconcile",
+        "reconcile_command",
+        "Compare the newest days of the event log with the suppression table, and heal what the table lacks.",
+    ),
+    "drill": LazyCommand(
+        "drill", "drill_command", "Prove that the suppression table equals the event log, and show what differs."
+    ),
     "ingest": LazyCommand(
         "ingest", "ingest_command", "Ingest existing SES events into the event log and the suppression table."
     ),

@@ -28,6 +28,8 @@ ALLOWED: dict[str, set[str]] = {
     "lookup": set(),
     "query": set(),
     "replay": PARQUET,
+    "reconcile": PARQUET,
+    "drill": PARQUET,
     "ingest": PARQUET,
     "import": PARQUET,
     "decode": set(),
@@ -140,7 +142,7 @@ def test_h_is_help() -> None:
         ("mailfold lo", {"lookup"}),
         ("mailfold lookup --s", {"--scope", "--stack"}),
         ("mailfold query --format j", {"json"}),
-        ("mailfold query --saved bou", {"bounce_rate_by_day", "bounces_by_domain"}),
+        ("mailfold query --saved bou", {"bounce_rate_by_day", "bounce_surges", "bounces_by_domain"}),
     ],
 )
 def test_a_shell_completes_commands_options_and_values(

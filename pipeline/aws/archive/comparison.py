@@ -13,7 +13,7 @@ def all_sides(
     fold: LogFold,
     store: SuppressionStore,
     *,
-    newest_since: datetime,
+    newest_since: datetime | None,
     on_item: Callable[[], None] = lambda: None,
     keys_held: int = KEYS_HELD // len(Sides._fields),
 ) -> Iterator[Mapping[Key, Sides]]:
@@ -24,7 +24,7 @@ def all_sides(
     Args:
         fold: The fold of the log.
         store: The table.
-        newest_since: The first of the newest hours.
+        newest_since: The first of the newest hours; None: the log is read once, and nothing is in flight.
         on_item: Called for each item of the table, for the progress.
         keys_held: The number of keys in memory; see `Spill`.
 
@@ -38,7 +38,7 @@ def all_sides(
         for key, item in store.scan():
             spill.add({key: item.standing}, side=Sides._fields.index("table"))
             on_item()
-        for part in fold.standings(since=newest_since):
+        for part in fold.standings(since=newest_since) if newest_since else ():
             spill.add(part, side=Sides._fields.index("newest"))
         for sides in spill.parts():
             yield {key: Sides(*standings) for key, standings in sides.items()}
