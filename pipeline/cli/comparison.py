@@ -116,6 +116,11 @@ def facts_object(facts: FactsByKind) -> list[dict[str, Any]]:
     ]
 
 
+def addresses_text(number: int) -> str:
+    """Return a number of addresses, for people."""
+    return counted(number, "address", "addresses")
+
+
 def counted_kinds(counts: Iterable[tuple[str, int]]) -> str:
     """Return counts by kind: `2 hard, 1 complaint`."""
     return ", ".join(f"{count:,} {kind}" for kind, count in counts)

@@ -8,7 +8,7 @@ import msgspec
 import typer
 from rich.progress import SpinnerColumn, TimeElapsedColumn
 
-from pipeline.aws.archive.comparison import all_sides
+from pipeline.aws.archive.comparison import drill_table
 from pipeline.aws.archive.proof import Proof, read_proof, save_proof
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.reconciliation import drill_metrics, put_metrics
@@ -22,6 +22,7 @@ from pipeline.cli.comparison import (
     PublishOption,
     TableDiffers,
     address_text,
+    addresses_text,
     counted_kinds,
     fact_lines,
     facts_object,
@@ -32,11 +33,8 @@ from pipeline.cli.comparison import (
 from pipeline.cli.options import RegionOption, StackOption
 from pipeline.cli.output import counted, progress, results, say, write_json
 from pipeline.cli.target import Target, target
-from pipeline.drill import DrillResult, SettledDifference, drill
-from pipeline.reconcile import settled_until
-from pipeline.timestamp import format_time, to_ms
-
-HOUR = timedelta(hours=1)
+from pipeline.drill import DrillResult, SettledDifference
+from pipeline.timestamp import format_time
 
 
 def drill_command(
@@ -100,7 +98,6 @@ def run_drill(
         log_delay: Hours; see the option.
         show: Called with each difference.
     """
-    settled, visible_before = settled_until(now, timedelta(minutes=grace)), now - timedelta(hours=log_delay)
     store = DynamoSuppressionStore(cloud.clients.dynamodb, table=cloud.settings.table)
     with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as display:
         task = display.add_task("reading the log")
@@ -112,14 +109,15 @@ def run_drill(
             items += 1
             display.update(task, description=f"{counted(items, 'item')} of the table")
 
-        result = drill(
-            all_sides(folding.fold, store, newest_since=settled + HOUR if settled else None, on_item=on_item),
-            store=store,
-            visible_before_ms=to_ms(visible_before) + 1,
+        result = drill_table(
+            folding.fold,
+            store,
+            now=now,
+            grace=timedelta(minutes=grace),
+            log_delay=timedelta(hours=log_delay),
             show=show,
-            progress=lambda so_far: display.update(
-                task, description=f"{counted(so_far.compared, 'address', 'addresses')} compared"
-            ),
+            on_item=on_item,
+            progress=lambda so_far: display.update(task, description=f"{addresses_text(so_far.compared)} compared"),
         )
     return folding, result
 
@@ -127,11 +125,11 @@ def run_drill(
 def drill_lines(proof: Proof, now: datetime) -> Iterator[str]:
     """Yield the result as lines for people."""
     result, days = proof.result, proof.days_since_proved(now)
-    yield f"{counted(result.compared, 'address', 'addresses')} of the log and the table {proof.table} compared"
+    yield f"{addresses_text(result.compared)} of the log and the table {proof.table} compared"
     yield f"digest of the log   {result.log_digest}"
     yield f"digest of the table {result.table_digest}"
     if result.in_flight:
-        yield f"{counted(result.in_flight, 'address', 'addresses')} with facts on their way, which are no difference"
+        yield f"{addresses_text(result.in_flight)} with facts on their way, which are no difference"
     if result.missing_facts:
         kinds = counted_kinds(result.missing_facts.items())
         yield f"only in the log: {kinds}; {result.missing:,} without an item, {result.stale:,} whose item lacks facts"

@@ -24,6 +24,7 @@ from pipeline.cli.comparison import (
     PublishOption,
     TableDiffers,
     address_text,
+    addresses_text,
     fact_lines,
     facts_object,
     open_log,
@@ -33,7 +34,7 @@ from pipeline.cli.comparison import (
 from pipeline.cli.drill import run_drill
 from pipeline.cli.options import RegionOption, StackOption, parse_moment
 from pipeline.cli.output import counted, progress, results, say, saying_on_stop, to_people, write_json
-from pipeline.cli.reconcile_result import Reconciled, addresses_text, reconcile_lines, reconcile_object
+from pipeline.cli.reconcile_result import Reconciled, reconcile_lines, reconcile_object
 from pipeline.cli.ses_lists import compare_lists
 from pipeline.cli.target import Target, target
 from pipeline.difference import Difference

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.cli.comparison import counted_kinds
+from pipeline.cli.comparison import addresses_text, counted_kinds
 from pipeline.cli.output import counted
 from pipeline.cli.ses_lists import ListsCompared, list_lines
 from pipeline.cli.target import Target
@@ -83,8 +83,3 @@ def reconcile_object(done: Reconciled, cloud: Target) -> dict[str, Any]:
             for surge in done.surges
         ]
     return counts | value
-
-
-def addresses_text(number: int) -> str:
-    """Return a number of addresses, for people."""
-    return counted(number, "address", "addresses")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.command import json_lines, run, run_ok
 
 NOW = ("--grace", "0")
 ALL = (*NOW, "--log-delay", "0")
+RUNS = 200  # each takes tenths of a second
 TABLE, LOG = "mailfold-suppression", "mailfold-log"
 
 
@@ -101,9 +103,7 @@ def test_what_only_the_table_has_is_adopted_by_the_log(cloud: CloudProcess, boun
         try:
             sentence = run_failing_after_result("drill", *ALL)
             young = json_lines("reconcile", "--adopt", "--json", *NOW)[-1]
-            adopted = json_lines("reconcile", "--adopt", "--json", *ALL)[-1]
-            cloud.settle()
-            [proof] = json_lines("drill", "--json", *ALL)
+            adopted, proof = adopt_everything(cloud)
             again = json_lines("reconcile", "--adopt", "--json", *ALL)[-1]
         finally:
             for key, body in kept.items():
@@ -111,11 +111,23 @@ def test_what_only_the_table_has_is_adopted_by_the_log(cloud: CloudProcess, boun
 
     assert "write what only the table has into the log with `mailfold reconcile --adopt`" in sentence
     assert (young["adopted"], again["adopted"]) == (0, 0)
-    assert adopted["adopted"] >= 1
+    assert adopted >= 1
     assert proof["is_proved"]
     assert proof["log_digest"] == proof["table_digest"]
     [whole] = json_lines("drill", "--json", *ALL)
     assert whole["log_digest"] == proof["log_digest"]
+
+
+def adopt_everything(cloud: CloudProcess) -> tuple[int, dict[str, Any]]:
+    """Adopt until nothing is in flight: the simulator dates some bounces seconds ahead."""
+    adopted = 0
+    for _ in range(RUNS):
+        adopted += json_lines("reconcile", "--adopt", "--json", *ALL)[-1]["adopted"]
+        cloud.settle()
+        proof = json_lines("drill", "--json", *ALL)[-1]
+        if not proof["in_flight"]:
+            return adopted, proof
+    raise AssertionError(proof)
 
 
 def test_the_lists_of_ses_are_compared_in_both_directions(cloud: CloudProcess, bounced: str) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipeline.aws.archive.s3 import REMEDIES
 from pipeline.aws.errors import tolerate, translated
 from pipeline.drill import DrillResult
 from pipeline.errors import ArchiveUnavailable, InvalidInput
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PROOF_KEY = "proofs/drill.json"
+REMEDIES = {"AccessDenied": "Allow s3:ListBucket on the bucket, s3:GetObject and s3:PutObject below proofs/"}
 _DAY = timedelta(days=1)
 
 

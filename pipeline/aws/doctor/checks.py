@@ -42,6 +42,7 @@ from pipeline.aws.doctor.operations import (
     check_stack,
     check_unrecognized,
 )
+from pipeline.aws.doctor.proof import check_proof
 from pipeline.aws.doctor.routing import check_rule, check_stream, check_subscription, check_target
 from pipeline.aws.doctor.ses import (
     check_account,
@@ -145,6 +146,11 @@ CHECKS = (
         name="table",
         ok_message="the live table exists and is protected",
         functions=(check_tables_parameter, check_tables, check_senders, check_backups, check_policy),
+    ),
+    Check(
+        name="drill",
+        ok_message="the table is proved equal to the log, or too young for a drill",
+        functions=(check_proof,),
     ),
     Check(
         name="tenants",

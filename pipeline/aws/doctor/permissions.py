@@ -40,6 +40,7 @@ READING: Mapping[str, str] = {
     "lambda.GetFunctionConfiguration": "lambda:GetFunctionConfiguration",
     "s3.GetBucketPolicy": "s3:GetBucketPolicy",
     "s3.GetBucketVersioning": "s3:GetBucketVersioning",
+    "s3.GetObject": "s3:GetObject",
     "s3.GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "s3.ListObjectsV2": "s3:ListBucket",
     "sesv2.GetAccount": "ses:GetAccount",
@@ -64,7 +65,6 @@ CANARY: Mapping[str, str] = {
     "athena.GetQueryExecution": "athena:GetQueryExecution",
     "athena.GetQueryResults": "athena:GetQueryResults",
     "athena.StopQueryExecution": "athena:StopQueryExecution",
-    "s3.GetObject": "s3:GetObject",
     "s3.GetBucketLocation": "s3:GetBucketLocation",
     "glue.GetPartitions": "glue:GetPartitions",
 }
