@@ -148,7 +148,7 @@ def to_row(event: Event, *, arrived_at: datetime) -> Row:
         configuration_set=configuration_set[0] if configuration_set else None,
         tenant=tenant(event),
         tags=mail.tags,
-        facts=tuple(map(_to_column, facts(event))) if is_feedback else (),
+        facts=tuple(map(to_column, facts(event))) if is_feedback else (),
         decoder_version=DECODER_VERSION,
         raw=event.raw.decode(),
         **detail_columns(event.details),
@@ -193,7 +193,8 @@ def to_fact(column: FactColumn) -> Fact:
     return Fact(Key(column.address, column.scope), FactKind(column.fact), evidence)
 
 
-def _to_column(fact: Fact) -> FactColumn:
+def to_column(fact: Fact) -> FactColumn:
+    """Return a fact as a column."""
     evidence = msgspec.structs.asdict(fact.evidence)
     return FactColumn(address=fact.key.address, scope=fact.key.scope, fact=fact.kind.value, **evidence)
 
