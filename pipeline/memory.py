@@ -46,6 +46,12 @@ class MemoryStore:
             raise Conflict
         self._items[put.key] = put.item
 
+    def delete(self, key: Key, *, expected: str) -> None:
+        """See `ports.ErasableStore`."""
+        if key in self._items and self._items[key].facts_hash != expected:
+            raise Conflict
+        self._items.pop(key, None)
+
     def scan(self) -> Iterator[tuple[Key, Item]]:
         """See `ports.SuppressionStore`."""
         yield from list(self._items.items())

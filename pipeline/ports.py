@@ -96,6 +96,24 @@ class SuppressionStore(Protocol):
         ...
 
 
+class ErasableStore(SuppressionStore, Protocol):
+    """A suppression table from which a person can be erased. No projection needs it, and none may do it."""
+
+    def delete(self, key: Key, *, expected: str) -> None:
+        """Delete an item, only to erase a person: to forget a fact in another way would break the fold.
+
+        Args:
+            key: The item's key.
+            expected: The facts hash that it must still have. If there is no item, nothing is done.
+
+        Raises:
+            Conflict: The item has another facts hash.
+            StoreUnavailable: The table is throttled or unreachable. The item may have been deleted; safe to try again.
+            AccessDenied, NotFound: The table may not be written, or does not exist.
+        """
+        ...
+
+
 class FactScan(msgspec.Struct, frozen=True, kw_only=True):
     """A part of the result of `Archive.scan_facts`.
 

@@ -18,7 +18,7 @@ from pipeline.aws.dynamodb_writes import TableWrite
 from pipeline.aws.errors import missing_ok, tolerate, translated
 from pipeline.aws.retry import attempts
 from pipeline.aws.settings import TABLE_NAME
-from pipeline.errors import MailfoldError, StoreUnavailable, UsageError
+from pipeline.errors import Conflict, MailfoldError, StoreUnavailable, UsageError
 from pipeline.ports import NO_ITEM, Item, Put
 from pipeline.standing import Key
 
@@ -65,6 +65,21 @@ class DynamoSuppressionStore:
     def save(self, puts: Sequence[Put]) -> Mapping[Key, MailfoldError]:
         """See `ports.SuppressionStore`."""
         return TableWrite(self._client, table=self._table, wait=self._wait).save(puts, each=self._each)
+
+    def delete(self, key: Key, *, expected: str) -> None:
+        """See `ports.ErasableStore`."""
+        with self._translated("deleting an item of"):
+            deleted = tolerate(
+                lambda: self._client.delete_item(
+                    TableName=self._table,
+                    Key=key_attributes(key),
+                    ConditionExpression="attribute_not_exists(address) OR facts_hash = :expected",
+                    ExpressionAttributeValues={":expected": {"S": expected}},
+                ),
+                "ConditionalCheckFailedException",
+            )
+        if deleted is None:
+            raise Conflict
 
     def scan(self) -> Iterator[tuple[Key, Item]]:
         """See `ports.SuppressionStore`."""

@@ -12,7 +12,7 @@ from pipeline.aws.clients import create_client
 from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
 from pipeline.errors import STOPS_BATCH, Conflict
 from pipeline.policy import Policy
-from pipeline.ports import NO_ITEM, Item, Put, SuppressionStore
+from pipeline.ports import NO_ITEM, ErasableStore, Item, Put, SuppressionStore
 from pipeline.standing import Key, facts_json
 from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
 from tests.support.items import KEY, all_items, an_item, save_item
@@ -43,6 +43,26 @@ def test_an_item_is_loaded_as_it_was_saved(store: SuppressionStore, item: Item) 
 
     assert loaded == item
     assert facts_json(loaded.standing) == facts_json(item.standing)
+
+
+def test_a_deleted_item_is_gone_and_no_other(store: ErasableStore) -> None:
+    """To delete it again does nothing."""
+    tenant = Key(KEY.address, "tenant-1")
+    item, scoped = save_item(store, an_item(a_bounce())), save_item(store, an_item(a_complaint()), key=tenant)
+
+    store.delete(KEY, expected=item.facts_hash)
+    store.delete(KEY, expected=item.facts_hash)
+
+    assert all_items(store) == {tenant: scoped}
+
+
+def test_an_item_that_was_changed_is_not_deleted(store: ErasableStore) -> None:
+    """It has facts that its deletion did not see."""
+    item = save_item(store, an_item(a_bounce()))
+
+    with pytest.raises(Conflict):
+        store.delete(KEY, expected=an_item(a_complaint()).facts_hash)
+    assert all_items(store) == {KEY: item}
 
 
 def test_scopes_of_one_address_have_separate_items(store: SuppressionStore) -> None:
