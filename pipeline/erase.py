@@ -17,11 +17,11 @@ from pipeline.standing import NOTHING_KNOWN, Key, Standing, join
 
 
 class ErasedLog(msgspec.Struct, kw_only=True):
-    """The facts of the rows that an erasure rewrote.
+    """The facts of the rows that this erasure, or an interrupted one before it, rewrote, as they are now.
 
     Attributes:
-        sources: The source of each fact, as it was before.
-        facts: The facts by key, as they are now.
+        sources: The source of each fact.
+        facts: The facts by key.
     """
 
     sources: set[Source] = msgspec.field(default_factory=set)

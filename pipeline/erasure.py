@@ -64,6 +64,10 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         named = (*row.destinations, *row.recipients, *(fact.address for fact in row.facts))
         return self.address in named or self._pattern.search(row.raw) is not None
 
+    def is_done(self, row: Row) -> bool:
+        """Return True if a row was rewritten before."""
+        return self.pseudonym in (*row.destinations, *row.recipients) or self.pseudonym in row.raw
+
     def row(self, row: Row) -> Row:
         """Return the row without the person; itself if it does not name the person.
 
@@ -98,15 +102,15 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         Args:
             key: Its key before.
             standing: The standing.
-            rewritten: The sources of the facts in all rewritten rows, as they were before.
+            rewritten: The sources of the facts in all rewritten rows, as they are now.
         """
         is_own = key.address == self.address
-        return fold(
-            (
-                kind,
-                self._evidence(evidence, is_own=is_own, is_rewritten=is_own or (key, evidence.event_id) in rewritten),
-            )
+        facts = (
+            (kind, evidence, is_own or (bool(rewritten) and (key, self.event_id(evidence.event_id)) in rewritten))
             for kind, evidence in kept_facts(standing)
+        )
+        return fold(
+            (kind, self._evidence(evidence, is_own=is_own, is_rewritten=is_in)) for kind, evidence, is_in in facts
         )
 
     def event_id(self, event_id: str) -> str:
@@ -118,6 +122,11 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if address := canonical(text):
             return self.pseudonym if address == self.address else text
         return self._pattern.sub(self.pseudonym, text)
+
+    @cached_property
+    def needle(self) -> str:
+        """A regular expression without look-around that matches part of every text that names person or pseudonym."""
+        return _either(address.rpartition("@")[0] for address in (self.address, self.pseudonym))
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

@@ -147,13 +147,13 @@ def test_the_fold_of_erased_rows_is_the_erased_fold(payloads: list[bytes], perso
     assert address
     erasure = Erasure(address=address, key=SECRET)
     rows = rows_of(*payloads)
-    named = [row for row in rows if erasure.concerns(row)]
+    named = [erasure.row(row) for row in rows if erasure.concerns(row)]
     rewritten = frozenset().union(*map(sources, named))
 
     table = {
         erasure.key_of(key): erasure.standing(key, found, rewritten=rewritten) for key, found in folded(rows).items()
     }
-    added = folded([erasure.row(row) for row in named])
+    added = folded(named)
     table = {key: join(standing, added[key]) if key in added else standing for key, standing in table.items()}
 
     assert table == folded([erasure.row(row) for row in rows])
