@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
-from hashlib import sha256
 from typing import Any
 
 import idna
@@ -23,11 +22,10 @@ from pipeline.adoption import make_evidence
 from pipeline.decode import DECODER_VERSION
 from pipeline.document import NOT_JSON, to_python
 from pipeline.evidence import DIAGNOSTIC_KEPT, SPELLING_KEPT, truncate
+from pipeline.pseudonym import pseudonym
 from pipeline.row import Diagnosis, FactColumn, Row, row_facts, to_column
 from pipeline.standing import Evidence, FactKind, Key, Standing, fold, kept_facts
 
-KEY_BYTES = 32
-DOMAIN = "erased.invalid"  # RFC 2606 reserves the top-level domain
 _ID_DIGITS = 32
 
 # What a mail to one person says of that person, in words that cannot be recognized as such.
@@ -62,7 +60,11 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def concerns(self, row: Row) -> bool:
         """Return True if a row names the person, in a column or anywhere in its text."""
         named = (*row.destinations, *row.recipients, *(fact.address for fact in row.facts))
-        return self.address in named or self._pattern.search(row.raw) is not None
+        return self.address in named or self.is_named_in(row.raw)
+
+    def is_named_in(self, text: str) -> bool:
+        """Return True if a text names the person."""
+        return self._pattern.search(text) is not None
 
     def is_done(self, row: Row) -> bool:
         """Return True if a row was rewritten before."""
@@ -174,16 +176,6 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         except NOT_JSON:
             return self.text(raw)
         return msgspec.json.encode(self._value(_impersonal(tree) if is_private else tree)).decode()
-
-
-def pseudonym(address: Address, *, key: bytes) -> Address:
-    """Return the pseudonym of an address: HMAC-SHA256 of its UTF-8 bytes, in hex, at a domain that cannot exist."""
-    return Address(f"{hmac.digest(key, address.encode(), sha256).hex()}@{DOMAIN}")
-
-
-def is_pseudonym(address: Address) -> bool:
-    """Return True if the address takes the place of an erased one."""
-    return domain(address) == DOMAIN
 
 
 def _evidence_text(column: FactColumn) -> str:

@@ -1,18 +1,21 @@
 """Look up whether addresses are suppressed. Senders call this before they send.
 
 Facts lie in scopes: `*` is about all mail, the scope of an SES tenant about that tenant's mail. A look-up reads both
-and joins their verdicts, so the stricter one wins. Pure except for the store; the caller passes the time.
+and joins their verdicts, so the stricter one wins. What is known about a person who was erased lies under a pseudonym,
+which only the key of erasures yields. Pure except for the store; the caller passes the time.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import reduce
 
 import msgspec
 
 from pipeline.address import Address, canonical
 from pipeline.ports import Item, SuppressionStore
-from pipeline.standing import EVERY_SCOPE, Key, Standing
+from pipeline.pseudonym import pseudonym
+from pipeline.standing import EVERY_SCOPE, Key, Standing, join
 from pipeline.verdict import CLEAR, Reason, ReasonHeld, Verdict, join_verdicts
 
 
@@ -69,6 +72,7 @@ def lookup(
     now: datetime,
     scope: str = EVERY_SCOPE,
     purpose: str | None = None,
+    erasure_key: bytes | None = None,
 ) -> list[LookupResult]:
     """Return a result for each address, in order. The store loads each distinct key once.
 
@@ -79,31 +83,42 @@ def lookup(
         scope: The sender's scope, such as the name of its SES tenant; `*` is read in any case.
         purpose: The purpose of the mail, such as `essential`; None if it has none. A purpose that no reason exempts is
             bound by every reason, so that a misspelled one never sends more.
+        erasure_key: The secret key of erasures, with which a person who was erased is found; None if there is none.
 
     Raises:
         StoreUnavailable: The table is throttled or unreachable.
         AccessDenied, NotFound: The table may not be read, or does not exist.
     """
     scopes = tuple(dict.fromkeys((EVERY_SCOPE, scope)))
-    keys = {text: [Key(address, name) for name in scopes] for text in addresses if (address := canonical(text))}
-    items = store.load(dict.fromkeys(key for keys_of_one in keys.values() for key in keys_of_one))
-    return [_result(text, keys.get(text, ()), items, now, purpose) for text in addresses]
+    keys = {
+        text: {name: [Key(form, name) for form in _forms(address, erasure_key)] for name in scopes}
+        for text in addresses
+        if (address := canonical(text))
+    }
+    items = store.load(dict.fromkeys(key for by_scope in keys.values() for some in by_scope.values() for key in some))
+    return [_result(text, keys.get(text, {}), items, now, purpose) for text in addresses]
+
+
+def _forms(address: Address, erasure_key: bytes | None) -> list[Address]:
+    """Return the addresses under which facts may lie."""
+    return [address, pseudonym(address, key=erasure_key)] if erasure_key else [address]
 
 
 def _result(
-    text: str, keys: Sequence[Key], items: Mapping[Key, Item], now: datetime, purpose: str | None
+    text: str, keys: Mapping[str, Sequence[Key]], items: Mapping[Key, Item], now: datetime, purpose: str | None
 ) -> LookupResult:
     if not keys:
         return LookupResult(requested=text, address=None, status=LookupStatus.NOT_AN_ADDRESS, purpose=purpose)
-    verdict = join_verdicts(items[key].verdict for key in keys)
+    verdicts = {scope: join_verdicts(items[key].verdict for key in some) for scope, some in keys.items()}
+    verdict = join_verdicts(verdicts.values())
     is_suppressed = verdict.holds_at(now, purpose)
     return LookupResult(
         requested=text,
-        address=keys[0].address,
+        address=keys[EVERY_SCOPE][0].address,
         status=LookupStatus.SUPPRESSED if is_suppressed else LookupStatus.CLEAR,
         is_exempt=not is_suppressed and verdict.holds_at(now),
         purpose=purpose,
         verdict=verdict,
-        verdicts={key.scope: items[key].verdict for key in keys},
-        standings={key.scope: items[key].standing for key in keys},
+        verdicts=verdicts,
+        standings={scope: reduce(join, (items[key].standing for key in some)) for scope, some in keys.items()},
     )

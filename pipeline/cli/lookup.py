@@ -62,10 +62,11 @@ def lookup_command(
         raise UsageError(f"not a scope: a scope has 1 to {MAX_SCOPE} characters")
     cloud = target(stack, region, unused=BUCKET)
     store = DynamoSuppressionStore(cloud.clients.dynamodb, table=cloud.settings.table)
-    remaining, console = _read_addresses(addresses), results()
+    key, remaining, console = cloud.erasure_key(), _read_addresses(addresses), results()
     statuses: Counter[LookupStatus] = Counter()
     while batch := list(islice(remaining, ADDRESSES_PER_BATCH)):
-        for result in lookup(batch, store=store, now=datetime.now(UTC), scope=scope, purpose=purpose):
+        now = datetime.now(UTC)
+        for result in lookup(batch, store=store, now=now, scope=scope, purpose=purpose, erasure_key=key):
             statuses[result.status] += 1
             if json:
                 write_json(lookup_json(result))

@@ -70,6 +70,11 @@ COMMANDS = {
         "import_command",
         "Import SES's suppression lists into the event log and the suppression table.",
     ),
+    "erase": LazyCommand(
+        "erase",
+        "erase_command",
+        "Erase a person: in log and tables, a keyed hash takes the place of the address.",
+    ),
     "decode": LazyCommand(
         "decode", "decode_command", "Decode SES payloads in any envelope: one line of JSON for each record, in order."
     ),

@@ -13,12 +13,14 @@ import msgspec
 
 from pipeline.aws.archive.athena import RESULTS_PREFIX
 from pipeline.aws.clients import Clients, Service, create_client, session
+from pipeline.aws.erasure_key import erasure_parameter, read_key
 from pipeline.aws.errors import translated
 from pipeline.aws.settings import BUCKET, STREAM, TABLE, Settings, read_settings
 from pipeline.aws.stack import POLICY_PARAMETER, Stack, deployed_stack, tables_of, to_policy
 from pipeline.cli.options import STACK
 from pipeline.errors import UsageError
 
+ERASURE_KEY = "MAILFOLD_ERASURE_KEY"  # the name of the parameter, and never the key
 ENDPOINT = "AWS_ENDPOINT_URL"
 REGION = "AWS_DEFAULT_REGION"
 ACCESS_KEY = "AWS_ACCESS_KEY_ID"
@@ -39,6 +41,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         output_location: Where Athena puts results. None if the workgroup decides it.
         configuration_set: SES's configuration set for mail. None if unknown.
         stream: The Kinesis stream of feedback and decisions. None if unknown.
+        erasure_parameter: The parameter with the key of erasures. None if unknown.
     """
 
     settings: Settings
@@ -52,6 +55,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     output_location: str | None = None
     configuration_set: str | None = None
     stream: str | None = None
+    erasure_parameter: str | None = None
+
+    def erasure_key(self) -> bytes | None:
+        """Return the key of erasures; None if no one was ever erased, or no parameter is known.
+
+        Raises:
+            AccessDenied: AWS denies reading it: without it, an erased person would seem clear.
+            ServiceUnavailable: AWS throttles or cannot be reached.
+        """
+        return read_key(self.clients.ssm, parameter=self.erasure_parameter) if self.erasure_parameter else None
 
 
 def target(stack: str | None = None, region: str | None = None, *, unused: str = "") -> Target:
@@ -122,6 +135,7 @@ def _stack_target(name: str, region: str | None) -> Target:
         output_location=_results_location(stack.output("LogBucket")) if ENDPOINT in os.environ else None,
         configuration_set=stack.output("ConfigurationSet"),
         stream=stack.output("FeedbackStream"),
+        erasure_parameter=erasure_parameter(f"/mailfold/{stack.name}"),
     )
 
 
@@ -134,6 +148,7 @@ def _environment_target(region: str | None, unused: str) -> Target:
         output_location=_results_location(settings.bucket),
         configuration_set="mailfold" if ENDPOINT in os.environ else None,
         stream=os.environ.get(STREAM),
+        erasure_parameter=os.environ.get(ERASURE_KEY),
     )
 
 
@@ -163,6 +178,7 @@ def _local_target() -> Target:
         output_location=_results_location(settings.bucket),
         configuration_set=names.configuration_set,
         stream=environment.get(STREAM),
+        erasure_parameter=erasure_parameter(f"/mailfold/{settings.table}"),
     )
 
 

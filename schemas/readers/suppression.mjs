@@ -1,4 +1,5 @@
 // Asks Mailfold's suppression table before a mail is sent. The contract: ../item.json.
+import { createHmac } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 
 const CONTRACT = "1";
@@ -14,10 +15,20 @@ export function isSuppressed(items, { purpose, now = new Date() } = {}) {
   });
 }
 
-/** Returns the items of a canonical address. `dynamodb` is a DynamoDBClient of @aws-sdk/client-dynamodb. */
-export async function readItems(dynamodb, table, address, { scope = "*" } = {}) {
+/** Returns the address under which lies what is known about a person who was erased. */
+export function pseudonym(address, erasureKey) {
+  return `${createHmac("sha256", erasureKey).update(address, "utf8").digest("hex")}@erased.invalid`;
+}
+
+/**
+ * Returns the items of a canonical address; with the key of erasures, those of its pseudonym too. `dynamodb` is a
+ * DynamoDBClient of @aws-sdk/client-dynamodb.
+ */
+export async function readItems(dynamodb, table, address, { scope = "*", erasureKey } = {}) {
   const { BatchGetItemCommand } = await import("@aws-sdk/client-dynamodb");
-  const Keys = [...new Set(["*", scope])].map((each) => ({ address: { S: address }, scope: { S: each } }));
+  const forms = erasureKey ? [address, pseudonym(address, erasureKey)] : [address];
+  const scopes = [...new Set(["*", scope])];
+  const Keys = forms.flatMap((form) => scopes.map((each) => ({ address: { S: form }, scope: { S: each } })));
   const items = [];
   let RequestItems = { [table]: { Keys, ConsistentRead: true } };
   for (let attempt = 0; attempt < 5; attempt += 1) {

@@ -1,6 +1,7 @@
 # ruff: noqa: INP001 - a file to copy, not a package
 """Ask Mailfold's suppression table before a mail is sent, with boto3 alone. The contract: ../item.json."""
 
+import hmac
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -32,13 +33,24 @@ def is_suppressed(items: Iterable[Mapping[str, Any]], *, purpose: str | None = N
     )
 
 
-def read_items(dynamodb: Any, table: str, address: str, *, scope: str = "*") -> list[dict[str, Any]]:
+def pseudonym(address: str, erasure_key: bytes) -> str:
+    """Return the address under which lies what is known about a person who was erased."""
+    return hmac.digest(erasure_key, address.encode(), "sha256").hex() + "@erased.invalid"
+
+
+def read_items(
+    dynamodb: Any, table: str, address: str, *, scope: str = "*", erasure_key: bytes | None = None
+) -> list[dict[str, Any]]:
     """Return the items of a canonical address in `*` and in a scope. `dynamodb` is boto3's DynamoDB client.
+
+    With the key of erasures, those of the address's pseudonym too.
 
     Raises:
         TimeoutError: The table is busy: do not send, and ask again later.
     """
-    keys = [{"address": {"S": address}, "scope": {"S": each}} for each in dict.fromkeys(["*", scope])]
+    forms = [address, pseudonym(address, erasure_key)] if erasure_key else [address]
+    scopes = dict.fromkeys(["*", scope])
+    keys = [{"address": {"S": form}, "scope": {"S": each}} for form in forms for each in scopes]
     request: dict[str, Any] = {table: {"Keys": keys, "ConsistentRead": True}}
     items: list[dict[str, Any]] = []
     for attempt in range(5):

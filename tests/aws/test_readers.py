@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import which
-from subprocess import PIPE, Popen
+from subprocess import PIPE, Popen, run
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from pipeline.address import Address
 from pipeline.aws.dynamodb_item import to_attributes
 from pipeline.policy import ESSENTIAL, Policy, Rule, SoftRule, verdict
 from pipeline.projection import to_item
+from pipeline.pseudonym import KEY_BYTES, pseudonym
 from pipeline.standing import EVERY_SCOPE, NOTHING_KNOWN, Key, Standing
 from pipeline.timestamp import format_time, from_ms
 from pipeline.verdict import join_verdicts
@@ -51,6 +52,10 @@ for line in sys.stdin:
         answer = str(error)
     print(json.dumps(answer), flush=True)
 assert not any(name.split(".")[0] in ("pipeline", "mailfold") for name in sys.modules)
+"""
+NODE_PSEUDONYM = """
+const { pseudonym } = await import(process.argv[1]);
+console.log(pseudonym("jürgen@example.com", Buffer.from(process.argv[2], "hex")));
 """
 COMMANDS = {
     "suppression.mjs": (NODE, "--input-type=module", "-e", NODE_LOOP),
@@ -161,3 +166,15 @@ def test_the_python_reader_reads_both_scopes(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(TimeoutError, match="do not send"):
         read_items(BusyTable(busy=9).client(), "t", ADA)
     assert len(slept) == 6
+
+
+def test_the_readers_find_an_erased_person_with_the_key() -> None:
+    """Both compute Mailfold's pseudonym, and ask for the items of both addresses."""
+    reader, key = runpy.run_path(str(READERS / "suppression.py")), bytes(range(KEY_BYTES))
+    expected = pseudonym(Address("jürgen@example.com"), key=key)
+    arguments = [NODE, "--input-type=module", "-e", NODE_PSEUDONYM, str(READERS / "suppression.mjs"), key.hex()]
+    said = run(arguments, check=True, capture_output=True, text=True, timeout=60).stdout  # noqa: S603 - as above
+
+    assert reader["pseudonym"]("jürgen@example.com", key) == said.strip() == expected
+    asked = reader["read_items"](BusyTable(busy=0).client(), "t", ADA, scope="acme", erasure_key=key)
+    assert [each["address"]["S"] for each in asked] == [ADA, ADA, *[pseudonym(Address(ADA), key=key)] * 2]

@@ -16,11 +16,12 @@ from pipeline.aws.archive.s3 import S3Archive
 from pipeline.aws.clients import create_client
 from pipeline.batch import group_by_key
 from pipeline.erase import ErasedItems, erase_items
-from pipeline.erasure import KEY_BYTES, Erasure
+from pipeline.erasure import Erasure
 from pipeline.lookup import LookupStatus, lookup
 from pipeline.memory import MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import merge_fully
+from pipeline.pseudonym import KEY_BYTES
 from pipeline.replay import replay, store_digest
 from pipeline.row import Row, row_facts
 from pipeline.standing import Key

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from pipeline.address import Address, canonical
 from pipeline.batch import group_by_key
 from pipeline.decode import DECODER_VERSION, decode
-from pipeline.erasure import DOMAIN, KEY_BYTES, Erasure, is_pseudonym, pseudonym, sources
+from pipeline.erasure import Erasure, sources
 from pipeline.event import Event
 from pipeline.fact import facts
+from pipeline.pseudonym import DOMAIN, KEY_BYTES, is_pseudonym, pseudonym
 from pipeline.row import Row, row_facts, to_fact
 from pipeline.standing import EVERY_SCOPE, Key, Standing, join
 from tests.support.builders import ADA, BOB, a_bounce, a_click, a_complaint, a_decision, a_delivery, a_send, one_of_each

@@ -11,6 +11,7 @@ from pipeline.lookup import LookupResult, LookupStatus, lookup
 from pipeline.memory import MemoryStore
 from pipeline.policy import Policy, SoftRule
 from pipeline.ports import Item
+from pipeline.pseudonym import KEY_BYTES, pseudonym
 from pipeline.standing import NOTHING_KNOWN, Key
 from pipeline.verdict import CLEAR, Reason
 from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
@@ -97,6 +98,24 @@ def test_a_purpose_passes_only_where_the_policy_exempts_it(
     """A purpose that the policy does not name binds like none."""
     [result] = lookup([ADA], store=CountingStore(payload), now=OCCURRED_AT, purpose=purpose)
     assert (result.status, result.verdict.suppressed) == (status, True)
+
+
+def test_an_erased_person_is_found_with_the_key() -> None:
+    """What is known lies under the pseudonym; what has come since lies under the address. Both bind."""
+    key = bytes(KEY_BYTES)
+    erased = pseudonym(Address(ADA), key=key)
+    store = CountingStore(a_bounce(recipients=[erased]))
+
+    [without], [found] = (lookup([ADA], store=store, now=OCCURRED_AT, erasure_key=each) for each in (None, key))
+
+    assert (without.status, found.status) == (CLEAR_TO_SEND, SUPPRESSED)
+    assert (found.address, found.verdict.reason) == (ADA, Reason.HARD)
+    [both] = lookup(
+        [ADA], store=CountingStore(a_complaint(), a_bounce(recipients=[erased])), now=OCCURRED_AT, erasure_key=key
+    )
+    assert [held.reason for held in both.verdict.reasons] == [Reason.COMPLAINT, Reason.HARD]
+    assert both.standings["*"].hard
+    assert both.standings["*"].complaint
 
 
 def test_each_distinct_address_is_loaded_once() -> None:

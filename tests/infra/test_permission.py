@@ -290,10 +290,11 @@ def test_firehose_can_write_below_all_its_prefixes() -> None:
 
 
 def test_a_sender_can_only_look_up() -> None:
-    """The policy allows reads of the tables and of the live table's name."""
+    """The policy allows reads of the tables, of the live table's name, and of the key that finds erased people."""
     assert set(granted(FULL.properties("SenderPolicy")["PolicyDocument"])) == {
         ("dynamodb:BatchGetItem", TABLES),
         ("dynamodb:GetItem", TABLES),
         ("ssm:GetParameter", TABLES_PARAMETER),
+        ("ssm:GetParameter", TABLES_PARAMETER.replace("/tables", "/erasure-key")),
     }
     assert FULL.outputs["SenderPolicyArn"]["Value"] == "{SenderPolicy}"
