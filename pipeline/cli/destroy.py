@@ -29,6 +29,7 @@ CONTENTS = {
     RetainedKind.QUEUE: "messages that could not be delivered",
     RetainedKind.LOG_GROUP: "diagnostic logs of the functions or of Firehose",
     RetainedKind.PARAMETER: "the name of the live table",
+    RetainedKind.ERASURE_KEY: "the key that finds erased people in the tables; without it they may get mail again",
 }
 
 

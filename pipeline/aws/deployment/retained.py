@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.aws.clients import Clients
+from pipeline.aws.erasure_key import erasure_parameter
 from pipeline.aws.errors import CODES, ErrorKind, missing_ok, tolerate, translated
 from pipeline.errors import AccessDenied, ServiceUnavailable
 
@@ -45,6 +46,7 @@ class RetainedKind(StrEnum):
     QUEUE = "queue"
     LOG_GROUP = "log group"
     PARAMETER = "parameter"
+    ERASURE_KEY = "erasure key"
 
 
 KINDS = {
@@ -85,6 +87,7 @@ def retained_resources(clients: Clients, *, stack: str) -> tuple[RetainedResourc
         *_stack_resources(clients.cloudformation, stack),
         *_tables(clients.dynamodb, stack),
         RetainedResource(kind=RetainedKind.PARAMETER, id=f"/mailfold/{stack}/tables"),
+        RetainedResource(kind=RetainedKind.ERASURE_KEY, id=erasure_parameter(f"/mailfold/{stack}")),
     }
     kinds = list(RetainedKind)
     ordered = sorted(candidates, key=lambda resource: (kinds.index(resource.kind), resource.id))
@@ -153,7 +156,7 @@ def _describe(clients: Clients, resource: RetainedResource) -> Any:
             return clients.kinesis.describe_stream_summary(StreamName=resource.id)
         case RetainedKind.QUEUE:
             return clients.sqs.get_queue_attributes(QueueUrl=resource.id, AttributeNames=["QueueArn"])
-        case RetainedKind.PARAMETER:
+        case RetainedKind.PARAMETER | RetainedKind.ERASURE_KEY:
             return clients.ssm.get_parameter(Name=resource.id)
         case RetainedKind.LOG_GROUP:
             pages = clients.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=resource.id)
@@ -190,7 +193,7 @@ def _delete(clients: Clients, resource: RetainedResource, progress: DeleteProgre
             clients.sqs.delete_queue(QueueUrl=resource.id)
         case RetainedKind.LOG_GROUP:
             clients.logs.delete_log_group(logGroupName=resource.id)
-        case RetainedKind.PARAMETER:
+        case RetainedKind.PARAMETER | RetainedKind.ERASURE_KEY:
             clients.ssm.delete_parameter(Name=resource.id)
 
 

@@ -13,6 +13,7 @@ from pipeline.aws.clients import Clients
 from pipeline.aws.deployment.retained import KINDS, RetainedKind, RetainedResource, delete_data, retained_resources
 from pipeline.aws.deployment.template import load_template
 from pipeline.aws.dynamodb import ensure_table
+from pipeline.aws.erasure_key import ensure_key, erasure_parameter
 from pipeline.errors import AccessDenied, ServiceUnavailable
 from tests.support import cloudformation
 from tests.support.fake_service import REGION, FakeService, client
@@ -49,9 +50,10 @@ def create_stack(name: str = "mail", resources: dict[str, dict[str, Any]] = RESO
     client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps({"Resources": retained}))
 
 
-def create_parameter(stack: str = "mail") -> None:
-    """Create the parameter of the live table."""
+def create_parameters(stack: str = "mail") -> None:
+    """Create the parameter of the live table, and the key of erasures."""
     client("ssm").put_parameter(Name=f"/mailfold/{stack}/tables", Value="{}", Type="String")
+    ensure_key(client("ssm"), parameter=erasure_parameter(f"/mailfold/{stack}"))
 
 
 def found() -> Sequence[RetainedResource]:
@@ -76,7 +78,7 @@ def test_every_retained_type_of_the_template_has_a_kind() -> None:
 def test_resources_are_found_before_and_after_the_deletion() -> None:
     """All kinds are found in the documented order, also after the stack is deleted."""
     create_stack()
-    create_parameter()
+    create_parameters()
     ensure_table(client("dynamodb"), "mail-consumer-5af3dc00")
     before = found()
     assert [resource.kind for resource in before] == [*RetainedKind]
@@ -104,7 +106,7 @@ def test_resources_of_an_older_stack_of_the_name_are_found() -> None:
 def test_a_rebuilt_table_is_found_and_other_stacks_are_ignored() -> None:
     """Names of other stacks with a similar prefix do not match."""
     create_stack("mail-2", resources={"LogBucket": RESOURCES["LogBucket"]})
-    create_parameter("mail-2")
+    create_parameters("mail-2")
     for name in ("mail-suppression-2", "mail-2-suppression-1", "mail-suppressions"):
         ensure_table(client("dynamodb"), name)
     assert found() == (RetainedResource(kind=RetainedKind.TABLE, id="mail-suppression-2"),)
@@ -168,7 +170,7 @@ def test_a_log_group_with_a_longer_name_does_not_match() -> None:
 def test_one_resource_is_deleted_and_the_others_remain(kind: RetainedKind) -> None:
     """Deleting a resource of each kind is safe to repeat and affects no other."""
     create_stack()
-    create_parameter()
+    create_parameters()
     ensure_table(client("dynamodb"), "mail-consumer-5af3dc00")
     before, resource = found(), only(kind)
     delete_data(Clients(client), resource)
