@@ -126,6 +126,16 @@ def verdict(standing: Standing, policy: Policy, *, address: Address) -> Verdict:
     return CLEAR if is_simulator(address) else Verdict(reasons=tuple(_reasons(standing, policy)))
 
 
+def lifting_evidence(standing: Standing, policy: Policy, kind: FactKind) -> Evidence | None:
+    """Return the decision or report that lifts every fact of a kind that is not later than itself; None if none does.
+
+    A release lifts facts of any kind, a report that a mail is no spam lifts complaints.
+    """
+    is_complaint = kind in {FactKind.COMPLAINT, FactKind.UNCERTAIN_COMPLAINT}
+    not_spam = standing.not_spam if is_complaint and policy.not_spam else ()
+    return max((*standing.release, *not_spam), default=None)
+
+
 def parse_policy(document: bytes) -> Policy:
     """Parse a policy from JSON.
 
@@ -143,11 +153,12 @@ def _reasons(standing: Standing, policy: Policy) -> Iterator[ReasonHeld]:
     released_ms = standing.release[0].at_ms if standing.release else -1
     if standing.suppress and standing.suppress[0].at_ms >= released_ms:
         yield _held(Reason.OPERATOR, standing.suppress, Rule())
-    not_spam_ms = standing.not_spam[0].at_ms if policy.not_spam and standing.not_spam else -1
     for reason, kind, certain in _RULES:
-        rule = getattr(policy, kind)
-        lifted_ms = max(released_ms, not_spam_ms) if reason is Reason.COMPLAINT else released_ms
-        evidence = [item for item in getattr(standing, kind) if item.at_ms > lifted_ms] if rule else []
+        rule, known = getattr(policy, kind), getattr(standing, kind)
+        if not rule or not known:
+            continue
+        lifting = lifting_evidence(standing, policy, kind)
+        evidence = [item for item in known if item.at_ms > lifting.at_ms] if lifting else known
         if isinstance(rule, SoftRule):
             if triggers := _triggers(evidence, rule):
                 yield _held(reason, evidence, rule, newest=triggers[-1])

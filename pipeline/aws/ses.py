@@ -17,12 +17,17 @@ import msgspec
 from pipeline.account_list import ListEntry
 from pipeline.aws.errors import missing_ok, tolerate, translated
 from pipeline.errors import AccessDenied, InvalidInput, MailfoldError, NotFound, UsageError
+from pipeline.explanation import ListAnswer
 from pipeline.standing import EVERY_SCOPE
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sesv2.literals import SuppressionListReasonType
-    from mypy_boto3_sesv2.type_defs import ListTenantsResponseTypeDef, SuppressedDestinationSummaryTypeDef
+    from mypy_boto3_sesv2.type_defs import (
+        ListTenantsResponseTypeDef,
+        SuppressedDestinationSummaryTypeDef,
+        SuppressedDestinationTypeDef,
+    )
 
 ENTRIES_PER_PAGE = 1_000  # SES's limit for one response
 TENANTS_PER_PAGE = 100  # ListTenants' limit
@@ -170,6 +175,32 @@ def read_tenant_list(
     yield from pages
 
 
+def look_up_list(ses: SESV2Client, spellings: Sequence[str], *, tenant: str | None = None) -> ListAnswer:
+    """Return what a list says about an address in these spellings. If SES does not answer, the answer says why.
+
+    Args:
+        ses: boto3's client; SES answers one call a second, see `clients.limit_rate`.
+        spellings: The spellings to look up, because the list compares them by case.
+        tenant: The tenant whose own list is asked; None for the account's list.
+    """
+    scope = tenant or EVERY_SCOPE
+    try:
+        entries = tuple(filter(None, (_find_entry(ses, spelling, tenant) for spelling in spellings)))
+    except InvalidInput as error:
+        return ListAnswer(scope=scope, problem=str(error) if tenant is None else "the tenant has no list of its own")
+    except MailfoldError as error:
+        return ListAnswer(scope=scope, problem=str(error))
+    return ListAnswer(scope=scope, entries=entries)
+
+
+def _find_entry(ses: SESV2Client, spelling: str, tenant: str | None) -> ListEntry | None:
+    request: Any = {"EmailAddress": spelling} | ({"TenantName": tenant} if tenant else {})
+    owner = f"the suppression list of the tenant {tenant}" if tenant else "the account-level suppression list"
+    with _sandbox_explained(ses), translated(f"reading {owner}"):
+        response = missing_ok(lambda: ses.get_suppressed_destination(**request))
+    return _entry(response["SuppressedDestination"], tenant) if response else None
+
+
 def tenant_names(ses: SESV2Client) -> Iterator[str] | None:
     """Return the names of the account's tenants, of which a page is read when it is needed.
 
@@ -195,7 +226,9 @@ def _tenant_names(ses: SESV2Client, page: ListTenantsResponseTypeDef) -> Iterato
             page = ses.list_tenants(PageSize=TENANTS_PER_PAGE, NextToken=token)
 
 
-def _entry(summary: SuppressedDestinationSummaryTypeDef, tenant: str | None) -> ListEntry:
+def _entry(
+    summary: SuppressedDestinationSummaryTypeDef | SuppressedDestinationTypeDef, tenant: str | None
+) -> ListEntry:
     return ListEntry(
         address=summary["EmailAddress"],
         reason=summary["Reason"],

@@ -13,7 +13,7 @@ import typer
 
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.settings import BUCKET
-from pipeline.cli.options import EXIT_SUPPRESSED, RegionOption, StackOption
+from pipeline.cli.options import EXIT_SUPPRESSED, RegionOption, StackOption, parse_scope
 from pipeline.cli.output import counted, encodable, results, say, write_json
 from pipeline.cli.sources import STANDARD_INPUT, standard_input
 from pipeline.cli.target import target
@@ -21,7 +21,7 @@ from pipeline.document import strip_json
 from pipeline.errors import NotAnAddress, UsageError
 from pipeline.lookup import LookupResult, LookupStatus, lookup
 from pipeline.policy import ESSENTIAL, PURPOSE_PATTERN
-from pipeline.standing import EVERY_SCOPE, MAX_SCOPE, Evidence, FactKind, kept_facts
+from pipeline.standing import EVERY_SCOPE, Evidence, FactKind, kept_facts
 from pipeline.timestamp import format_time, from_ms
 from pipeline.verdict import ReasonHeld
 
@@ -58,8 +58,7 @@ def lookup_command(
     """
     if purpose is not None and not re.fullmatch(PURPOSE_PATTERN, purpose):
         raise UsageError(f"not a purpose: {purpose!r}; write it like {ESSENTIAL}")
-    if not 0 < len(scope) <= MAX_SCOPE:
-        raise UsageError(f"not a scope: a scope has 1 to {MAX_SCOPE} characters")
+    scope = parse_scope(scope)
     cloud = target(stack, region, unused=BUCKET)
     store = DynamoSuppressionStore(cloud.clients.dynamodb, table=cloud.settings.table)
     key, remaining, console = cloud.erasure_key(), _read_addresses(addresses), results()

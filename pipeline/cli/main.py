@@ -44,6 +44,11 @@ COMMANDS = {
         "lookup_command",
         "Show whether an address is suppressed: verdict, reasons, since when, and the facts.",
     ),
+    "explain": LazyCommand(
+        "explain",
+        "explain_command",
+        "Explain why an address is suppressed or clear: the rules, and everything that happened, in order.",
+    ),
     "query": LazyCommand(
         "query",
         "query_command",

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.errors import UsageError
+from pipeline.standing import MAX_SCOPE
 
 STACK = "MAILFOLD_STACK"
 EXIT_SUPPRESSED = 10  # no error has this code
@@ -82,6 +83,17 @@ def parse_moment(text: str | None) -> datetime | None:
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise UsageError(f"not a date or a time: {text!r}; write 2026-03-01 or 2026-03-01T10:00:00Z") from error
+
+
+def parse_scope(text: str) -> str:
+    """Return a scope.
+
+    Raises:
+        UsageError: It is empty, or longer than the name of a tenant can be.
+    """
+    if not 0 < len(text) <= MAX_SCOPE:
+        raise UsageError(f"not a scope: a scope has 1 to {MAX_SCOPE} characters")
+    return text
 
 
 def parse_quantity(text: str) -> int:

@@ -3,7 +3,7 @@
 import csv
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -82,15 +82,15 @@ def query_command(
     Example: mailfold query "SELECT event_type, count(DISTINCT event_id) AS events FROM events GROUP BY 1"
     """
     statement = read_statement(sql, file=file, saved=saved)
-    limit_bytes = _scan_limit(max_scan)
+    limit_bytes = parse_scan_limit(max_scan)
     cloud = target(stack, region, unused=TABLE)
     if not cloud.is_local and reads_every_day(statement, table=cloud.log_table):
         say([f"the query has no filter on dt: it reads all days of {cloud.log_table}"], to=to_people())
-    result = _run(cloud, statement, timeout_seconds=timeout_seconds, limit_bytes=limit_bytes)
+    result = run_query(cloud, statement, timeout_seconds=timeout_seconds, limit_bytes=limit_bytes)
     form = OutputFormat.JSON if json else form
     row_count = write(result, form)
     say(_remarks(result, form), to=to_people())
-    to_people().print(f"{counted(row_count, 'row')}, {size(result.scanned_bytes)} read", style="dim")
+    to_people().print(f"{counted(row_count, 'row')}, {scan_text(result.scanned_bytes, cloud)}", style="dim")
 
 
 def reads_every_day(sql: str, *, table: str) -> bool:
@@ -124,14 +124,31 @@ def _remarks(result: QueryResult, form: OutputFormat) -> Iterator[str]:
         yield f"as Athena's text, not as JSON: {', '.join(texts)}; for JSON write CAST({texts[0]} AS json)"
 
 
-def _scan_limit(text: str) -> int:
+def scan_text(scanned_bytes: int, cloud: Target) -> str:
+    """Return what a query has read and, of a query in AWS, what that costs at the list price."""
+    if cloud.is_local:
+        return f"{size(scanned_bytes)} read"
+    from pipeline.aws.cost.estimate import query_usd  # noqa: PLC0415 - prices are read only after a query in AWS
+
+    return f"{size(scanned_bytes)} read, ${query_usd(scanned_bytes):.5f} at Athena's list price"
+
+
+def parse_scan_limit(text: str) -> int:
+    """Return the bytes that a query may read.
+
+    Raises:
+        UsageError: It is no number of bytes, or below what Athena bills for any query.
+    """
     limit_bytes = parse_quantity(text)
     if limit_bytes < MIN_SCAN_BYTES:
         raise UsageError(f"--max-scan must be at least {MIN_SCAN_BYTES // 1_000_000}MB, Athena's minimum charge")
     return limit_bytes
 
 
-def _run(cloud: Target, sql: str, *, timeout_seconds: float, limit_bytes: int) -> QueryResult:
+def run_query(
+    cloud: Target, sql: str, parameters: Sequence[str] = (), *, timeout_seconds: float, limit_bytes: int
+) -> QueryResult:
+    """Run a statement and show its progress. See `athena.query`."""
     with to_people().status("waiting for Athena") as status:
 
         def show(progress: QueryProgress) -> None:
@@ -141,6 +158,7 @@ def _run(cloud: Target, sql: str, *, timeout_seconds: float, limit_bytes: int) -
         return query(
             cloud.clients.athena,
             sql,
+            parameters=parameters,
             s3=cloud.clients.s3,
             database=cloud.database,
             workgroup=cloud.workgroup,

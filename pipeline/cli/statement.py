@@ -16,6 +16,8 @@ MAX_STATEMENT_BYTES = 262_144  # Athena's limit: docs.aws.amazon.com/athena/late
 # A saved query about one address or one mail has an example of it in its condition.
 _EXAMPLE = re.compile(r"(?<= = ')[^']+(?=')")
 
+_PARAMETER = "?"  # such a query is for a command that has the values, and for Athena's console, which asks for them
+
 
 def read_statement(argument: str | None, *, file: str | None, saved: str | None) -> str:
     """Return the statement.
@@ -39,12 +41,16 @@ def read_statement(argument: str | None, *, file: str | None, saved: str | None)
 
 
 def saved_names() -> list[str]:
-    """Return the names of the saved queries."""
-    return [query.name for query in sql_files("queries")]
+    """Return the names of the saved queries that need no parameters."""
+    return [query.name for query in _saved_queries()]
+
+
+def _saved_queries() -> list[SqlFile]:
+    return [query for query in sql_files("queries") if _PARAMETER not in query.sql]
 
 
 def _saved_statement(name: str, subject: str | None) -> str:
-    query = next((query for query in sql_files("queries") if query.name == name), None)
+    query = next((query for query in _saved_queries() if query.name == name), None)
     if query is None:
         raise UsageError(f"no saved query is named {name!r}: name one of {', '.join(saved_names())}")
     needs_subject = _needs_subject(query)

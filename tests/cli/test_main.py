@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "up": LOCAL,
     "send": set(),
     "lookup": set(),
+    "explain": set(),
     "query": set(),
     "replay": PARQUET,
     "reconcile": PARQUET,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, suppress
 from io import BufferedReader, TextIOWrapper
 from typing import TYPE_CHECKING, Any, cast
@@ -85,6 +85,7 @@ def query(
     client: AthenaClient,
     sql: str,
     *,
+    parameters: Sequence[str] = (),
     s3: S3Client | None = None,
     database: str,
     workgroup: str = "primary",
@@ -98,6 +99,7 @@ def query(
     Args:
         client: boto3's Athena client.
         sql: One statement, in Athena's SQL.
+        parameters: A text for each question mark in the statement, in their order. No text is ever part of the SQL.
         s3: boto3's S3 client, to read a large result from its file if it has one. The API returns a thousand rows a
             call.
         database: The database of tables that are named without one.
@@ -119,6 +121,8 @@ def query(
         "QueryExecutionContext": {"Database": database},
         "WorkGroup": workgroup,
     }
+    if parameters:
+        request["ExecutionParameters"] = [_literal(text) for text in parameters]
     if output_location:
         request["ResultConfiguration"] = {"OutputLocation": output_location}
     with _translated("starting the query"):
@@ -132,6 +136,14 @@ def query(
     columns, rows = _read_result(client, execution, s3)
     remark = execution["Status"].get("StateChangeReason", "")
     return QueryResult(columns=columns, rows=rows, scanned_bytes=_scanned_bytes(execution), remark=remark)
+
+
+def _literal(text: str) -> str:
+    """Return a text as a parameter's value, which Athena expects as SQL writes it.
+
+    docs.aws.amazon.com/athena/latest/ug/querying-with-prepared-statements.html
+    """
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _await_end(

@@ -124,14 +124,18 @@ def estimate(workload: Workload, prices: PriceList) -> Estimate:
     by_part: dict[str, list[Usage]] = {}
     for usage in usages(workload):
         by_part.setdefault(usage.part, []).append(usage)
-    scanned_bytes = max(QUERY_MIN_BYTES, workload.events * QUERY_BYTES_PER_EVENT)
     return Estimate(
         costs=tuple(_cost(part, part_usages, prices) for part, part_usages in by_part.items()),
         emails=workload.emails,
         ses_usd=prices.usd("ses_email", workload.emails),
-        query_usd=prices.usd("athena_scan", scanned_bytes / TB),
+        query_usd=query_usd(workload.events * QUERY_BYTES_PER_EVENT, prices),
         rebuild_usd=sum(prices.usd(name, units) for name, units in rebuild_units(workload).items()),
     )
+
+
+def query_usd(scanned_bytes: float, prices: PriceList | None = None) -> float:
+    """Return what an Athena query costs that reads so many bytes. None: at AWS's list prices."""
+    return (prices or price_list()).usd("athena_scan", max(QUERY_MIN_BYTES, scanned_bytes) / TB)
 
 
 def _cost(part: str, part_usages: list[Usage], prices: PriceList) -> Cost:
