@@ -14,6 +14,7 @@ from pipeline.account_list import ListEntry
 from pipeline.aws.ses import (
     ENTRIES_PER_PAGE,
     OutgoingEmail,
+    look_up_list,
     read_account_list,
     read_tenant_list,
     send_email,
@@ -220,3 +221,37 @@ def test_a_tenant_without_its_own_list_has_no_entries(name: str) -> None:
     assert list(read_tenant_list(ses.client(), name)) == []
     with pytest.raises((InvalidInput, NotFound), match=f"the suppression list of the tenant {name}"):
         next(read_account_list(ses.client(), tenant=name))
+
+
+def test_a_list_is_asked_for_every_spelling() -> None:
+    """SES compares them by case: each spelling on the list is an entry of the answer."""
+    ses = FakeAccountList({"Ada@example.com": "BOUNCE", BOB: "COMPLAINT"}, tenants={"acme": {ADA: "COMPLAINT"}})
+    spellings = (ADA, "Ada@example.com")
+    answer = look_up_list(ses.client(), spellings)
+    assert [(entry.address, entry.reason, entry.updated_at, entry.scope) for entry in answer.entries] == [
+        ("Ada@example.com", "BOUNCE", OCCURRED_AT, "*")
+    ]
+    of_tenant = look_up_list(ses.client(), spellings, tenant="acme")
+    assert (of_tenant.scope, [(entry.address, entry.scope) for entry in of_tenant.entries]) == ("acme", [(ADA, "acme")])
+
+
+@pytest.mark.parametrize(
+    ("fake", "problem"),
+    [
+        ({"refuses": ["AccessDeniedException"]}, "AWS denies reading the account-level suppression list: no. Grant"),
+        ({"refuses": ["InternalFailure"] * 9}, "AWS is unavailable while reading the account-level suppression list"),
+        ({"in_sandbox": True}, "SES is in its sandbox in this region"),
+        ({"refuses": ["BadRequestException"]}, "AWS rejects reading the account-level suppression list"),
+    ],
+)
+def test_a_list_that_is_not_read_says_why(fake: dict[str, Any], problem: str) -> None:
+    """It is a sentence in the answer, and no error: table and log still explain."""
+    answer = look_up_list(FakeAccountList({ADA: "BOUNCE"}, **fake).client(), [ADA])
+    assert answer.entries == ()
+    assert answer.problem.startswith(problem)
+
+
+def test_a_tenant_without_a_list_of_its_own_is_said_to_have_none() -> None:
+    """The account's list counts for its mail."""
+    answer = look_up_list(FakeAccountList({}, tenants={"acme": None}).client(), [ADA], tenant="acme")
+    assert (answer.scope, answer.problem) == ("acme", "the tenant has no list of its own")

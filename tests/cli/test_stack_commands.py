@@ -23,6 +23,7 @@ NO_CREDENTIALS = "Unable to locate credentials. Sign in again, or set AWS_PROFIL
 NO_REGION = "You must specify a region. Sign in again, or set AWS_PROFILE, or AWS_DEFAULT_REGION"
 COMMANDS = {
     "lookup": ["lookup", "ann@example.com"],
+    "explain": ["explain", "ann@example.com"],
     "query": ["query", "SELECT 1"],
     "replay": ["replay"],
     "ingest": ["ingest", BOUNCE],

@@ -9,6 +9,7 @@ from pipeline.aws.deployment.athena import sql_files
 from pipeline.batch import group_by_key
 from pipeline.digest import digest
 from pipeline.local.athena import Athena
+from pipeline.local.sql.parameters import bind
 from pipeline.row import row_facts
 from pipeline.timestamp import format_time
 from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_delivery, a_record, a_send
@@ -30,6 +31,7 @@ OLD = a_bounce(recipients=(BOB,), messageId="old")
 DIGEST = digest(group_by_key(fact for row in rows_of(*EVENTS, OLD) for fact in row_facts(row)).items())
 
 # Placeholders in a query, and the values that a reader puts there.
+PARAMETERS = {"events_of_an_address": ("'2000-01-01'", "'9999-12-31'", f"'{ADA}'", f"'{ADA}'")}
 PLACEHOLDERS = {"0100018f00000000-00000000-0000-0000-0000-000000000000-000000": MAIL, "ann@example.com": ADA}
 
 EXPECTED: dict[str, list[tuple[str, ...]]] = {
@@ -38,6 +40,7 @@ EXPECTED: dict[str, list[tuple[str, ...]]] = {
     "bounce_surges": [("example.com", "5.1.1", "1", "1", "1")],
     "bounces_by_domain": [("example.com", "hard", "1")],
     "delays_by_domain": [("example.net", "1", "1")],
+    "events_of_an_address": [(EVENTS[0].decode(),), (EVENTS[1].decode(),)],
     "history_of_a_mail": [("send",), ("bounce",), ("delivery",), ("delivery_delay",), ("complaint",)],
     "history_of_an_address": [("hard",)],
     "table_digest": [(DIGEST,)],
@@ -48,6 +51,7 @@ COLUMNS = {
     "bounce_surges": ("recipient_domain", "status", "bounces", "hour_bounces", "hour_sends"),
     "bounces_by_domain": ("recipient_domain", "fact", "bounces"),
     "delays_by_domain": ("recipient_domain", "delays", "mails"),
+    "events_of_an_address": ("raw",),
     "history_of_a_mail": ("event_type",),
     "history_of_an_address": ("fact",),
     "table_digest": ("digest",),
@@ -73,7 +77,7 @@ def test_a_query_has_its_expected_result(athena: Athena, name: str) -> None:
     sql = QUERIES[name]
     for placeholder, value in PLACEHOLDERS.items():
         sql = sql.replace(placeholder, value)
-    result = athena.run(sql)
+    result = athena.run(bind(sql, PARAMETERS.get(name, ())))
     names = [column.name for column in result.columns]
     rows = [tuple(row[names.index(column)] for column in COLUMNS[name]) for row in result.rows]
     assert sorted(map(str, rows)) == sorted(map(str, EXPECTED[name]))

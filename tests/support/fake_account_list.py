@@ -65,6 +65,17 @@ class FakeAccountList(FakeService):
         more = {"NextToken": str(end)} if end < len(entries) else {}
         return {"SuppressedDestinationSummaries": summaries, **more}
 
+    def _get_suppressed_destination(self, *, EmailAddress: str, TenantName: str | None = None) -> dict[str, Any]:  # noqa: N803 - as in AWS's API
+        if code := self._next_error():
+            return _error(code)
+        entries = self._lists.get(TenantName, {})
+        if entries is None:
+            return _error("BadRequestException")
+        if EmailAddress not in entries:
+            return _error("NotFoundException")
+        entry = {"EmailAddress": EmailAddress, "Reason": entries[EmailAddress], "LastUpdateTime": OCCURRED_AT}
+        return {"SuppressedDestination": entry}
+
     def _list_tenants(self, *, PageSize: int, NextToken: str = "0") -> dict[str, Any]:  # noqa: N803 - as in AWS's API
         if self._tenants is None:
             return _error("UnknownOperationException")

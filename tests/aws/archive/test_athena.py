@@ -72,6 +72,20 @@ def test_a_result_is_the_rows_of_all_pages(client: "AthenaClient", athena: Stubb
     assert query(client, SQL, database="mailfold") == expected
 
 
+def test_a_parameter_is_a_value_and_never_a_part_of_the_statement(client: "AthenaClient", athena: Stubber) -> None:
+    """A text is passed beside the SQL, as a literal in which a quote ends nothing."""
+    request = {
+        "QueryString": "SELECT ?",
+        "ExecutionParameters": ["'o''hara@example.com'"],
+        "QueryExecutionContext": {"Database": "mailfold"},
+        "WorkGroup": "primary",
+    }
+    athena.add_response("start_query_execution", {"QueryExecutionId": ID}, request)
+    athena.add_response("get_query_execution", an_execution("SUCCEEDED"))
+    athena.add_response("get_query_results", a_page(("event_type", "n")))
+    query(client, "SELECT ?", parameters=["o'hara@example.com"], database="mailfold")
+
+
 def test_a_utility_statement_has_no_header(client: "AthenaClient", athena: Stubber) -> None:
     """The first row of SHOW is data."""
     expect_start(athena)
