@@ -5,7 +5,7 @@ lists. Any but the table may be silent, and the answer says so. Pure: adapters r
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from pipeline.address import bare
 from pipeline.difference import Difference
@@ -30,7 +30,7 @@ from pipeline.standing import Evidence, FactKind, Key, Standing, fold, kept_fact
 from pipeline.timestamp import from_ms
 from pipeline.verdict import Verdict, join_verdicts
 
-HEAL = "`mailfold reconcile --heal`"
+HEAL, ADOPT = "mailfold reconcile --heal --since", "mailfold reconcile --adopt"
 MAX_SPELLINGS = 10  # SES answers one call a second
 
 
@@ -82,7 +82,7 @@ def explain(
         differences=differences,
         lists=tuple(lists),
         policy_version=question.policy.version,
-        notes=tuple(_notes(question, items, log, differences, has_events=bool(logged))),
+        notes=tuple(_notes(question, items, log, differences, logged)),
     )
 
 
@@ -186,8 +186,7 @@ def _notes(
     items: Mapping[Key, Item],
     log: LogAnswer,
     differences: Sequence[FactDifference],
-    *,
-    has_events: bool,
+    logged: Sequence[LoggedEvent],
 ) -> Iterator[str]:
     """Yield what limits the answer, and whether log and table agree."""
     if question.is_as_of:
@@ -202,10 +201,10 @@ def _notes(
         return
     if not log.is_whole:
         yield "Only some days of the event log were read: what happened on the other days may be missing here."
-    if not has_events:
+    if not logged:
         yield f"{'The log knows' if log.is_whole else 'These days of the log know'} nothing about the address."
     if not question.is_as_of:
-        yield from _agreement(differences, is_whole=log.is_whole)
+        yield from _agreement(differences, logged, is_whole=log.is_whole)
 
 
 def _policy_notes(question: Question, items: Mapping[Key, Item]) -> Iterator[str]:
@@ -217,18 +216,31 @@ def _policy_notes(question: Question, items: Mapping[Key, Item]) -> Iterator[str
         )
 
 
-def _agreement(differences: Sequence[FactDifference], *, is_whole: bool) -> Iterator[str]:
-    in_log = [difference.fact for difference in differences if difference.only_in == "log"]
-    in_table = [difference.fact for difference in differences if difference.only_in == "table"]
+def _agreement(
+    differences: Sequence[FactDifference], logged: Sequence[LoggedEvent], *, is_whole: bool
+) -> Iterator[str]:
+    in_log = [difference for difference in differences if difference.only_in == "log"]
+    in_table = [difference for difference in differences if difference.only_in == "table"]
     if in_log:
         yield (
-            f"The table lacks what the log has: {', '.join(in_log)}. If it arrived minutes ago, it may be on its way. "
-            f"Otherwise {HEAL} puts it into the table."
+            f"The table lacks what the log has: {_kinds(in_log)}. If it arrived minutes ago, it may be on its way. "
+            f"Otherwise `{HEAL} {_first_day(in_log, logged)}` puts it into the table."
         )
     if in_table:
         yield (
-            f"The log lacks what the table has: {', '.join(in_table)}. The log gets an event up to 15 minutes later. "
-            f"If it is older, {HEAL} writes it into the log."
+            f"The log lacks what the table has: {_kinds(in_table)}. The log gets an event up to 15 minutes later. "
+            f"If it is older, `{ADOPT}` writes it into the log."
         )
     if is_whole and not differences:
         yield "Log and table agree."
+
+
+def _kinds(differences: Sequence[FactDifference]) -> str:
+    return ", ".join(dict.fromkeys(difference.fact for difference in differences))
+
+
+def _first_day(differences: Sequence[FactDifference], logged: Sequence[LoggedEvent]) -> date:
+    """Return the day of the earliest of these facts' events. The log has none of an earlier day."""
+    ids = {difference.event_id for difference in differences}
+    moments = [event.at or event.arrived_at for event in logged if event.event_id in ids]
+    return min(moment.date() for moment in moments if moment)

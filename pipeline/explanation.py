@@ -125,7 +125,8 @@ class ExplainedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         event_id: Its id.
-        kind: What happened, as in the column event_type of the log; empty if only the table knows of it.
+        kind: What happened, as in the column event_type of the log; `evidence` or empty if only a table's fact
+            describes it.
         at: When it happened; null if unreadable.
         arrived_at: When the log first received it; null if the log does not have it, or was not read.
         message_id: SES's id of the mail.

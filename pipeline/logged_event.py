@@ -14,7 +14,7 @@ from pipeline.decode import decode
 from pipeline.document import NOT_JSON
 from pipeline.event import Event, EventKind
 from pipeline.evidence import status_of
-from pipeline.fact import Fact
+from pipeline.fact import Fact, facts
 from pipeline.row import Diagnosis, Row, to_fact, to_row
 from pipeline.timestamp import from_ms
 
@@ -26,7 +26,7 @@ class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         event_id: Its id, the same for every copy.
-        kind: What happened, an `EventKind`; "" if only the table knows of it.
+        kind: What happened, an `EventKind`; `evidence` or "" if no record but only a table's fact describes it.
         at: When it happened, or else when its mail was sent; None if unreadable.
         arrived_at: When the log first received it; None if the log does not have it.
         message_id: SES's id of the mail; "" if none.
@@ -74,13 +74,17 @@ class _DecisionRecord(msgspec.Struct, frozen=True):
 def logged_events(raw: bytes, *, arrived_at: datetime, address: Address) -> Iterator[LoggedEvent]:
     """Yield the event of a record of the log, decoded again by this version; nothing if it is none.
 
+    Evidence of a table is the event that it is evidence of, so both are one.
+
     Args:
         raw: The record, as in the column `raw`.
         arrived_at: When the log received it, aware.
         address: The address that it is about.
     """
     for outcome in decode(raw):
-        if isinstance(outcome, Event):
+        if isinstance(outcome, Event) and outcome.kind is EventKind.EVIDENCE:
+            yield from (_adopted(fact, arrived_at) for fact in facts(outcome) if fact.key.address == address)
+        elif isinstance(outcome, Event):
             yield _logged(outcome, to_row(outcome, arrived_at=arrived_at), address)
 
 
@@ -105,10 +109,15 @@ def distinct_events(events: Iterable[LoggedEvent]) -> list[LoggedEvent]:
     Copies may differ in what they contain: a feedback notification has no subject.
     """
     merged: dict[str, LoggedEvent] = {}
-    for event in events:
+    for event in sorted(events, key=lambda event: event.kind in {"", EventKind.EVIDENCE}):  # their texts come last
         known = merged.get(event.event_id)
         merged[event.event_id] = _merge(known, event) if known else event
     return sorted(merged.values(), key=_order)
+
+
+def _adopted(fact: Fact, arrived_at: datetime) -> LoggedEvent:
+    """Return the event of a fact that only a table had, before it was written into the log as evidence."""
+    return msgspec.structs.replace(fact_event(fact), kind=EventKind.EVIDENCE.value, arrived_at=arrived_at)
 
 
 def _order(event: LoggedEvent) -> tuple[bool, datetime | None, str]:
@@ -134,14 +143,14 @@ def _merge(left: LoggedEvent, right: LoggedEvent) -> LoggedEvent:
     )
 
 
-def _greatest(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+def _greatest(copies: Iterable[Fact]) -> tuple[Fact, ...]:
     """Return of each fact the copy that a standing keeps: the greatest by all fields of its evidence."""
-    ascending = sorted(facts, key=lambda fact: fact.evidence)
+    ascending = sorted(copies, key=lambda fact: fact.evidence)
     return tuple({(fact.key, fact.kind, fact.evidence.at_ms): fact for fact in ascending}.values())
 
 
 def _logged(event: Event, row: Row, address: Address) -> LoggedEvent:
-    facts = tuple(fact for fact in map(to_fact, row.facts) if fact.key.address == address)
+    found = tuple(fact for fact in map(to_fact, row.facts) if fact.key.address == address)
     diagnosis = next((diagnosis for diagnosis in row.diagnoses if diagnosis.address == address), NO_DIAGNOSIS)
     texts = _decision_text(row) if event.kind is EventKind.DECISION else _DecisionText()
     return LoggedEvent(
@@ -158,8 +167,8 @@ def _logged(event: Event, row: Row, address: Address) -> LoggedEvent:
         decided_by=_text(texts.author),
         because=_text(texts.reason),
         batch=_text(texts.batch),
-        facts=facts,
-        spellings=_distinct([*_spellings(event, address), *(fact.evidence.spelling for fact in facts)]),
+        facts=found,
+        spellings=_distinct([*_spellings(event, address), *(fact.evidence.spelling for fact in found)]),
     )
 
 

@@ -18,11 +18,14 @@ from pipeline.cli.options import RegionOption, StackOption, parse_moment, parse_
 from pipeline.cli.output import encodable, results, say, to_people, write_json
 from pipeline.cli.query import SCAN_LIMIT, parse_scan_limit, run_query, scan_text
 from pipeline.cli.target import Target, target
-from pipeline.errors import MailfoldError, NotAnAddress, UsageError
+from pipeline.errors import NotAnAddress, UsageError
 from pipeline.explain import explain, known_spellings
 from pipeline.explanation import ExplainedEvent, Explanation, ListAnswer, LogAnswer, Question
 from pipeline.explanation_text import list_text, time_text
 from pipeline.standing import EVERY_SCOPE
+
+# By kind, where the log has no record of the event itself.
+_DESCRIBED_BY_TABLE = {"": " (as the table keeps it)", "evidence": " (lost, as a table had kept it)"}
 
 
 class Days(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +63,8 @@ def explain_command(
     """Explain why an address is suppressed or clear: the rules, and everything that happened, in order.
 
     It reads the table, which senders ask; every event and decision of the log, by one Athena query; and what SES's own
-    suppression lists say. If log and table differ, or one of them does not answer, it says so. A diagnostic or a
-    subject is a text of a stranger.
+    suppression lists say, in the spellings that are known. If log and table differ, it says so, with the command that
+    heals them. A log or a list that does not answer, as on a sender's machine, is named, and the rest is explained.
 
     AWS bills what the query reads. --since and --until bound it to days: the day of arrival, or of the event where it
     was ingested. --as-of shows the verdict as it was then, from what had arrived in the log by then, with today's
@@ -120,6 +123,8 @@ def _explain(cloud: Target, question: Question, days: Days, *, timeout_seconds: 
 def _read_log(cloud: Target, question: Question, days: Days, *, timeout_seconds: float, limit_bytes: int) -> LogAnswer:
     if not cloud.settings.bucket:
         return LogAnswer(problem=f"{BUCKET} is not set, and no stack is named", is_whole=False)
+    if not (cloud.is_local or days.first):
+        say(["all days of the log are read, which AWS bills: --since DAY reads fewer"], to=to_people())
     # What had arrived by a time lies in the partition of that day or, if it was ingested, of an earlier one.
     last_days = [day for day in (days.last, question.moment.date() if question.is_as_of else None) if day]
     return read_history(
@@ -132,11 +137,7 @@ def _read_log(cloud: Target, question: Question, days: Days, *, timeout_seconds:
 
 
 def _look_up_lists(cloud: Target, scope: str, spellings: Sequence[str]) -> list[ListAnswer]:
-    tenants = [None] if scope == EVERY_SCOPE else [None, scope]
-    try:
-        ses = cloud.clients.sesv2
-    except MailfoldError as error:
-        return [ListAnswer(scope=tenant or EVERY_SCOPE, problem=str(error)) for tenant in tenants]
+    tenants, ses = [None] if scope == EVERY_SCOPE else [None, scope], cloud.clients.sesv2
     if not cloud.is_local:
         limit_rate(ses)
     with to_people().status("asking SES"):
@@ -162,4 +163,4 @@ def _event_lines(event: ExplainedEvent) -> Iterator[str]:
         yield f"    decided by {event.decided_by or 'an unnamed operator'}: {event.because or 'no reason'}{batch}"
     for fact in event.facts:
         yield f"    {fact.fact}: {fact.text}"
-    yield f"    event {event.event_id}"
+    yield f"    event {event.event_id}{_DESCRIBED_BY_TABLE.get(event.kind, '')}"

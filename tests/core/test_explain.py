@@ -12,14 +12,16 @@ from jsonschema import Draft202012Validator
 
 from pipeline.account_list import ListEntry
 from pipeline.address import Address
+from pipeline.adoption import make_evidence
 from pipeline.errors import UsageError
 from pipeline.explain import MAX_SPELLINGS, explain, known_spellings
 from pipeline.explained_fact import FactState
 from pipeline.explanation import Explanation, ListAnswer, LogAnswer, Question
+from pipeline.explanation_text import FACT_TEXTS
 from pipeline.logged_event import LoggedEvent, logged_events
 from pipeline.policy import DEFAULT_POLICY, Policy
 from pipeline.ports import NO_ITEM, Item
-from pipeline.standing import Key
+from pipeline.standing import FactKind, Key
 from tests.support.builders import (
     ADA,
     BOB,
@@ -203,7 +205,7 @@ def test_a_fact_that_the_table_lacks_is_named_with_the_remedy() -> None:
     assert (answer.suppressed, states(answer)) == (False, [("hard", "missing")])
     [note] = answer.notes
     assert note.startswith("The table lacks what the log has: hard. ")
-    assert "`mailfold reconcile --heal` puts it into the table" in note
+    assert "`mailfold reconcile --heal --since 2026-03-01` puts it into the table" in note
 
 
 def test_a_fact_that_the_log_lacks_is_named_with_the_remedy() -> None:
@@ -213,12 +215,23 @@ def test_a_fact_that_the_log_lacks_is_named_with_the_remedy() -> None:
     assert [(event.kind, event.arrived_at is None) for event in answer.events] == [("send", False), ("", True)]
     [note] = answer.notes
     assert "The log lacks what the table has: hard. " in note
+    assert "`mailfold reconcile --adopt` writes it into the log" in note
     partly = explained(a_bounce(), log=log_of(is_whole=False))
     assert partly.differences == ()
     assert partly.notes == (
         "Only some days of the event log were read: what happened on the other days may be missing here.",
         "These days of the log know nothing about the address.",
     )
+
+
+def test_evidence_that_was_adopted_is_the_tables_own_event() -> None:
+    """The event is shown once, as evidence, and log and table agree again."""
+    [fact] = log_of(a_bounce()).events[0].facts
+    answer = explained(a_bounce(), log=log_of(make_evidence(fact.key, fact.kind, fact.evidence)))
+    assert [(event.kind, event.at, event.text) for event in answer.events] == [
+        ("evidence", OCCURRED_AT, FACT_TEXTS[FactKind.HARD])
+    ]
+    assert (answer.differences, answer.notes) == ((), ("Log and table agree.",))
 
 
 def test_as_of_a_time_the_log_answers_with_what_had_arrived() -> None:

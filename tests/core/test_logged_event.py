@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from pipeline.address import Address
+from pipeline.adoption import make_evidence
 from pipeline.fact import Fact
 from pipeline.logged_event import LoggedEvent, distinct_events, fact_event, logged_events
 from pipeline.standing import Evidence, FactKind, Key
@@ -60,7 +61,7 @@ def test_a_decision_says_who_decided_and_why() -> None:
     assert [fact.kind for fact in event.facts] == [FactKind.SUPPRESS]
 
 
-@pytest.mark.parametrize("odd", [{"author": 1, "reason": None, "batch": ["x"]}, {}])
+@pytest.mark.parametrize("odd", [{"author": 1, "reason": None}, {}])
 def test_a_decision_without_an_author_is_shown_without_one(odd: dict[str, Any]) -> None:
     """A field of another type counts as none."""
     event = logged(a_decision(**odd))
@@ -110,6 +111,27 @@ def test_of_copies_with_another_text_the_fact_that_a_standing_keeps_is_kept() ->
     copies = [logged(a_bounce(person={"diagnosticCode": f"550 {text}"})) for text in ("b", "a")]
     [merged] = distinct_events(copies)
     assert [fact.evidence.diagnostic for fact in merged.facts] == ["550 b"]
+
+
+def test_evidence_of_a_table_is_the_event_that_it_is_evidence_of() -> None:
+    """It has that event's id and time; if the log has the event too, they are one, described by the event."""
+    bounce = logged(a_bounce(**HEADERS))
+    [fact] = bounce.facts
+    adopted = logged(make_evidence(fact.key, fact.kind, fact.evidence), after=timedelta(days=1))
+    assert (adopted.event_id, adopted.at, adopted.kind) == (bounce.event_id, OCCURRED_AT, "evidence")
+    assert (adopted.arrived_at, adopted.facts, adopted.message_id) == (
+        ARRIVED_AT + timedelta(days=1),
+        (fact,),
+        MESSAGE_ID,
+    )
+    for copies in ([adopted, bounce], [bounce, adopted]):
+        [merged] = distinct_events(copies)
+        assert (merged.kind, merged.subject, merged.sub_type, merged.facts) == (
+            "bounce",
+            "Hello",
+            "Permanent/General",
+            (fact,),
+        )
 
 
 def test_events_are_in_the_order_of_their_time() -> None:
