@@ -55,8 +55,7 @@ def explain(
     folded = {key: fold(_facts_at(key, logged)) for key in question.keys}
     standings = folded if question.is_as_of else {key: items[key].standing for key in question.keys}
     verdicts = _verdicts(question, folded, items)
-    tabled = () if question.is_as_of else _events_of_table(standings, logged)
-    events = _explained_events(distinct_events([*logged, *tabled]), standings, question)
+    events = _explained_events(distinct_events([*logged, *_events_of_table(standings)]), standings, question)
     differences = (
         () if question.is_as_of or log.problem else tuple(_differences(folded, standings, is_whole=log.is_whole))
     )
@@ -110,13 +109,10 @@ def _verdicts(question: Question, folded: Mapping[Key, Standing], items: Mapping
     return {key.scope: verdict(standing, question.policy, address=key.address) for key, standing in folded.items()}
 
 
-def _events_of_table(standings: Mapping[Key, Standing], logged: Sequence[LoggedEvent]) -> Iterator[LoggedEvent]:
-    """Yield an event for each fact whose event the log does not have."""
-    known = {event.event_id for event in logged}
+def _events_of_table(standings: Mapping[Key, Standing]) -> Iterator[LoggedEvent]:
+    """Yield an event for each fact of the table. The log's event of the same id describes it better."""
     for key, standing in standings.items():
-        for kind, evidence in kept_facts(standing):
-            if evidence.event_id not in known:
-                yield fact_event(Fact(key, kind, evidence))
+        yield from (fact_event(Fact(key, kind, evidence)) for kind, evidence in kept_facts(standing))
 
 
 def _differences(

@@ -107,7 +107,8 @@ def _is_replaced(fact: Fact, standing: Standing) -> bool:
 
 
 def _suppressing(fact: Fact, standing: Standing, policy: Policy, moment: datetime) -> FactEffect:
-    alone = Standing(**{fact.kind: getattr(standing, fact.kind)}, release=standing.release, not_spam=standing.not_spam)
+    # With the release, because soft bounces that it lifts do not count for the rule.
+    alone = Standing(**{fact.kind: getattr(standing, fact.kind)}, release=standing.release)
     reasons = verdict(alone, policy, address=fact.key.address).reasons
     if not reasons:
         return FactEffect(fact=fact, state=FactState.BELOW_RULE)

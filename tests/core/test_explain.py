@@ -166,8 +166,8 @@ def test_an_unknown_address_is_clear_and_unknown_to_the_log() -> None:
 
 
 def test_an_address_with_deliveries_alone_has_nothing_against_it() -> None:
-    """Its history is shown all the same."""
-    answer = explained(log=log_of(a_send(), a_delivery()))
+    """Its history is shown all the same, also what arrives after the question was asked."""
+    answer = explained(log=log_of(a_send(), a_delivery()), moment=ARRIVED_AT)
     assert answer.text == f"{ADA} is clear: nothing in its history suppresses it."
     assert [event.text for event in answer.events] == [
         "SES accepted the mail for sending.",

@@ -126,6 +126,15 @@ def test_a_soft_bounce_suppresses_once_the_rule_is_reached() -> None:
     assert effect(first, *many, policy=policy).state is FactState.REPLACED
 
 
+def test_a_soft_bounce_that_was_lifted_does_not_count_for_the_rule() -> None:
+    """After a release, the rule is reached by later mails alone."""
+    policy = Policy(soft=SoftRule(mails=2, window_seconds=60, expiry_seconds=60))
+    first, second, third = (a_fact(FactKind.SOFT, n, f"e{n}", message_id=f"m{n}") for n in (1, 2, 3))
+    release = a_fact(FactKind.RELEASE, 1, "release")
+    assert effect(second, first, release, policy=policy).state is FactState.BELOW_RULE
+    assert effect(third, first, second, release, policy=policy).state is FactState.SUPPRESSES
+
+
 def test_a_bounce_between_the_oldest_and_the_newest_suppresses_too() -> None:
     """A standing does not keep it, but keeps older and newer ones for which the same rule holds."""
     bounces = [a_fact(FactKind.HARD, n, f"e{n}") for n in range(1, 15)]
