@@ -1,13 +1,18 @@
 """The contract of `ports.LogFold`, for every way in which a log is folded: each has the standings of the same facts."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from pipeline.aws.archive.athena import RESULTS_PREFIX
+from pipeline.aws.archive.athena_fold import AthenaFold
 from pipeline.aws.archive.fold import ArchiveFold
 from pipeline.aws.archive.s3 import S3Archive
 from pipeline.aws.clients import create_client
@@ -16,7 +21,9 @@ from pipeline.memory import MemoryArchive
 from pipeline.ports import LogFold
 from pipeline.row import Row, row_facts
 from pipeline.standing import Key, Standing
+from tests.support.athena_api import moto_s3, serve
 from tests.support.builders import OCCURRED_AT, a_bounce, a_send
+from tests.support.log_in_s3 import a_bucket
 from tests.support.rows import a_row, rows_of
 from tests.support.strategies import feedback
 
@@ -27,7 +34,7 @@ LAWS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChe
 MakeFold = Callable[[Sequence[Row]], LogFold]
 
 
-@pytest.fixture(params=["memory", "memory, spilled", "s3"])
+@pytest.fixture(params=["memory", "memory, spilled", "s3", "athena"])
 def fold_of(request: pytest.FixtureRequest) -> Iterator[MakeFold]:
     """Return a function that folds a log of these rows."""
 
@@ -38,6 +45,10 @@ def fold_of(request: pytest.FixtureRequest) -> Iterator[MakeFold]:
 
     if "memory" in request.param:
         yield in_memory
+        return
+    if request.param == "athena":
+        with athena_folds() as by_athena:
+            yield by_athena
         return
     with mock_aws():
         s3 = create_client("s3", region="us-east-1")
@@ -50,6 +61,21 @@ def fold_of(request: pytest.FixtureRequest) -> Iterator[MakeFold]:
             return ArchiveFold(archive)
 
         yield in_s3
+
+
+@contextmanager
+def athena_folds() -> Iterator[MakeFold]:
+    """Yield a function that folds a log of these rows by SQL, in the local Athena."""
+    with moto_s3() as s3, ExitStack() as servers:
+
+        def by_athena(rows: Sequence[Row]) -> LogFold:
+            bucket = a_bucket(s3)
+            S3Archive(s3, bucket=bucket).append(rows)
+            athena, _ = servers.enter_context(serve(s3, bucket))
+            clients: Any = SimpleNamespace(athena=athena, s3=s3)
+            return AthenaFold(clients, database="mailfold", output_location=f"s3://{bucket}/{RESULTS_PREFIX}")
+
+        yield by_athena
 
 
 def standings(fold: LogFold, *, since: datetime | None = None, until: datetime | None = None) -> dict[Key, Standing]:
