@@ -7,7 +7,7 @@ lists. Any but the table may be silent, and the answer says so. Pure: adapters r
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 
-from pipeline.address import bare
+from pipeline.address import bare, canonical
 from pipeline.difference import Difference
 from pipeline.errors import UsageError
 from pipeline.explained_fact import fact_effect
@@ -55,7 +55,8 @@ def explain(
     folded = {key: fold(_facts_at(key, logged)) for key in question.keys}
     standings = folded if question.is_as_of else {key: items[key].standing for key in question.keys}
     verdicts = _verdicts(question, folded, items)
-    events = _explained_events(distinct_events([*logged, *_events_of_table(standings)]), standings, question)
+    known = distinct_events([*logged, *_events_of_table(standings)])
+    events = _explained_events(known, standings, question)
     differences = (
         () if question.is_as_of or log.problem else tuple(_differences(folded, standings, is_whole=log.is_whole))
     )
@@ -81,7 +82,7 @@ def explain(
         differences=differences,
         lists=tuple(lists),
         policy_version=question.policy.version,
-        notes=tuple(_notes(question, items, log, differences, logged)),
+        notes=(*_erasure_notes(question, known), *_notes(question, items, log, differences, logged)),
     )
 
 
@@ -89,8 +90,8 @@ def known_spellings(question: Question, items: Mapping[Key, Item], log: LogAnswe
     """Return the spellings under which SES's lists may have the address, which they compare by case; at most ten."""
     kept = (evidence.spelling for key in question.keys for _, evidence in kept_facts(items[key].standing))
     logged = (spelling for event in log.events for spelling in event.spellings)
-    known = dict.fromkeys([question.address, bare(question.requested), *filter(None, kept), *logged])
-    return tuple(known)[:MAX_SPELLINGS]
+    known = dict.fromkeys([question.address, bare(question.requested), *kept, *logged])
+    return tuple(spelling for spelling in known if canonical(spelling) == question.address)[:MAX_SPELLINGS]
 
 
 def _arrived_by(event: LoggedEvent, moment: datetime) -> bool:
@@ -102,11 +103,11 @@ def _facts_at(key: Key, events: Iterable[LoggedEvent]) -> Iterator[tuple[FactKin
         yield from ((fact.kind, fact.evidence) for fact in event.facts if fact.key == key)
 
 
-def _verdicts(question: Question, folded: Mapping[Key, Standing], items: Mapping[Key, Item]) -> dict[str, Verdict]:
+def _verdicts(question: Question, folded: Mapping[Key, Standing], items: Mapping[Key, Item]) -> dict[Key, Verdict]:
     """Return the verdict of each scope: the table's, or, as of a time in the past, that of the log's facts by then."""
     if not question.is_as_of:
-        return {key.scope: items[key].verdict for key in question.keys}
-    return {key.scope: verdict(standing, question.policy, address=key.address) for key, standing in folded.items()}
+        return {key: items[key].verdict for key in question.keys}
+    return {key: verdict(standing, question.policy, address=key.address) for key, standing in folded.items()}
 
 
 def _events_of_table(standings: Mapping[Key, Standing]) -> Iterator[LoggedEvent]:
@@ -128,10 +129,10 @@ def _differences(
                 )
 
 
-def _reasons(verdicts: Mapping[str, Verdict], moment: datetime) -> Iterator[ExplainedReason]:
+def _reasons(verdicts: Mapping[Key, Verdict], moment: datetime) -> Iterator[ExplainedReason]:
     """Yield every reason with its scope, the gravest first."""
     gravest_first = [held.reason for held in join_verdicts(verdicts.values()).reasons]
-    scoped = [(scope, held) for scope, one in verdicts.items() for held in one.reasons]
+    scoped = dict.fromkeys((key.scope, held) for key, one in verdicts.items() for held in one.reasons)
     for scope, held in sorted(scoped, key=lambda pair: gravest_first.index(pair[1].reason)):
         yield ExplainedReason(
             reason=held.reason,
@@ -149,10 +150,9 @@ def _explained_events(
     events: Sequence[LoggedEvent], standings: Mapping[Key, Standing], question: Question
 ) -> tuple[ExplainedEvent, ...]:
     authors = {event.event_id: event.decided_by for event in events}
-    by_scope = {key.scope: standing for key, standing in standings.items()}
 
     def explained(fact: Fact) -> ExplainedFact:
-        effect = fact_effect(fact, standings=by_scope, policy=question.policy, moment=question.moment)
+        effect = fact_effect(fact, standings=standings, policy=question.policy, moment=question.moment)
         lifted_by = effect.lifted_by.event_id
         return ExplainedFact(
             fact=fact.kind,
@@ -201,6 +201,11 @@ def _notes(
         yield f"{'The log knows' if log.is_whole else 'These days of the log know'} nothing about the address."
     if not question.is_as_of:
         yield from _agreement(differences, logged, is_whole=log.is_whole)
+
+
+def _erasure_notes(question: Question, known: Sequence[LoggedEvent]) -> Iterator[str]:
+    if any(fact.key.address == question.pseudonym for event in known for fact in event.facts):
+        yield "The person was erased: facts are kept under a hash of the address, and nothing of what the mail said."
 
 
 def _policy_notes(question: Question, items: Mapping[Key, Item]) -> Iterator[str]:

@@ -12,7 +12,7 @@ import msgspec
 from pipeline.address import is_simulator
 from pipeline.fact import Fact
 from pipeline.policy import Policy, lifting_evidence, verdict
-from pipeline.standing import Evidence, FactKind, Standing, fold, join
+from pipeline.standing import Evidence, FactKind, Key, Standing, fold, join
 
 
 class FactState(StrEnum):
@@ -55,16 +55,16 @@ class FactEffect(msgspec.Struct, frozen=True, kw_only=True):
     is_lifted_by_report: bool = False
 
 
-def fact_effect(fact: Fact, *, standings: Mapping[str, Standing], policy: Policy, moment: datetime) -> FactEffect:
+def fact_effect(fact: Fact, *, standings: Mapping[Key, Standing], policy: Policy, moment: datetime) -> FactEffect:
     """Return what a fact does.
 
     Args:
         fact: The fact.
-        standings: What is known about its address in each scope that counts.
+        standings: What is known by each address and scope that counts.
         policy: The policy.
         moment: The time to answer for, aware.
     """
-    standing = standings.get(fact.key.scope)
+    standing = standings.get(fact.key)
     if standing is None:
         return FactEffect(fact=fact, state=FactState.OTHER_SCOPE)
     if join(standing, fold([(fact.kind, fact.evidence)])) != standing:

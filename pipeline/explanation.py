@@ -27,6 +27,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         moment: The time to answer for, aware.
         is_as_of: Answer from what had arrived in the log by `moment`, and not from the table.
         policy: The policy.
+        pseudonym: Where facts about the person lie after an erasure; None if no one was ever erased.
     """
 
     requested: str
@@ -35,11 +36,17 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     moment: datetime
     is_as_of: bool = False
     policy: Policy
+    pseudonym: Address | None = None
+
+    @property
+    def forms(self) -> list[Address]:
+        """The addresses under which facts may lie."""
+        return [self.address, self.pseudonym] if self.pseudonym else [self.address]
 
     @property
     def keys(self) -> list[Key]:
         """The keys that count."""
-        return [Key(self.address, scope) for scope in dict.fromkeys((EVERY_SCOPE, self.scope))]
+        return [Key(form, scope) for scope in dict.fromkeys((EVERY_SCOPE, self.scope)) for form in self.forms]
 
 
 class LogAnswer(msgspec.Struct, frozen=True, kw_only=True):

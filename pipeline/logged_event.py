@@ -3,7 +3,7 @@
 A mail has many recipients, and a bounce reports about each. Only what is about the one address is kept. Pure.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -71,7 +71,7 @@ class _DecisionRecord(msgspec.Struct, frozen=True):
     decision: _DecisionText = _DecisionText()
 
 
-def logged_events(raw: bytes, *, arrived_at: datetime, address: Address) -> Iterator[LoggedEvent]:
+def logged_events(raw: bytes, *, arrived_at: datetime, addresses: Collection[Address]) -> Iterator[LoggedEvent]:
     """Yield the event of a record of the log, decoded again by this version; nothing if it is none.
 
     Evidence of a table is the event that it is evidence of, so both are one.
@@ -79,13 +79,13 @@ def logged_events(raw: bytes, *, arrived_at: datetime, address: Address) -> Iter
     Args:
         raw: The record, as in the column `raw`.
         arrived_at: When the log received it, aware.
-        address: The address that it is about.
+        addresses: The address that it is about, or several under which one person is known.
     """
     for outcome in decode(raw):
         if isinstance(outcome, Event) and outcome.kind is EventKind.EVIDENCE:
-            yield from (_adopted(fact, arrived_at) for fact in facts(outcome) if fact.key.address == address)
+            yield from (_adopted(fact, arrived_at) for fact in facts(outcome) if fact.key.address in addresses)
         elif isinstance(outcome, Event):
-            yield _logged(outcome, to_row(outcome, arrived_at=arrived_at), address)
+            yield _logged(outcome, to_row(outcome, arrived_at=arrived_at), addresses)
 
 
 def fact_event(fact: Fact) -> LoggedEvent:
@@ -149,9 +149,9 @@ def _greatest(copies: Iterable[Fact]) -> tuple[Fact, ...]:
     return tuple({(fact.key, fact.kind, fact.evidence.at_ms): fact for fact in ascending}.values())
 
 
-def _logged(event: Event, row: Row, address: Address) -> LoggedEvent:
-    found = tuple(fact for fact in map(to_fact, row.facts) if fact.key.address == address)
-    diagnosis = next((diagnosis for diagnosis in row.diagnoses if diagnosis.address == address), NO_DIAGNOSIS)
+def _logged(event: Event, row: Row, addresses: Collection[Address]) -> LoggedEvent:
+    found = tuple(fact for fact in map(to_fact, row.facts) if fact.key.address in addresses)
+    diagnosis = next((diagnosis for diagnosis in row.diagnoses if diagnosis.address in addresses), NO_DIAGNOSIS)
     texts = _decision_text(row) if event.kind is EventKind.DECISION else _DecisionText()
     return LoggedEvent(
         event_id=row.event_id,
@@ -168,7 +168,7 @@ def _logged(event: Event, row: Row, address: Address) -> LoggedEvent:
         because=_text(texts.reason),
         batch=_text(texts.batch),
         facts=found,
-        spellings=_distinct([*_spellings(event, address), *(fact.evidence.spelling for fact in found)]),
+        spellings=_distinct([*_spellings(event, addresses), *(fact.evidence.spelling for fact in found)]),
     )
 
 
@@ -177,9 +177,9 @@ def _sub_type(row: Row) -> str:
     return "/".join(filter(None, (*names, row.subscription_source)))
 
 
-def _spellings(event: Event, address: Address) -> Iterator[str]:
+def _spellings(event: Event, addresses: Collection[Address]) -> Iterator[str]:
     for text in event.mail.destination or ():
-        yield from (mailbox.spelling for mailbox in mailboxes(text).found if mailbox.address == address)
+        yield from (mailbox.spelling for mailbox in mailboxes(text).found if mailbox.address in addresses)
 
 
 def _decision_text(row: Row) -> _DecisionText:

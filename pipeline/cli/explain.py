@@ -22,6 +22,7 @@ from pipeline.errors import NotAnAddress, UsageError
 from pipeline.explain import explain, known_spellings
 from pipeline.explanation import ExplainedEvent, Explanation, ListAnswer, LogAnswer, Question
 from pipeline.explanation_text import list_text, time_text
+from pipeline.pseudonym import pseudonym
 from pipeline.standing import EVERY_SCOPE
 
 # By kind, where the log has no record of the event itself.
@@ -79,6 +80,7 @@ def explain_command(
     if key is None:
         raise NotAnAddress("what is asked about is not exactly one e-mail address: write it like ann@example.com")
     cloud, now = target(stack, region, unused=BUCKET), datetime.now(UTC)
+    erasure_key = cloud.erasure_key()
     if past and past > now:
         raise UsageError("--as-of is in the future, and no one knows what will have arrived by then")
     question = Question(
@@ -88,6 +90,7 @@ def explain_command(
         moment=past or now,
         is_as_of=past is not None,
         policy=cloud.settings.policy,
+        pseudonym=pseudonym(key, key=erasure_key) if erasure_key else None,
     )
     explanation = _explain(cloud, question, days, timeout_seconds=timeout_seconds, limit_bytes=limit_bytes)
     if json:
@@ -129,7 +132,7 @@ def _read_log(cloud: Target, question: Question, days: Days, *, timeout_seconds:
     last_days = [day for day in (days.last, question.moment.date() if question.is_as_of else None) if day]
     return read_history(
         partial(run_query, cloud, timeout_seconds=timeout_seconds, limit_bytes=limit_bytes),
-        question.address,
+        question.forms,
         first_day=days.first or date.min,
         last_day=min(last_days, default=date.max),
         is_whole=not (days.first or days.last),

@@ -248,3 +248,12 @@ def test_a_query_in_aws_prints_what_it_costs(stack: pytest.MonkeyPatch) -> None:
     cost = "0 bytes read, $0.00005 at Athena's list price\n"
     assert run("explain", "ann@example.com", *STACK).stderr == announcement + cost
     assert run("explain", "--since", "2026-03-01", "ann@example.com", *STACK).stderr == cost
+
+
+def test_a_person_who_was_erased_is_explained_with_the_key(cloud: CloudProcess, address: str) -> None:
+    """The address is suppressed as before, and the answer says that the person was erased."""
+    ingest(bounce_of(address))
+    run_ok("erase", "--yes", address)
+    answer = explained(address)
+    assert (answer["suppressed"], [event["kind"] for event in answer["events"]]) == (True, ["evidence"])
+    assert answer["notes"][0].startswith("The person was erased: ")

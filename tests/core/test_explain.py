@@ -51,7 +51,9 @@ def log_of(*payloads: bytes, address: str = ADA, **answer: Any) -> LogAnswer:
     events: Sequence[LoggedEvent] = [
         event
         for hours, payload in enumerate(payloads)
-        for event in logged_events(payload, arrived_at=ARRIVED_AT + timedelta(hours=hours), address=Address(address))
+        for event in logged_events(
+            payload, arrived_at=ARRIVED_AT + timedelta(hours=hours), addresses=[Address(address)]
+        )
     ]
     return LogAnswer(events=events, **answer)
 

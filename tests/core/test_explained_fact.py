@@ -11,7 +11,7 @@ from pipeline.address import Address
 from pipeline.explained_fact import FactEffect, FactState, fact_effect
 from pipeline.fact import Fact
 from pipeline.policy import DEFAULT_POLICY, Policy, Rule, SoftRule, verdict
-from pipeline.standing import EVERY_SCOPE, MAILS_KEPT, Evidence, FactKind, Key, Standing, fold, kept_facts
+from pipeline.standing import MAILS_KEPT, Evidence, FactKind, Key, Standing, fold, kept_facts
 from pipeline.timestamp import from_ms
 from pipeline.verdict import Reason
 from tests.support.builders import ADA
@@ -41,13 +41,13 @@ def standing_of(*known: Fact) -> Standing:
 
 def effect(fact: Fact, *known: Fact, policy: Policy = DEFAULT_POLICY, moment: datetime = MOMENT) -> FactEffect:
     """Return what a fact does beside others that are known."""
-    return fact_effect(fact, standings={EVERY_SCOPE: standing_of(fact, *known)}, policy=policy, moment=moment)
+    return fact_effect(fact, standings={fact.key: standing_of(fact, *known)}, policy=policy, moment=moment)
 
 
 def effects(standing: Standing, policy: Policy, moment: datetime) -> list[FactEffect]:
     """Return what each fact of a standing does."""
     kept = [Fact(KEY, kind, evidence) for kind, evidence in kept_facts(standing)]
-    return [fact_effect(fact, standings={EVERY_SCOPE: standing}, policy=policy, moment=moment) for fact in kept]
+    return [fact_effect(fact, standings={KEY: standing}, policy=policy, moment=moment) for fact in kept]
 
 
 @given(known=facts, policy=st.sampled_from(POLICIES), span_ms=st.sampled_from(SPANS))
@@ -76,7 +76,7 @@ def test_every_fact_that_was_folded_is_in_the_table(known: Facts, policy: Policy
     standing = fold(known)
     for kind, evidence in known:
         fact = Fact(KEY, kind, evidence)
-        effect = fact_effect(fact, standings={EVERY_SCOPE: standing}, policy=policy, moment=from_ms(0))
+        effect = fact_effect(fact, standings={KEY: standing}, policy=policy, moment=from_ms(0))
         assert effect.state is not FactState.MISSING
 
 
@@ -144,7 +144,7 @@ def test_a_bounce_between_the_oldest_and_the_newest_suppresses_too() -> None:
 
 def test_a_fact_that_the_table_lacks_is_missing() -> None:
     """It does not count, whatever its kind."""
-    table = {EVERY_SCOPE: standing_of(a_fact(FactKind.HARD, 1, "known"))}
+    table = {KEY: standing_of(a_fact(FactKind.HARD, 1, "known"))}
     for kind in FactKind:
         found = fact_effect(a_fact(kind, 2), standings=table, policy=DEFAULT_POLICY, moment=from_ms(0))
         assert found.state is FactState.MISSING
@@ -153,7 +153,7 @@ def test_a_fact_that_the_table_lacks_is_missing() -> None:
 def test_a_fact_of_another_scope_counts_there_alone() -> None:
     """It is not about the mail that was asked for."""
     complaint = msgspec.structs.replace(a_fact(FactKind.COMPLAINT, 1), key=Key(KEY.address, "acme"))
-    found = fact_effect(complaint, standings={EVERY_SCOPE: Standing()}, policy=DEFAULT_POLICY, moment=from_ms(0))
+    found = fact_effect(complaint, standings={KEY: Standing()}, policy=DEFAULT_POLICY, moment=from_ms(0))
     assert found.state is FactState.OTHER_SCOPE
 
 

@@ -33,7 +33,7 @@ HEADERS: dict[str, Any] = {"commonHeaders": {"from": ["News <news@example.org>"]
 
 def logged(payload: bytes, *, address: str = ADA, after: timedelta = timedelta()) -> LoggedEvent:
     """Return the only event of a payload."""
-    [event] = logged_events(payload, arrived_at=ARRIVED_AT + after, address=Address(address))
+    [event] = logged_events(payload, arrived_at=ARRIVED_AT + after, addresses=[Address(address)])
     return event
 
 
@@ -88,7 +88,7 @@ def test_every_type_of_event_is_read() -> None:
 
 def test_a_record_that_is_no_event_is_left_out() -> None:
     """So is poison, of which the log keeps a row."""
-    assert list(logged_events(b"{oops", arrived_at=ARRIVED_AT, address=Address(ADA))) == []
+    assert list(logged_events(b"{oops", arrived_at=ARRIVED_AT, addresses=[Address(ADA)])) == []
 
 
 def test_the_spellings_of_the_address_are_those_of_mail_and_facts() -> None:

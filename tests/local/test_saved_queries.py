@@ -31,7 +31,7 @@ OLD = a_bounce(recipients=(BOB,), messageId="old")
 DIGEST = digest(group_by_key(fact for row in rows_of(*EVENTS, OLD) for fact in row_facts(row)).items())
 
 # Placeholders in a query, and the values that a reader puts there.
-PARAMETERS = {"events_of_an_address": ("'2000-01-01'", "'9999-12-31'", f"'{ADA}'", f"'{ADA}'")}
+PARAMETERS = {"events_of_an_address": ("'2000-01-01'", "'9999-12-31'", *(f"'{ADA}'",) * 4)}
 PLACEHOLDERS = {"0100018f00000000-00000000-0000-0000-0000-000000000000-000000": MAIL, "ann@example.com": ADA}
 
 EXPECTED: dict[str, list[tuple[str, ...]]] = {

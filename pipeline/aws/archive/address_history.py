@@ -22,21 +22,27 @@ RunQuery = Callable[[str, Sequence[str]], QueryResult]
 
 
 def read_history(
-    run: RunQuery, address: Address, *, first_day: date = date.min, last_day: date = date.max, is_whole: bool = True
+    run: RunQuery,
+    addresses: Sequence[Address],
+    *,
+    first_day: date = date.min,
+    last_day: date = date.max,
+    is_whole: bool = True,
 ) -> LogAnswer:
     """Return what the log says about an address. If it cannot be read, the answer says why.
 
     Args:
         run: Runs a statement.
-        address: The address.
+        addresses: The address, or the two under which a person who was erased is known.
         first_day: The first day (`dt`) to read.
         last_day: The last day to read.
         is_whole: False if other days of the log may be about the address too.
     """
-    parameters = (first_day.isoformat(), last_day.isoformat(), address, address)
+    either = (addresses[0], addresses[-1])
+    parameters = (first_day.isoformat(), last_day.isoformat(), *either, *either)
     try:
         result = run(_statement(), parameters)
-        events = list(_events(result, address))
+        events = list(_events(result, addresses))
     except MailfoldError as error:
         return LogAnswer(problem=str(error), is_whole=False)
     return LogAnswer(events=events, is_whole=is_whole, scanned_bytes=result.scanned_bytes)
@@ -46,8 +52,8 @@ def _statement() -> str:
     return next(file.sql for file in sql_files("queries") if file.name == STATEMENT)
 
 
-def _events(result: QueryResult, address: Address) -> Iterator[LoggedEvent]:
+def _events(result: QueryResult, addresses: Sequence[Address]) -> Iterator[LoggedEvent]:
     for raw, arrived_at in result.rows:
         moment = parse_time(arrived_at)
         if raw and moment:  # both are required columns of the log
-            yield from logged_events(raw.encode(), arrived_at=moment, address=address)
+            yield from logged_events(raw.encode(), arrived_at=moment, addresses=addresses)
