@@ -1,9 +1,9 @@
 """`mailfold explain` shows a support person why an address is suppressed or clear."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,17 +12,18 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pipeline.aws import clients
+from pipeline.aws.clients import session
 from pipeline.local.discovery import find
 from pipeline.timestamp import format_time, from_ms, to_ms
 from tests.support.builders import a_bounce, a_complaint, a_decision, a_send
 from tests.support.cloud_process import CloudProcess, found_client
-from tests.support.command import json_lines, run, run_failing, run_ok
+from tests.support.command import ROOT, json_lines, run, run_failing, run_ok
 from tests.support.deployed import NAME, TABLE, deployed, put_behind
 from tests.support.fake_account_list import FakeAccountList
 from tests.support.fake_athena import FakeAthena
 
 STACK = ("--stack", NAME)
-SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "explanation.json").read_text())
+SCHEMA = json.loads((ROOT / "schemas" / "explanation.json").read_text())
 
 
 @pytest.fixture
@@ -257,3 +258,22 @@ def test_a_person_who_was_erased_is_explained_with_the_key(cloud: CloudProcess, 
     answer = explained(address)
     assert (answer["suppressed"], [event["kind"] for event in answer["events"]]) == (True, ["evidence"])
     assert answer["notes"][0].startswith("The person was erased: ")
+
+
+def test_the_permissions_of_support_staff_are_documented(stack: pytest.MonkeyPatch) -> None:
+    """Every operation that the command calls is in infra/README.md; Glue and S3 are called by Athena."""
+    section = (ROOT / "infra" / "README.md").read_text().partition("## Permissions of support staff\n")[2]
+    documented = set(re.findall(r"`(\w+:\w+)`", section.partition("\n## ")[0]))
+    athena, ses, called = FakeAthena(), FakeAccountList({}), set[str]()
+    put_behind(stack, athena=athena.client(), sesv2=ses.client())
+    hooks: Any = session()  # the stubs want a type for each event
+    hooks.register("before-call.*", lambda model, **_: called.add(f"{model.service_model.service_name}:{model.name}"))
+    run_ok("explain", "ann@example.com", *STACK)
+    faked = {
+        f"{name}:{called_name.title().replace('_', '')}"
+        for name, fake in (("athena", athena), ("ses", ses))
+        for called_name in fake.operations()
+    }
+    assert called | faked <= documented
+    on_behalf = {operation for operation in documented if operation.startswith(("glue:", "s3:"))}
+    assert documented - called - faked - on_behalf == {"athena:StopQueryExecution"}
