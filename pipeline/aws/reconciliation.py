@@ -85,27 +85,42 @@ def _counts(result: QueryResult) -> Iterator[BounceCount]:
             )
 
 
-def reconcile_metrics(result: ReconcileResult, surges: int) -> dict[str, float]:
-    """Return the metrics of a reconciliation, zeros included."""
+def reconcile_metrics(
+    result: ReconcileResult, *, surges: int | None, proof: Proof | None, now: datetime
+) -> dict[str, float]:
+    """Return the metrics of a reconciliation, zeros included.
+
+    Args:
+        result: Its counts.
+        surges: The number of surges; None if they could not be searched for.
+        proof: The result of the last drill, so that its age grows every day, even if no drill runs; None if none ran.
+        now: The time, aware.
+    """
     return {
+        "LackingItems": result.missing + result.stale,
         "ComparedItems": result.compared,
         "MissingItems": result.missing,
         "StaleItems": result.stale,
         "HealedItems": result.healed + result.shadow_healed,
         "RejectedItems": result.rejected,
-        "BounceSurges": surges,
+        **({} if surges is None else {"BounceSurges": surges}),
+        "DaysSinceProved": _days(proof, now),
     }
 
 
 def drill_metrics(proof: Proof, now: datetime) -> dict[str, float]:
     """Return the metrics of a drill, zeros included."""
-    days = proof.days_since_proved(now)
     return {
-        "DaysSinceProved": NEVER_PROVED_DAYS if days is None else days,
+        "DaysSinceProved": _days(proof, now),
         "DrillMissingItems": proof.result.missing,
         "DrillStaleItems": proof.result.stale,
         "DrillExtraItems": proof.result.extra,
     }
+
+
+def _days(proof: Proof | None, now: datetime) -> float:
+    days = proof.days_since_proved(now) if proof else None
+    return NEVER_PROVED_DAYS if days is None else days
 
 
 def put_metrics(cloudwatch: CloudWatchClient, service: str, values: Mapping[str, float]) -> None:

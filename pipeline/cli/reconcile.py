@@ -9,6 +9,7 @@ from rich.progress import SpinnerColumn, TimeElapsedColumn
 
 from pipeline.adoption import evidence_records
 from pipeline.aws.archive.firehose import RECORDS_PER_CALL, FirehoseLog
+from pipeline.aws.archive.proof import read_proof
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.quarantine import S3Quarantine
 from pipeline.aws.reconciliation import put_metrics, reconcile_metrics, surges_since
@@ -101,7 +102,10 @@ def reconcile_command(
     if with_ses:
         done.ses = compare_lists(cloud, now=now, grace=timedelta(minutes=grace), show=shown.list_difference)
     if publish:
-        put_metrics(cloud.clients.cloudwatch, service(cloud), reconcile_metrics(result, len(done.surges or ())))
+        proof = read_proof(cloud.clients.s3, bucket=cloud.settings.bucket)
+        surges = None if done.surges is None else len(done.surges)
+        values = reconcile_metrics(result, surges=surges, proof=proof, now=now)
+        put_metrics(cloud.clients.cloudwatch, service(cloud), values)
     if json:
         skipped = msgspec.to_builtins(list(dict.fromkeys(folding.archive.skipped)))
         write_json(reconcile_object(done, cloud) | {"rows": folding.rows, "skipped": skipped})

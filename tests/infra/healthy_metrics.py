@@ -44,6 +44,9 @@ QUARANTINED, INTERNAL_ERRORS, UNFINISHED, PROJECTED = (
 FAILED, LOGGED_SENDS, LOGGED_BOUNCES = (
     counted_by("transform", name) for name in ("Failed", "SendEvents", "BounceEvents")
 )
+LACKING, SURGES, PROVED_DAYS = (
+    counted_by("reconciler", name) for name in ("LackingItems", "BounceSurges", "DaysSinceProved")
+)
 FRESHNESS = a_metric("AWS/Firehose", "DeliveryToS3.DataFreshness", **DELIVERY)
 UNCONVERTED = a_metric("AWS/Firehose", "FailedConversion.Records", **DELIVERY)
 TRANSFORMING = a_metric("AWS/Firehose", "ExecuteProcessing.Success", **DELIVERY)
@@ -64,8 +67,11 @@ IDLE: History = {
     MILLIS_BEHIND: every(1, 0),
     READ_AGE: every(1, 0),
     LOG_QUOTA: every(1, MIB),
+    LACKING: {180: 0},
+    SURGES: {180: 0},
+    PROVED_DAYS: {180: 6},
 }
-"""No mail. Consumers poll; nothing else publishes."""
+"""No mail. A reconciliation runs at night. Consumers poll; nothing else publishes."""
 
 
 def reports(every_minutes: int) -> History:

@@ -58,6 +58,24 @@ LOG_CASES = (
         minutes=5,
     ),
     AlarmCase(
+        alarm="LackingFactsAlarm",
+        failure="EventBridge lost a complaint, which the reconciliation at noon found in the log",
+        history=once(metric.LACKING),
+        minutes=60,
+    ),
+    AlarmCase(
+        alarm="BounceSurgeAlarm",
+        failure="a provider rejected most of an hour's mail, which the reconciliation at noon found",
+        history=once(metric.SURGES),
+        minutes=60,
+    ),
+    AlarmCase(
+        alarm="ProofAlarm",
+        failure="two drills in a row found differences, or did not run",
+        history=once(metric.PROVED_DAYS, 15),
+        minutes=60,
+    ),
+    AlarmCase(
         alarm="SilenceAlarm",
         failure="one mail an hour is sent without a configuration set: SES counts it, and the log does not",
         history=stopped(QUIET, metric.LOGGED_SENDS, metric.LOGGED_BOUNCES),

@@ -139,6 +139,6 @@ def test_horizontal_lines_are_thresholds_of_alarms(widgets: list[dict[str, Any]]
     assert lines == pytest.approx(
         sorted(
             [100 * threshold for threshold in thresholds]
-            + [alarms[f"{name}LateAlarm"]["Threshold"] for name in ("Log", "Feedback")]
+            + [alarms[name]["Threshold"] for name in ("LogLateAlarm", "FeedbackLateAlarm", "ProofAlarm")]
         )
     )

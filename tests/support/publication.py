@@ -12,10 +12,10 @@ from pipeline.batch import StreamRecord
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import BatchProjector
-from tests.support.builders import a_bounce, a_decision, a_record, one_of_each
+from tests.support.builders import a_bounce, a_decision, a_record, one_of_each, some_evidence
 from tests.support.lambda_events import Context, a_firehose_event, a_kinesis_event
 
-PAYLOADS = [*one_of_each().values(), a_decision(), a_record("Levitation", {}), b"no JSON at all"]
+PAYLOADS = [*one_of_each().values(), a_decision(), some_evidence(), a_record("Levitation", {}), b"no JSON at all"]
 
 
 def transform() -> None:

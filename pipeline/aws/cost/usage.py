@@ -53,7 +53,7 @@ LEASE_SECONDS, WORKER_SECONDS = 10 / 3, 30
 WRITES_PER_RECORD = 2  # an item with its evidence has one to two kilobytes
 ITEM_BYTES = 1_500
 
-ALARM_METRICS = 29  # of the template's alarms, without a notification topic
+ALARM_METRICS = 32  # of the template's alarms, without a notification topic
 MAPPING_ALARMS = 3  # those that exist only if Lambda reads the stream
 TRANSFORM_METRICS, PROJECTOR_METRICS = 13, 10  # ten types and three more; bounces, complaints and eight more
 CONSUMER_METRICS = 2  # lag and checkpoint age of each shard, once a minute

@@ -54,7 +54,7 @@ def test_a_million_events_a_day() -> None:
             "table: DynamoDB, writes": feedback * (2 * 0.625e-6 + 0.125e-6),  # 0.84
             "table: DynamoDB, storage": feedback * 1_500 / GIB / 2 * 0.45,  # 0.19
             "senders: look-ups": 500_000 * 730 / 24 * 0.125e-6,  # 1.90
-            "monitoring: alarms": 29 * 0.10,
+            "monitoring: alarms": 32 * 0.10,
             "monitoring: metrics": (13 + 10 + 6) * 0.30,
             "monitoring: dashboard": 3.00,
             "monitoring: logs": (calls + feedback) * 1_200 / GIB * (0.50 + 0.03 / 2),  # 0.39
@@ -84,7 +84,7 @@ def test_a_hundred_million_events_a_day() -> None:
 def test_a_thousand_emails_a_day() -> None:
     """A small sender pays almost only for fixed parts, and for metrics in the hours in which they are published."""
     result = first_usd(a_workload(1_000))
-    fixed = 10.95 + 14.60 + 29 * 0.10 + 3.00 + 0.05
+    fixed = 10.95 + 14.60 + 32 * 0.10 + 3.00 + 0.05
     counts = 13 * 0.30 + 16 * 0.30  # 40 bounces a day: one in each hour
     assert sum(result.values()) == pytest.approx(fixed + counts, abs=0.25)
 
@@ -117,7 +117,7 @@ def test_without_mail_only_fixed_parts_cost() -> None:
         *("monitoring: alarms", "monitoring: dashboard", "keys: KMS"),
     }
     assert (
-        result.first_usd == result.twelfth_usd == pytest.approx(730 * (0.015 + 0.020) + 2.90 + 3.00 + 0.053, abs=CENT)
+        result.first_usd == result.twelfth_usd == pytest.approx(730 * (0.015 + 0.020) + 3.20 + 3.00 + 0.053, abs=CENT)
     )
     assert (result.per_thousand(result.first_usd), result.ses_usd) == (None, 0)
 
@@ -133,7 +133,7 @@ def test_a_container_costs_fargate_and_leases() -> None:
     assert container["feedback: consumer"] == pytest.approx(730 * (0.25 * 0.03238 + 0.00356))  # 8.51
     writes = 2_628_000 * (3 / 10 + 1 / 30)
     assert container["feedback: leases"] == pytest.approx(writes * 0.75e-6)  # 0.66
-    assert container["monitoring: alarms"] == pytest.approx(26 * 0.10)
+    assert container["monitoring: alarms"] == pytest.approx(29 * 0.10)
     assert container["monitoring: metrics"] == pytest.approx((13 + 10 + 2) * 0.30)
     minutes = 43_800 * 1_200 / GIB * (0.50 + 0.03 / 2)
     assert container["monitoring: logs"] == pytest.approx(lambda_["monitoring: logs"] + minutes)

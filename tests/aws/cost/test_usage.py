@@ -31,7 +31,8 @@ INSTEAD_OF_THE_MAPPING = {
     "AWS::ECS::TaskDefinition",  # included
     *("AWS::EC2::SecurityGroup", "AWS::ECS::Cluster", "AWS::ECS::Service"),  # free
 }
-SES_TYPES = {kind.value: 1 for kind in EventKind if kind not in {EventKind.DECISION, EventKind.UNKNOWN}}
+OWN_TYPES = {EventKind.DECISION, EventKind.EVIDENCE, EventKind.UNKNOWN}
+SES_TYPES = {kind.value: 1 for kind in EventKind if kind not in OWN_TYPES}
 
 
 def processors() -> dict[str, str]:
