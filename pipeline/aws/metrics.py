@@ -30,7 +30,7 @@ def count_events(metrics: Meter, events: Mapping[str, int]) -> None:
     count(metrics, {f"{kind.title().replace('_', '')}Events": number for kind, number in events.items()})
 
 
-def count(metrics: Meter, counts: Mapping[str, int]) -> None:
+def count(metrics: Meter, counts: Mapping[str, float]) -> None:
     """Add counts by name, zeros included: an alarm must distinguish "none" from "no data"."""
     for name, number in counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)

@@ -6,13 +6,7 @@ import sys
 
 import pytest
 
-from pipeline.aws.archive.proof import Proof
-from pipeline.aws.reconciliation import SERVICE_SUFFIX, drill_metrics, reconcile_metrics
-from pipeline.aws.settings import NAMESPACE
-from pipeline.drill import DrillResult
-from pipeline.reconcile import ReconcileResult
-from tests.support.builders import OCCURRED_AT
-from tests.support.cloudformation import FILE, NAME, consumed_by
+from tests.support.cloudformation import FILE, consumed_by
 
 Metric = tuple[str, str, str]
 """Namespace, name, and the service that publishes it."""
@@ -29,11 +23,8 @@ def published_by() -> dict[str, set[Metric]]:
 
 @pytest.fixture(scope="session")
 def published(published_by: dict[str, set[Metric]]) -> set[Metric]:
-    """All metrics that are published: by functions, the consumer, and the commands `reconcile` and `drill`."""
-    proof = Proof(table="", drilled_at=OCCURRED_AT, proved_at=None, result=DrillResult())
-    values = reconcile_metrics(ReconcileResult(), surges=0, proof=proof, now=OCCURRED_AT)
-    by_commands = {(NAMESPACE, name, f"{NAME}-{SERVICE_SUFFIX}") for name in values | drill_metrics(proof, OCCURRED_AT)}
-    return by_commands.union(*published_by.values())
+    """All metrics that are published."""
+    return set().union(*published_by.values())
 
 
 def environments() -> dict[str, dict[str, str]]:

@@ -11,6 +11,7 @@ from tests.support.metric_history import MINUTES, History, Metric, a_metric, eve
 STREAM, DELIVERY = {"StreamName": "{FeedbackStream}"}, {"DeliveryStreamName": "{DeliveryStream}"}
 MAPPING, RULE = {"EventSourceMappingUUID": "{StreamMapping}"}, {"RuleName": "{FeedbackRule}"}
 TRANSFORM, PROJECTOR = {"FunctionName": "{Transform}"}, {"FunctionName": "{Projector}"}
+RECONCILER = {"FunctionName": "{Reconciler}"}
 
 
 def counted_by(function: str, name: str) -> Metric:
@@ -32,8 +33,8 @@ POLLED = a_metric("AWS/Lambda", "PolledEventCount", **MAPPING)
 DISCARDED = a_metric("AWS/Lambda", "OnFailureDestinationDeliveredEventCount", **MAPPING)
 DESTINATION_FAILURES = a_metric("AWS/Lambda", "DestinationDeliveryFailures", **PROJECTOR)
 ASYNC_DROPPED = a_metric("AWS/Lambda", "AsyncEventsDropped", **PROJECTOR)
-PROJECTOR_ERRORS, TRANSFORM_ERRORS = (
-    a_metric("AWS/Lambda", "Errors", **function) for function in (PROJECTOR, TRANSFORM)
+PROJECTOR_ERRORS, TRANSFORM_ERRORS, RECONCILER_ERRORS = (
+    a_metric("AWS/Lambda", "Errors", **function) for function in (PROJECTOR, TRANSFORM, RECONCILER)
 )
 PROJECTOR_THROTTLES, TRANSFORM_THROTTLES = (
     a_metric("AWS/Lambda", "Throttles", **function) for function in (PROJECTOR, TRANSFORM)
@@ -67,6 +68,7 @@ IDLE: History = {
     MILLIS_BEHIND: every(1, 0),
     READ_AGE: every(1, 0),
     LOG_QUOTA: every(1, MIB),
+    RECONCILER_ERRORS: {180: 0},
     LACKING: {180: 0},
     SURGES: {180: 0},
     PROVED_DAYS: {180: 6},

@@ -58,6 +58,12 @@ LOG_CASES = (
         minutes=5,
     ),
     AlarmCase(
+        alarm="ReconcilerErrorsAlarm",
+        failure="one comparison of log and table takes longer than a function may run",
+        history=once(metric.RECONCILER_ERRORS),
+        minutes=5,
+    ),
+    AlarmCase(
         alarm="LackingFactsAlarm",
         failure="EventBridge lost a complaint, which the reconciliation at noon found in the log",
         history=once(metric.LACKING),

@@ -127,11 +127,14 @@ def test_all_watched_metrics_are_known() -> None:
     assert {metric_name(metric) for alarm in EVERY.values() for metric in metrics(alarm)} == WATCHED
 
 
-@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
-def test_both_functions_are_watched(metric: str) -> None:
-    """Errors and throttles have an alarm for each function."""
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [("Errors", ["{Projector}", "{Reconciler}", "{Transform}"]), ("Throttles", ["{Projector}", "{Transform}"])],
+)
+def test_all_functions_are_watched(metric: str, expected: list[str]) -> None:
+    """Errors have an alarm for each function, throttles for those that mail waits for. The reconciler is repeated."""
     functions = [alarm["Dimensions"] for alarm in LAMBDA.values() if alarm.get("MetricName") == metric]
-    assert sorted(dimension["Value"] for (dimension,) in functions) == ["{Projector}", "{Transform}"]
+    assert sorted(dimension["Value"] for (dimension,) in functions) == expected
 
 
 def test_own_metrics_of_alarms_are_published(published: set[Metric]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.aws.dynamodb import table_definition
 from pipeline.local.eventbridge import FEEDBACK_RULE
+from tests.infra.test_permission import FULL, TABLES, TABLES_PARAMETER, granted
 from tests.support.cloudformation import ACCOUNT, CONSUMERS, REGION, consumed_by, defaults, stack, template
 
 RETENTIONS = template()["Parameters"]["StreamRetentionDays"]["AllowedValues"]
@@ -224,3 +225,14 @@ def test_nothing_in_the_table_expires() -> None:
 def test_the_table_name_contains_a_part_of_the_stack_id() -> None:
     """A new stack of the same name does not collide with the retained table."""
     assert stack().properties("SuppressionTable")["TableName"] == "mail-fold-suppression-5af3dc00"
+
+
+def test_a_sender_can_only_look_up() -> None:
+    """The policy allows reads of the tables, of the live table's name, and of the key that finds erased people."""
+    assert set(granted(FULL.properties("SenderPolicy")["PolicyDocument"])) == {
+        ("dynamodb:BatchGetItem", TABLES),
+        ("dynamodb:GetItem", TABLES),
+        ("ssm:GetParameter", TABLES_PARAMETER),
+        ("ssm:GetParameter", TABLES_PARAMETER.replace("/tables", "/erasure-key")),
+    }
+    assert FULL.outputs["SenderPolicyArn"]["Value"] == "{SenderPolicy}"

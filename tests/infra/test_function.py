@@ -25,14 +25,14 @@ def variables(**parameters: str) -> dict[str, str]:
     return environment
 
 
-def test_there_are_two_functions() -> None:
-    """The template has the projector and the transform."""
-    assert FUNCTIONS == ["Projector", "Transform"]
+def test_there_are_three_functions() -> None:
+    """The template has the projector, the reconciler and the transform."""
+    assert FUNCTIONS == ["Projector", "Reconciler", "Transform"]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_runs_the_newest_python_on_arm(name: str) -> None:
-    """Both functions have Lambda's newest Python on arm64."""
+    """All functions have Lambda's newest Python on arm64."""
     assert function(name)["Runtime"] == NEWEST_PYTHON
     assert function(name)["Architectures"] == ["arm64"]
 
@@ -64,7 +64,7 @@ def test_every_log_group_has_a_retention() -> None:
     assert all("RetentionInDays" in group for group in stack().of_type("AWS::Logs::LogGroup").values())
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ["Projector", "Transform"])
 def test_concurrency_is_reserved_only_if_requested(name: str) -> None:
     """By default no concurrency is reserved."""
     assert "ReservedConcurrentExecutions" not in function(name)

@@ -36,6 +36,7 @@ SERVICES = {
     "DeliveryRole": "firehose",
     "FeedbackRuleRole": "events",
     "ProjectorRole": "lambda",
+    "ReconcilerRole": "lambda",
     "SesRole": "ses",
     "TransformRole": "lambda",
 }
@@ -63,6 +64,13 @@ ALLOWED = {
         *("s3:ListBucketMultipartUploads", "s3:PutObject", "logs:PutLogEvents"),
         *("glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions"),
         *("lambda:GetFunctionConfiguration", "lambda:InvokeFunction"),
+    },
+    "ReconcilerRole": LOG_ACTIONS
+    | {
+        *("athena:GetQueryExecution", "athena:GetQueryResults", "athena:StartQueryExecution"),
+        *("athena:StopQueryExecution", "glue:GetDatabase", "glue:GetTable"),
+        *("s3:GetBucketLocation", "s3:ListBucket", "s3:GetObject", "s3:PutObject"),
+        *("dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Scan", "ssm:GetParameter"),
     },
     "ProjectorRole": LOG_ACTIONS
     | {
@@ -127,9 +135,9 @@ def test_every_role_is_known_and_trusts_one_service() -> None:
 
 
 def test_each_function_has_its_own_role() -> None:
-    """Projector and transform do not share a role."""
+    """No two functions share a role."""
     roles = [function["Role"] for function in FULL.of_type("AWS::Lambda::Function").values()]
-    assert sorted(roles) == ["{ProjectorRole.Arn}", "{TransformRole.Arn}"]
+    assert sorted(roles) == ["{ProjectorRole.Arn}", "{ReconcilerRole.Arn}", "{TransformRole.Arn}"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -197,7 +205,9 @@ def test_a_consumer_elsewhere_has_the_policy_without_a_role() -> None:
     assert "ConsumerPolicy" not in stack().resources
 
 
-@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"TransformRole", "ProjectorRole", "ConsumerStartRole"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(SERVICES) - {"TransformRole", "ProjectorRole", "ReconcilerRole", "ConsumerStartRole"})
+)
 def test_a_role_cannot_be_assumed_for_another_account(name: str) -> None:
     """The trust policy names the account. Lambda, and ECS when it starts a task, send no source."""
     (statement,) = ROLES[name]["AssumeRolePolicyDocument"]["Statement"]
@@ -216,8 +226,8 @@ def test_the_writers_of_each_store_are_known() -> None:
     writers = {
         "kinesis:PutRecord": {"FeedbackRuleRole"},
         "firehose:PutRecordBatch": {"SesRole", "ProjectorRole"},
-        "dynamodb:PutItem": {"ConsumerRole", "ProjectorRole"},
-        "s3:PutObject": {"ConsumerRole", "DeliveryRole", "ProjectorRole"},
+        "dynamodb:PutItem": {"ConsumerRole", "ProjectorRole", "ReconcilerRole"},
+        "s3:PutObject": {"ConsumerRole", "DeliveryRole", "ProjectorRole", "ReconcilerRole"},
     }
     assert {action: {role for role in SERVICES if resources(role, action)} for action in writers} == writers
 
@@ -287,14 +297,3 @@ def test_firehose_can_write_below_all_its_prefixes() -> None:
     ]
     assert all(prefix.startswith(tuple(writable)) for prefix in prefixes)
     assert len(writable) == 3
-
-
-def test_a_sender_can_only_look_up() -> None:
-    """The policy allows reads of the tables, of the live table's name, and of the key that finds erased people."""
-    assert set(granted(FULL.properties("SenderPolicy")["PolicyDocument"])) == {
-        ("dynamodb:BatchGetItem", TABLES),
-        ("dynamodb:GetItem", TABLES),
-        ("ssm:GetParameter", TABLES_PARAMETER),
-        ("ssm:GetParameter", TABLES_PARAMETER.replace("/tables", "/erasure-key")),
-    }
-    assert FULL.outputs["SenderPolicyArn"]["Value"] == "{SenderPolicy}"

@@ -7,12 +7,16 @@ Example: python -m tests.support.publication Projector
 import sys
 from types import SimpleNamespace
 
+from pipeline.aws.archive.proof import Proof
+from pipeline.aws.reconciliation import drill_metrics, reconcile_metrics
 from pipeline.aws.settings import service_name
 from pipeline.batch import StreamRecord
+from pipeline.drill import DrillResult
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.projection import BatchProjector
-from tests.support.builders import a_bounce, a_decision, a_record, one_of_each, some_evidence
+from pipeline.reconcile import ReconcileResult
+from tests.support.builders import OCCURRED_AT, a_bounce, a_decision, a_record, one_of_each, some_evidence
 from tests.support.lambda_events import Context, a_firehose_event, a_kinesis_event
 
 PAYLOADS = [*one_of_each().values(), a_decision(), some_evidence(), a_record("Levitation", {}), b"no JSON at all"]
@@ -49,5 +53,17 @@ def consume() -> None:
     telemetry.report_batch(records=len(batch), millis_behind_latest=0, checkpoint_age_seconds=0)
 
 
+def reconcile() -> None:
+    """Call the reconciler with both tasks; what it compares is empty."""
+    from pipeline.aws.lambdas import reconciler  # noqa: PLC0415 - reads its environment when imported
+
+    proof = Proof(table="", drilled_at=OCCURRED_AT, proved_at=None, result=DrillResult())
+    values = reconcile_metrics(ReconcileResult(), surges=0, proof=proof, now=OCCURRED_AT)
+    results = {"reconcile": values, "drill": drill_metrics(proof, OCCURRED_AT)}
+    vars(reconciler).update(read_settings=lambda: None, perform=lambda task, **_: results[task.action])
+    for action in results:
+        reconciler.handler({"action": action, "database": "mail", "workgroup": "mail"}, Context())
+
+
 if __name__ == "__main__":
-    {"Transform": transform, "Projector": project, "ConsumerTask": consume}[sys.argv[1]]()
+    {"Transform": transform, "Projector": project, "Reconciler": reconcile, "ConsumerTask": consume}[sys.argv[1]]()

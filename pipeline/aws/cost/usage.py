@@ -19,6 +19,7 @@ from pipeline.aws.cost.workload import (
 )
 
 KB, MB, GB = 2**10, 2**20, 2**30
+TB = 10**12  # of Athena
 MONTHS = (0.5, 11.5)  # months until the middle of the first, and of the twelfth
 
 FIREHOSE_STEP_BYTES = 5 * KB
@@ -32,13 +33,8 @@ SECONDS_PER_CALL = 0.05
 PARQUET_SHARE = 0.2  # of SES's bytes; generated mail takes half of that
 REQUESTS_PER_OBJECT = 4  # create, one or two parts, complete
 TRANSITION_DAYS = 30  # the template's default
-# Intelligent-Tiering starts with the transition. Older objects are assumed not to be read.
-TIERS = (
-    ("s3_standard", 0, TRANSITION_DAYS),
-    ("s3_tiering_frequent", TRANSITION_DAYS, TRANSITION_DAYS + 30),
-    ("s3_tiering_infrequent", TRANSITION_DAYS + 30, TRANSITION_DAYS + 90),
-    ("s3_tiering_archive_instant", TRANSITION_DAYS + 90, inf),
-)
+# A drill reads every object each week, so Intelligent-Tiering, from the transition on, keeps all in the frequent tier.
+TIERS = (("s3_standard", 0, TRANSITION_DAYS), ("s3_tiering_frequent", TRANSITION_DAYS, inf))
 
 ENVELOPE_BYTES = 400  # EventBridge's envelope around an event of SES
 EVENTBRIDGE_STEP_BYTES, KINESIS_PUT_BYTES, KINESIS_STEP_BYTES = 64 * KB, 25 * KB, 1 * KB
@@ -53,7 +49,14 @@ LEASE_SECONDS, WORKER_SECONDS = 10 / 3, 30
 WRITES_PER_RECORD = 2  # an item with its evidence has one to two kilobytes
 ITEM_BYTES = 1_500
 
-ALARM_METRICS = 32  # of the template's alarms, without a notification topic
+RECONCILER_GB = 1_769 / 1_024
+RECONCILE_SECONDS, DRILL_SECONDS_PER_ITEM = 30, 0.0002  # a drill compares five thousand items a second
+DRILLS_PER_MONTH = DAYS_PER_MONTH / 7
+READ_STEP_BYTES = 4 * KB
+QUERIES_PER_RECONCILIATION, QUERY_MIN_BYTES = 3, 10_000_000  # Athena bills at least so much
+FACT_BYTES = 300  # of a record with feedback, in the columns that a fold reads
+
+ALARM_METRICS = 33  # of the template's alarms, without a notification topic
 MAPPING_ALARMS = 3  # those that exist only if Lambda reads the stream
 TRANSFORM_METRICS, PROJECTOR_METRICS = 13, 10  # ten types and three more; bounces, complaints and eight more
 CONSUMER_METRICS = 2  # lag and checkpoint age of each shard, once a minute
@@ -83,7 +86,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 def usages(workload: Workload) -> tuple[Usage, ...]:
     """Return everything that a stack with the template's defaults uses, in the order in which mail passes it."""
-    return (*_log_usage(workload), *_feedback_usage(workload), *_table_usage(workload), *_monitoring_usage(workload))
+    mail = (*_log_usage(workload), *_feedback_usage(workload), *_table_usage(workload))
+    return (*mail, *_comparison_usage(workload), *_monitoring_usage(workload))
 
 
 def rounded_bytes(size_bytes: int, step_bytes: int) -> int:
@@ -170,6 +174,17 @@ def _table_usage(workload: Workload) -> Iterator[Usage]:
     for price in ("dynamodb_storage", "dynamodb_recovery"):
         yield _growing("table: DynamoDB, storage", price, gigabytes)
     yield _steady("senders: look-ups", "dynamodb_read", workload.emails * workload.lookups_per_email)
+
+
+def _comparison_usage(workload: Workload) -> Iterator[Usage]:
+    """Yield a reconciliation every day and a drill every week, which reads all that there is."""
+    part, compared = "comparison of log and table", workload.feedback * DRILLS_PER_MONTH
+    seconds = DAYS_PER_MONTH * RECONCILE_SECONDS
+    yield _steady(part, "lambda_arm_second", seconds * RECONCILER_GB)
+    yield _growing(part, "lambda_arm_second", compared * DRILL_SECONDS_PER_ITEM * RECONCILER_GB)
+    yield _growing(part, "dynamodb_read", compared * rounded_bytes(ITEM_BYTES, READ_STEP_BYTES) / READ_STEP_BYTES)
+    yield _steady(part, "athena_scan", DAYS_PER_MONTH * QUERIES_PER_RECONCILIATION * QUERY_MIN_BYTES / TB)
+    yield _growing(part, "athena_scan", compared * FACT_BYTES / TB)
 
 
 def _monitoring_usage(workload: Workload) -> Iterator[Usage]:

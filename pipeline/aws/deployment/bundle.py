@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from pipeline.aws.deployment.packing import source_files, to_zip, unzip_wheel
+from pipeline.aws.archive.schema import schemas_folder
+from pipeline.aws.deployment.packing import PACKAGE, source_files, to_zip, unzip_wheel
 from pipeline.aws.deployment.template import LambdaRuntime, infra_folder, load_template
 from pipeline.errors import ServiceUnavailable, UsageError
 
@@ -45,12 +46,19 @@ def build_bundle(*, runtime: LambdaRuntime | None) -> Bundle:
         UsageError: A library has no wheel for the runtime, or this Python has no pip.
         ServiceUnavailable: pip does not end.
     """
-    files = source_files(load_template().handlers)
+    files = source_files(load_template().handlers) | sql_sources()
     with TemporaryDirectory(prefix="mailfold-bundle-") as folder:
         for wheel in fetch_wheels(Path(folder), runtime=runtime):
             files |= unzip_wheel(wheel)
     data = to_zip(files)
     return Bundle(data=data, sha256=sha256(data).hexdigest())
+
+
+def sql_sources() -> dict[str, bytes]:
+    """Return the SQL statements that functions run in Athena, by their path in the bundle."""
+    folder = schemas_folder()
+    paths = (path for kind in ("queries", "views") for path in sorted(folder.joinpath(kind).glob("*.sql")))
+    return {f"{PACKAGE}/schemas/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in paths}
 
 
 def fetch_wheels(folder: Path, *, runtime: LambdaRuntime | None) -> list[Path]:

@@ -24,7 +24,7 @@ CHARGED = {
 FREE = {
     *("AWS::Glue::Database", "AWS::Glue::Table", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Logs::LogStream"),
     *("AWS::S3::BucketPolicy", "AWS::SES::ConfigurationSet", "AWS::SES::ConfigurationSetEventDestination"),
-    *("AWS::SNS::Topic", "AWS::SQS::QueuePolicy"),
+    *("AWS::SNS::Topic", "AWS::SQS::QueuePolicy", "AWS::Lambda::Permission"),
     "AWS::SQS::Queue",  # dead-letter queues, which are usually empty
 }
 INSTEAD_OF_THE_MAPPING = {
@@ -50,11 +50,12 @@ def test_every_resource_type_is_included_or_free() -> None:
 
 
 def test_the_number_of_charged_resources_is_known() -> None:
-    """The estimate assumes one resource of most charged types, and two functions."""
+    """The estimate assumes one resource of most charged types, three functions, and three rules, which are free."""
     kinds = Counter(resource["Type"] for resource in stack().resources.values())
-    single = CHARGED - {"AWS::CloudWatch::Alarm", "AWS::Lambda::Function", "AWS::Logs::LogGroup"}
+    single = CHARGED - {"AWS::CloudWatch::Alarm", "AWS::Lambda::Function", "AWS::Logs::LogGroup", "AWS::Events::Rule"}
     assert {kind: kinds[kind] for kind in single} == dict.fromkeys(single, 1)
-    assert kinds["AWS::Lambda::Function"] == 2
+    assert kinds["AWS::Lambda::Function"] == 3
+    assert kinds["AWS::Events::Rule"] == 3  # one delivers feedback, two call the reconciler
 
 
 def test_alarms_are_counted_by_their_metrics() -> None:
@@ -83,8 +84,9 @@ def test_the_task_has_the_estimated_size_and_processor() -> None:
 
 def test_functions_have_the_estimated_memory_and_processor() -> None:
     """Memory and architecture of the functions are those of the estimate."""
-    for function in stack().of_type("AWS::Lambda::Function").values():
-        assert function["MemorySize"] / 1024 == usage.FUNCTION_GB
+    for name, function in stack().of_type("AWS::Lambda::Function").items():
+        expected = usage.RECONCILER_GB if name == "Reconciler" else usage.FUNCTION_GB
+        assert function["MemorySize"] / 1024 == expected
         assert function["Architectures"] == ["arm64"]
 
 

