@@ -11,7 +11,10 @@ from pipeline.event import DECISION_ENVELOPES, EventKind, Poison
 from pipeline.evidence import DIAGNOSTIC_KEPT, MESSAGE_ID_KEPT, SPELLING_KEPT, SUB_TYPE_KEPT, truncate
 from pipeline.standing import MAX_SCOPE, FactKind
 from pipeline.timestamp import LAST_MS, parse_time
-from pipeline.wire import Decision, Details, TableEvidence
+from pipeline.wire import Decision, TableEvidence
+
+AUTHORED = (Decision, TableEvidence)
+"""The details of the records that operators write."""
 
 ACTIONS = frozenset({"suppress", "release"})
 INCOMPLETE_DECISION = "decision: id, action, address, scope, decidedAt or atMs is missing or invalid"
@@ -21,8 +24,8 @@ _EVENT_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})?", re.ASCII)  # as `evidence.status_of` returns it
 
 
-def authored_poison(details: Details | None, fragment: Fragment) -> Poison | None:
-    """Return why an operator's record does not count; None if it does, or if the record is SES's.
+def authored_poison(details: Decision | TableEvidence, fragment: Fragment) -> Poison | None:
+    """Return why an operator's record does not count; None if it does.
 
     Args:
         details: The record's object for its kind of event.
@@ -30,10 +33,8 @@ def authored_poison(details: Details | None, fragment: Fragment) -> Poison | Non
     """
     if isinstance(details, Decision):
         kind, why = EventKind.DECISION, "" if _is_complete(details) else INCOMPLETE_DECISION
-    elif isinstance(details, TableEvidence):
-        kind, why = EventKind.EVIDENCE, "" if _is_whole(details) else INCOMPLETE_EVIDENCE
     else:
-        return None
+        kind, why = EventKind.EVIDENCE, "" if _is_whole(details) else INCOMPLETE_EVIDENCE
     if fragment.is_member or not DECISION_ENVELOPES.issuperset(fragment.envelopes):
         # In an envelope, so that it stays poison when the quarantine or the log is decoded again.
         return Poison(why=f"{kind}: its author did not put it here", raw=b'{"Message":%b}' % fragment.raw)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from pipeline.address import Address, mailboxes
-from pipeline.authored import authored_poison
+from pipeline.authored import AUTHORED, authored_poison
 from pipeline.coercion import coerce
 from pipeline.document import NOT_JSON, is_too_deep, is_utf8, to_python
 from pipeline.envelope import Fragment, unwrap
@@ -170,7 +170,7 @@ def _outcome(record: Record, fragment: Fragment) -> Outcome:
         return Poison(why=f"{record_type.kind}: what happened is missing", raw=fragment.raw)
     if record.mail is None and details is None and record_type.kind is not EventKind.UNKNOWN:
         return Poison(why=f"{record_type.kind}: the mail is missing", raw=fragment.raw)
-    if poison := authored_poison(details, fragment):
+    if isinstance(details, AUTHORED) and (poison := authored_poison(details, fragment)):
         return poison
     return _event(record, type_name, record_type, details, fragment)
 

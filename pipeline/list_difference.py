@@ -14,6 +14,7 @@ import msgspec
 from pipeline.account_list import ListEntry
 from pipeline.address import Address, canonical
 from pipeline.policy import Policy, verdict
+from pipeline.pseudonym import is_pseudonym
 from pipeline.standing import EVERY_SCOPE, NOTHING_KNOWN, Evidence, Key, Standing, kept_facts
 from pipeline.timestamp import to_ms
 from pipeline.verdict import Reason, join_verdicts
@@ -35,6 +36,7 @@ class ListCause(StrEnum):
     GLOBAL_LIST = "global_list"
     SOFT_RULE = "soft_rule"
     OWN_JUDGEMENT = "own_judgement"
+    ERASED = "erased"
 
 
 LISTED_CAUSES = {
@@ -54,6 +56,7 @@ SUPPRESSED_CAUSES = {
     ListCause.GLOBAL_LIST: "it is on SES's global list, which no customer can read",
     ListCause.SOFT_RULE: "the policy's rule for soft bounces, which SES does not have",
     ListCause.OWN_JUDGEMENT: "SES's list has no such reason: blocked, inferred, or one of several candidates",
+    ListCause.ERASED: "the person was erased here, and a hash took the place of the address, which SES may list",
 }
 """The causes of an address that is suppressed here and not on SES's list."""
 
@@ -140,7 +143,7 @@ class _Address:
             reasons = self._reasons(scope)
             owner = scope if scope in self._own_lists else EVERY_SCOPE
             if reasons and owner not in self._entries:
-                cause = _suppressed_cause(reasons, known)
+                cause = ListCause.ERASED if is_pseudonym(self._address) else _suppressed_cause(reasons, known)
                 key = Key(self._address, scope)
                 yield ListDifference(key=key, is_listed=False, cause=cause, reason=reasons[0].value)
 

@@ -17,6 +17,7 @@ from pipeline.list_difference import (
     to_standing,
 )
 from pipeline.policy import DEFAULT_POLICY, Policy, SoftRule
+from pipeline.pseudonym import pseudonym
 from pipeline.standing import NOTHING_KNOWN, Key, Standing
 from pipeline.timestamp import to_ms
 from tests.support.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_soft_bounce
@@ -89,6 +90,14 @@ def test_a_suppression_that_ses_does_not_list_has_its_cause(
     assert found(table={ALL: a_standing(*payload)}, policy=SOFT) == [
         ListDifference(key=ALL, is_listed=False, cause=cause, reason=reason)
     ]
+
+
+def test_an_erased_person_is_on_no_list() -> None:
+    """The table has a hash, and nothing of it says whether SES lists the address."""
+    erased = Key(pseudonym(ALL.address, key=b"k" * 32))
+    standing = a_standing(a_bounce())
+
+    assert [item.cause for item in found(table={erased: standing})] == [ListCause.ERASED]
 
 
 def test_an_address_on_both_sides_is_no_difference() -> None:
