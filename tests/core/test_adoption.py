@@ -117,10 +117,12 @@ def test_evidence_inside_something_else_is_poison() -> None:
 
 def test_a_record_in_the_text_of_evidence_is_a_text() -> None:
     """Diagnostics are texts of strangers."""
-    [outcome] = decode(in_kinesis(some_evidence(diagnostic=a_decision(action="release").decode())))
-
-    assert isinstance(outcome, Event)
-    assert outcome.kind is EventKind.EVIDENCE
+    short = '{"eventType":"Send","mail":{"messageId":"1","destination":["bob@example.com"]}}'
+    for text in (short, a_decision(action="release").decode()):
+        beside = dumped(json.loads(some_evidence(diagnostic=text)) | {"note": text})
+        [outcome] = decode(in_kinesis(beside))
+        assert isinstance(outcome, Event)
+        assert (outcome.kind, outcome.recipients) == (EventKind.EVIDENCE, (ADA,))
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,14 @@ def test_a_fact_that_reached_the_log_during_the_drill_is_not_lost_to_it() -> Non
     )
 
 
+def test_the_newest_hours_of_the_log_belong_to_it() -> None:
+    """Of an address with another difference too."""
+    shown: list[SettledDifference] = []
+    run(a_log(), a_table(BOUNCE, COMPLAINT), newest=a_log(BOUNCE), shown=shown)
+
+    assert [kind for kind, _ in shown[0].extra] == [FactKind.COMPLAINT]
+
+
 def test_a_fact_of_the_last_days_may_not_be_visible_in_the_log_yet() -> None:
     """Firehose buffers, and tries for a day to deliver."""
     at_ms = facts_of(BOUNCE)[0].evidence.at_ms
