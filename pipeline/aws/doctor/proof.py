@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from pipeline.aws.archive.proof import Proof, read_proof
 from pipeline.aws.doctor.deployment import Deployment
-from pipeline.aws.doctor.finding import Finding, error, warning
+from pipeline.aws.doctor.finding import Finding, error, ok, warning
 from pipeline.aws.errors import missing_ok
 
 PROVED_WITHIN = timedelta(days=14)  # two drills of the default schedule, which is weekly
@@ -24,10 +24,13 @@ def check_proof(deployment: Deployment) -> Iterator[Finding]:
             yield warning("table_never_proved", message, remedy=deployment.mailfold_command(DRILL))
         return
     yield from _check_result(deployment, proof)
-    if proof.proved_at and deployment.now - proof.proved_at > PROVED_WITHIN and proof.result.is_proved:
-        days = proof.days_since_proved(deployment.now)
-        message = f"the table was last proved equal to the log {days:.0f} days ago: lost feedback may be unnoticed"
-        yield warning("table_proof_old", message, remedy=deployment.mailfold_command(DRILL))
+    if proof.proved_at and proof.result.is_proved:
+        message = f"the table was proved equal to the log {proof.days_since_proved(deployment.now):.1f} days ago"
+        if deployment.now - proof.proved_at > PROVED_WITHIN:
+            remedy = deployment.mailfold_command(DRILL)
+            yield warning("table_proof_old", f"{message}: lost feedback since then may be unnoticed", remedy=remedy)
+        else:
+            yield ok(message)
 
 
 def _check_result(deployment: Deployment, proof: Proof) -> Iterator[Finding]:
