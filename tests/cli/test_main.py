@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "replay": PARQUET,
     "reconcile": PARQUET,
     "drill": PARQUET,
+    "erase": PARQUET,
     "ingest": PARQUET,
     "import": PARQUET,
     "decode": set(),
