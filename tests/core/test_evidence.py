@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.evidence import truncate
+from pipeline.evidence import decision_ms, truncate
 from pipeline.timestamp import EPOCH, format_time, to_ms
+from pipeline.wire import Decision
 from tests.support.builders import (
     ABSENT,
     OCCURRED_AT,
@@ -28,6 +29,12 @@ def test_a_decision_counts_from_its_hybrid_clock(at_ms: int | None, counted: int
     """Without that clock, it counts from its wall time, which is not before 1970."""
     assert counted == evidence(a_decision(atMs=ABSENT if at_ms is None else at_ms)).at_ms
     assert evidence(a_decision(at=EPOCH - timedelta(days=1))).at_ms == 0
+
+
+@pytest.mark.parametrize("unreadable", [None, "soon"])
+def test_a_decision_without_a_readable_time_counts_from_1970(unreadable: str | None) -> None:
+    """The decoder refuses such a decision, so this is about the function alone."""
+    assert decision_ms(Decision(timestamp=unreadable)) == 0
 
 
 @pytest.mark.parametrize(
