@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.standing import MAX_SCOPE, FactKind, Key
+from pipeline.standing import MAX_SCOPE, Evidence, FactKind, Key
+from pipeline.timestamp import to_ms
 from tests.support.builders import (
     ADA,
     BOB,
     MESSAGE_ID,
+    OCCURRED_AT,
     a_bounce,
     a_complaint,
     a_decision,
@@ -106,3 +108,10 @@ def test_a_decision_applies_to_its_scope() -> None:
     [scoped] = facts_of(a_decision(scope="marketing"))
     assert (Key(everywhere.key.address), FactKind.SUPPRESS) == (everywhere.key, everywhere.kind)
     assert scoped.key == Key(everywhere.key.address, "marketing")
+
+
+def test_evidence_of_a_decision_holds_its_id_and_spelling() -> None:
+    """A decision is about no mail, so the other fields are empty."""
+    item = evidence(a_decision(address="Ada <ADA@Example.com>", decision_id="1" * 32))
+    assert item == Evidence(at_ms=to_ms(OCCURRED_AT), event_id="1" * 32, spelling="ADA@Example.com")
+    assert len(evidence(a_decision(address=f"{'A' * 300}@example.com")).spelling) == 256
