@@ -3,10 +3,13 @@
 Contracts: `pipeline.ports`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from pipeline.errors import STOPS_BATCH, Conflict, MailfoldError
+from pipeline.leftover import Kept, Leftover
 from pipeline.manifest import SourceProgress, furthest
 from pipeline.ports import NO_ITEM, FactScan, Item, Put, Quarantined
 from pipeline.row import Row, event_time, row_facts
@@ -101,6 +104,31 @@ class MemoryQuarantine:
     def put(self, quarantined: Quarantined) -> None:
         """See `ports.Quarantine`."""
         self._held[quarantined.position, quarantined.payload] = quarantined
+
+
+class MemoryLeftovers:
+    """The leftovers of one place, in memory."""
+
+    def __init__(self, kept: Iterable[Kept] = ()) -> None:
+        self._kept = {item.id: item for item in kept}
+        self._redriven: dict[str, Leftover] = {}
+
+    def waiting(self, ids: Collection[str] = ()) -> Iterator[Kept]:
+        """See `leftover.Leftovers`."""
+        yield from [item for item in self._kept.values() if not ids or item.id in ids]
+
+    def redriven(self, ids: Collection[str] = ()) -> Iterator[Kept]:
+        """See `leftover.Leftovers`."""
+        yield from [item for item in self._redriven.values() if not ids or item.id in ids]
+
+    def mark(self, leftovers: Sequence[Leftover]) -> None:
+        """See `leftover.Leftovers`."""
+        for leftover in leftovers:
+            self._redriven[leftover.id] = structs.replace(leftover, is_redriven=True)
+            self._kept.pop(leftover.id, None)
+
+    def release(self) -> None:
+        """See `leftover.Leftovers`."""
 
 
 class MemoryManifest:

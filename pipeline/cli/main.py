@@ -8,7 +8,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module, metadata
@@ -24,7 +24,10 @@ from pipeline.errors import AccessDenied, InvalidInput, MailfoldError, NotFound,
 
 
 class LazyCommand(NamedTuple):
-    """A command before it is imported: module in `pipeline.cli`, function, and the first sentence of its help."""
+    """A command before it is imported: module in `pipeline.cli`, function, and the first sentence of its help.
+
+    Instead of a function, a command has a mapping of its sub-commands' names to their functions.
+    """
 
     module: str
     function: str
@@ -79,6 +82,11 @@ COMMANDS = {
         "erase",
         "erase_command",
         "Erase a person: in log and tables, a keyed hash takes the place of the address.",
+    ),
+    "quarantine": LazyCommand(
+        "quarantine",
+        "QUARANTINE_COMMANDS",
+        "List, show and redrive the records that a hop of the pipeline could not process.",
     ),
     "decode": LazyCommand(
         "decode", "decode_command", "Decode SES payloads in any envelope: one line of JSON for each record, in order."
@@ -177,10 +185,25 @@ def load_command(name: str) -> Any:
     with exiting_on_interrupt():
         module = import_module(f"pipeline.cli.{COMMANDS[name].module}")
     function = getattr(module, COMMANDS[name].function)
-    loader = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    help_text = (inspect.getdoc(function) or "").replace("Example: ", "\b\nExample: ")  # \b: not to be wrapped
-    loader.command(name, help=help_text)(function)
+    is_group = isinstance(function, Mapping)
+    functions = function if is_group else {name: function}
+    loader = typer.Typer(
+        name=name,
+        help=COMMANDS[name].help,
+        no_args_is_help=is_group,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for command_name, command in functions.items():
+        help_text = (inspect.getdoc(command) or "").replace("Example: ", "\b\nExample: ")  # \b: not to be wrapped
+        loader.command(command_name, help=help_text)(command)
     return typer.main.get_command(loader)
+
+
+def subcommands(command: Any) -> list[Any]:
+    """Return the sub-commands of a loaded command, or itself if it has none."""
+    return list(getattr(command, "commands", {}).values()) or [command]
 
 
 def _with_comments_last(arguments: list[str]) -> list[str]:
@@ -281,7 +304,8 @@ def _check_applies(context: typer.Context, **options: str | None) -> None:
 
 
 def _has_option(command: str, name: str) -> bool:
-    return any(parameter.name == name for parameter in load_command(command).params)
+    commands = subcommands(load_command(command))
+    return any(parameter.name == name for single in commands for parameter in single.params)
 
 
 def _placeholder() -> None:

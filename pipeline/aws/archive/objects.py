@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Self
 
 import msgspec
@@ -18,6 +19,7 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 SCHEME = "s3://"
 READERS = 8  # botocore keeps 10 connections
@@ -33,11 +35,13 @@ class ListedObject(msgspec.Struct, frozen=True):
         uri: Its URI.
         etag: Changes whenever its content does. docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
         size_bytes: Its size.
+        modified_at: When it was put; None if unknown.
     """
 
     uri: str
     etag: str
     size_bytes: int
+    modified_at: datetime | None = None
 
 
 def list_objects(s3: S3Client, uri: str) -> Iterator[ListedObject]:
@@ -54,7 +58,11 @@ def list_objects(s3: S3Client, uri: str) -> Iterator[ListedObject]:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key_prefix):
             for entry in page.get("Contents", []):
                 if entry["Size"] and not is_marker(entry["Key"]):
-                    yield ListedObject(f"{SCHEME}{bucket}/{entry['Key']}", entry["ETag"], entry["Size"])
+                    yield _listed(bucket, entry)
+
+
+def _listed(bucket: str, entry: ObjectTypeDef) -> ListedObject:
+    return ListedObject(f"{SCHEME}{bucket}/{entry['Key']}", entry["ETag"], entry["Size"], entry["LastModified"])
 
 
 class ObjectReader:

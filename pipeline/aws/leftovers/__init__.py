@@ -1,0 +1,1 @@
+"""Leftovers in AWS: objects of the log's bucket, and messages of the dead-letter queues."""
