@@ -29,7 +29,7 @@ def read_batch_records(kinesis: KinesisClient, reference: BatchReference) -> tup
         QuarantineUnavailable: Kinesis throttles or cannot be reached.
         AccessDenied: AWS denies reading the stream.
     """
-    stream = reference.stream_arn.rpartition("/")[2]
+    stream = reference.stream
     with translated(
         f"reading a batch of the stream {stream}", unavailable=QuarantineUnavailable, invalid=QuarantineUnavailable
     ):
@@ -44,7 +44,7 @@ def _records(kinesis: KinesisClient, reference: BatchReference) -> Iterator[Reco
     first, last = int(reference.start_sequence_number), int(reference.end_sequence_number)
     answer = missing_ok(
         lambda: kinesis.get_shard_iterator(
-            StreamARN=reference.stream_arn,
+            StreamName=reference.stream,
             ShardId=reference.shard_id,
             ShardIteratorType="AT_SEQUENCE_NUMBER",
             StartingSequenceNumber=reference.start_sequence_number,

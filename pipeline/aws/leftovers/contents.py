@@ -21,6 +21,8 @@ from pipeline.leftover import Place
 
 T = TypeVar("T")
 
+ERROR_ROWS = "an object with Firehose's error rows"
+
 
 class NotALeftover(ValueError):
     """An object or a message has another format. The text says which is expected, and contains nothing of it."""
@@ -44,10 +46,14 @@ class BatchReference(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     batch_size: int
 
     @property
+    def stream(self) -> str:
+        """The stream's name."""
+        return self.stream_arn.rpartition("/")[2]
+
+    @property
     def position(self) -> str:
         """Stream, shard and sequence numbers."""
-        stream = self.stream_arn.rpartition("/")[2]
-        return f"{stream} {self.shard_id} {self.start_sequence_number} to {self.end_sequence_number}"
+        return f"{self.stream} {self.shard_id} {self.start_sequence_number} to {self.end_sequence_number}"
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +144,9 @@ def delivery_error_contents(data: bytes, *, name: str) -> Contents:
         NotALeftover: A part of it is no such row.
     """
     parts = split_documents(data)
-    rows = [_parse(part.data, _ErrorRow, "an object with Firehose's error rows") for part in parts]
+    rows = [_parse(part.data, _ErrorRow, ERROR_ROWS) for part in parts]
+    if not rows:
+        raise NotALeftover(f"it is not {ERROR_ROWS}")
     records = (
         StreamRecord(payload=row.raw_data, position=f"{name}:{part.line}")
         for part, row in zip(parts, rows, strict=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -158,5 +158,8 @@ def read_kept(
     objects = list(listed)
     with ObjectReader(s3, objects) as reader:
         for item in objects:
-            with suppress(NotFound):
-                yield read(item, reader.open(item.uri).read())
+            try:
+                data = reader.open(item.uri).read()
+            except NotFound:
+                continue
+            yield read(item, data)
