@@ -1,6 +1,5 @@
 """Records are put into the feedback stream within Kinesis's limits, and again if Kinesis left them out."""
 
-
 import pytest
 
 from pipeline.aws.feedback_stream import BYTES_PER_PUT, PUT_ATTEMPTS, RECORDS_PER_PUT, FeedbackStream

@@ -24,6 +24,8 @@ OUTPUTS = {
     "FeedbackStream": f"{NAME}-feedback",
     "LogBucket": {"Ref": "LogBucket"},
     "LogTable": "events",
+    "NotificationDeadLetters": {"Ref": "NotificationDeadLetters"},
+    "RuleDeadLetters": {"Ref": "RuleDeadLetters"},
     "SenderPolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/{NAME}-sender",
     "SesRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{NAME}-ses",
     "SuppressionTable": {"Ref": "SuppressionTable"},
@@ -37,6 +39,8 @@ def a_template(parameters: Mapping[str, str]) -> str:
     """Return the text of a template whose parameters have these defaults."""
     resources = {
         "LogBucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"},
+        "NotificationDeadLetters": {"Type": "AWS::SQS::Queue"},
+        "RuleDeadLetters": {"Type": "AWS::SQS::Queue"},
         "SuppressionTable": {
             "Type": "AWS::DynamoDB::Table",
             "DeletionPolicy": "Retain",
