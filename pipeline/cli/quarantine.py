@@ -1,9 +1,9 @@
 """`mailfold quarantine`: list, show and redrive the records that a hop of the pipeline could not process."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -13,30 +13,23 @@ from pipeline.aws.archive.firehose import BYTES_PER_RECORD, FirehoseLog
 from pipeline.aws.feedback_stream import FeedbackStream
 from pipeline.aws.quarantine import S3Quarantine
 from pipeline.aws.settings import DELIVERY_STREAM, STREAM
-from pipeline.batch import StreamRecord
-from pipeline.cli.decode import describe_outcome
+from pipeline.cli.leftover_lines import describe_leftover, describe_record, detailed_lines, leftover_lines, summary_line
 from pipeline.cli.leftovers import LeftoverPlaces, Selection, open_places
 from pipeline.cli.options import RegionOption, StackOption
 from pipeline.cli.output import (
     counted,
     first_few,
-    printable,
     progress,
     results,
     say,
     saying_on_stop,
-    size,
     to_people,
     write_json,
 )
 from pipeline.cli.target import Target, target
-from pipeline.decision import decode_arrived
 from pipeline.errors import MailfoldError, NotFound, UsageError
 from pipeline.leftover import Leftover, Place
 from pipeline.redrive import RedriveCounts, Redriver
-from pipeline.timestamp import format_time
-
-MAX_TEXT = 4_000  # characters of a record that `show` prints; `--raw` prints all
 
 PlaceOption = Annotated[list[Place] | None, typer.Option("--place", help="Only this place; may be repeated.")]
 ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Only reasons with this text.")]
@@ -69,9 +62,9 @@ def list_command(
         if json:
             write_json(describe_leftover(leftover))
         else:
-            say(_lines(leftover), to=results())
+            say(leftover_lines(leftover), to=results())
     if not json:
-        say([_summary(found)], to=results())
+        say([summary_line(found)], to=results())
 
 
 def show_command(
@@ -99,9 +92,9 @@ def show_command(
         return
     shown = msgspec.structs.replace(leftover, records=tuple(records))
     if json:
-        write_json(describe_leftover(leftover) | {"contents": [_describe_record(each) for each in shown.records]})
+        write_json(describe_leftover(leftover) | {"contents": [describe_record(each) for each in shown.records]})
     else:
-        say(_detailed_lines(shown), to=results())
+        say(detailed_lines(shown), to=results())
 
 
 def redrive_command(
@@ -172,21 +165,6 @@ def redrive_lines(counts: RedriveCounts, *, dry_run: bool) -> Iterator[str]:
         )
 
 
-def describe_leftover(leftover: Leftover) -> dict[str, Any]:
-    """Return a leftover as the JSON object that `list` prints. It has no content of a record."""
-    return {
-        "id": leftover.id,
-        "place": leftover.place,
-        "at": format_time(leftover.at),
-        "reason": leftover.reason,
-        "position": leftover.position,
-        "size_bytes": leftover.size_bytes,
-        "records": len(leftover.records),
-        "expired": leftover.expired,
-        "redriven": leftover.is_redriven,
-    }
-
-
 def _shown(places: LeftoverPlaces, selection: Selection, *, redriven: bool) -> Iterator[Leftover]:
     groups = [places.waiting(selection), *([places.redriven(selection)] if redriven else [])]
     foreign: list[str] = []
@@ -202,56 +180,6 @@ def _shown(places: LeftoverPlaces, selection: Selection, *, redriven: bool) -> I
                     else:
                         foreign.append(f"skipped {item.id}: {item.why}")
     say(first_few(foreign), to=to_people())
-
-
-def _lines(leftover: Leftover) -> Iterator[str]:
-    number = f"{counted(len(leftover.records), 'record')}, {size(leftover.size_bytes)}"
-    mark = ", redriven" if leftover.is_redriven else ""
-    yield f"{format_time(leftover.at)}  {leftover.place}  {number}{mark}: {leftover.reason}"
-    yield f"    {leftover.id}"
-    if leftover.position not in leftover.id:
-        yield f"    {leftover.position}"
-    if leftover.expired:
-        yield f"    {counted(leftover.expired, 'record')} expired in the stream; the log has them: `mailfold replay`"
-
-
-def _summary(found: Sequence[Leftover]) -> str:
-    waiting = [leftover for leftover in found if not leftover.is_redriven]
-    numbers = [(place, sum(leftover.place is place for leftover in waiting)) for place in Place]
-    places = ", ".join(f"{number:,} {place}" for place, number in numbers if number)
-    return f"{counted(len(waiting), 'leftover')}{f' ({places})' if places else ''}"
-
-
-def _detailed_lines(leftover: Leftover) -> Iterator[str]:
-    yield from _lines(leftover)
-    for record in leftover.records:
-        described = _describe_record(record)
-        yield ""
-        yield f"record at {described['position']}, {size(described['size_bytes'])}"
-        for outcome in described["today"]:
-            yield f"  today: {_outcome_line(outcome)}"
-        text = described["text"]
-        yield f"  {text[:MAX_TEXT]}{' … (--raw prints all of it)' if len(text) > MAX_TEXT else ''}"
-
-
-def _outcome_line(outcome: dict[str, Any]) -> str:
-    if "error" in outcome:
-        return f"rejected: {outcome['error']}"
-    if "ignored" in outcome:
-        return f"not about a sent e-mail: {outcome['ignored']}"
-    unusable = len(outcome.get("unusable_recipients", ()))
-    rejected = f", rejected: {counted(unusable, 'recipient')} without a usable address" if unusable else ""
-    return f"{outcome['kind']}, event {outcome['event_id']}{rejected}"
-
-
-def _describe_record(record: StreamRecord) -> dict[str, Any]:
-    outcomes = decode_arrived(record.payload, arrived_at=datetime.now(UTC))
-    return {
-        "position": record.position,
-        "size_bytes": len(record.payload),
-        "today": [describe_outcome(outcome) for outcome in outcomes],
-        "text": printable(record.payload.decode(errors="replace")),
-    }
 
 
 def _redriver(cloud: Target) -> Redriver:

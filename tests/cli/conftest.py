@@ -13,6 +13,7 @@ from pipeline.aws.dynamodb import table_definition
 from pipeline.cli import deploy as command
 from pipeline.cli import prompt
 from tests.support.cloud_process import CloudProcess
+from tests.support.deployed_leftovers import AFirehose, deployed_for_redrive, keep_everywhere
 from tests.support.fake_athena import FakeAthena
 from tests.support.fake_cloudformation import OUTPUTS, FakeCloudFormation
 from tests.support.fake_service import REGION, client
@@ -64,6 +65,20 @@ def stack(beside: None, monkeypatch: pytest.MonkeyPatch) -> Any:
         return cloudformation
 
     return put
+
+
+@pytest.fixture
+def firehose(monkeypatch: pytest.MonkeyPatch) -> Iterator[AFirehose]:
+    """A deployment without leftovers."""
+    with deployed_for_redrive(monkeypatch) as fake:
+        yield fake
+
+
+@pytest.fixture
+def leftovers(firehose: AFirehose) -> AFirehose:
+    """A deployment with one bounce in every place, in its real format."""
+    keep_everywhere()
+    return firehose
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ ON_TABLES = {
     "decode": ["decode", "s3://bucket/key"],
     "ingest": ["ingest", BOUNCE],
     "lookup": ["lookup", "ann@example.com"],
+    "quarantine": ["quarantine", "list"],
     "query": ["query", "SELECT 1"],
     "replay": ["replay"],
 }

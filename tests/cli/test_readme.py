@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.main import COMMANDS, load_command
+from pipeline.cli.main import COMMANDS, load_command, subcommands
 from pipeline.local.discovery import find
+from pipeline.local.resources import Names
 from tests.support.cloud_process import CloudProcess, found_client
 from tests.support.command import COMMAND, ROOT, WAIT_SECONDS, run
+from tests.support.leftovers import a_quarantine_object
 from tests.support.waiting import until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,8 +45,13 @@ TESTED_ELSEWHERE = {"up", "demo", "consume", "doctor", "attach", "destroy"}
 
 
 def examples() -> dict[str, str]:
-    """Return the example in each command's help, or an empty text."""
-    matches = {name: re.search(r"^ *Example: (.+)$", load_command(name).help, re.MULTILINE) for name in COMMANDS}
+    """Return the example in the help of each command and sub-command, or an empty text."""
+    helps = {
+        name if command.name == name else f"{name} {command.name}": command.help
+        for name in COMMANDS
+        for command in subcommands(load_command(name))
+    }
+    matches = {name: re.search(r"^ *Example: (.+)$", text, re.MULTILINE) for name, text in helps.items()}
     return {name: match[1] if match else "" for name, match in matches.items()}
 
 
@@ -76,7 +83,7 @@ def test_every_named_file_exists() -> None:
 
 def test_every_named_command_exists() -> None:
     """Every `mailfold` command in the README is one of the table of commands."""
-    assert set(re.findall(r"\bmailfold ([a-z]+)\b", "\n".join(SHELL))) <= set(examples())
+    assert set(re.findall(r"\bmailfold ([a-z]+)\b", "\n".join(SHELL))) <= set(COMMANDS)
 
 
 def test_every_named_make_target_runs_its_program() -> None:
@@ -177,7 +184,7 @@ def test_every_command_has_an_example_in_its_help() -> None:
     """The help of every command shows an example of that command."""
     for name, example in examples().items():
         assert example.startswith(f"mailfold {name}"), name
-        assert f"\n  Example: {example}\n" in run(name, "--help").stdout
+        assert f"\n  Example: {example}\n" in run(*name.split(), "--help").stdout
 
 
 @pytest.mark.parametrize("name", [name for name in examples() if name not in TESTED_ELSEWHERE])
@@ -214,4 +221,5 @@ def _prepare(folder: Path) -> None:
     s3 = found_client("s3")
     s3.create_bucket(Bucket="old-archive")
     s3.put_object(Bucket="old-archive", Key="2025/events.json", Body=event)
+    s3.put_object(Bucket=Names().bucket, Key="quarantine/06/06c0.json", Body=a_quarantine_object(b"no JSON"))
     s3.close()

@@ -27,6 +27,7 @@ COMMANDS = {
     "query": ["query", "SELECT 1"],
     "replay": ["replay"],
     "ingest": ["ingest", BOUNCE],
+    "quarantine": ["quarantine", "list"],
     "import": ["import"],
     "send": ["send", "--to", SIMULATOR, "--from", SENDER],
     "decode": ["decode", "s3://bucket/key"],

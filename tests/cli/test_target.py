@@ -16,6 +16,7 @@ COMMANDS = {
     "replay": ["replay"],
     "replay into": ["replay", "--into", "another"],
     "ingest": ["ingest", __file__],
+    "quarantine": ["quarantine", "list"],
 }
 
 

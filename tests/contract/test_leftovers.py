@@ -42,8 +42,9 @@ class Case(NamedTuple):
 @pytest.fixture(
     params=["memory", Place.QUARANTINE, Place.FIREHOSE, Place.LAMBDA, Place.RULE_QUEUE, Place.NOTIFICATION_QUEUE]
 )
-def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
     """Return an empty place."""
+    monkeypatch.setattr("pipeline.aws.leftovers.queue.POLL_SECONDS", 0)  # moto answers at once
     if request.param == "memory":
         yield _in_memory()
         return

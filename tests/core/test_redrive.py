@@ -184,7 +184,7 @@ def test_redriving_twice_sends_nothing_again() -> None:
 
 
 @pytest.mark.parametrize("killed_at", ["log", "stream"])
-def test_a_process_that_ends_before_the_mark_changes_nothing_by_its_repetition(killed_at: str) -> None:
+def test_a_process_that_ends_before_the_mark_is_repeated_without_effect(killed_at: str) -> None:
     """The record is sent twice, and the table is that of one."""
     once = APipeline(a_leftover(a_bounce()))
     once.redrive()

@@ -20,7 +20,7 @@ from tests.support.lambda_events import ARRIVED_MS, SHARD, STREAM_ARN, a_kinesis
 QUARANTINE_KEY = "quarantine/ab/ab12.json"
 ERROR_KEY = "errors/processing-failed/dt=2026-03-01/hr=12/mail-events-1-2026-03-01-12-00-00-1a2b"
 BATCH_KEY = f"aws/lambda/1a2b3c/{SHARD}/2026/03/01/2026-03-01T12.00.00-1a2b"
-RULE_ATTRIBUTES = {
+RULE_ATTRIBUTES: Any = {
     "ERROR_CODE": {"DataType": "String", "StringValue": "NO_PERMISSIONS"},
     "ERROR_MESSAGE": {"DataType": "String", "StringValue": "The role may not put for ada@example.com"},
 }

@@ -26,7 +26,7 @@ from pipeline.timestamp import from_ms
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
+    from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef, MessageTypeDef
 
 MESSAGES_PER_CALL = 10  # SQS's limit, also for batches
 HIDDEN_SECONDS = 300  # longer than a call of Firehose with its retries takes; a killed reader delays a message so long
@@ -88,12 +88,12 @@ class QueueLeftovers:
         handles = [held.receipt_handle for held in self._held.values()]
         self._held = {}
         for start in range(0, len(handles), MESSAGES_PER_CALL):
-            entries = [
+            entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
                 {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
                 for number, handle in enumerate(handles[start : start + MESSAGES_PER_CALL])
             ]
             with self._translated("returning messages to"):
-                self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type]
+                self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
 
     def _receive_new(self) -> list[KeptMessage]:
         """Return messages that were not received before; none if there are no more, or some are visible again."""

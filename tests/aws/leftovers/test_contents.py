@@ -107,7 +107,7 @@ def test_a_discarded_call_has_its_notification_and_is_not_in_the_log() -> None:
     assert not contents.in_log
 
 
-def test_a_message_of_the_rule_is_in_the_log_and_has_the_reason_of_eventbridge() -> None:
+def test_a_message_of_the_rule_has_the_reason_of_eventbridge() -> None:
     """EventBridge writes code and message into attributes of the message; an address in them is not shown."""
     message = KeptMessage(
         message_id="m-1", body=in_eventbridge(a_bounce()).decode(), message_attributes=RULE_ATTRIBUTES
