@@ -13,7 +13,8 @@ import typer
 from packaging.requirements import Requirement
 
 from pipeline import errors
-from pipeline.cli.main import COMMANDS, EXIT_CODES, EXTRAS, exit_code, load_command, subcommands
+from pipeline.cli.failures import EXIT_CODES, EXTRAS, exit_code
+from pipeline.cli.main import COMMANDS, load_command, subcommands
 from tests.support.command import COMMAND, ROOT, WAIT_SECONDS, run, run_failing, run_ok, run_process
 
 CONSUMER = {"pipeline.aws.kcl", "aws_lambda_powertools", "prometheus_client"}

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.aws import clients
 from pipeline.cli import reconcile as command
-from pipeline.cli.main import exit_code
+from pipeline.cli.failures import exit_code
 from pipeline.errors import AccessDenied, ArchiveUnavailable, QueryFailed, StoreUnavailable
 from pipeline.reconcile import ReconcileResult
 from pipeline.surge import Surge

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.cli.main import exit_code
+from pipeline.cli.failures import exit_code
 from pipeline.errors import AccessDenied, ArchiveUnavailable, StoreUnavailable
 from pipeline.replay import ReplayResult
 from tests.support.cloud_process import CloudProcess
