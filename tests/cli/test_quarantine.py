@@ -1,12 +1,14 @@
 """`mailfold quarantine` lists and redrives the leftovers of a deployment, its queues included."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from pipeline.aws.clients import session
 from tests.support.builders import a_send
-from tests.support.command import json_lines, run, run_failing, run_ok
+from tests.support.command import ROOT, json_lines, run, run_failing, run_ok
 from tests.support.deployed import NAME, bucket, objects
 from tests.support.deployed_leftovers import AFirehose, bounce, depth, feedback_ids, put, send, streamed
 from tests.support.leftovers import (
@@ -19,6 +21,7 @@ from tests.support.leftovers import (
 )
 
 STACK = ("--stack", NAME)
+OPERATORS = (ROOT / "infra/README.md").read_text(encoding="utf-8").partition("## Records that failed")[2]
 
 
 def test_the_list_has_every_place(leftovers: AFirehose) -> None:
@@ -108,6 +111,40 @@ def test_redriving_by_id_twice_says_so_and_sends_nothing(leftovers: AFirehose) -
     )
     assert feedback_ids(streamed()) == ["quarantine", "rule"]
     assert len(json_lines("quarantine", "list", "--json", *STACK)) == 4
+
+
+# The action that IAM names for each call, where it differs from the call's name.
+ACTIONS = {
+    "CopyObject": ("s3:GetObject", "s3:PutObject"),
+    "DeleteObjects": ("s3:DeleteObject",),
+    "GetObject": ("s3:GetObject",),
+    "ListObjectsV2": ("s3:ListBucket",),
+    "PutObject": ("s3:PutObject",),
+    "ChangeMessageVisibilityBatch": ("sqs:ChangeMessageVisibility",),
+}
+
+
+def test_the_page_of_the_stack_has_every_permission_that_an_operator_needs(leftovers: AFirehose) -> None:
+    """Every call of a redrive is allowed by an action that infra/README.md lists; Firehose's is the only one faked."""
+    put(QUARANTINE_KEY, a_quarantine_object(b"no JSON"))
+    put(f"{BATCH_KEY}-reference", json.dumps(a_batch_reference(2)).encode())
+    put(ERROR_KEY, an_error_object(bounce("error"), b"no JSON"))
+    send("RuleDeadLetters", b"no JSON")
+    needed = {"firehose:PutRecordBatch"}
+
+    def note(model: Any, **_: Any) -> None:
+        service = model.service_model.service_name
+        needed.update(ACTIONS.get(model.name, (f"{service}:{model.name}",)))
+
+    hooks: Any = session()  # the stubs want a type for each event
+    hooks.register("before-call.*", note)
+    try:
+        assert run("quarantine", "redrive", "--all", *STACK).exit_code == 1
+    finally:
+        hooks.unregister("before-call.*", note)
+    listed = set(re.findall(r"`((?:cloudformation|firehose|kinesis|s3|sqs|ssm):\w+)`", OPERATORS))
+    assert needed <= listed
+    assert {"s3:DeleteObject", "sqs:DeleteMessage", "kinesis:PutRecords"} <= needed
 
 
 def test_what_is_still_rejected_returns_to_its_queue(firehose: AFirehose) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import pipeline
 from pipeline.aws.settings import NAMESPACE
+from pipeline.leftover import Place
 from tests.infra.conftest import Metric
 from tests.support.alarm_state import queries
 from tests.support.cloudformation import CONSUMERS, REGION, TOPIC, consumed_by, stack, template
@@ -92,6 +93,29 @@ def test_a_description_has_a_meaning_and_a_remedy(name: str) -> None:
     assert meaning.endswith(".")
     assert remedy.endswith(".")
     assert len(EVERY[name]["AlarmDescription"]) <= LONGEST_DESCRIPTION // 2  # actual names are longer than logical ids
+
+
+def test_a_redrive_is_named_with_the_place_that_the_alarm_reports() -> None:
+    """Each alarm about records that were set aside has the command that returns them, and every place has an alarm."""
+    remedies = {
+        name: match[1]
+        for name, alarm in EVERY.items()
+        if (match := re.search(r"mailfold quarantine redrive --all --place ([a-z-]+)", alarm["AlarmDescription"]))
+    }
+    assert remedies == {
+        "FaultAlarm": "quarantine",
+        "FeedbackGivenUpAlarm": "lambda",
+        "NotificationDeadLettersAlarm": "notification-queue",
+        "NotificationsGivenUpAlarm": "lambda",
+        "QuarantineAlarm": "quarantine",
+        "RuleDeadLettersAlarm": "rule-queue",
+        "TransformErrorsAlarm": "firehose",
+        "TransformThrottlesAlarm": "firehose",
+        "TransformUncalledAlarm": "firehose",
+        "UnconvertedAlarm": "firehose",
+        "UntransformedAlarm": "firehose",
+    }
+    assert set(remedies.values()) == set(Place)
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -7,10 +7,10 @@ import pytest
 
 from tests.infra.alarm_case import DIRECT, NOON, QUEUE, AlarmCase
 from tests.infra.alarm_table import CASES, lines
-from tests.infra.healthy_metrics import HEALTHY
+from tests.infra.healthy_metrics import HEALTHY, QUIET
 from tests.support.alarm_state import AlarmState, breaches, play, queries
 from tests.support.cloudformation import CONSUMERS, FILE, consumed_by, template
-from tests.support.metric_history import MINUTES
+from tests.support.metric_history import MINUTES, changed
 
 # AWS does not document how many more periods CloudWatch retrieves than an alarm evaluates. No alarm depends on it.
 EXTRA_PERIODS = (0, 2, 4)
@@ -27,6 +27,7 @@ def variants() -> dict[str, Any]:
 
 
 VARIANTS = variants()
+REDRIVEN = [case for case in CASES if "quarantine redrive" in case.properties["AlarmDescription"]]
 
 
 def test_every_alarm_has_a_failure() -> None:
@@ -44,6 +45,22 @@ def test_an_alarm_rings_for_its_failure(case: AlarmCase) -> None:
         states = play(alarm, breaching, extra_periods=extra_periods)
         assert AlarmState.ALARM not in {state for minute, state in states.items() if minute <= NOON}
         assert AlarmState.ALARM in {states[minute] for minute in range(NOON, NOON + case.minutes + 1)}
+
+
+@pytest.mark.parametrize("case", REDRIVEN, ids=lambda case: case.alarm)
+def test_a_redrive_ends_the_alarm(case: AlarmCase) -> None:
+    """Once the queue is empty, or no further record fails, the alarm is over within an hour, and stays so."""
+    evening = 18 * 60
+    healthy = {
+        metric: {minute: value for minute, value in QUIET.get(metric, {}).items() if minute >= evening}
+        for metric in case.history
+    }
+    history = changed(case.history, since=evening, by=healthy)
+    breaching = breaches(case.properties, history, minutes=MINUTES)
+    for extra_periods in EXTRA_PERIODS:
+        states = play(case.properties, breaching, extra_periods=extra_periods)
+        assert AlarmState.ALARM in states.values()
+        assert AlarmState.ALARM not in {state for minute, state in states.items() if minute > evening + 60}
 
 
 @pytest.mark.parametrize("deployment", HEALTHY)

@@ -100,13 +100,13 @@ def test_events_and_their_backup_move_and_expire_together() -> None:
 
 
 def test_failed_records_expire_if_an_operator_wants_it() -> None:
-    """Errors of Firehose, quarantine and discarded batches have one parameter, and are kept by default."""
+    """Errors of Firehose, quarantine, discarded batches and redriven records have one parameter. Default: kept."""
     expiring = {
         rule["Prefix"]: rule["ExpirationInDays"]
         for rule in lifecycle(FailureExpirationDays="90").values()
         if "ExpirationInDays" in rule
     }
-    assert expiring == {"errors/": "90", "quarantine/": "90", "aws/lambda/": "90"}
+    assert expiring == {"errors/": "90", "quarantine/": "90", "aws/lambda/": "90", "redriven/": "90"}
     assert not any("ExpirationInDays" in rule for rule in lifecycle().values())
 
 

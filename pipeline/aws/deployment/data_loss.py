@@ -37,8 +37,8 @@ RETENTIONS = (
     Retention(
         parameter="FailureExpirationDays",
         output="LogBucket",
-        loss="S3 deletes every record that failed (errors/, quarantine/, aws/lambda/) and is older than {days} days. "
-        "What was not ingested from there is in neither log nor table",
+        loss="S3 deletes every record that failed (errors/, quarantine/, aws/lambda/, redriven/) and is older than "
+        "{days} days. What was not redriven before is in neither log nor table",
     ),
     Retention(
         parameter="StreamRetentionDays",

@@ -29,15 +29,17 @@ from pipeline.aws.doctor.functions import (
 )
 from pipeline.aws.doctor.iam import role_check
 from pipeline.aws.doctor.leases import check_leases
+from pipeline.aws.doctor.leftovers import (
+    check_dead_letters,
+    check_delivery_errors,
+    check_failed_batches,
+    check_quarantine,
+)
 from pipeline.aws.doctor.operations import (
     check_alarm_subscribers,
     check_alarms,
-    check_dead_letters,
-    check_delivery_errors,
     check_events_of_bounces,
     check_events_of_mail,
-    check_failed_batches,
-    check_quarantine,
     check_quota,
     check_stack,
     check_unrecognized,

@@ -1,6 +1,5 @@
-"""Checks of operations: the stack's state, failed records, alarms, and whether events arrive.
+"""Checks of operations: the stack's state, alarms, and whether events arrive.
 
-docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html,
 docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html,
 docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-cloudwatch.html and
 docs.aws.amazon.com/firehose/latest/dev/monitoring-with-cloudwatch-metrics.html
@@ -10,31 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
-
-import msgspec
+from typing import Literal
 
 from pipeline.aws.doctor.deployment import Deployment
 from pipeline.aws.doctor.finding import Finding, error, restore, warning
-from pipeline.aws.doctor.policy_document import allows
 from pipeline.aws.errors import missing_ok
 from pipeline.aws.settings import NAMESPACE
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.literals import QueueAttributeFilterType
-
 # docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 SUCCEEDED = frozenset({"CREATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE"})
-
-MAX_COUNTED_OBJECTS = 1_000  # one page of ListObjectsV2
-DEAD_LETTERS = {  # by the output that contains the queue's URL
-    "RuleDeadLetters": "EventBridge could not deliver to the stream: they are in the log, but not in the table",
-    "NotificationDeadLetters": "the projector could not receive from the SNS topic",
-}
-MESSAGE_COUNTS: tuple[QueueAttributeFilterType, ...] = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-)
 
 REMEDY_MARK = " Do: "  # separates the meaning of an alarm from its remedy, in its description
 
@@ -65,75 +48,6 @@ def check_stack(deployment: Deployment) -> Iterator[Finding]:
         yield warning("stack_changing", message, remedy="check again when it has finished")
     else:
         yield error("stack_failed", f"CloudFormation's last operation failed ({status})", remedy=remedy)
-
-
-def check_quarantine(deployment: Deployment) -> Iterator[Finding]:
-    """Check for records that could not be decoded."""
-    yield from _check_empty(deployment, "quarantine/", "quarantine_not_empty", "records that could not be decoded")
-
-
-def check_failed_batches(deployment: Deployment) -> Iterator[Finding]:
-    """Check for batches that Lambda discarded."""
-    yield from _check_empty(
-        deployment, "aws/lambda/", "failed_batches_not_empty", "batches of feedback that Lambda stopped retrying"
-    )
-
-
-def check_delivery_errors(deployment: Deployment) -> Iterator[Finding]:
-    """Check for records that Firehose could not deliver."""
-    yield from _check_empty(
-        deployment, "errors/", "delivery_errors_not_empty", "records that Firehose could not deliver"
-    )
-
-
-def _check_empty(deployment: Deployment, prefix: str, name: str, content: str) -> Iterator[Finding]:
-    bucket = deployment.output("LogBucket")
-    page = missing_ok(
-        lambda: deployment.clients.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=MAX_COUNTED_OBJECTS)
-    )
-    if page is None or not page.get("KeyCount"):
-        return
-    number = f"{page['KeyCount']:,}{' or more' if page.get('IsTruncated') else ''}"
-    url = f"s3://{bucket}/{prefix}"
-    ingest = deployment.mailfold_command(f"ingest {url}")
-    remove = deployment.aws_command(f"s3 rm --recursive {url}")
-    message = f"{url} contains {content}: {number} objects"
-    yield error(name, message, remedy=f"correct the cause that they and the logs name, then {ingest}, then {remove}")
-
-
-def check_dead_letters(deployment: Deployment) -> Iterator[Finding]:
-    """Check that the dead-letter queues exist and are empty."""
-    for output, content in DEAD_LETTERS.items():
-        if url := deployment.stack.outputs.get(output):
-            yield from _check_queue(deployment, output, url, content)
-
-
-def _check_queue(deployment: Deployment, output: str, url: str, content: str) -> Iterator[Finding]:
-    answer = missing_ok(
-        lambda: deployment.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy", *MESSAGE_COUNTS])
-    )
-    if answer is None:
-        message = f"the queue {url} does not exist: what cannot be delivered is lost"
-        yield error("dead_letters_missing", message, remedy=restore(output))
-        return
-    attributes = answer["Attributes"]
-    number = sum(int(value) for name, value in attributes.items() if name in MESSAGE_COUNTS)
-    if number:
-        purge = deployment.aws_command(f"sqs purge-queue --queue-url {url}")
-        remedy = f"correct the cause, then {deployment.mailfold_command('replay')}, then {purge}"
-        yield error("dead_letters_not_empty", f"{url} contains {number:,} messages that {content}", remedy=remedy)
-    if output == "RuleDeadLetters" and not _allows_rule(deployment, attributes.get("Policy")):
-        message = f"the queue {url} does not allow the rule to send messages: what it cannot deliver is lost"
-        yield error("dead_letters_denied", message, remedy=restore("RuleDeadLettersPolicy"))
-
-
-def _allows_rule(deployment: Deployment, policy: str | None) -> bool:
-    return policy is not None and allows(
-        msgspec.json.decode(policy),
-        service="events.amazonaws.com",
-        action="sqs:SendMessage",
-        context={"aws:SourceAccount": deployment.stack.account_id, "aws:SourceArn": deployment.rule_arn},
-    )
 
 
 def check_alarms(deployment: Deployment) -> Iterator[Finding]:
