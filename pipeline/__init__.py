@@ -21,6 +21,8 @@ Glossary:
     replay       Fold the facts of the event log into a suppression table again.
     digest       A checksum of all facts in a table that does not depend on their order.
     quarantine   The store of payloads that cannot be processed, each with the reason.
+    leftover     A record that a hop of the pipeline could not process, kept with its bytes.
+    redrive      Send leftovers back through the pipeline, by the path of live traffic.
     poison       A payload that cannot be decoded.
     checkpoint   The position in a shard up to which every record is stored or quarantined.
     shard        One of the ordered sequences of records that make up a Kinesis stream.

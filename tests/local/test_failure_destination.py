@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from pipeline.aws.leftovers.objects import S3Leftovers
 from pipeline.errors import Unavailable
+from pipeline.leftover import Leftover, Place
 from pipeline.local.event_source_mapping.failure_destination import FailureBucket
 from tests.support.fake_kinesis import FIRST_SEQUENCE_NUMBER, STREAM_ARN, FakeKinesis
 from tests.support.lambda_function import QUICKLY, AFunction, a_mapping, numbered, put
@@ -54,6 +56,18 @@ def test_only_poison_goes_to_the_failure_destination(
     assert [payloads_of(document) for document in documents(s3)] == [[b"poison"]]
     assert function.batches.count([b"poison"]) == 3
     assert mapping.given_up == 1
+
+
+def test_a_stored_batch_is_a_leftover(kinesis: "KinesisClient", s3: "S3Client") -> None:
+    """`mailfold quarantine` reads the object, and finds the record with its place in the stream."""
+    put(kinesis, b"poison")
+    function = AFunction()
+    a_mapping(kinesis, function, maximum_retry_attempts=0, on_failure=FailureBucket(s3, bucket=BUCKET)).drain(10)
+    [leftover] = S3Leftovers(s3, kinesis, bucket=BUCKET, place=Place.LAMBDA).waiting()
+    assert isinstance(leftover, Leftover)
+    [record] = leftover.records
+    assert (record.payload, leftover.in_log, leftover.expired) == (b"poison", True, 0)
+    assert record.position.split()[1].startswith("shardId-")
 
 
 def test_without_bisecting_the_rest_of_the_batch_is_stored_too(kinesis: "KinesisClient", s3: "S3Client") -> None:
