@@ -82,7 +82,7 @@ class ServiceUnavailable(Unavailable):
 
 
 class PolicyOutdated(Unavailable):
-    """The table holds verdicts of a newer policy. Writing would restore an old one. Deploy the newer policy.
+    """The table holds verdicts of a newer policy. Writing would restore an old one. Read the policy in force again.
 
     Attributes:
         own_version: The policy version of this process.
@@ -93,7 +93,7 @@ class PolicyOutdated(Unavailable):
         self.own_version, self.table_version = own_version, table_version
         super().__init__(
             f"the table was written under policy version {table_version}, this process has {own_version}: "
-            "deploy the newer one"
+            "try again, or publish the newer one with `mailfold policy apply`"
         )
 
 

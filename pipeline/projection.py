@@ -15,6 +15,9 @@ Record 0 is acknowledged. Records 1 to 4 are delivered again, although 2 and 4 a
 join is idempotent: their items are found unchanged. Events, facts and quarantined payloads are counted for record 0
 only, so that every record is counted once however often a batch stops.
 
+Nor does a newer policy stop a batch: if an item was written under one, the projector reads the policy in force again,
+and projects the rest of the batch under it.
+
 An unexpected exception does not stop a batch. `BatchProjector` bisects the batch until it finds the record that raises
 it, tries that record again, and quarantines it. To raise it would block the shard for days and correct nothing. But an
 error of the process, such as a lack of memory, stops the batch like an outage: see `errors.process_errors_stop`.
@@ -23,7 +26,8 @@ error of the process, such as a lack of memory, stops the batch like an outage: 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -41,7 +45,7 @@ from pipeline.errors import (
 )
 from pipeline.policy import Policy, verdict
 from pipeline.ports import Item, Put, Quarantine, Quarantined, SuppressionStore
-from pipeline.standing import Key, Standing, facts_hash, join
+from pipeline.standing import NOTHING_KNOWN, Key, Standing, facts_hash, join
 
 SAVE_ATTEMPTS = 5  # contention is two writers, live and replay; more than five conflicts in a row are an outage
 
@@ -79,15 +83,27 @@ class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
         shadow_stores: Further tables that receive the same facts, such as one that is being rebuilt.
         quarantine: Receives what cannot be processed.
         policy: Decides the verdicts.
+        read_again: Reads the tables and the policy in force, and returns their projector; None if they do not change.
+            It may raise an error of `errors.STOPS_BATCH`.
     """
 
     store: SuppressionStore
     shadow_stores: Sequence[SuppressionStore] = ()
     quarantine: Quarantine
     policy: Policy
+    read_again: Callable[[], BatchProjector] | None = None
 
     def project(self, batch: Sequence[StreamRecord]) -> BatchResult:
         """Project a batch up to the first error that stops it, in halves where an unexpected exception occurs."""
+        result = self._project(batch)
+        if isinstance(result.cause, PolicyOutdated) and result.failed_at is not None and self.read_again:
+            with suppress(*STOPS_BATCH):
+                projector = self.read_again()
+                if projector.policy.version > self.policy.version:  # so this ends
+                    result.append(projector.project(batch[result.failed_at :]), start=result.failed_at)
+        return result
+
+    def _project(self, batch: Sequence[StreamRecord]) -> BatchResult:
         result = BatchResult()
         parts = [(0, batch)]  # a stack: the next part is the last element
         while parts and result.cause is None:
@@ -203,6 +219,9 @@ def merge_fully(changes: Changes, *, store: SuppressionStore, policy: Policy) ->
 def merge(changes: Changes, *, store: SuppressionStore, policy: Policy) -> MergeResult:
     """Merge changes into the store: load, join, save what changed, and on a conflict load and join again.
 
+    An item of an older policy gets the verdict of `policy`, also if it has the facts already. No item is created
+    without facts.
+
     The result states an error of the store that stopped the merge; it is not raised.
     """
     merged = MergeResult()
@@ -226,7 +245,7 @@ def _merge_once(pending: dict[Key, Standing], merged: MergeResult, *, store: Sup
         return
     for key, item in loaded.items():
         standing = join(item.standing, pending[key])
-        if standing == item.standing and item.policy_version >= policy.version:
+        if standing == item.standing and (item.policy_version >= policy.version or standing == NOTHING_KNOWN):
             merged.unchanged += 1
             del pending[key]
         elif item.policy_version > policy.version:

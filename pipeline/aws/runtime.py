@@ -21,6 +21,9 @@ from pipeline.projection import BatchProjector
 
 MAX_AGE_SECONDS = 60  # one request a minute; SSM's standard throughput is free
 GOOD_SECONDS = 300  # longer than SSM usually throttles; shorter than a rebuild that makes another table the live one
+BATCH_SECONDS = 120  # of the projector at most: its time-out in infra/mailfold.yaml
+KNOWN_AFTER_SECONDS = GOOD_SECONDS + MAX_AGE_SECONDS + BATCH_SECONDS
+"""The time after which every projector uses a changed parameter or, if it cannot read it, writes nothing."""
 
 
 class Runtime:
@@ -31,6 +34,7 @@ class Runtime:
         warn: Called with the reason if the parameter of the live table cannot be read; see `LiveTables`.
         clients: boto3 clients; None for those of this process's account and region.
         each: Makes the calls of the tables; see `DynamoSuppressionStore`.
+        max_age_seconds: The time after which the parameter is read again; see `LiveTables`.
         clock: Monotonic seconds.
     """
 
@@ -41,13 +45,16 @@ class Runtime:
         warn: Callable[[str], None],
         clients: Clients | None = None,
         each: Each = map,
+        max_age_seconds: float = MAX_AGE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._clients, self._each = clients or Clients(), each
         self._store = cache(self._new_store)
         self._quarantine = _LazyQuarantine(self._clients, settings.bucket)
-        self._tables = LiveTables(self._read_tables, default=settings.table, warn=warn, clock=clock)
+        self._tables = LiveTables(
+            self._read_tables, default=settings.table, warn=warn, max_age_seconds=max_age_seconds, clock=clock
+        )
 
     def start(self) -> None:
         """Make the clients that every batch needs. A Lambda's initialization has more CPU than its first batch."""
@@ -68,7 +75,12 @@ class Runtime:
             shadow_stores=[self._store(table) for table in tables.shadow_tables],
             quarantine=self._quarantine,
             policy=tables.newest_policy(self._settings.policy),
+            read_again=self._projector_of_new_tables,
         )
+
+    def _projector_of_new_tables(self) -> BatchProjector:
+        self._tables.expire()
+        return self.projector()
 
     @cached_property
     def log(self) -> FirehoseLog | None:
@@ -107,6 +119,7 @@ class LiveTables:
         read: Reads the parameter (`stack.read_tables`); returns None if it does not exist.
         default: The live table if the parameter never existed.
         warn: Called with the reason if the parameter cannot be read and its last value is used.
+        max_age_seconds: The time after which it is read again.
         clock: Monotonic seconds.
     """
 
@@ -116,10 +129,11 @@ class LiveTables:
         *,
         default: str,
         warn: Callable[[str], None],
+        max_age_seconds: float = MAX_AGE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read, self._default = read, default
-        self._warn, self._clock = warn, clock
+        self._warn, self._max_age_seconds, self._clock = warn, max_age_seconds, clock
         self._last: SuppressionTables | None = None
         self._existed = False
         self._good_until_seconds = self._next_read_at_seconds = 0.0
@@ -133,8 +147,13 @@ class LiveTables:
         """
         if self._last is None or self._clock() >= self._next_read_at_seconds:
             self._last = self._read_or_keep(self._last)
-            self._next_read_at_seconds = self._clock() + MAX_AGE_SECONDS  # a read may itself take most of a minute
+            # A read may itself take most of a minute.
+            self._next_read_at_seconds = self._clock() + self._max_age_seconds
         return self._last
+
+    def expire(self) -> None:
+        """Let the next call read the parameter, because an item shows that it has changed."""
+        self._next_read_at_seconds = 0.0
 
     def _read_or_keep(self, last: SuppressionTables | None) -> SuppressionTables:
         try:

@@ -16,7 +16,15 @@ from pipeline.aws.clients import Clients, Service, create_client, session
 from pipeline.aws.erasure_key import erasure_parameter, read_key
 from pipeline.aws.errors import translated
 from pipeline.aws.settings import BUCKET, STREAM, TABLE, Settings, read_settings
-from pipeline.aws.stack import POLICY_PARAMETER, Stack, deployed_stack, tables_of, to_policy
+from pipeline.aws.stack import (
+    POLICY_PARAMETER,
+    Stack,
+    SuppressionTables,
+    deployed_stack,
+    read_tables,
+    tables_of,
+    to_policy,
+)
 from pipeline.cli.options import STACK
 from pipeline.errors import UsageError
 
@@ -140,11 +148,13 @@ def _stack_target(name: str, region: str | None) -> Target:
 
 
 def _environment_target(region: str | None, unused: str) -> Target:
-    settings = read_settings(unused=unused)
+    clients = Clients(connect_aws(region))
+    settings, tables = _current(read_settings(unused=unused), clients)
     return Target(
         settings=settings,
-        clients=Clients(connect_aws(region)),
+        clients=clients,
         is_local=ENDPOINT in os.environ,
+        shadow_tables=tables.shadow_tables,
         output_location=_results_location(settings.bucket),
         configuration_set="mailfold" if ENDPOINT in os.environ else None,
         stream=os.environ.get(STREAM),
@@ -162,17 +172,20 @@ def _local_target() -> Target:
         raise UsageError(
             f"no local cloud is running: start one with `mailfold up`, or name a stack in AWS with --stack or {STACK}"
         )
-    settings, names = read_settings({**os.environ, **environment}), Names()
+    names = Names()
     create = partial(
         local_client,
         endpoint_url=environment[ENDPOINT],
         region=environment[REGION],
         access_key_id=environment[ACCESS_KEY],
     )
+    clients = Clients(create)
+    settings, tables = _current(read_settings({**os.environ, **environment}), clients)
     return Target(
         settings=settings,
-        clients=Clients(create),
+        clients=clients,
         is_local=True,
+        shadow_tables=tables.shadow_tables,
         database=names.database,
         log_table=names.log,
         output_location=_results_location(settings.bucket),
@@ -180,6 +193,14 @@ def _local_target() -> Target:
         stream=environment.get(STREAM),
         erasure_parameter=erasure_parameter(f"/mailfold/{settings.table}"),
     )
+
+
+def _current(settings: Settings, clients: Clients) -> tuple[Settings, SuppressionTables]:
+    """Return settings with the live table and the policy in force, and all tables; by the parameter, if it is named."""
+    parameter = settings.tables_parameter
+    tables = (parameter and read_tables(clients.ssm, parameter=parameter)) or SuppressionTables(live=settings.table)
+    policy = tables.newest_policy(settings.policy)
+    return msgspec.structs.replace(settings, table=tables.live, policy=policy), tables
 
 
 def _results_location(bucket: str) -> str:

@@ -15,16 +15,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.aws.batching import batches
 from pipeline.aws.clients import Clients, Service
-from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.lambdas.projector import project_event
 from pipeline.aws.lambdas.transform import transform
-from pipeline.aws.quarantine import S3Quarantine
-from pipeline.aws.settings import BUCKET, TABLE
+from pipeline.aws.runtime import Runtime
+from pipeline.aws.settings import BUCKET, TABLE, TABLES_PARAMETER, Settings
 from pipeline.errors import MailfoldError
 from pipeline.local.athena import Athena
 from pipeline.local.client import SECRET_ACCESS_KEY, check_emulator, local_client
@@ -59,6 +57,7 @@ ACCOUNT_ID = "123456789012"  # moto's only account
 BUFFER_SECONDS = 5.0  # Firehose's minimum is 60, which is too long to wait for on a local machine
 BUFFER_BYTES = 8 * MEBIBYTE  # Firehose's minimum is 64 MB, which small machines do not have
 STOP_SECONDS = 10.0
+TABLES_AGE_SECONDS = 1.0  # a test of a rebuild or of a policy does not wait for the minute of a deployment
 
 _log = logging.getLogger(__name__)
 
@@ -152,6 +151,7 @@ class LocalCloud:
             "AWS_DEFAULT_REGION": self._region,
             TABLE: self.names.table,
             BUCKET: self.names.bucket,
+            TABLES_PARAMETER: self.names.tables_parameter,
             "MAILFOLD_STREAM": self.names.stream,
             "MAILFOLD_DELIVERY_STREAM": self.names.delivery_stream,
         }
@@ -251,16 +251,17 @@ class LocalCloud:
 
     def _start_feedback(self, clients: Clients, resources: ExitStack) -> None:
         self.relay = Relay(clients.kinesis, stream=self.names.stream, account_id=ACCOUNT_ID)
-        projector = partial(
-            project_event,
-            store=DynamoSuppressionStore(clients.dynamodb, table=self.names.table),
-            quarantine=S3Quarantine(clients.s3, bucket=self.names.bucket),
+        settings = Settings(
+            table=self.names.table,
+            bucket=self.names.bucket,
             policy=self._policy,
+            tables_parameter=self.names.tables_parameter,
         )
+        runtime = Runtime(settings, warn=_log.warning, clients=clients, max_age_seconds=TABLES_AGE_SECONDS)
         self.mapping = EventSourceMapping(
             clients.kinesis,
             stream=self.names.stream,
-            handler=projector,
+            handler=lambda event: project_event(event, projector=runtime.projector()),
             on_failure=FailureBucket(clients.s3, bucket=self.names.bucket),
         )
         stop = threading.Event()

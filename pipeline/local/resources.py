@@ -17,6 +17,7 @@ from pipeline.aws.archive.schema import glue_columns, glue_partitions
 from pipeline.aws.clients import Clients
 from pipeline.aws.dynamodb import table_definition
 from pipeline.aws.errors import tolerate, translated
+from pipeline.aws.stack import SuppressionTables, create_tables
 from pipeline.local.ses.email import CONFIGURATION_SET
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
         database: Glue database.
         log: Glue table of the log.
         configuration_set: SES configuration set.
+        tables_parameter: SSM parameter that names the live suppression table, and holds the policy in force.
     """
 
     table: str = "mailfold-suppression"
@@ -58,6 +60,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     database: str = "mailfold"
     log: str = "events"
     configuration_set: str = CONFIGURATION_SET
+    tables_parameter: str = "/mailfold/local/tables"
 
 
 def delivery_stream_arn(names: Names, *, region: str, account_id: str) -> str:
@@ -74,6 +77,7 @@ def fresh_names() -> Names:
         stream=f"{names.stream}-{suffix}",
         delivery_stream=f"{names.delivery_stream}-{suffix}",
         database=f"{names.database}_{suffix}",
+        tables_parameter=f"{names.tables_parameter}-{suffix}",
     )
 
 
@@ -89,6 +93,8 @@ def create_all(clients: Clients, names: Names, *, region: str) -> None:
         _create_stream(clients, names)
     with translated("creating the table of the local cloud"):
         _create_table(clients, names)
+    tables = SuppressionTables(live=names.table)
+    create_tables(clients.ssm, parameter=names.tables_parameter, tables=tables)
     with translated("creating the Glue catalog of the local cloud"):
         _create_catalog(clients, names)
     with translated("creating the configuration set of the local cloud"):

@@ -21,6 +21,7 @@ from pipeline.decode import decode
 from pipeline.event import Event
 from pipeline.memory import MemoryQuarantine
 from pipeline.policy import DEFAULT_POLICY
+from pipeline.projection import BatchProjector
 from pipeline.replay import replay
 from pipeline.row import to_row
 from tests.support.builders import a_bounce
@@ -81,9 +82,9 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoSuppressionStore]:
 @pytest.fixture
 def from_kinesis(store: DynamoSuppressionStore) -> CallPath:
     """A bounce, from the Kinesis record to the put."""
-    ports: dict[str, Any] = {"store": store, "quarantine": MemoryQuarantine(), "policy": DEFAULT_POLICY}
+    batch_projector = BatchProjector(store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
     event = a_kinesis_event(a_bounce())
-    return CallPath(lambda: projector.project_event(event, **ports))
+    return CallPath(lambda: projector.project_event(event, projector=batch_projector))
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from moto import mock_aws
 
 from pipeline.aws.clients import Clients, Service, create_client
 from pipeline.aws.dynamodb import DynamoSuppressionStore, table_definition
-from pipeline.aws.runtime import GOOD_SECONDS, MAX_AGE_SECONDS, LiveTables, Runtime
+from pipeline.aws.runtime import BATCH_SECONDS, GOOD_SECONDS, MAX_AGE_SECONDS, LiveTables, Runtime
 from pipeline.aws.settings import Settings
 from pipeline.aws.stack import SuppressionTables
 from pipeline.batch import StreamRecord
 from pipeline.errors import MailfoldError, ServiceUnavailable, UsageError
 from pipeline.policy import DEFAULT_POLICY, Policy
-from tests.support.builders import ADA, BOB, a_bounce
+from tests.support import cloudformation
+from tests.support.builders import ADA, BOB, a_bounce, a_complaint
 
 PARAMETER = "/mailfold/mail/tables"
 SETTINGS = Settings(table="suppression-0", bucket="mail-log", tables_parameter=PARAMETER, delivery_stream="mail-log")
@@ -125,6 +126,28 @@ def test_the_newest_policy_decides(account: Account, own: int, published: int, e
     project_bounce(runtime, ADA)
     store = DynamoSuppressionStore(create_client("dynamodb", region="us-east-1"), table="suppression-1")
     assert {item.policy_version for _, item in store.scan()} == {expected}
+
+
+def test_an_item_of_a_newer_policy_shows_that_the_parameter_has_changed(account: Account) -> None:
+    """It is read at once, and not only after a minute, so the batch does not stop."""
+    account.set_tables('{"live":"suppression-1"}')
+    old, new = account.runtime(), account.runtime()
+    project_bounce(old, ADA)
+    account.set_tables('{"live":"suppression-1","policy":{"version":2}}')
+    account.now_seconds -= MAX_AGE_SECONDS
+    project_bounce(new, ADA)
+
+    complaint = StreamRecord(payload=a_complaint(recipients=[ADA]), position="2")
+    assert old.projector().project([complaint]).failed_at is None
+    store = DynamoSuppressionStore(create_client("dynamodb", region="us-east-1"), table="suppression-1")
+    [(_, item)] = store.scan()
+    assert (item.policy_version, len(item.standing.hard), len(item.standing.complaint)) == (2, 1, 1)
+
+
+def test_the_projectors_time_limit_is_the_templates() -> None:
+    """A batch that began with an old value of the parameter ends within it."""
+    projector = cloudformation.template()["Resources"]["Projector"]["Properties"]
+    assert projector["Timeout"] == BATCH_SECONDS
 
 
 # The live table.

@@ -17,6 +17,7 @@ from pipeline.local.client import local_client
 from pipeline.memory import MemoryQuarantine
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import Put, SuppressionStore
+from pipeline.projection import BatchProjector
 from pipeline.standing import Key
 from tests.benchmarks.measure import Ratio, alternate
 from tests.benchmarks.record_processor import loaded_addresses, quiet_dynamodb
@@ -67,7 +68,8 @@ def projecting(event: Mapping[str, Any], store: SuppressionStore) -> Callable[[]
     """Return a function that projects the event, and returns the number of its records."""
 
     def work() -> int:
-        response = project_event(dict(event), store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+        projector = BatchProjector(store=store, quarantine=MemoryQuarantine(), policy=DEFAULT_POLICY)
+        response = project_event(dict(event), projector=projector)
         assert response == {"batchItemFailures": []}
         return BATCH
 

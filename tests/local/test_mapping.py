@@ -16,6 +16,7 @@ from pipeline.lookup import LookupStatus, lookup
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import Put
+from pipeline.projection import BatchProjector
 from tests.support.builders import a_bounce, a_complaint, a_delivery
 from tests.support.fake_kinesis import ARRIVED_AT, FIRST_SEQUENCE_NUMBER, STREAM, STREAM_ARN, FakeKinesis, an_error
 from tests.support.lambda_function import QUICKLY, AFunction, a_mapping, numbered, put
@@ -184,9 +185,8 @@ def test_feedback_reaches_the_table_despite_outages(kinesis: "KinesisClient", fa
 
     assert Relay(kinesis, stream=STREAM).deliver(events) == len(people)
     put(kinesis, b"poison")
-    mapping = a_mapping(
-        kinesis, lambda event: project_event(event, store=store, quarantine=quarantine, policy=DEFAULT_POLICY)
-    )
+    projector = BatchProjector(store=store, quarantine=quarantine, policy=DEFAULT_POLICY)
+    mapping = a_mapping(kinesis, lambda event: project_event(event, projector=projector))
 
     assert mapping.drain(10) == len(people) + 1
     answers = lookup([*people, "happy@example.com"], store=store, now=datetime.now(UTC))

@@ -14,6 +14,7 @@ from pipeline.errors import (
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import Item, Put
+from pipeline.projection import BatchProjector
 from pipeline.standing import Key
 from tests.support.builders import a_bounce, in_eventbridge
 
@@ -71,9 +72,9 @@ def run_projector(
     """Project, and return the sequence numbers or message ids of the response."""
     response = project_event(
         event,
-        store=store or MemoryStore(),
-        quarantine=quarantine or MemoryQuarantine(),
-        policy=DEFAULT_POLICY,
+        projector=BatchProjector(
+            store=store or MemoryStore(), quarantine=quarantine or MemoryQuarantine(), policy=DEFAULT_POLICY
+        ),
         log=log,  # type: ignore[arg-type]  # only `put` is called
     )
     assert list(response) == ["batchItemFailures"]

@@ -32,8 +32,6 @@ from pipeline.aws.runtime import Runtime
 from pipeline.aws.settings import DELIVERY_STREAM, NAMESPACE, read_settings, service_name
 from pipeline.batch import Counts
 from pipeline.errors import STOPS_BATCH, PartialBatchFailure
-from pipeline.policy import Policy
-from pipeline.ports import Quarantine, SuppressionStore
 from pipeline.projection import BatchProjector, BatchResult
 
 logger = Logger(service=service_name("projector"))
@@ -121,20 +119,13 @@ def _warn_of_missing_log() -> None:
 
 
 def project_event(
-    event: dict[str, Any],
-    *,
-    store: SuppressionStore,
-    quarantine: Quarantine,
-    policy: Policy,
-    log: FirehoseLog | None = None,
+    event: dict[str, Any], *, projector: BatchProjector, log: FirehoseLog | None = None
 ) -> dict[str, Any]:
-    """Project a batch with the given ports, as the local cloud does, and return Lambda's response.
+    """Project a batch with the given projector, as the local cloud does, and return Lambda's response.
 
     Args:
         event: The event of an event source mapping, or of SNS.
-        store: The suppression table.
-        quarantine: The quarantine for poison.
-        policy: The policy of the verdicts.
+        projector: The projector of the tables.
         log: The event log for records from SNS or SQS; None to store them in the table only.
 
     Raises:
@@ -142,5 +133,4 @@ def project_event(
         Unavailable, AccessDenied, NotFound: SNS sent the event, and this error stopped the batch.
     """
     batch = read_batch(event)
-    projector = BatchProjector(store=store, quarantine=quarantine, policy=policy)
     return _response(batch, _project(batch, projector, log))

@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +12,7 @@ from pipeline.batch import BatchReader, StreamRecord
 from pipeline.errors import AccessDenied, MailfoldError, NotFound
 from pipeline.memory import MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY
+from pipeline.projection import BatchProjector
 from tests.support.builders import ADA, OCCURRED_AT, a_bounce, a_complaint, a_decision, a_delivery, in_sns
 from tests.support.flaky import FlakyQuarantine, permanent_outage
 from tests.support.lambda_events import FIRST_SEQUENCE_NUMBER, SHARD, a_kinesis_event, sequence_number
@@ -108,8 +108,8 @@ def test_a_quarantine_outage_reports_the_poison() -> None:
 def test_a_table_of_a_newer_policy_is_an_outage() -> None:
     """An older projector must not restore old verdicts, so its records wait for the newer one."""
     store, newer = MemoryStore(), DEFAULT_POLICY.__replace__(version=2)
-    ports: Any = {"store": store, "quarantine": MemoryQuarantine()}
-    project_event(a_kinesis_event(a_bounce_of(0)), **ports, policy=newer)
+    projector = BatchProjector(store=store, quarantine=MemoryQuarantine(), policy=newer)
+    project_event(a_kinesis_event(a_bounce_of(0)), projector=projector)
     later = a_bounce(recipients=[PEOPLE[0]], feedback_id="later", at=OCCURRED_AT + timedelta(hours=1))
 
     assert run_projector(a_kinesis_event(later), store=store) == [sequence_number(0)]
