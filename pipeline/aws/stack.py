@@ -236,10 +236,8 @@ def publish_policy(ssm: SSMClient, *, parameter: str, policy: Policy) -> bool:
     tables, version = parse_tables(response["Parameter"]["Value"]), response["Parameter"]["Version"]
     if tables.policy == policy:
         return True
-    if tables.policy and tables.policy.version >= policy.version:
-        raise UsageError(
-            f"a policy of version {tables.policy.version} is in force: give the new one a greater version than that"
-        )
+    if tables.policy:
+        newer_than_in_force(policy, tables.policy)
     with translated("publishing the policy"):
         value = format_tables(msgspec.structs.replace(tables, policy=policy))
         written = ssm.put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)
@@ -248,6 +246,19 @@ def publish_policy(ssm: SSMClient, *, parameter: str, policy: Policy) -> bool:
             f"the parameter {parameter} was changed at the same time: compare its versions, and correct the newest"
         )
     return True
+
+
+def newer_than_in_force(policy: Policy, in_force: Policy) -> Policy:
+    """Return the policy if it may replace the one in force, or is that one.
+
+    Raises:
+        UsageError: Its version is not greater. Items would keep the verdicts of the other one.
+    """
+    if policy != in_force and policy.version <= in_force.version:
+        raise UsageError(
+            f"a policy of version {in_force.version} is in force: give the new one a greater version than that"
+        )
+    return policy
 
 
 def format_tables(tables: SuppressionTables) -> str:

@@ -30,11 +30,12 @@ from pipeline.aws.deployment.data_loss import DataLoss, data_losses
 from pipeline.aws.deployment.events import POLL_SECONDS, StackEvent, follow, newest_event
 from pipeline.aws.deployment.limits import check_limits
 from pipeline.aws.deployment.parameters import check_name, check_parameters, effective_values, parameter_values
+from pipeline.aws.deployment.policy import publish_template_policy
 from pipeline.aws.deployment.service_linked_role import ensure_ecs_role
 from pipeline.aws.deployment.stack_status import check_version, prepare_stack
 from pipeline.aws.deployment.template import Template, load_template
 from pipeline.aws.errors import translated
-from pipeline.aws.stack import POLICY_PARAMETER, Stack, deployed_stack, publish_policy, to_policy
+from pipeline.aws.stack import POLICY_PARAMETER, Stack, deployed_stack
 from pipeline.errors import AccessDenied, UsageError
 
 CONTAINER = "container"  # the value of `Consumer` for which the template has an ECS service
@@ -152,8 +153,7 @@ def _update_beside(
     deployed = stack or deployed_stack(clients.cloudformation, name=request.stack)  # raises NotFound
     check_version(deployed, own_version=template.version)
     if document := deployed.parameters.get(POLICY_PARAMETER):  # the other tool may have deployed a new one
-        operator.report_step("publishing the policy")
-        publish_policy(clients.ssm, parameter=deployed.output("TablesParameter"), policy=to_policy(document))
+        _publish_policy(document, clients, operator, deployed)
     complete(deployed, clients, operator.report_step, views=request.views)
     return deployed
 
@@ -275,10 +275,18 @@ def _confirm(
         operator.show_changes(change_set)
         is_confirmed = not request.dry_run and operator.confirm()
         if is_confirmed and stack and POLICY_PARAMETER in request.parameters:
-            operator.report_step("publishing the policy")
-            parameter = stack.output("TablesParameter")
-            publish_policy(clients.ssm, parameter=parameter, policy=to_policy(request.parameters[POLICY_PARAMETER]))
+            _publish_policy(request.parameters[POLICY_PARAMETER], clients, operator, stack)
     except BaseException:
         discard(clients.cloudformation, change_set)
         raise
     return is_confirmed
+
+
+def _publish_policy(document: str, clients: Clients, operator: Operator, stack: Stack) -> None:
+    publish_template_policy(
+        clients.ssm,
+        parameter=stack.output("TablesParameter"),
+        document=document,
+        previous=stack.parameters.get(POLICY_PARAMETER, ""),
+        report_step=operator.report_step,
+    )

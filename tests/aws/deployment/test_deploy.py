@@ -121,11 +121,32 @@ def test_a_policy_is_published_only_with_its_deployment(request_: dict[str, Any]
 def test_an_older_policy_is_not_deployed(document: str) -> None:
     """The change set is discarded, because projectors would go on with the newer policy."""
     name_live_table(Policy(version=3))
-    cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", changes=CHANGES, steps=UPDATED)
+    parameters = MAILFOLD_PARAMETERS | {"Policy": '{"version":3}'}
+    cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", parameters=parameters, changes=CHANGES, steps=UPDATED)
     with pytest.raises(UsageError, match="policy of version 3 is in force"):
         deploy_stack(cloudformation, parameters={"Policy": document})
     assert cloudformation.change_sets == []
     assert live_tables() == SuppressionTables(live=OUTPUTS["SuppressionTable"], policy=Policy(version=3))
+
+
+def test_another_policy_of_the_version_in_force_is_not_deployed() -> None:
+    """Also if none was published: items with the verdicts of the default one would keep them."""
+    name_live_table()
+    cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", changes=CHANGES, steps=UPDATED)
+    with pytest.raises(UsageError, match="policy of version 1 is in force"):
+        deploy_stack(cloudformation, parameters={"Policy": '{"version":1,"hard":null}'})
+    assert live_tables() == SuppressionTables(live=OUTPUTS["SuppressionTable"])
+
+
+@pytest.mark.parametrize("more", [{"parameters": {"Policy": POLICY_2}}, {"beside_only": True}], ids=["stack", "beside"])
+def test_a_deployment_that_leaves_its_policy_leaves_a_newer_one_in_force(more: dict[str, Any]) -> None:
+    """`mailfold policy apply` published it, and a script may name the template's again and again."""
+    name_live_table(Policy(version=3))
+    operator, parameters = AnOperator(), MAILFOLD_PARAMETERS | {"Policy": POLICY_2}
+    cloudformation = FakeCloudFormation(status="UPDATE_COMPLETE", parameters=parameters, changes=CHANGES, steps=UPDATED)
+    assert deploy_stack(cloudformation, operator=operator, **more) is not None
+    assert live_tables() == SuppressionTables(live=OUTPUTS["SuppressionTable"], policy=Policy(version=3))
+    assert "keeping the published policy of version 3: the template's is older" in operator.steps
 
 
 def name_live_table(policy: Policy | None = None) -> None:
