@@ -18,7 +18,7 @@ from pipeline.ports import Item, SuppressionStore
 from pipeline.projection import merge_fully
 from pipeline.standing import NOTHING_KNOWN, Key, Standing
 
-ITEMS_PER_MERGE = 2_000  # 20 requests of 100 items, which a store may make at the same time
+ITEMS_PER_MERGE = 2_000  # between two updates of the progress; some megabytes
 PASSES = 5  # after the wait, one finds nothing, unless a process with an old policy still runs
 
 Tables = Mapping[str, SuppressionStore]

@@ -94,6 +94,9 @@ COMMANDS = {
         "consume_command",
         "Project the feedback stream with the Kinesis Client Library, until Ctrl-C; a second one ends it at once.",
     ),
+    "policy": LazyCommand(
+        "policy", "POLICY_COMMANDS", "Show, check, compare and apply the policy that derives verdicts from facts."
+    ),
     "deploy": LazyCommand("deploy", "deploy_command", "Create or update a stack of Mailfold in AWS."),
     "attach": LazyCommand(
         "attach", "attach_command", "Add a deployment's event destinations to an existing SES configuration set."

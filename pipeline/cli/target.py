@@ -34,6 +34,10 @@ REGION = "AWS_DEFAULT_REGION"
 ACCESS_KEY = "AWS_ACCESS_KEY_ID"
 
 
+class NoCloud(UsageError):
+    """No cloud is named, and no local cloud runs."""
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A cloud, and the names of the pipeline's resources there.
 
@@ -84,7 +88,8 @@ def target(stack: str | None = None, region: str | None = None, *, unused: str =
         unused: The variable, of a table or a bucket, that the command works without; see `settings.read_settings`.
 
     Raises:
-        UsageError: The environment names nothing, or names it wrongly, and no local cloud runs.
+        NoCloud: The environment names nothing, and no local cloud runs.
+        UsageError: The environment names it wrongly.
         NotFound: The stack does not exist.
         AccessDenied: boto3 has no credentials or no region, or AWS denies reading the stack.
         ServiceUnavailable: AWS throttles or cannot be reached.
@@ -169,7 +174,7 @@ def _local_target() -> Target:
 
     environment = find()
     if environment is None:
-        raise UsageError(
+        raise NoCloud(
             f"no local cloud is running: start one with `mailfold up`, or name a stack in AWS with --stack or {STACK}"
         )
     names = Names()
