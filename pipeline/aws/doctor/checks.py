@@ -146,7 +146,7 @@ CHECKS = (
     Check(name="projector's role", ok_message="its permissions suffice", functions=(role_check("ProjectorRole"),)),
     Check(
         name="table",
-        ok_message="the live table exists and is protected",
+        ok_message="the live table exists, is protected, and has the verdicts of the policy in force",
         functions=(check_tables_parameter, check_tables, check_senders, check_backups, check_policy),
     ),
     Check(

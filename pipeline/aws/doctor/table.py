@@ -149,7 +149,10 @@ def check_backups(deployment: Deployment) -> Iterator[Finding]:
 
 
 def check_policy(deployment: Deployment) -> Iterator[Finding]:
-    """Check that the live table has no verdict of a newer policy, which the projector must not overwrite."""
+    """Check that a sample of the live table has the verdicts of the policy in force, and of none that is newer.
+
+    The projector must not overwrite verdicts of a newer policy. Older ones are right until their policy is replaced.
+    """
     table = deployment.live_table()
     configuration = function_configuration(deployment, deployment.output("Projector"))
     sample = missing_ok(
@@ -161,12 +164,18 @@ def check_policy(deployment: Deployment) -> Iterator[Finding]:
         return
     own_policy = parse_policy((environment_variables(configuration).get(POLICY) or "{}").encode())
     projector_version = deployment.tables().newest_policy(own_policy).version
-    versions = (int(item["policy_version"]["N"]) for item in sample["Items"])
+    versions = [int(item["policy_version"]["N"]) for item in sample["Items"]]
     table_version = max(versions, default=projector_version)
     if table_version > projector_version:
         message = (
             f"the live table was written under policy version {table_version}, but the projector has version "
             f"{projector_version}: feedback waits"
         )
-        remedy = f"deploy the stack with the parameter Policy of version {table_version} or newer"
+        remedy = f"publish the policy of version {table_version}, or a newer one, with `mailfold policy apply`"
         yield error("policy_outdated", message, remedy=remedy)
+    if older := sum(version < projector_version for version in versions):
+        message = (
+            f"{older} of {len(versions)} items at the start of the live table have the verdict of an older policy than "
+            f"version {projector_version}, which is in force"
+        )
+        yield warning("policy_not_applied", message, remedy=deployment.mailfold_command("policy apply"))

@@ -39,6 +39,19 @@ def _policy_outdated(fixture: DeploymentFixture) -> Heal:
     return lambda: dynamodb.delete_item(TableName=table, Key=key)
 
 
+def _policy_not_applied(fixture: DeploymentFixture) -> Heal:
+    dynamodb, table = fixture.client("dynamodb"), fixture["SuppressionTable"]
+    key = {"address": {"S": "ann@example.com"}, "scope": {"S": "*"}}
+    dynamodb.put_item(TableName=table, Item=key | {"policy_version": {"N": "1"}})
+    heal_parameter = _put_parameter(fixture, f'{{"live": "{table}", "policy": {{"version": 2}}}}')
+
+    def heal() -> None:
+        heal_parameter()
+        dynamodb.delete_item(TableName=table, Key=key)
+
+    return heal
+
+
 def _put_object(fixture: DeploymentFixture, key: str) -> Heal:
     s3, bucket = fixture.client("s3"), fixture["LogBucket"]
     s3.put_object(Bucket=bucket, Key=key, Body=b"{}")
@@ -72,6 +85,7 @@ FAULTS = (
     Fault(finding="table_deletable", check="table", inject=_table_deletable),
     Fault(finding="table_without_recovery", check="table", inject=_table_without_recovery),
     Fault(finding="policy_outdated", check="table", inject=_policy_outdated),
+    Fault(finding="policy_not_applied", check="table", inject=_policy_not_applied),
     Fault(
         finding="quarantine_not_empty",
         check="failed records",
