@@ -187,6 +187,8 @@ class LogFold(Protocol):
     ) -> Iterator[Mapping[Key, Standing]]:
         """Yield the standing of every key, many at a time and in any order, but each key once.
 
+        All scopes of an address are in the same part.
+
         Args:
             since: Fold only the hours of the log from that of `since` on; see `Archive.scan_hours`.
             until: Fold only the hours up to that of `until`, included.

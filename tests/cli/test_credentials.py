@@ -16,11 +16,13 @@ ON_STACKS = {
     "destroy": ["destroy"],
     "doctor": ["doctor"],
     "import": ["import"],
+    "policy apply": ["policy", "apply", "--yes"],
     "send": ["send", "--to", "bounce@simulator.amazonses.com", "--from", "ann@example.com"],
 }
 ON_TABLES = {
     "decode": ["decode", "s3://bucket/key"],
     "ingest": ["ingest", BOUNCE],
+    "policy diff": ["policy", "diff", str(ROOT / "schemas/policy.json")],
     "lookup": ["lookup", "ann@example.com"],
     "quarantine": ["quarantine", "list"],
     "query": ["query", "SELECT 1"],

@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "quarantine": set(),
     "decode": set(),
     "consume": CONSUMER,
+    "policy": set(),
     "deploy": {"pipeline.aws.deployment.template"},
     "attach": {"pipeline.aws.deployment.template"},
     "doctor": {"pipeline.aws.deployment.template", "pipeline.aws.doctor"},

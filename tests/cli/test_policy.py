@@ -1,4 +1,4 @@
-"""`mailfold policy` shows, checks, compares and applies policies on a deployment."""
+"""`mailfold policy` shows the policy in force, checks others, and says what they would change."""
 
 import json
 import re
@@ -6,97 +6,39 @@ import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 
-from pipeline.aws.archive.s3 import S3Archive
-from pipeline.aws.clients import create_client
-from pipeline.aws.dynamodb import DynamoSuppressionStore, ensure_table
-from pipeline.aws.runtime import KNOWN_AFTER_SECONDS
-from pipeline.aws.stack import SuppressionTables, create_tables, format_tables, read_tables
-from pipeline.cli import policy_apply, prompt
-from pipeline.errors import StoreUnavailable
-from pipeline.lookup import lookup
-from pipeline.policy import DEFAULT_POLICY, Policy, parse_policy
+from pipeline.policy import DEFAULT_POLICY, Policy
 from pipeline.policy_check import policy_hash
-from pipeline.replay import store_digest
-from tests.support.builders import a_bounce, a_complaint, a_soft_bounce
+from tests.support.builders import a_bounce
 from tests.support.command import json_lines, run, run_failing, run_ok
-from tests.support.deployed import NAME, PARAMETER, TABLE, bucket, deployed
-from tests.support.rows import rows_of
+from tests.support.deployed import PARAMETER, TABLE, bucket, deployed
+from tests.support.policy_deployment import (
+    NEW,
+    STACK,
+    deployed_with_people,
+    publish,
+    published,
+    store,
+    write_policy,
+)
 from tests.support.scenario import a_batch, project
 
-STACK = ("--stack", NAME)
-SHADOW = f"{NAME}-suppression-2"
-PEOPLE = {"ada": "hard", "bob": "complaint", "cyd": "soft"}
-EVENTS = (
-    a_bounce(recipients=["ada@one.example"], feedback_id="1"),
-    a_complaint(recipients=["bob@two.example"], destination=["bob@two.example"], feedback_id="2"),
-    a_soft_bounce(recipients=["cyd@two.example"], feedback_id="3"),
-)
-NEW: dict[str, Any] = {
-    "version": 2,
-    "hard": {"expiry_seconds": 100 * 366 * 86_400},
-    "complaint": None,
-    "soft": {"mails": 1, "window_seconds": 86_400, "expiry_seconds": 100 * 366 * 86_400},
-}
 ALMOST_FOR_GOOD = "suppresses for 36,600 days after the newest"
-TABLES = SuppressionTables(live=TABLE, shadow_tables=(SHADOW,))
 
 
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A deployment whose log and tables have three people."""
-    with deployed(monkeypatch):
-        ensure_table(create_client("dynamodb"), SHADOW)
-        create_tables(create_client("ssm"), parameter=PARAMETER, tables=TABLES)
-        for table in (TABLE, SHADOW):
-            assert project(a_batch(*EVENTS), store=store(table)).cause is None
-        S3Archive(create_client("s3"), bucket=bucket()).append(rows_of(*EVENTS))
+    with deployed_with_people(monkeypatch):
         yield
 
 
 @pytest.fixture
 def new(tmp_path: Path) -> str:
     """The file of a new policy."""
-    return written(tmp_path, **NEW)
-
-
-def written(folder: Path, **policy: Any) -> str:
-    file = folder / "policy.json"
-    file.write_text(json.dumps(policy), encoding="utf-8")
-    return str(file)
-
-
-def store(table: str = TABLE) -> DynamoSuppressionStore:
-    return DynamoSuppressionStore(create_client("dynamodb"), table=table)
-
-
-def publish(policy: Policy) -> None:
-    value = format_tables(SuppressionTables(live=TABLE, shadow_tables=(SHADOW,), policy=policy))
-    boto3.client("ssm").put_parameter(Name=PARAMETER, Value=value, Type="String", Overwrite=True)
-
-
-def published() -> Policy | None:
-    tables = read_tables(create_client("ssm"), parameter=PARAMETER)
-    assert tables
-    assert (tables.live, tables.shadow_tables) == (TABLE, (SHADOW,))
-    return tables.policy
-
-
-def versions(table: str = TABLE) -> set[int]:
-    return {item.policy_version for _, item in store(table).scan()}
-
-
-def reasons() -> list[str | None]:
-    results = lookup([address for _, address in addresses()], store=store(), now=datetime.now(UTC))
-    return [result.verdict.reason for result in results]
-
-
-def addresses() -> list[tuple[str, str]]:
-    return sorted((key.scope, key.address) for key, _ in store().scan())
+    return write_policy(tmp_path, **NEW)
 
 
 # show
@@ -155,7 +97,7 @@ def test_a_policy_of_the_environment_is_named(stack: None, monkeypatch: pytest.M
 
 def test_every_problem_is_named_and_the_exit_code_is_1(stack: None, tmp_path: Path) -> None:
     """Places as in the JSON document; the error counts them."""
-    file = written(tmp_path, version=2, hard={"exempt": 1}, harder=None)
+    file = write_policy(tmp_path, version=2, hard={"exempt": 1}, harder=None)
     result = run("policy", "check", file, *STACK)
     problems = ["$.harder: there is no such field", "$.hard.exempt: Expected `array`, got `int`"]
     assert result.stdout.splitlines() == problems
@@ -193,7 +135,7 @@ def test_the_version_must_be_greater_than_the_one_in_force(stack: None, new: str
 def test_the_policy_in_force_is_recognized(stack: None, tmp_path: Path) -> None:
     """Nothing is to be applied."""
     [found] = json_lines("policy", "show", "--json", *STACK)
-    file = written(tmp_path, **found["policy"])
+    file = write_policy(tmp_path, **found["policy"])
     assert "it is the policy in force" in run_ok("policy", "check", file, *STACK)
 
 
@@ -269,7 +211,7 @@ def test_every_change_is_written_to_a_file(stack: None, new: str, tmp_path: Path
 
 def test_the_moment_decides_what_has_expired(stack: None, tmp_path: Path) -> None:
     """A bounce that suppresses for a day is over after two."""
-    file = written(tmp_path, version=2, hard={"expiry_seconds": 86_400})
+    file = write_policy(tmp_path, version=2, hard={"expiry_seconds": 86_400})
     for moment, kind in (("2026-03-02", "otherwise"), ("2026-03-05", "clear")):
         [found] = json_lines("policy", "diff", file, "--json", "--as-of", moment, *STACK)
         assert {name for name, counts in found["changes"].items() if counts["total"]} == {kind}
@@ -279,7 +221,7 @@ def test_few_providers_are_named_and_the_rest_is_counted(stack: None, tmp_path: 
     """As many as wanted."""
     people = [f"ada@{number}.example" for number in range(4)]
     project(a_batch(a_bounce(recipients=people, feedback_id="many")), store=store())
-    file = written(tmp_path, version=2, hard=None)
+    file = write_policy(tmp_path, version=2, hard=None)
     text = run_ok("policy", "diff", file, "--source", "table", "--top", "2", *STACK)
     assert re.search(r"by provider  \S+ 1, \S+ 1, others 3\n", text)
 
@@ -292,134 +234,3 @@ def test_an_object_that_is_skipped_makes_the_difference_incomplete(stack: None, 
     assert "1 object of the log skipped: facts in them are missing" in result.stderr
     assert [uri.rpartition("/")[2] for uri in json.loads(result.stdout)["skipped"]] == ["broken.parquet"]
     assert result.exit_code == 1
-
-
-# apply
-
-
-def test_a_policy_is_published_and_every_verdict_is_derived_again(stack: None, new: str) -> None:
-    """In the live table and the shadow tables; the digests are printed, and stay."""
-    before = store_digest(store())
-    assert reasons() == ["hard", "complaint", None]
-
-    result = run("policy", "apply", new, "--yes", "--wait", "0", *STACK)
-
-    assert result.exit_code == 0, result.output
-    assert "1 become suppressed" in result.stderr
-    assert "@" not in result.output
-    assert result.stdout.splitlines() == [
-        f"{TABLE}: 3 items under policy version 2, 3 verdicts derived again",
-        f"  digest {before}, as before",
-        f"{SHADOW}: 3 items under policy version 2, 3 verdicts derived again",
-        f"  digest {before}, as before",
-    ]
-    assert published() == parse_policy(json.dumps(NEW).encode())
-    assert [versions(table) for table in (TABLE, SHADOW)] == [{2}, {2}]
-    assert reasons() == ["hard", None, "soft"]
-    assert store_digest(store()) == before
-
-
-def test_the_result_is_json_on_request(stack: None, new: str) -> None:
-    """With the difference, and the counts and digests of each table."""
-    [found] = json_lines("policy", "apply", new, "--yes", "--wait", "0", "--json", *STACK)
-    digest = store_digest(store())
-    table = {"items": 3, "written": 3, "digest_before": digest, "digest_after": digest}
-    assert found["tables"] == {TABLE: table, SHADOW: table}
-    assert found["difference"]["changes"]["clear"]["total"] == 1
-    assert found["version"] == 2
-
-
-def test_a_policy_is_confirmed(stack: None, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At a terminal by an answer, and else by --yes."""
-    assert "use --yes to apply the policy" in run("policy", "apply", new, *STACK).stderr
-    monkeypatch.setattr(prompt, "can_ask", lambda: True)
-    result = run("policy", "apply", new, *STACK, stdin="n\n")
-    assert result.exit_code == 0
-    assert "nothing is changed" in result.stderr
-    assert (published(), versions()) == (None, {1})
-    assert run("policy", "apply", new, "--wait", "0", *STACK, stdin="y\n").exit_code == 0
-    assert versions() == {2}
-
-
-def test_an_older_policy_is_never_applied(stack: None, new: str) -> None:
-    """Nor another one of the same version."""
-    for policy in (Policy(version=3), Policy(version=2)):
-        publish(policy)
-        sentence = run_failing("policy", "apply", new, "--yes", *STACK)
-        assert sentence.startswith(f"a policy of version {policy.version} is in force: give the new one a greater")
-        assert published() == policy
-
-
-def test_an_interrupted_one_is_finished_without_a_file(stack: None, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The policy is in force by then; what was derived is found done, and repeating it writes nothing."""
-    with monkeypatch.context() as patch:
-        patch.setattr(policy_apply, "_wait", interrupt)
-        result = run("policy", "apply", new, "--yes", *STACK)
-    assert result.exit_code == 130
-    assert "`mailfold policy apply` without a file finishes it" in result.stderr
-    project(a_batch(a_bounce(recipients=["dan@one.example"], feedback_id="4")), store=store())
-
-    for written_now in (1, 0):
-        [found] = json_lines("policy", "apply", "--wait", "0", "--json", *STACK)
-        assert (found["tables"][TABLE]["written"], found["difference"]) == (written_now, None)
-    assert versions() == {2}
-
-
-def interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def test_an_outage_says_how_to_go_on(stack: None, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exit code is that of a table that is not available."""
-
-    def fail(*_: object, **__: object) -> None:
-        raise StoreUnavailable("the table is slow")
-
-    monkeypatch.setattr(policy_apply, "rederive_all", fail)
-    result = run("policy", "apply", new, "--yes", *STACK)
-    assert "stopped: the policy is in force" in result.stderr
-    assert result.stderr.endswith("mailfold: the table is slow\n")
-    assert result.exit_code == 5
-
-
-def test_the_wait_is_stated_and_ends(stack: None, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It begins with the publication, and the option's value is the whole of it."""
-    now_seconds, shown = [0.0], list[str]()
-
-    def sleep(seconds: float) -> None:
-        now_seconds[0] += seconds
-
-    monkeypatch.setattr("pipeline.cli.policy_apply.time.sleep", sleep)
-    monkeypatch.setattr("pipeline.cli.policy_apply.time.monotonic", lambda: now_seconds[0])
-    policy_apply._wait(2.5, shown.append)
-    assert shown[0] == "waiting 2 s, until every projector has the policy"
-    assert now_seconds == [2.5]
-
-
-def test_a_policy_that_was_published_long_ago_needs_no_wait(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Projectors have it: the doctor's command ends at once."""
-    publish(Policy(version=2))
-    waits: list[float] = []
-    monkeypatch.setattr(policy_apply, "_wait", lambda until_seconds, _: waits.append(until_seconds))
-    monkeypatch.setattr("pipeline.cli.policy_apply.time.monotonic", lambda: 0.0)
-    run_ok("policy", "apply", *STACK)
-    monkeypatch.setattr(policy_apply, "PUBLISHED_BEFORE", timedelta())
-    run_ok("policy", "apply", *STACK)
-    assert waits == [KNOWN_AFTER_SECONDS, 0.0]
-
-
-def test_without_the_parameter_it_says_how_to_create_it(new: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`deploy` creates it."""
-    with deployed(monkeypatch):
-        sentence = run("policy", "apply", new, "--yes", *STACK)
-        assert f"there is no parameter {PARAMETER} that names the live table" in sentence.stderr
-        assert sentence.exit_code == 4
-
-
-def test_feedback_that_arrives_meanwhile_is_said(stack: None, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The digests then differ, by its facts."""
-    late = a_batch(a_bounce(recipients=["dan@one.example"], feedback_id="4"))
-    monkeypatch.setattr(policy_apply, "_wait", lambda *_: project(late, store=store()))
-    lines = run_ok("policy", "apply", new, "--yes", *STACK).splitlines()
-    assert lines[0] == f"{TABLE}: 4 items under policy version 2, 4 verdicts derived again"
-    assert lines[1].endswith(": feedback arrived meanwhile")

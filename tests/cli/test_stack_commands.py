@@ -17,6 +17,7 @@ from tests.support.command import ROOT, json_lines, run, run_failing, run_ok
 from tests.support.deployed import NAME, OUTPUTS, PARAMETER, REGION, SENDER, TABLE, bucket, deployed, items, objects
 
 BOUNCE = str(ROOT / "schemas/wire/examples/v1.bounce-permanent-general.pass.json")
+POLICY = str(ROOT / "schemas/policy.json")
 STACK = ("--stack", NAME)
 SIMULATOR = "bounce@simulator.amazonses.com"
 NO_CREDENTIALS = "Unable to locate credentials. Sign in again, or set AWS_PROFILE"
@@ -28,6 +29,10 @@ COMMANDS = {
     "replay": ["replay"],
     "ingest": ["ingest", BOUNCE],
     "quarantine": ["quarantine", "list"],
+    "policy show": ["policy", "show"],
+    "policy check": ["policy", "check", POLICY],
+    "policy diff": ["policy", "diff", POLICY],
+    "policy apply": ["policy", "apply"],
     "import": ["import"],
     "send": ["send", "--to", SIMULATOR, "--from", SENDER],
     "decode": ["decode", "s3://bucket/key"],

@@ -8,7 +8,7 @@ from botocore.stub import Stubber
 from pipeline.aws.clients import create_client
 from pipeline.local.discovery import find
 from tests.support.cloud_process import CloudProcess
-from tests.support.command import run_failing, run_ok
+from tests.support.command import ROOT, run_failing, run_ok
 
 COMMANDS = {
     "lookup": ["lookup", "ann@example.com"],
@@ -17,6 +17,7 @@ COMMANDS = {
     "replay into": ["replay", "--into", "another"],
     "ingest": ["ingest", __file__],
     "quarantine": ["quarantine", "list"],
+    "policy diff": ["policy", "diff", str(ROOT / "schemas/policy.json")],
 }
 
 

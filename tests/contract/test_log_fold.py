@@ -96,6 +96,14 @@ def test_a_fold_has_each_key_once_with_all_of_its_facts(fold_of: MakeFold, paylo
     assert standings(fold_of(rows)) == group_by_key([fact for row in rows for fact in row_facts(row)])
 
 
+@given(payloads=st.lists(feedback, max_size=8))
+@LAWS
+def test_all_scopes_of_an_address_are_in_one_part(fold_of: MakeFold, payloads: list[bytes]) -> None:
+    """So look-up's answer, which joins them, can be derived from one part."""
+    parts = [{key.address for key in part} for part in fold_of(rows_of(*payloads)).standings()]
+    assert sum(map(len, parts)) == len({address for part in parts for address in part})
+
+
 def test_a_fold_of_a_log_without_facts_is_empty(fold_of: MakeFold) -> None:
     """Sends state nothing about an address."""
     assert standings(fold_of([a_row(a_send())])) == {}
