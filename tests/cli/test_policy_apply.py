@@ -1,11 +1,14 @@
 """`mailfold policy apply` publishes a policy and derives every verdict again, and can be repeated after any stop."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 
 from pipeline.aws.runtime import KNOWN_AFTER_SECONDS
 from pipeline.cli import policy_apply, prompt
@@ -13,7 +16,7 @@ from pipeline.errors import StoreUnavailable
 from pipeline.policy import Policy, parse_policy
 from pipeline.replay import store_digest
 from tests.support.builders import a_bounce
-from tests.support.command import json_lines, run, run_failing, run_ok
+from tests.support.command import ROOT, json_lines, run, run_failing, run_ok
 from tests.support.deployed import PARAMETER, TABLE, deployed
 from tests.support.policy_deployment import (
     NEW,
@@ -168,3 +171,38 @@ def test_feedback_that_arrives_meanwhile_is_said(stack: None, new: str, monkeypa
     lines = run_ok("policy", "apply", new, "--yes", *STACK).splitlines()
     assert lines[0] == f"{TABLE}: 4 items under policy version 2, 4 verdicts derived again"
     assert lines[1].endswith(": feedback arrived meanwhile")
+
+
+SHOW = {"cloudformation:DescribeStacks", "ssm:GetParameter"}
+PERMISSIONS = {
+    "`policy show`, `policy check`": (["show"], SHOW),
+    "`policy diff`": (["diff", "FILE"], SHOW | {"s3:ListBucket", "s3:GetObject"}),
+    "`policy diff --source table`": (["diff", "FILE", "--source", "table"], SHOW | {"dynamodb:Scan"}),
+    "`policy apply`": (
+        ["apply", "FILE", "--yes", "--wait", "0"],
+        SHOW | {"ssm:PutParameter", "dynamodb:Scan", "dynamodb:BatchGetItem", "dynamodb:PutItem"},
+    ),
+}
+ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket", "dynamodb:TransactWriteItems": "dynamodb:PutItem"}
+
+
+@pytest.mark.parametrize("command", PERMISSIONS)
+def test_the_permissions_of_a_command_are_in_the_readme(
+    stack: None, new: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person without the others can run it."""
+    arguments, actions = PERMISSIONS[command]
+    calls, call = set[str](), vars(BaseClient)["_make_api_call"]
+
+    def record(self: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        action = f"{self.meta.service_model.service_name}:{operation}"
+        calls.add(ACTIONS.get(action, action))
+        return call(self, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", record)
+    run_ok("policy", *(new if argument == "FILE" else argument for argument in arguments), *STACK)
+    assert calls == actions
+
+    [row] = [line for line in (ROOT / "infra/README.md").read_text().splitlines() if line.startswith(f"| {command} |")]
+    own = actions if command == next(iter(PERMISSIONS)) else actions - SHOW
+    assert set(re.findall(r"`(\w+:\w+)`", row)) == own
