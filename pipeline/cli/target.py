@@ -196,7 +196,7 @@ def _local_target() -> Target:
         output_location=_results_location(settings.bucket),
         configuration_set=names.configuration_set,
         stream=environment.get(STREAM),
-        erasure_parameter=erasure_parameter(f"/mailfold/{settings.table}"),
+        erasure_parameter=erasure_parameter(f"/mailfold/{environment[TABLE]}"),
     )
 
 

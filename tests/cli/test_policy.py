@@ -10,6 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from pipeline.aws.stack import SuppressionTables, format_tables
 from pipeline.policy import DEFAULT_POLICY, Policy
 from pipeline.policy_check import policy_hash
 from tests.support.builders import a_bounce
@@ -17,6 +18,7 @@ from tests.support.command import json_lines, run, run_failing, run_ok
 from tests.support.deployed import PARAMETER, TABLE, bucket, deployed
 from tests.support.policy_deployment import (
     NEW,
+    SHADOW,
     STACK,
     deployed_with_people,
     publish,
@@ -90,6 +92,20 @@ def test_a_policy_of_the_environment_is_named(stack: None, monkeypatch: pytest.M
     assert "policy version 5, from the environment variable MAILFOLD_POLICY" in run_ok("policy", "show")
     sentence = run_failing("policy", "apply")
     assert sentence.startswith("no parameter names the live table, so no policy can be published")
+
+
+def test_the_environment_may_name_the_parameter(stack: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its live table, its shadow tables and its policy are those of every command, as in a stack."""
+    for name, value in {"TABLE": TABLE, "BUCKET": bucket(), "TABLES_PARAMETER": PARAMETER}.items():
+        monkeypatch.setenv(f"MAILFOLD_{name}", value)
+    tables = SuppressionTables(live=SHADOW, shadow_tables=(TABLE,), policy=Policy(version=3))
+    boto3.client("ssm").put_parameter(Name=PARAMETER, Value=format_tables(tables), Overwrite=True)
+    [found] = json_lines("policy", "show", "--json")
+    assert (found["version"], found["source"]) == (3, "parameter")
+    project(a_batch(a_bounce(recipients=["dan@one.example"])), store=store(SHADOW))
+    assert "suppressed" in run_ok("lookup", "dan@one.example")
+    run_ok("ingest", "-", stdin=a_bounce(recipients=["eve@one.example"]))
+    assert [versions(table) for table in (SHADOW, TABLE)] == [{1, 3}, {1, 3}]
 
 
 # check

@@ -73,7 +73,8 @@ def athena_folds() -> Iterator[MakeFold]:
             S3Archive(s3, bucket=bucket).append(rows)
             athena, _ = servers.enter_context(serve(s3, bucket))
             clients: Any = SimpleNamespace(athena=athena, s3=s3)
-            return AthenaFold(clients, database="mailfold", output_location=f"s3://{bucket}/{RESULTS_PREFIX}")
+            location = f"s3://{bucket}/{RESULTS_PREFIX}"
+            return AthenaFold(clients, database="mailfold", output_location=location, keys_per_part=1)
 
         yield by_athena
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import groupby, islice
+from itertools import groupby
 
 from pipeline.address import Address
 from pipeline.aws.archive.athena import QueryResult, query
@@ -33,17 +33,25 @@ class AthenaFold:
         database: The Glue database of the log.
         workgroup: Athena's workgroup.
         output_location: Where Athena puts results; None if the workgroup decides it.
+        keys_per_part: About the number of keys of a part.
 
     Attributes:
         scanned_bytes: Bytes that Athena read so far, which it bills.
     """
 
     def __init__(
-        self, clients: Clients, *, database: str, workgroup: str = "primary", output_location: str | None = None
+        self,
+        clients: Clients,
+        *,
+        database: str,
+        workgroup: str = "primary",
+        output_location: str | None = None,
+        keys_per_part: int = KEYS_PER_PART,
     ) -> None:
         self.scanned_bytes = 0
         self._clients, self._database = clients, database
         self._workgroup, self._output_location = workgroup, output_location
+        self._keys_per_part = keys_per_part
 
     def standings(
         self, *, since: datetime | None = None, until: datetime | None = None
@@ -53,9 +61,14 @@ class AthenaFold:
         Raises:
             QueryFailed: Athena rejected or stopped the query, as at the scan limit of the workgroup.
         """
-        standings = _standings(self._query(_statement(since, until)).rows)
-        while part := dict(islice(standings, KEYS_PER_PART)):
-            yield part
+        part: dict[Key, Standing] = {}
+        addresses = groupby(_standings(self._query(_statement(since, until)).rows), key=lambda pair: pair[0].address)
+        for _, standings in addresses:
+            part |= standings
+            if len(part) >= self._keys_per_part:
+                yield part
+                part = {}
+        yield part
 
     def other_rows(self, *, since: datetime | None = None, until: datetime | None = None) -> int:
         """Return the number of rows with feedback that another version of the decoder wrote. Raises as `standings`."""
