@@ -24,6 +24,7 @@ from tests.support.policy_deployment import (
     publish,
     published,
     store,
+    versions,
     write_policy,
 )
 from tests.support.scenario import a_batch, project
