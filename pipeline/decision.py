@@ -31,8 +31,11 @@ def make_decision(
     scope: str = EVERY_SCOPE,
     decided_at: datetime,
     shown: Iterable[Standing] = (),
+    at_ms: int | None = None,
     author: str,
     reason: str,
+    batch: str | None = None,
+    batch_size: int | None = None,
 ) -> bytes:
     """Return a decision as JSON. The same arguments make the same event.
 
@@ -43,23 +46,33 @@ def make_decision(
         scope: The scope; `*` for all mail.
         decided_at: The author's wall time, aware; see `wall_time`.
         shown: Everything that is known about the address and was shown to the author.
+        at_ms: The time from which it counts, where that is not the author's clock: a release lifts nothing later.
         author: Who decides.
         reason: Why.
+        batch: The id of the request, which it shares with the request's other decisions; None if there is none.
+        batch_size: The number of decisions of that request.
     """
-    newest = max((evidence for standing in shown for _, evidence in kept_facts(standing)), default=None)
+    newest = newest_evidence(shown)
     details: dict[str, object] = {
         "id": decision_id,
         "action": action,
         "address": address,
         "scope": scope,
-        "atMs": clock_ms(decided_at, newest),
+        "atMs": clock_ms(decided_at, newest) if at_ms is None else at_ms,
         "decidedAt": format_time(decided_at),
         "author": author,
         "reason": reason,
     }
     if newest:
         details["after"] = {"eventId": newest.event_id, "atMs": newest.at_ms}
+    if batch:
+        details |= {"batch": batch, "batchSize": batch_size}
     return msgspec.json.encode({"eventType": "Decision", "decision": details})
+
+
+def newest_evidence(standings: Iterable[Standing]) -> Evidence | None:
+    """Return the newest evidence in some standings; None if they contain no facts."""
+    return max((evidence for standing in standings for _, evidence in kept_facts(standing)), default=None)
 
 
 def clock_ms(decided_at: datetime, newest: Evidence | None) -> int:

@@ -91,7 +91,7 @@ def lookup(
     """
     scopes = tuple(dict.fromkeys((EVERY_SCOPE, scope)))
     keys = {
-        text: {name: [Key(form, name) for form in _forms(address, erasure_key)] for name in scopes}
+        text: {name: [Key(form, name) for form in address_forms(address, erasure_key)] for name in scopes}
         for text in addresses
         if (address := canonical(text))
     }
@@ -99,8 +99,8 @@ def lookup(
     return [_result(text, keys.get(text, {}), items, now, purpose) for text in addresses]
 
 
-def _forms(address: Address, erasure_key: bytes | None) -> list[Address]:
-    """Return the addresses under which facts may lie."""
+def address_forms(address: Address, erasure_key: bytes | None) -> list[Address]:
+    """Return the addresses under which facts may lie: its own, and the pseudonym of a person who was erased."""
     return [address, pseudonym(address, key=erasure_key)] if erasure_key else [address]
 
 

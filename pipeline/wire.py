@@ -157,7 +157,8 @@ class Shown(Wire, frozen=True):
 class Decision(Wire, frozen=True):
     """An operator's decision: Mailfold's own event, in the same log as SES's. See schemas/wire/README.md.
 
-    `at_ms` is its hybrid logical clock, `timestamp` its plain wall time.
+    `at_ms` is its hybrid logical clock, `timestamp` its plain wall time. `batch` is the id of the request that made it,
+    `batch_size` the number of that request's decisions.
     """
 
     id: str | None = None
@@ -167,6 +168,8 @@ class Decision(Wire, frozen=True):
     timestamp: str | None = msgspec.field(default=None, name="decidedAt")
     at_ms: Int64 | None = None
     after: Shown | None = None
+    batch: str | None = None
+    batch_size: Int64 | None = None
 
 
 class TableEvidence(Wire, frozen=True):

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Any
@@ -13,11 +13,10 @@ import typer
 
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.settings import BUCKET
+from pipeline.cli.address_list import read_addresses
 from pipeline.cli.options import EXIT_SUPPRESSED, RegionOption, StackOption, parse_scope
-from pipeline.cli.output import counted, encodable, results, say, write_json
-from pipeline.cli.sources import STANDARD_INPUT, standard_input
+from pipeline.cli.output import counted, results, say, write_json
 from pipeline.cli.target import target
-from pipeline.document import strip_json
 from pipeline.errors import NotAnAddress, UsageError
 from pipeline.lookup import LookupResult, LookupStatus, lookup
 from pipeline.policy import ESSENTIAL, PURPOSE_PATTERN
@@ -61,7 +60,7 @@ def lookup_command(
     scope = parse_scope(scope)
     cloud = target(stack, region, unused=BUCKET)
     store = DynamoSuppressionStore(cloud.clients.dynamodb, table=cloud.settings.table)
-    key, remaining, console = cloud.erasure_key(), _read_addresses(addresses), results()
+    key, remaining, console = cloud.erasure_key(), read_addresses(addresses), results()
     statuses: Counter[LookupStatus] = Counter()
     while batch := list(islice(remaining, ADDRESSES_PER_BATCH)):
         now = datetime.now(UTC)
@@ -159,12 +158,3 @@ def _evidence_lines(fact: FactKind, evidence: Evidence, scope: str) -> Iterator[
     yield f"    event {evidence.event_id}"
     if evidence.diagnostic:
         yield f"    {evidence.diagnostic}"
-
-
-def _read_addresses(arguments: Iterable[str]) -> Iterator[str]:
-    for argument in arguments:
-        if argument == STANDARD_INPUT:
-            lines = map(strip_json, standard_input())
-            yield from (line.decode(errors="backslashreplace") for line in lines if line)
-        else:
-            yield encodable(argument)

@@ -50,6 +50,10 @@ COMMANDS = {
         "explain_command",
         "Explain why an address is suppressed or clear: the rules, and everything that happened, in order.",
     ),
+    "suppress": LazyCommand("suppress", "suppress_command", "Suppress addresses until a later release."),
+    "release": LazyCommand("suppress", "release_command", "Release addresses: what is known suppresses no more."),
+    "revert": LazyCommand("revert", "revert_command", "Release addresses that only false bounces suppress."),
+    "undo": LazyCommand("undo", "undo_command", "Take back all decisions of one request."),
     "query": LazyCommand(
         "query",
         "query_command",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.aws.feedback_stream import BYTES_PER_PUT, PUT_ATTEMPTS, RECORDS_PER_PUT, FeedbackStream
+from pipeline.aws.feedback_stream import BYTES_PER_PUT, PUT_ATTEMPTS, RECORDS_PER_PUT, FeedbackStream, KeyedRecord
 from pipeline.batch import StreamRecord
 from pipeline.errors import AccessDenied, MailfoldError, StoreUnavailable
 from tests.support.fake_kinesis import STREAM, FakeKinesis, an_error
@@ -66,3 +66,14 @@ def test_an_error_of_the_call_is_mailfolds(code: str, expected: type[MailfoldErr
     kinesis.outages = [an_error(code)]
     with pytest.raises(expected):
         put(kinesis, b"a")
+
+
+def test_a_record_has_its_key_and_a_call_reports_its_progress() -> None:
+    """All records about one address are in one shard. The number of each call is reported once it has put all."""
+    keys: list[str] = []
+    kinesis, progress = FakeKinesis(lambda key, _: keys.append(key)), list[int]()
+    stream = FeedbackStream(kinesis.client(), stream=STREAM, wait=lambda _: None)
+    records = [KeyedRecord(key=f"k{number % 2}", payload=b"x") for number in range(RECORDS_PER_PUT + 2)]
+    stream.put_keyed(iter(records), progress=progress.append)
+    assert keys == [record.key for record in records]
+    assert progress == [RECORDS_PER_PUT, 2]

@@ -41,7 +41,7 @@ TARGETS = {
 }
 
 # Commands that run until they are stopped, or need a deployment. Their own tests run the examples.
-TESTED_ELSEWHERE = {"up", "demo", "consume", "doctor", "attach", "destroy"}
+TESTED_ELSEWHERE = {"up", "demo", "consume", "doctor", "attach", "destroy", "undo"}
 
 
 def examples() -> dict[str, str]:

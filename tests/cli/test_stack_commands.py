@@ -25,6 +25,10 @@ NO_REGION = "You must specify a region. Sign in again, or set AWS_PROFILE, or AW
 COMMANDS = {
     "lookup": ["lookup", "ann@example.com"],
     "explain": ["explain", "ann@example.com"],
+    "suppress": ["suppress", "ann@example.com", "--reason", "x"],
+    "release": ["release", "ann@example.com", "--reason", "x"],
+    "revert": ["revert", "--since", "2026-03-01", "--until", "2026-03-02", "--domain", "example.com", "--reason", "x"],
+    "undo": ["undo", "019cbd7c4d0070008000000000000001", "--reason", "x"],
     "query": ["query", "SELECT 1"],
     "replay": ["replay"],
     "ingest": ["ingest", BOUNCE],

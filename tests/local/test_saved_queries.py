@@ -12,7 +12,7 @@ from pipeline.local.athena import Athena
 from pipeline.local.sql.parameters import bind
 from pipeline.row import row_facts
 from pipeline.timestamp import format_time
-from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_delivery, a_record, a_send
+from tests.support.builders import ADA, BOB, a_bounce, a_complaint, a_decision, a_delivery, a_record, a_send
 from tests.support.log_in_s3 import a_bucket, keep, mock_s3
 from tests.support.rows import rows_of
 
@@ -26,6 +26,8 @@ EVENTS = (
     a_delivery(recipients=(BOB,), messageId=MAIL),
     a_complaint(recipients=(BOB,), messageId=MAIL, at=NOW, timestamp=format_time(NOW)),
     a_send(messageId="mail-2", destination=[BOB], timestamp=format_time(NOW)),
+    a_decision(address="eve@example.org", batch="019cbd709d0070008000000000000001", batchSize=1),
+    a_decision(address="eve@example.org", batch="019cbd709d0070008000000000000002", decision_id="1" * 32),
 )
 OLD = a_bounce(recipients=(BOB,), messageId="old")
 DIGEST = digest(group_by_key(fact for row in rows_of(*EVENTS, OLD) for fact in row_facts(row)).items())
@@ -35,10 +37,11 @@ PARAMETERS = {"events_of_an_address": ("'2000-01-01'", "'9999-12-31'", *(f"'{ADA
 PLACEHOLDERS = {"0100018f00000000-00000000-0000-0000-0000-000000000000-000000": MAIL, "ann@example.com": ADA}
 
 EXPECTED: dict[str, list[tuple[str, ...]]] = {
-    "addresses_by_fact": [("hard", "2"), ("complaint", "1")],
+    "addresses_by_fact": [("hard", "2"), ("complaint", "1"), ("suppress", "1")],
     "bounce_rate_by_day": [(f"{NOW:%Y-%m-%d}", "3", "1", "1")],
     "bounce_surges": [("example.com", "5.1.1", "1", "1", "1")],
     "bounces_by_domain": [("example.com", "hard", "1")],
+    "decisions_of_a_request": [("suppress",)],
     "delays_by_domain": [("example.net", "1", "1")],
     "events_of_an_address": [(EVENTS[0].decode(),), (EVENTS[1].decode(),)],
     "history_of_a_mail": [("send",), ("bounce",), ("delivery",), ("delivery_delay",), ("complaint",)],
@@ -50,6 +53,7 @@ COLUMNS = {
     "bounce_rate_by_day": ("day", "recipients", "bounced_recipients", "complaints"),
     "bounce_surges": ("recipient_domain", "status", "bounces", "hour_bounces", "hour_sends"),
     "bounces_by_domain": ("recipient_domain", "fact", "bounces"),
+    "decisions_of_a_request": ("decision",),
     "delays_by_domain": ("recipient_domain", "delays", "mails"),
     "events_of_an_address": ("raw",),
     "history_of_a_mail": ("event_type",),

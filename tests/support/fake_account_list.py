@@ -32,8 +32,9 @@ class FakeAccountList(FakeService):
         tenants: Mapping[str, Mapping[str, str] | None] | None = MappingProxyType({}),
     ) -> None:
         super().__init__()
-        self._lists: dict[str | None, Mapping[str, str] | None] = {None: entries}
-        self._lists.update(dict(tenants or {}).items())
+        self._lists: dict[str | None, dict[str, str] | None] = {None: dict(entries)}
+        for name, own in dict(tenants or {}).items():
+            self._lists[name] = None if own is None else dict(own)
         self._tenants = None if tenants is None else list(tenants)
         self._page_size = page_size
         self._in_sandbox = in_sandbox
@@ -84,6 +85,40 @@ class FakeAccountList(FakeService):
         more = {"NextToken": str(end)} if end < len(self._tenants) else {}
         return {"Tenants": [{"TenantName": name} for name in self._tenants[start:end]], **more}
 
+    def entries(self, tenant: str | None = None) -> Mapping[str, str]:
+        """Return the entries of a list, with SES's reason."""
+        return self._lists[tenant] or {}
+
+    def refuse(self, *codes: str) -> None:
+        """Reject the next requests for a list with these error codes."""
+        self._refuses.extend(codes)
+
+    def _put_suppressed_destination(
+        self,
+        *,
+        EmailAddress: str,  # noqa: N803 - as in AWS's API
+        Reason: str,  # noqa: N803 - as in AWS's API
+        TenantName: str | None = None,  # noqa: N803 - as in AWS's API
+    ) -> dict[str, Any]:
+        if code := self._next_error():
+            return _error(code, f"rejected {EmailAddress}")
+        entries = self._lists[TenantName]
+        assert entries is not None
+        entries[EmailAddress] = Reason
+        return {}
+
+    def _delete_suppressed_destination(
+        self,
+        *,
+        EmailAddress: str,  # noqa: N803 - as in AWS's API
+        TenantName: str | None = None,  # noqa: N803 - as in AWS's API
+    ) -> dict[str, Any]:
+        if code := self._next_error():
+            return _error(code, f"rejected {EmailAddress}")
+        entries = self._lists[TenantName]
+        assert entries is not None
+        return {} if entries.pop(EmailAddress, None) else _error("NotFoundException")
+
     def _next_error(self) -> str:
         if self._in_sandbox:
             return "BadRequestException"
@@ -93,5 +128,5 @@ class FakeAccountList(FakeService):
         return {"ProductionAccessEnabled": not self._in_sandbox}
 
 
-def _error(code: str) -> dict[str, Any]:
-    return {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+def _error(code: str, message: str = "no") -> dict[str, Any]:
+    return {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}}
