@@ -11,7 +11,7 @@ import pytest
 from pipeline.cli import decide
 from pipeline.timestamp import parse_time
 from tests.cli.test_ingest import a_bounce
-from tests.support.cloud_process import CloudProcess, found_client
+from tests.support.cloud_process import CloudProcess
 from tests.support.command import json_lines, run, run_failing, run_ok
 
 WHY = ("--reason", "a test")
@@ -83,6 +83,15 @@ def test_a_decision_says_who_when_and_why(cloud: CloudProcess, label: str) -> No
         batch,
         2,
     )
+
+
+def test_an_explanation_names_who_decided_why_and_in_which_request(cloud: CloudProcess, label: str) -> None:
+    """Support reads it from the log."""
+    address = f"{label}@example.com"
+    [line] = json_lines("suppress", address, "--reason", "by phone", "--as", "Eve", "--json")
+    cloud.settle()
+    said = run_ok("explain", address)
+    assert f"decided by Eve ({getpass.getuser()}): by phone, batch {line['batch']}" in said
 
 
 def test_a_rebuild_keeps_every_decision(cloud: CloudProcess, label: str) -> None:
@@ -247,49 +256,6 @@ def test_a_late_projector_is_said(cloud: CloudProcess, label: str, monkeypatch: 
     assert "the table agrees" not in said.stdout
     [line] = json_lines("suppress", f"{label}@example.com", *WHY, "--json", "--no-wait")
     assert line["in_table"] is None
-
-
-def test_ses_own_list_is_changed_too(cloud: CloudProcess, label: str) -> None:
-    """Every known spelling is taken off, as it is spelled, and mail is delivered again; a suppress puts it on."""
-    ses = found_client("sesv2")
-    address = f"Bounce+{label}@example.com"
-    run_ok("send", "--to", address)
-    cloud.settle()
-    ses.put_suppressed_destination(EmailAddress=address.upper(), Reason="BOUNCE")
-    [line] = json_lines("release", address.upper(), *WHY, "--also-ses", "--json")
-    assert line["ses"] == {
-        address.upper(): "removed",
-        address: "removed",
-        address.lower(): "not on the list",
-    }
-    said = run_ok("suppress", address, *WHY, "--also-ses")
-    assert "SES's list: 1 spelling added" in said
-    entry = ses.get_suppressed_destination(EmailAddress=address)["SuppressedDestination"]
-    assert entry["Reason"] == "BOUNCE"
-    ses.delete_suppressed_destination(EmailAddress=address)
-    ses.close()
-
-
-def test_a_tenants_list_is_changed_in_its_scope(cloud: CloudProcess, label: str) -> None:
-    """A scope that is no tenant's has no list, and then nothing is decided."""
-    ses = found_client("sesv2")
-    address, tenant = f"complaint+{label}@example.com", f"tenant-{label}"
-    ses.create_tenant(
-        TenantName=tenant,
-        SuppressionAttributes={"SuppressedReasons": ["BOUNCE", "COMPLAINT"], "SuppressionScope": "TENANT"},
-    )
-    run_ok("send", "--to", address, "--tenant", tenant)
-    cloud.settle()
-    scoped = ("--scope", tenant, "--also-ses", *WHY)
-    assert json_lines("release", address, *scoped, "--yes", "--json")[0]["ses"] == {address: "removed"}
-    assert json_lines("suppress", address, *scoped, "--json")[0]["ses"] == {address: "added"}
-    entry = ses.get_suppressed_destination(EmailAddress=address, TenantName=tenant)["SuppressedDestination"]
-    assert entry["Reason"] == "BOUNCE"
-    assert not answer(address)["suppressed"]
-    said = run("suppress", address, *WHY, "--also-ses", "--scope", "no-tenant")
-    assert "SES has no list for this scope, so leave out --also-ses" in said.stderr
-    assert not answer(address, "--scope", "no-tenant")["suppressed"]
-    ses.close()
 
 
 def test_streams_that_are_not_named_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
