@@ -55,6 +55,7 @@ class Ingestion:
         shadow_stores: Further tables that receive the same facts, such as one that is being rebuilt.
         quarantine: Receives what cannot be decoded.
         policy: Decides the verdicts.
+        shadow_policy: Decides those in the shadow stores; None: `policy` does.
         arrived_at: The time of arrival for all rows, aware.
 
     Attributes:
@@ -70,11 +71,12 @@ class Ingestion:
         shadow_stores: Sequence[SuppressionStore] = (),
         quarantine: Quarantine,
         policy: Policy,
+        shadow_policy: Policy | None = None,
         arrived_at: datetime,
     ) -> None:
         self.counts, self.stored_rows = IngestCounts(), 0
         self._archive, self._store, self._shadow_stores, self._quarantine = archive, store, shadow_stores, quarantine
-        self._policy, self._arrived_at = policy, arrived_at
+        self._policy, self._shadow_policy, self._arrived_at = policy, shadow_policy or policy, arrived_at
         self._rows: list[Row] = []
         self._held_bytes = 0
 
@@ -142,7 +144,7 @@ class Ingestion:
         facts = [fact for row in rows for fact in row_facts(row)]
         changes = group_by_key(facts)
         for shadow_store in self._shadow_stores:
-            merge_fully(changes, store=shadow_store, policy=self._policy)
+            merge_fully(changes, store=shadow_store, policy=self._shadow_policy)
         merged = merge_fully(changes, store=self._store, policy=self._policy)
         self.stored_rows += len(rows)
         self.counts.facts += len(facts)

@@ -11,7 +11,7 @@ from msgspec import structs
 from pipeline.errors import STOPS_BATCH, Conflict, MailfoldError
 from pipeline.leftover import Kept, Leftover
 from pipeline.manifest import SourceProgress, furthest
-from pipeline.ports import NO_ITEM, FactScan, Item, Put, Quarantined
+from pipeline.ports import NO_ITEM, EventScan, FactScan, Item, Put, Quarantined
 from pipeline.row import Row, event_time, row_facts
 from pipeline.standing import Key
 
@@ -88,6 +88,12 @@ class MemoryArchive:
         """See `ports.Archive`."""
         after = until and _hour(until) + timedelta(hours=1)
         return self.scan_facts(since=since and _hour(since), until=after)
+
+    def scan_events(self, ids: frozenset[str], *, since: datetime | None = None) -> Iterator[EventScan]:
+        """See `ports.Archive`."""
+        for rows in self.rows(since=since and _hour(since)):
+            facts = [fact for row in rows for fact in row_facts(row)]
+            yield EventScan(ids=ids & {row.event_id for row in rows}, facts=facts)
 
 
 class MemoryQuarantine:

@@ -126,6 +126,18 @@ class FactScan(msgspec.Struct, frozen=True, kw_only=True):
     facts: Sequence[Fact]
 
 
+class EventScan(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the result of `Archive.scan_events`.
+
+    Attributes:
+        ids: Those of the wanted events that were found.
+        facts: All facts of the rows.
+    """
+
+    ids: frozenset[str]
+    facts: Sequence[Fact]
+
+
 class Archive(Protocol):
     """The event log: one row per record, kept for ever.
 
@@ -171,6 +183,17 @@ class Archive(Protocol):
 
         A row lies in the hour of its arrival; one that was appended, in the hour of its event. So all that arrived
         from `since` on is read, whatever its time, but for what was ingested, which is in the tables already.
+
+        Raises:
+            ArchiveUnavailable: The log is throttled or unreachable.
+            AccessDenied, NotFound: The log may not be read, or does not exist.
+        """
+        ...
+
+    def scan_events(self, ids: frozenset[str], *, since: datetime | None = None) -> Iterator[EventScan]:
+        """Yield which of these events are in the log, and the facts in all rows, from the hour of `since` on.
+
+        Both are of the same rows: if an event is found, its facts are among those that this call yields.
 
         Raises:
             ArchiveUnavailable: The log is throttled or unreachable.

@@ -83,6 +83,8 @@ class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
         shadow_stores: Further tables that receive the same facts, such as one that is being rebuilt.
         quarantine: Receives what cannot be processed.
         policy: Decides the verdicts.
+        shadow_policy: Decides the verdicts in `shadow_stores`; None: `policy` does. A rebuild under another policy
+            fills its table under that one, and the table of the older policy stays usable until it is finished.
         read_again: Reads the tables and the policy in force, and returns their projector; None if they do not change.
             It may raise an error of `errors.STOPS_BATCH`.
     """
@@ -91,6 +93,7 @@ class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
     shadow_stores: Sequence[SuppressionStore] = ()
     quarantine: Quarantine
     policy: Policy
+    shadow_policy: Policy | None = None
     read_again: Callable[[], BatchProjector] | None = None
 
     def project(self, batch: Sequence[StreamRecord]) -> BatchResult:
@@ -138,8 +141,12 @@ class BatchProjector(msgspec.Struct, frozen=True, kw_only=True):
         """Read a part, merge its facts, and quarantine the records whose items a store rejects."""
         reader = BatchReader(self.quarantine)
         read_error = reader.read(part)
-        stores = (self.store, *self.shadow_stores)
-        merged = merge_into_stores(reader.changes(), stores=stores, policy=self.policy)
+        merged = merge_into_stores(
+            reader.changes(),
+            stores=(self.store, *self.shadow_stores),
+            policy=self.policy,
+            shadow_policy=self.shadow_policy,
+        )
         cause = merged.cause or read_error
         end = min((index for index, _ in reader.records_of(merged.pending)), default=reader.end)
         reasons = {index: merged.rejected[key] for index, key in reader.records_of(merged.rejected) if index < end}
@@ -182,14 +189,16 @@ class MergeResult(msgspec.Struct, kw_only=True):
     cause: MailfoldError | None = None
 
 
-def merge_into_stores(changes: Changes, *, stores: Sequence[SuppressionStore], policy: Policy) -> MergeResult:
-    """Merge changes into each of several stores, one after the other.
+def merge_into_stores(
+    changes: Changes, *, stores: Sequence[SuppressionStore], policy: Policy, shadow_policy: Policy | None = None
+) -> MergeResult:
+    """Merge changes into each of several stores, one after the other: the live one, then shadow stores.
 
     An error stops before the stores that follow, so then no key is done unless the failing store is the last.
     """
     total = MergeResult()
     for number, store in enumerate(stores, 1):
-        merged = merge(changes, store=store, policy=policy)
+        merged = merge(changes, store=store, policy=policy if number == 1 else shadow_policy or policy)
         total.written += merged.written
         total.unchanged += merged.unchanged
         total.rejected |= merged.rejected

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from pipeline.address import Address
 from pipeline.aws.batching import Each
 from pipeline.aws.dynamodb_item import Attributes, from_attributes, key_attributes
 from pipeline.aws.dynamodb_writes import TableWrite
@@ -87,6 +88,17 @@ class DynamoSuppressionStore:
         with self._translated("scanning"):
             for page in pages:
                 yield from map(self._item, page["Items"])
+
+    def items_of(self, address: Address) -> Mapping[Key, Item]:
+        """Return all items of an address, in every scope, strongly consistent. Raises as `load` does."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="address = :address",
+            ExpressionAttributeValues={":address": {"S": address}},
+            ConsistentRead=True,
+        )
+        with self._translated("reading"):
+            return dict(self._item(item) for page in pages for item in page["Items"])
 
     def _read(self, keys: Iterable[Key]) -> Sequence[tuple[Key, Item]]:
         """Return the items that exist. Request again those that a busy table left out. May run in any thread."""

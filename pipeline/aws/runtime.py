@@ -75,6 +75,7 @@ class Runtime:
             shadow_stores=[self._store(table) for table in tables.shadow_tables],
             quarantine=self._quarantine,
             policy=tables.newest_policy(self._settings.policy),
+            shadow_policy=tables.shadow_policy,
             read_again=self._projector_of_new_tables,
         )
 

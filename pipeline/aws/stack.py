@@ -134,11 +134,13 @@ class SuppressionTables(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         live: The table that senders read.
         shadow_tables: Further tables that the projector writes.
         policy: The policy in force, unless a process has a newer one; None if none was published.
+        shadow_policy: The policy of the shadow tables; None: the policy in force is. See `pipeline.rebuild`.
     """
 
     live: str
     shadow_tables: tuple[str, ...] = ()
     policy: Policy | None = None
+    shadow_policy: Policy | None = None
 
     def newest_policy(self, own: Policy) -> Policy:
         """Return the policy in force for a process whose own policy is `own`: the newer of both."""

@@ -83,6 +83,7 @@ def ingestion(cloud: Target) -> Ingestion:
         shadow_stores=[DynamoSuppressionStore(dynamodb, table=table) for table in cloud.shadow_tables],
         quarantine=S3Quarantine(s3, bucket=settings.bucket),
         policy=settings.policy,
+        shadow_policy=cloud.shadow_policy,
         arrived_at=datetime.now(UTC),
     )
 

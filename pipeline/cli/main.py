@@ -72,6 +72,11 @@ COMMANDS = {
     "drill": LazyCommand(
         "drill", "drill_command", "Prove that the suppression table equals the event log, and show what differs."
     ),
+    "rebuild": LazyCommand(
+        "rebuild",
+        "rebuild_command",
+        "Fold the log into a new table, prove it, show what changes, and make it the live table after a yes.",
+    ),
     "ingest": LazyCommand(
         "ingest", "ingest_command", "Ingest existing SES events into the event log and the suppression table."
     ),

@@ -27,6 +27,7 @@ from pipeline.aws.stack import (
 )
 from pipeline.cli.options import STACK
 from pipeline.errors import UsageError
+from pipeline.policy import Policy
 
 ERASURE_KEY = "MAILFOLD_ERASURE_KEY"  # the name of the parameter, and never the key
 ENDPOINT = "AWS_ENDPOINT_URL"
@@ -47,6 +48,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         is_local: Nothing that is done there reaches AWS.
         stack: The named stack. None if none was named.
         shadow_tables: Tables that the projector writes to besides the live one.
+        shadow_policy: The policy of these tables; None: the settings' policy is.
         database: The Glue database of the event log and its views.
         log_table: The event log's table there.
         workgroup: Athena's workgroup.
@@ -61,6 +63,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     is_local: bool
     stack: Stack | None = None
     shadow_tables: tuple[str, ...] = ()
+    shadow_policy: Policy | None = None
     database: str = "mailfold"
     log_table: str = "events"
     workgroup: str = "primary"
@@ -141,6 +144,7 @@ def _stack_target(name: str, region: str | None) -> Target:
         is_local=ENDPOINT in os.environ,
         stack=stack,
         shadow_tables=tables.shadow_tables,
+        shadow_policy=tables.shadow_policy,
         database=stack.output("Database"),
         log_table=stack.output("LogTable"),
         workgroup=stack.output("Workgroup"),
@@ -160,6 +164,7 @@ def _environment_target(region: str | None, unused: str) -> Target:
         clients=clients,
         is_local=ENDPOINT in os.environ,
         shadow_tables=tables.shadow_tables,
+        shadow_policy=tables.shadow_policy,
         output_location=_results_location(settings.bucket),
         configuration_set="mailfold" if ENDPOINT in os.environ else None,
         stream=os.environ.get(STREAM),
@@ -191,6 +196,7 @@ def _local_target() -> Target:
         clients=clients,
         is_local=True,
         shadow_tables=tables.shadow_tables,
+        shadow_policy=tables.shadow_policy,
         database=names.database,
         log_table=names.log,
         output_location=_results_location(settings.bucket),

@@ -17,7 +17,7 @@ from pipeline.aws.archive.parquet import TIME_COLUMNS, between
 from pipeline.decode import DECODER_VERSION, decode
 from pipeline.event import Event
 from pipeline.fact import Fact, facts
-from pipeline.ports import FactScan
+from pipeline.ports import EventScan, FactScan
 from pipeline.standing import Evidence, FactKind, Key
 
 ROWS_PER_SCAN = 65_536
@@ -49,6 +49,21 @@ def scan_facts(file: Any, *, since: datetime | None = None, until: datetime | No
         for batch in file.iter_batches(size, row_groups=[group], columns=names, use_threads=False):
             rows = between(batch, since, until)
             yield FactScan(rows=rows.num_rows, facts=() if has_no_facts else _facts(rows))
+
+
+def scan_events(file: Any, ids: frozenset[str]) -> Iterator[EventScan]:
+    """Yield which of these events are in a file, by id, and the facts in its rows.
+
+    Args:
+        file: From `parquet.open_parquet`.
+        ids: The ids of the events, as this decoder or an earlier one gave them.
+    """
+    wanted = pa.array(sorted(ids), pa.string())
+    for batch in file.iter_batches(ROWS_PER_SCAN, columns=["event_id"], use_threads=False):
+        found = pc.filter(batch.column(0), pc.is_in(batch.column(0), value_set=wanted))
+        yield EventScan(ids=frozenset(found.to_pylist()), facts=())
+    for scan in scan_facts(file):
+        yield EventScan(ids=ids & {fact.evidence.event_id for fact in scan.facts}, facts=scan.facts)
 
 
 def _column_indices(file: Any) -> dict[str, int]:

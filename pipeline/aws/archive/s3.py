@@ -22,7 +22,7 @@ from pipeline.aws.archive.parquet import between, to_rows
 from pipeline.aws.archive.skipped import DAMAGED, FOREIGN_COLUMNS, SkippedObject, is_marker, why_skipped
 from pipeline.aws.errors import translated
 from pipeline.errors import ArchiveUnavailable
-from pipeline.ports import FactScan
+from pipeline.ports import EventScan, FactScan
 from pipeline.row import Row, event_time
 
 if TYPE_CHECKING:
@@ -89,6 +89,10 @@ class S3Archive:
     def scan_hours(self, *, since: datetime | None = None, until: datetime | None = None) -> Iterator[FactScan]:
         """See `ports.Archive`."""
         return self._read(self._hours(since, until), facts.scan_facts)
+
+    def scan_events(self, ids: frozenset[str], *, since: datetime | None = None) -> Iterator[EventScan]:
+        """See `ports.Archive`."""
+        return self._read(self._hours(since, None), lambda file: facts.scan_events(file, ids))
 
     def _read(self, hours: tuple[str, str | None], scan: Callable[[Any], Iterator[T]]) -> Iterator[T]:
         for key, size_bytes in self._objects(*hours):
