@@ -17,9 +17,9 @@ from pipeline.aws.rebuild_proof import Patience, proof_object
 from pipeline.aws.rebuild_state import LEASE, RebuildLease, RebuildState, begin, take_over, this_holder, utc_now
 from pipeline.aws.runtime import KNOWN_AFTER_SECONDS
 from pipeline.aws.stack import SuppressionTables
+from pipeline.cli import prompt
 from pipeline.cli.options import RegionOption, StackOption
 from pipeline.cli.output import encodable, progress, results, say, saying_on_stop, write_json
-from pipeline.cli.prompt import ask_yes_no, can_ask
 from pipeline.cli.rebuild_address import rebuild_one
 from pipeline.cli.rebuild_result import proof_lines, report_result
 from pipeline.cli.target import Target, target
@@ -191,7 +191,7 @@ def _rebuild(lease: RebuildLease, cloud: Target, answers: Answers, *, json: bool
         if not json:
             say(proof_lines(proof, lease.rebuild), to=results())
         question = f"make {lease.rebuild.new_table} the live table?"
-        if answers.yes or ask_yes_no(question, no_terminal=NO_TERMINAL):
+        if answers.yes or prompt.ask_yes_no(question, no_terminal=NO_TERMINAL):
             rebuilder.flip()
         report_result(lease.rebuild, json=json, more=proof_object(proof))
 
@@ -237,7 +237,7 @@ def _describer(update: Callable[..., None], task: object) -> Callable[[str], Non
 
 def _check_can_answer(answers: Answers) -> None:
     """Raise UsageError before anything is done, if nobody could say yes afterwards."""
-    if not answers.yes and not can_ask():
+    if not answers.yes and not prompt.can_ask():
         raise UsageError(NO_TERMINAL)
 
 
