@@ -97,10 +97,12 @@ class SuppressionStore(Protocol):
 
 
 class ErasableStore(SuppressionStore, Protocol):
-    """A suppression table from which a person can be erased. No projection needs it, and none may do it."""
+    """A suppression table whose items can be deleted. No projection needs it, and none may do it."""
 
     def delete(self, key: Key, *, expected: str) -> None:
-        """Delete an item, only to erase a person: to forget a fact in another way would break the fold.
+        """Delete an item: to erase a person, or when an address is rebuilt and the log has no fact of it.
+
+        To forget a fact in another way would break the fold.
 
         Args:
             key: The item's key.

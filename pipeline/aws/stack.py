@@ -227,8 +227,8 @@ def publish_policy(ssm: SSMClient, *, parameter: str, policy: Policy) -> bool:
         Whether the parameter exists. `create_tables` publishes the policy of a new deployment.
 
     Raises:
-        UsageError: A newer policy is in force, to which a table never returns, or another one of the same version. Or
-            the parameter is invalid, or was changed by another process at the same time.
+        UsageError: A newer policy is in force, to which a table never returns, or another one of the same version. A
+            rebuild under another policy is not over. Or the parameter is invalid, or was changed at the same time.
         AccessDenied: AWS denies it.
         ServiceUnavailable: AWS throttles or cannot be reached.
     """
@@ -240,6 +240,10 @@ def publish_policy(ssm: SSMClient, *, parameter: str, policy: Policy) -> bool:
         return True
     if tables.policy:
         newer_than_in_force(policy, tables.policy)
+    if tables.shadow_policy:  # each of both tables keeps its own policy until then
+        raise UsageError(
+            "a rebuild under another policy is not over: end it with `mailfold rebuild --finish` or --cancel"
+        )
     with translated("publishing the policy"):
         value = format_tables(msgspec.structs.replace(tables, policy=policy))
         written = ssm.put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)

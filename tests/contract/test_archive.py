@@ -210,3 +210,19 @@ def test_copies_of_one_event_are_both_stored(make: MakeArchive) -> None:
         archive.append([copy])
 
     assert rows_in(archive) == sorted(copies, key=repr)
+
+
+def test_events_are_found_with_the_facts_of_the_same_rows(make: MakeArchive) -> None:
+    """Also an event without facts. An event that is not in the log, or only before the bound, is not found."""
+    moments = [ARRIVED_AT - 2 * HOUR, ARRIVED_AT]
+    early, late = (a_row_at(moment, event_id=str(number)) for number, moment in enumerate(moments))
+    silent = msgspec.structs.replace(a_row_at(ARRIVED_AT, event_id="silent"), facts=(), is_feedback=False)
+    archive = an_archive(make, [early, late, silent])
+    wanted = frozenset({"0", "1", "silent", "missing"})
+
+    def found(since: datetime | None) -> tuple[set[str], int]:
+        scans = list(archive.scan_events(wanted, since=since))
+        return {name for scan in scans for name in scan.ids}, sum(len(scan.facts) for scan in scans)
+
+    assert found(None) == ({"0", "1", "silent"}, 2)
+    assert found(ARRIVED_AT) == ({"1", "silent"}, 1)

@@ -45,6 +45,7 @@ from pipeline.aws.doctor.operations import (
     check_unrecognized,
 )
 from pipeline.aws.doctor.proof import check_proof
+from pipeline.aws.doctor.rebuild import check_rebuild
 from pipeline.aws.doctor.routing import check_rule, check_stream, check_subscription, check_target
 from pipeline.aws.doctor.ses import (
     check_account,
@@ -154,6 +155,7 @@ CHECKS = (
         ok_message="the table is proved equal to the log, or too young for a drill",
         functions=(check_proof,),
     ),
+    Check(name="rebuild", ok_message="none stopped before its end", functions=(check_rebuild,)),
     Check(
         name="tenants",
         ok_message="a list stops each one's mail, and the table suppresses what their own lists have",
