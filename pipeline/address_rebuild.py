@@ -74,7 +74,7 @@ def fold_address(
 
 
 def put_address(rebuild: AddressRebuild, *, store: ErasableStore, policy: Policy) -> int:
-    """Give each item the facts of the log, and return how many items changed. An item without facts is deleted.
+    """Put the facts of the log into each item, and return how many items changed. An item without facts is deleted.
 
     Raises:
         UsageError: An item has changed since it was loaded, or is of a newer policy. Repeat the command.

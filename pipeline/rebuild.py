@@ -103,7 +103,7 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         id: Its id, a part of the new table's name.
         holder: Who began it, or took it over last: the user, the host and the process.
         begun_at: When it began.
-        held_until: Until when nobody else may take it over, unless the holder extends it.
+        held_until: Until when no other process may take it over, unless the holder extends it.
         step: The step that is done next, or the state that it is in.
         old_table: The live table when it began.
         new_table: The table that it fills.

@@ -77,7 +77,7 @@ class Comparison(msgspec.Struct, kw_only=True):
         return not self.lacking
 
 
-def compare(
+def compare_tables(
     parts: Iterable[Mapping[Key, Witnesses]], *, progress: Callable[[Comparison], None] = lambda _: None
 ) -> Comparison:
     """Compare the log, the new table and the live one.

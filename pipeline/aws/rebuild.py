@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pipeline.aws.archive.s3 import LATEST_AFTER_HOUR
 from pipeline.aws.clients import Clients
 from pipeline.aws.dynamodb import DynamoSuppressionStore, ensure_table
-from pipeline.aws.rebuild_proof import PATIENCE, Patience, Proof, Prover
+from pipeline.aws.rebuild_proof import PATIENCE, Patience, Prover, TableProof
 from pipeline.aws.rebuild_state import RebuildLease, utc_now
 from pipeline.aws.rebuild_tables import cancelled, finished, flipped, rolled_back, shadowed
 from pipeline.aws.stack import SuppressionTables
@@ -87,7 +87,7 @@ class Rebuilder:
         """The rebuild as it is now."""
         return self._lease.rebuild
 
-    def prepare(self) -> Proof:
+    def prepare(self) -> TableProof:
         """Do all steps before the flip, from the one that was reached, and return what the comparison found.
 
         Raises:

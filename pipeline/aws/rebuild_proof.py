@@ -17,7 +17,7 @@ from pipeline.errors import MailfoldError
 from pipeline.policy import Policy
 from pipeline.ports import Archive, LogFold, SuppressionStore
 from pipeline.projection import merge_fully
-from pipeline.rebuild_comparison import Comparison, Witnesses, compare, event_ids, look_again, unlogged
+from pipeline.rebuild_comparison import Comparison, Witnesses, compare_tables, event_ids, look_again, unlogged
 from pipeline.standing import Key
 from pipeline.timestamp import format_time
 
@@ -30,7 +30,7 @@ class UnloggedFacts(MailfoldError):
     """The live table has facts whose events are not in the log. They would be lost, so the table was not changed."""
 
 
-class Proof(NamedTuple):
+class TableProof(NamedTuple):
     """What was found when the new table was compared.
 
     Attributes:
@@ -99,7 +99,7 @@ class Prover:
         self._patience, self._drop_unlogged = patience, drop_unlogged
         self._report, self._wait, self._now = report, wait, now
 
-    def prove(self) -> Proof:
+    def prove(self) -> TableProof:
         """Compare until the new table has every fact of the log, and the live one none that is not logged."""
         for _ in range(TIMES_COMPARED):
             self._lease.update(position=self._now())
@@ -111,7 +111,7 @@ class Prover:
         # A projector writes the live table first, so some of it was only on its way.
         comparison.gone = look_again(comparison.gone, new=self._new, live=self._live)
         self._settle(comparison)
-        return Proof(comparison, self._lease.rebuild.position or self._now())
+        return TableProof(comparison, self._lease.rebuild.position or self._now())
 
     def _compare(self) -> Comparison:
         def show(so_far: Comparison) -> None:
@@ -119,7 +119,7 @@ class Prover:
             self._report(f"comparing: {so_far.addresses:,} addresses")
 
         self._report("comparing log, new table and live table")
-        return compare(witnesses(self._fold, new=self._new, live=self._live), progress=show)
+        return compare_tables(witnesses(self._fold, new=self._new, live=self._live), progress=show)
 
     def _settle(self, comparison: Comparison) -> None:
         """Wait until each fact that only the live table has is either in the new one, or corrected by the log."""
@@ -183,7 +183,7 @@ def witnesses(
             yield {key: Witnesses(*sides) for key, sides in standings.items()}
 
 
-def proof_object(proof: Proof) -> dict[str, object]:
+def proof_object(proof: TableProof) -> dict[str, object]:
     """Return a proof as JSON for programs, without addresses."""
     comparison = proof.comparison
     counts = {name: getattr(comparison, name) for name in ("addresses", "ahead", "log_digest", "new_digest")}

@@ -222,7 +222,7 @@ def begin(state: RebuildState, rebuild: Rebuild, **options: Any) -> RebuildLease
 def take_over(
     state: RebuildState, stored: StoredRebuild, *, now: Callable[[], datetime] = utc_now, lease: timedelta = LEASE
 ) -> RebuildLease:
-    """Take over a rebuild that nobody holds, and return it.
+    """Take over a rebuild that no process holds, and return it.
 
     Raises:
         UsageError: Its holder still runs, or another process took it over at the same time.

@@ -36,7 +36,7 @@ def is_protected(client: DynamoDBClient, table: str) -> bool:
 
 
 def copy_tags(client: DynamoDBClient, *, live: str, new: str) -> int:
-    """Give a table the tags of the live one, and return how many. Safe to repeat."""
+    """Copy the tags of the live table to a new one, and return how many. Safe to repeat."""
     with translated(f"copying the tags of the table {live}", unavailable=StoreUnavailable):
         arns = [client.describe_table(TableName=name)["Table"]["TableArn"] for name in (live, new)]
         pages = client.get_paginator("list_tags_of_resource").paginate(ResourceArn=arns[0])

@@ -29,7 +29,7 @@ from pipeline.rebuild import Rebuild, RebuildCommand, check_allowed, new_table_n
 
 LOCAL_SECONDS = 5.0  # the local cloud's projector reads the parameter every second
 LOCAL_PATIENCE = Patience(visible_within=timedelta(minutes=2), look_again_seconds=1.0)
-NO_TERMINAL = "nobody can be asked whether to change the live table: add --yes"
+NO_TERMINAL = "there is no terminal to ask on whether to change the live table: add --yes"
 
 
 class Answers(NamedTuple):
@@ -236,7 +236,7 @@ def _describer(update: Callable[..., None], task: object) -> Callable[[str], Non
 
 
 def _check_can_answer(answers: Answers) -> None:
-    """Raise UsageError before anything is done, if nobody could say yes afterwards."""
+    """Raise UsageError before anything is done, if there is no way to say yes afterwards."""
     if not answers.yes and not prompt.can_ask():
         raise UsageError(NO_TERMINAL)
 

@@ -17,7 +17,7 @@ from pipeline.errors import NotAnAddress
 from pipeline.standing import EVERY_SCOPE
 from pipeline.timestamp import format_time, from_ms
 
-NO_TERMINAL = "facts disappear, and nobody can be asked: look at them at a terminal, or add --yes"
+NO_TERMINAL = "facts disappear, and there is no terminal to ask on: add --yes"
 
 
 def rebuild_one(text: str, cloud: Target, *, yes: bool, drop_unlogged: bool, json: bool) -> None:
@@ -26,7 +26,7 @@ def rebuild_one(text: str, cloud: Target, *, yes: bool, drop_unlogged: bool, jso
     Raises:
         NotAnAddress: The text is not exactly one address.
         UnloggedFacts: Facts would be lost whose events are not in the log.
-        UsageError: Nobody can be asked, or an item changed meanwhile.
+        UsageError: There is no terminal to ask on, or an item changed meanwhile.
         Unavailable: The log or the table is throttled or unreachable. Or another error of `STOPS_BATCH`.
     """
     address = canonical(text)

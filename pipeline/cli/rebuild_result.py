@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from pipeline.aws.rebuild_proof import Proof
+from pipeline.aws.rebuild_proof import TableProof
 from pipeline.cli.output import counted, say, to_people, write_json
 from pipeline.rebuild import Rebuild, RebuildStep
 from pipeline.timestamp import format_time
 
 
-def proof_lines(proof: Proof, rebuild: Rebuild) -> Iterator[str]:
+def proof_lines(proof: TableProof, rebuild: Rebuild) -> Iterator[str]:
     """Yield what the comparison found, as lines for people."""
     comparison = proof.comparison
     yield (

@@ -204,3 +204,14 @@ def test_missing_tables_are_named(ssm: Any) -> None:
     dynamodb.create_table(**table_definition("mail-suppression-1"))
     tables = SuppressionTables(live="mail-suppression-1", shadow_tables=("mail-suppression-2",))
     assert missing_tables(dynamodb, tables) == ("mail-suppression-2",)
+
+
+def test_no_policy_is_published_during_a_rebuild_under_another(ssm: Any) -> None:
+    """Each of both tables keeps its own policy until the rebuild is over, so that a projector can write both."""
+    tables = SuppressionTables(live="a", shadow_tables=("b",), policy=Policy(version=2), shadow_policy=Policy())
+    create_tables(ssm, parameter=PARAMETER, tables=tables)
+
+    with pytest.raises(UsageError, match="a rebuild under another policy is not over"):
+        publish_policy(ssm, parameter=PARAMETER, policy=Policy(version=3))
+    assert publish_policy(ssm, parameter=PARAMETER, policy=Policy(version=2))
+    assert read_tables(ssm, parameter=PARAMETER) == tables

@@ -29,7 +29,7 @@ def scenario() -> Iterator[RebuildScenario]:
         dynamodb.tag_resource(ResourceArn=arn, Tags=[{"Key": "cost", "Value": "mail"}])
         for name, table in (("errors", OLD), (f"{OLD} errors", OLD), ("another", "another-table")):
             dimensions = [{"Name": "TableName", "Value": table}]
-            cloudwatch.put_metric_alarm(AlarmName=name, Dimensions=dimensions, **ALARM)  # type: ignore[arg-type]
+            cloudwatch.put_metric_alarm(AlarmName=name, Dimensions=dimensions, **ALARM)  # type: ignore[arg-type]  # of a plain dictionary
         yield scenario
 
 
@@ -50,7 +50,7 @@ def test_a_rebuilt_table_is_protected_tagged_and_watched(scenario: RebuildScenar
     assert dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"] == [{"Key": "cost", "Value": "mail"}]
     assert alarm_names(scenario) == {"errors", f"{OLD} errors", "another", f"errors ({NEW})", f"{NEW} errors"}
     [copy] = scenario.clients.cloudwatch.describe_alarms(AlarmNames=[f"{NEW} errors"])["MetricAlarms"]
-    assert {name: copy[name] for name in ALARM} == ALARM  # type: ignore[literal-required]
+    assert {name: copy[name] for name in ALARM} == ALARM  # type: ignore[literal-required]  # of a plain dictionary
     assert copy["Dimensions"] == [{"Name": "TableName", "Value": NEW}]
 
 

@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "undo": set(),
     "query": set(),
     "replay": PARQUET,
+    "rebuild": PARQUET,
     "reconcile": PARQUET,
     "drill": PARQUET,
     "erase": PARQUET,

@@ -171,7 +171,7 @@ def run_failing_last(*arguments: str) -> str:
         (("--resume", "--cancel"), "use one of"),
         (("--address", "a@example.com", "--finish"), "use one of"),
         (("--delete-old", "x"), "--delete-old is possible with --finish alone"),
-        ((), "nobody can be asked whether to change the live table: add --yes"),
+        ((), "there is no terminal to ask on whether to change the live table: add --yes"),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(
@@ -190,4 +190,4 @@ def test_without_a_rebuild_there_is_nothing_to_go_on_with(option: str, cloud: Cl
 
 def test_a_text_that_is_no_address_is_refused(cloud: CloudProcess) -> None:
     """Like `lookup`."""
-    assert run_failing("rebuild", "--address", "nobody", exit_code=1).endswith("is not exactly one e-mail address")
+    assert run_failing("rebuild", "--address", "unknown", exit_code=1).endswith("is not exactly one e-mail address")

@@ -28,7 +28,7 @@ from pipeline.rebuild import (
     fold_into,
     new_table_name,
 )
-from pipeline.rebuild_comparison import Witnesses, compare, event_ids, look_again, unlogged
+from pipeline.rebuild_comparison import Witnesses, compare_tables, event_ids, look_again, unlogged
 from pipeline.standing import NOTHING_KNOWN, Key, Standing, join
 from tests.support.builders import ADA, BOB, OCCURRED_AT, a_bounce, a_complaint
 from tests.support.scenario import an_event
@@ -100,7 +100,7 @@ three = st.builds(Witnesses, standings, standings, standings)
 @given(witnesses=three)
 def test_a_comparison_says_what_each_side_lacks(witnesses: Witnesses) -> None:
     """For any facts: nothing is lacking exactly if a join adds nothing."""
-    comparison = compare([{KEY: witnesses}])
+    comparison = compare_tables([{KEY: witnesses}])
     comparison.count_gone()
 
     assert comparison.is_proved == (join(witnesses.new, witnesses.log) == witnesses.new)
@@ -112,7 +112,7 @@ def test_a_comparison_says_what_each_side_lacks(witnesses: Witnesses) -> None:
 
 def test_facts_that_the_log_does_not_show_yet_are_no_difference() -> None:
     """They came from live traffic, into both tables."""
-    comparison = compare([{KEY: Witnesses(NOTHING_KNOWN, HARD, HARD)}])
+    comparison = compare_tables([{KEY: Witnesses(NOTHING_KNOWN, HARD, HARD)}])
     assert (comparison.is_proved, comparison.ahead, comparison.gone, comparison.appearing) == (True, 1, {}, Counter())
 
 
@@ -131,7 +131,7 @@ def test_a_second_look_finds_only_what_is_still_different() -> None:
 
 def test_a_fact_is_unlogged_if_its_event_is_not_in_the_log() -> None:
     """One whose event is there is corrected."""
-    comparison = compare([{KEY: Witnesses(NOTHING_KNOWN, NOTHING_KNOWN, HARD)}])
+    comparison = compare_tables([{KEY: Witnesses(NOTHING_KNOWN, NOTHING_KNOWN, HARD)}])
     gone = list(comparison.gone.values())
 
     assert unlogged(gone, frozenset()) == gone
