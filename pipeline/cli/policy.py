@@ -48,7 +48,7 @@ class FactSource(StrEnum):
     TABLE = "table"
 
 
-def show_command(
+def show_policy_command(
     *,
     json: Annotated[bool, typer.Option("--json", help="Print the policy as JSON.")] = False,
     stack: StackOption = None,
@@ -157,4 +157,4 @@ def diff_command(
         raise DifferenceIncomplete(f"{counted(len(skipped), 'object')} of the log skipped: facts in them are missing")
 
 
-POLICY_COMMANDS = {"show": show_command, "check": check_command, "diff": diff_command, "apply": apply_command}
+POLICY_COMMANDS = {"show": show_policy_command, "check": check_command, "diff": diff_command, "apply": apply_command}
