@@ -43,7 +43,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         return is_within and fnmatchcase(evidence.status, self.status)
 
 
-class Selection(StrEnum):
+class RevertChoice(StrEnum):
     """Whether an address is released, or why not."""
 
     RELEASED = "released"
@@ -61,7 +61,7 @@ class Selected(msgspec.Struct, frozen=True, kw_only=True):
         reasons: The other reasons that hold.
     """
 
-    selection: Selection
+    selection: RevertChoice
     at_ms: int
     reasons: tuple[Reason, ...] = ()
 
@@ -84,12 +84,12 @@ def select(key: Key, item: Item, window: Window, *, now: datetime) -> Selected |
         return None
     at_ms = max(evidence.at_ms for evidence in bounces)
     if others := tuple(reason for reason in running if reason not in map(Reason, kinds)):
-        return Selected(selection=Selection.OTHER_REASON, at_ms=at_ms, reasons=others)
+        return Selected(selection=RevertChoice.OTHER_REASON, at_ms=at_ms, reasons=others)
     if not all(map(window.contains, bounces)):
-        return Selected(selection=Selection.OTHER_BOUNCE, at_ms=at_ms)
+        return Selected(selection=RevertChoice.OTHER_BOUNCE, at_ms=at_ms)
     if any(_forgets(item.standing, kind, window) for kind in kinds):
-        return Selected(selection=Selection.FORGOTTEN, at_ms=at_ms)
-    return Selected(selection=Selection.RELEASED, at_ms=at_ms)
+        return Selected(selection=RevertChoice.FORGOTTEN, at_ms=at_ms)
+    return Selected(selection=RevertChoice.RELEASED, at_ms=at_ms)
 
 
 def _unlifted(standing: Standing, kind: FactKind) -> list[Evidence]:

@@ -26,7 +26,7 @@ from pipeline.cli.output import counted, progress
 from pipeline.decision_batch import plan_decision
 from pipeline.errors import UsageError
 from pipeline.ports import Item
-from pipeline.revert import Selected, Selection, Window, select
+from pipeline.revert import RevertChoice, Selected, Window, select
 from pipeline.standing import EVERY_SCOPE, FactKind, Key
 
 ITEMS_PER_UPDATE = 1_000  # of the progress display
@@ -94,12 +94,12 @@ def revert_command(
             at_ms=choice.at_ms,
         )
         for key, item, choice in selected
-        if choice.selection is Selection.RELEASED
+        if choice.selection is RevertChoice.RELEASED
     ]
     left_alone = [
         LeftAlone(key=key, why=_why(choice))
         for key, _, choice in selected
-        if choice.selection is not Selection.RELEASED
+        if choice.selection is not RevertChoice.RELEASED
     ]
     carry_out(at, batch, decisions, options, left_alone=left_alone)
 

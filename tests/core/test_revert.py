@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.decision_batch import DecisionBatch, new_request_id, plan_decision, to_payload
 from pipeline.policy import DEFAULT_POLICY, Policy, Rule
-from pipeline.revert import Selected, Selection, Window, select
+from pipeline.revert import RevertChoice, Selected, Window, select
 from pipeline.standing import EVERY_SCOPE, FactKind, Key
 from pipeline.timestamp import to_ms
 from pipeline.verdict import Reason
@@ -41,7 +41,7 @@ def selected(*payloads: bytes, window: Window | None = None, policy: Policy = DE
     return select(KEY, item, window or a_window(), now=NOON)
 
 
-def selection(*payloads: bytes, window: Window | None = None) -> Selection | None:
+def selection(*payloads: bytes, window: Window | None = None) -> RevertChoice | None:
     choice = selected(*payloads, window=window)
     return choice.selection if choice else None
 
@@ -50,13 +50,13 @@ def selection(*payloads: bytes, window: Window | None = None) -> Selection | Non
 def test_an_address_that_bounced_in_the_window_alone_is_released(minutes: float) -> None:
     """The release counts from its newest bounce."""
     choice = selected(bounced(0), bounced(minutes))
-    assert choice == Selected(selection=Selection.RELEASED, at_ms=to_ms(at(minutes)))
+    assert choice == Selected(selection=RevertChoice.RELEASED, at_ms=to_ms(at(minutes)))
 
 
 @pytest.mark.parametrize("minutes", [-1, -0.001, 60, 61])
 def test_an_address_that_bounced_at_another_time_too_stays(minutes: float) -> None:
     """Its other bounce is evidence of its own; one that bounced then only is not concerned at all."""
-    assert selection(bounced(30), bounced(minutes)) is Selection.OTHER_BOUNCE
+    assert selection(bounced(30), bounced(minutes)) is RevertChoice.OTHER_BOUNCE
     assert selection(bounced(minutes)) is None
 
 
@@ -72,7 +72,7 @@ def test_an_address_that_bounced_at_another_time_too_stays(minutes: float) -> No
 def test_an_address_with_another_reason_stays(payload: bytes, reason: Reason) -> None:
     """A complaint, an operator's decision and SES's global list are no false bounces, also within the window."""
     choice = selected(bounced(30), payload)
-    assert choice == Selected(selection=Selection.OTHER_REASON, at_ms=to_ms(at(30)), reasons=(reason,))
+    assert choice == Selected(selection=RevertChoice.OTHER_REASON, at_ms=to_ms(at(30)), reasons=(reason,))
 
 
 def test_what_does_not_suppress_keeps_no_address() -> None:
@@ -82,13 +82,13 @@ def test_what_does_not_suppress_keeps_no_address() -> None:
     )
     soft = a_soft_bounce(at=at(-5), feedback_id="s", timestamp=SENT)
     echo = bounced(-5, sub_type="OnAccountSuppressionList")
-    assert selection(bounced(30), soft, echo, ended) is Selection.RELEASED
+    assert selection(bounced(30), soft, echo, ended) is RevertChoice.RELEASED
 
 
 def test_what_is_lifted_already_keeps_no_address() -> None:
     """An older bounce that an operator released is forgiven; a release after the window leaves nothing to release."""
     released = a_decision(action="release", at=at(-5))
-    assert selection(bounced(-10), released, bounced(30)) is Selection.RELEASED
+    assert selection(bounced(-10), released, bounced(30)) is RevertChoice.RELEASED
     assert selection(bounced(30), a_decision(action="release", at=at(40))) is None
 
 
@@ -96,9 +96,9 @@ def test_the_status_is_a_pattern() -> None:
     """A bounce with another status in the window keeps an address."""
     window = a_window(status="5.7.*")
     blocked = bounced(30, person=BLOCKED)
-    assert selection(blocked, window=window) is Selection.RELEASED
+    assert selection(blocked, window=window) is RevertChoice.RELEASED
     assert selection(bounced(31), window=window) is None
-    assert selection(blocked, bounced(31), window=window) is Selection.OTHER_BOUNCE
+    assert selection(blocked, bounced(31), window=window) is RevertChoice.OTHER_BOUNCE
 
 
 def test_only_the_domain_and_all_mail_are_concerned() -> None:
@@ -115,26 +115,26 @@ def test_forwarded_mail_counts_where_a_policy_suppresses_it() -> None:
     assert selected(forwarded) is None
     choice = selected(forwarded, policy=Policy(forwarded=Rule()))
     assert choice is not None
-    assert choice.selection is Selection.RELEASED
+    assert choice.selection is RevertChoice.RELEASED
 
 
 def test_more_bounces_than_the_table_keeps_are_released_if_all_are_false() -> None:
     """The oldest and the newest eight are kept, and the rest lies between them."""
     many = [bounced(number) for number in range(12)]
-    assert selection(*many) is Selection.RELEASED
-    assert selection(*many, window=a_window(status="5.1.1")) is Selection.FORGOTTEN
-    assert selection(*many[:9], window=a_window(status="5.1.1")) is Selection.FORGOTTEN
-    assert selection(*many[:8], window=a_window(status="5.1.1")) is Selection.RELEASED
+    assert selection(*many) is RevertChoice.RELEASED
+    assert selection(*many, window=a_window(status="5.1.1")) is RevertChoice.FORGOTTEN
+    assert selection(*many[:9], window=a_window(status="5.1.1")) is RevertChoice.FORGOTTEN
+    assert selection(*many[:8], window=a_window(status="5.1.1")) is RevertChoice.RELEASED
 
 
 def test_forgotten_bounces_before_the_window_keep_an_address() -> None:
     """The oldest bounce is lifted, so those that are not kept may be older than the window and count."""
     newest = [bounced(number) for number in range(8)]
     release = a_decision(action="release", at=at(-60))
-    assert selection(bounced(-120), release, *newest) is Selection.FORGOTTEN
-    assert selection(bounced(-120), bounced(-30), release, *newest) is Selection.FORGOTTEN
+    assert selection(bounced(-120), release, *newest) is RevertChoice.FORGOTTEN
+    assert selection(bounced(-120), bounced(-30), release, *newest) is RevertChoice.FORGOTTEN
     assert selection(bounced(-120), a_decision(action="release", at=at(0) - timedelta(milliseconds=1)), *newest) is (
-        Selection.RELEASED
+        RevertChoice.RELEASED
     )
 
 
@@ -158,7 +158,7 @@ def test_a_reverted_address_had_no_other_bounce_and_is_clear(
     scenario, window = Scenario(*history, *decision), a_window(status=status)
     [item] = scenario.store.load([KEY]).values()
     choice = select(KEY, item, window, now=NOON)
-    if choice is None or choice.selection is not Selection.RELEASED:
+    if choice is None or choice.selection is not RevertChoice.RELEASED:
         return
     evidence = [fact for payload in history for fact in Scenario(payload).store.load([KEY])[KEY].standing.hard]
     evidence += [fact for payload in history for fact in Scenario(payload).store.load([KEY])[KEY].standing.blocked]
