@@ -248,3 +248,17 @@ def test_the_step_is_kept(scenario: RebuildScenario) -> None:
     assert stored
     assert stored.rebuild.step is RebuildStep.FLIPPED
     assert stored.rebuild.position == scenario.now
+
+
+def test_an_event_that_reaches_the_log_alone_is_in_the_new_table(scenario: RebuildScenario) -> None:
+    """EventBridge lost it, and the live table lacks it. The comparison finds it, and everything is compared again."""
+    lost = a_bounce_of("lost@example.com")
+
+    def report(line: str) -> None:
+        if line.startswith("comparing log") and lost not in scenario.accepted:
+            scenario.publish(lost, projected=False)
+
+    comparison = rebuild_and_flip(scenario, report=report)
+
+    assert (comparison.appearing, comparison.log_digest) == ({"hard": 1}, scenario.oracle)
+    assert scenario.live_digest == scenario.oracle
