@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.address import Address
+from pipeline.adoption import make_evidence
 from pipeline.aws.archive import parquet
 from pipeline.aws.deployment.athena import sql_files
 from pipeline.batch import group_by_key
@@ -124,6 +125,17 @@ def test_sql_and_python_agree_on_the_bound_of_each_kind() -> None:
         for n in range(70)
     ]
     assert_agree_on_facts(columns)
+
+
+def test_evidence_is_the_same_fact_in_sql() -> None:
+    """A log that lost all events and adopted the table's facts has the digest of the table."""
+    facts = facts_of(rows_of(*FULL))
+    standings = group_by_key(facts)
+    kept = [(key, *fact) for key, standing in standings.items() for fact in kept_facts(standing)]
+    adopted = [make_evidence(key, kind, evidence) for key, kind, evidence in kept]
+    with athena_over(*adopted, *adopted) as athena:
+        assert_agree(athena, rows_of(*adopted))
+        assert athena.run(DIGEST).rows == [(digest(standings.items()),)]
 
 
 def assert_agree_on_facts(columns: list[list[FactColumn]]) -> None:
