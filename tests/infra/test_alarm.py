@@ -126,10 +126,7 @@ def test_an_alarm_notifies_the_topic_at_start_and_end(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_missing_data_is_treated_explicitly(name: str) -> None:
-    """Lambda publishes when it is called. A poll of the stream is published once a minute: its absence is an alarm.
-
-    What is published once a day, and AWS's rates, keep the state until the next value.
-    """
+    """A missing poll is an alarm. Daily values, and AWS's rates, keep the state until the next."""
     expected = "ignore" if "Reputation" in EVERY[name].get("MetricName", "") else "notBreaching"
     if name in RECONCILER:
         expected = "ignore"
