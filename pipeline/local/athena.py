@@ -1,7 +1,8 @@
 """Athena on this machine: SQL written for Athena, run by DuckDB over the Parquet objects of the local S3.
 
-Claims: the table `events` with its partitions, and the views of `schemas/views`; queries, SHOW and DESCRIBE, several at
-once; values and column names as Athena prints them; the bytes read. A statement reaches no other file and no network.
+Claims: the table `events` with its partitions, and the views of `schemas/views`; queries, UNLOAD, SHOW and DESCRIBE,
+several at once; values and column names as Athena prints them; the bytes read. A statement reaches no other file and no
+network, but for the target of an UNLOAD.
 An object that is not the log's, at which a query fails in Athena, is skipped, and the result names it.
 Leaves out: the parts of Trino's SQL that `pipeline.local.sql.rewrite` lists.
 docs.aws.amazon.com/athena/latest/ug/querying-athena-tables.html
@@ -28,6 +29,7 @@ from pipeline.local.parquet_cache import ParquetCache
 from pipeline.local.sql.engine import LOG_FOLDER, MEMORY_LIMIT, SPILL_LIMIT, open_engine, table_columns
 from pipeline.local.sql.show import ShowCatalog, is_show, run_show
 from pipeline.local.sql.translate import TableColumns, parse_trino, position, translate
+from pipeline.local.sql.unload import Unload, check_unload_target, write_rows
 from pipeline.local.sql.values import type_name, value_formatter
 
 if TYPE_CHECKING:
@@ -156,6 +158,18 @@ class Session:
         query = translate(parse_trino(sql), tables=catalog.tables, database=self._database)
         self._cache.refresh()
         return self._execute(query, sql, keep)
+
+    def unload(self, unload: Unload, s3: S3Client) -> QueryResult:
+        """Write the rows of a query over the log as it is now into S3. The result has no rows. Raises as `run`."""
+        query = translate(parse_trino(unload.query), tables=self.tables(), database=self._database)
+        check_unload_target(s3, unload)
+        self._cache.refresh()
+        try:
+            with self._connection.sql(query).to_arrow_reader(ROWS_PER_BATCH) as batches:
+                write_rows(s3, unload, (row for batch in batches for row in batch.to_pylist()))
+        except (duckdb.Error, OSError) as error:
+            raise UsageError(_explain(error, unload.query)) from error
+        return QueryResult(columns=(), rows=[], scanned_bytes=self._scanned_bytes(), remark=self._cache.remark())
 
     def _execute(self, query: str, sql: str, keep: Keep) -> QueryResult:
         removals = self._cache.removals

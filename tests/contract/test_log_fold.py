@@ -15,9 +15,11 @@ from pipeline.aws.archive.athena import RESULTS_PREFIX
 from pipeline.aws.archive.athena_fold import AthenaFold
 from pipeline.aws.archive.fold import ArchiveFold
 from pipeline.aws.archive.s3 import S3Archive
+from pipeline.aws.archive.unloaded import fold_in_account
 from pipeline.aws.clients import create_client
 from pipeline.batch import group_by_key
-from pipeline.memory import MemoryArchive
+from pipeline.memory import MemoryArchive, MemoryStore
+from pipeline.policy import DEFAULT_POLICY
 from pipeline.ports import LogFold
 from pipeline.row import Row, row_facts
 from pipeline.standing import Key, Standing
@@ -34,7 +36,7 @@ LAWS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChe
 MakeFold = Callable[[Sequence[Row]], LogFold]
 
 
-@pytest.fixture(params=["memory", "memory, spilled", "s3", "athena"])
+@pytest.fixture(params=["memory", "memory, spilled", "s3", "athena", "unloaded"])
 def fold_of(request: pytest.FixtureRequest) -> Iterator[MakeFold]:
     """Return a function that folds a log of these rows."""
 
@@ -46,8 +48,8 @@ def fold_of(request: pytest.FixtureRequest) -> Iterator[MakeFold]:
     if "memory" in request.param:
         yield in_memory
         return
-    if request.param == "athena":
-        with athena_folds() as by_athena:
+    if request.param in {"athena", "unloaded"}:
+        with athena_folds(is_unloaded=request.param == "unloaded") as by_athena:
             yield by_athena
         return
     with mock_aws():
@@ -63,8 +65,30 @@ def fold_of(request: pytest.FixtureRequest) -> Iterator[MakeFold]:
         yield in_s3
 
 
+class UnloadedFold:
+    """Folds a log by unloading its facts and joining the files into a table, whose standings it yields."""
+
+    def __init__(self, clients: Any, bucket: str) -> None:
+        self._clients, self._bucket = clients, bucket
+
+    def standings(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[dict[Key, Standing]]:
+        store = MemoryStore()
+        fold_in_account(
+            self._clients,
+            bucket=self._bucket,
+            database="mailfold",
+            store=store,
+            policy=DEFAULT_POLICY,
+            since=since,
+            until=until,
+        )
+        yield {key: item.standing for key, item in store.scan()}
+
+
 @contextmanager
-def athena_folds() -> Iterator[MakeFold]:
+def athena_folds(*, is_unloaded: bool) -> Iterator[MakeFold]:
     """Yield a function that folds a log of these rows by SQL, in the local Athena."""
     with moto_s3() as s3, ExitStack() as servers:
 
@@ -73,6 +97,8 @@ def athena_folds() -> Iterator[MakeFold]:
             S3Archive(s3, bucket=bucket).append(rows)
             athena, _ = servers.enter_context(serve(s3, bucket))
             clients: Any = SimpleNamespace(athena=athena, s3=s3)
+            if is_unloaded:
+                return UnloadedFold(clients, bucket)
             location = f"s3://{bucket}/{RESULTS_PREFIX}"
             return AthenaFold(clients, database="mailfold", output_location=location, keys_per_part=1)
 

@@ -116,15 +116,49 @@ def query(
         NotFound: The workgroup or another named resource does not exist.
         ArchiveUnavailable: Athena throttles, fails temporarily or cannot be reached, or the query took too long.
     """
+    request = _request(sql, database, workgroup, output_location)
+    if parameters:
+        request["ExecutionParameters"] = [_literal(text) for text in parameters]
+    execution = _run(client, request, timeout_seconds, scan_limit_bytes, progress)
+    columns, rows = _read_result(client, execution, s3)
+    remark = execution["Status"].get("StateChangeReason", "")
+    return QueryResult(columns=columns, rows=rows, scanned_bytes=_scanned_bytes(execution), remark=remark)
+
+
+def unload(
+    client: AthenaClient,
+    sql: str,
+    *,
+    database: str,
+    workgroup: str = "primary",
+    output_location: str | None = None,
+    timeout_seconds: float = 300.0,
+    progress: ProgressCallback = lambda _: None,
+) -> int:
+    """Run an UNLOAD, whose rows Athena writes into S3, and return the bytes that it read. See `query`."""
+    request = _request(sql, database, workgroup, output_location)
+    return _scanned_bytes(_run(client, request, timeout_seconds, math.inf, progress))
+
+
+def _request(sql: str, database: str, workgroup: str, output_location: str | None) -> StartQueryExecutionInputTypeDef:
     request: StartQueryExecutionInputTypeDef = {
         "QueryString": sql,
         "QueryExecutionContext": {"Database": database},
         "WorkGroup": workgroup,
     }
-    if parameters:
-        request["ExecutionParameters"] = [_literal(text) for text in parameters]
     if output_location:
         request["ResultConfiguration"] = {"OutputLocation": output_location}
+    return request
+
+
+def _run(
+    client: AthenaClient,
+    request: StartQueryExecutionInputTypeDef,
+    timeout_seconds: float,
+    scan_limit_bytes: float,
+    progress: ProgressCallback,
+) -> QueryExecutionTypeDef:
+    """Start a query and return its execution once it has succeeded."""
     with _translated("starting the query"):
         execution_id = client.start_query_execution(**request)["QueryExecutionId"]
     try:
@@ -133,9 +167,7 @@ def query(
         _stop(client, execution_id)
         raise
     _check_succeeded(execution)
-    columns, rows = _read_result(client, execution, s3)
-    remark = execution["Status"].get("StateChangeReason", "")
-    return QueryResult(columns=columns, rows=rows, scanned_bytes=_scanned_bytes(execution), remark=remark)
+    return execution
 
 
 def _literal(text: str) -> str:

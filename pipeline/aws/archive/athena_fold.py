@@ -22,6 +22,7 @@ from pipeline.standing import Evidence, FactKind, Key, Standing, fold
 KEYS_PER_PART = 1_000
 TIMEOUT_SECONDS = 600.0  # a Lambda function has 900
 _COLUMNS = ("address", "scope", "fact", *Evidence.__struct_fields__)
+_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM table_facts ORDER BY address, scope"  # noqa: S608 - no text of others
 _LOG, _SLICE = "FROM events\n", "FROM slice\n"  # in the text of the view `suppression_facts`
 
 
@@ -62,7 +63,8 @@ class AthenaFold:
             QueryFailed: Athena rejected or stopped the query, as at the scan limit of the workgroup.
         """
         part: dict[Key, Standing] = {}
-        addresses = groupby(_standings(self._query(_statement(since, until)).rows), key=lambda pair: pair[0].address)
+        rows = self._query(table_facts_statement(_ROWS, since=since, until=until)).rows
+        addresses = groupby(_standings(rows), key=lambda pair: pair[0].address)
         for _, standings in addresses:
             part |= standings
             if len(part) >= self._keys_per_part:
@@ -90,8 +92,14 @@ class AthenaFold:
         return result
 
 
-def _statement(since: datetime | None, until: datetime | None) -> str:
-    """Return the SQL: one row for each fact that a table keeps, those of a key one after the other."""
+def table_facts_statement(select: str, *, since: datetime | None = None, until: datetime | None = None) -> str:
+    """Return the SQL that joins the facts of a slice of the log.
+
+    Args:
+        select: A query of `table_facts`, which has one row for each fact that a table keeps.
+        since: The first hour of the slice; None for the first of the log.
+        until: The last hour of the slice, included; None for the last of the log.
+    """
     bodies = {file.name: file.sql.partition(" AS\n")[2] for file in sql_files("views")}
     facts = bodies["suppression_facts"].replace(_LOG, _SLICE)
     condition = f"decoder_version = {DECODER_VERSION} AND {_hours(since, until)}"
@@ -99,7 +107,7 @@ def _statement(since: datetime | None, until: datetime | None) -> str:
 slice AS (SELECT is_feedback, facts FROM events WHERE {condition}),
 suppression_facts AS ({facts}),
 table_facts AS ({bodies["table_facts"]})
-SELECT {", ".join(_COLUMNS)} FROM table_facts ORDER BY address, scope"""  # noqa: S608 - no text of others
+{select}"""  # noqa: S608 - no text of others
 
 
 def _hours(since: datetime | None, until: datetime | None) -> str:

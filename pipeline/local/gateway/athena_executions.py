@@ -21,6 +21,7 @@ from pipeline.local.athena import SESSIONS, Athena, Session
 from pipeline.local.gateway.athena_results import Execution, PreparedStatement, delete_result, save_result
 from pipeline.local.gateway.athena_rows import ResultRows
 from pipeline.local.sql.parameters import bind
+from pipeline.local.sql.unload import parse_unload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -159,7 +160,10 @@ class Executions:
     def _execute(self, statement: PreparedStatement, session: Session, rows: ResultRows) -> dict[str, Any]:
         """Run a statement and return its end state as changes to its execution."""
         try:
-            result = session.run(bind(statement.sql, statement.parameters), keep=rows.write)
+            sql = bind(statement.sql, statement.parameters)
+            if unload := parse_unload(sql):
+                return {"state": "SUCCEEDED", "result": session.unload(unload, self._s3), "rows": rows}
+            result = session.run(sql, keep=rows.write)
             if statement.output:
                 save_result(self._s3, statement.output, rows, is_show=statement.is_show)
         except MailfoldError as error:
