@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tests.benchmarks.measure import Ratio
 
-BENCHMARKS = ("decode", "transform", "parquet", "replay", "fold", "cold_start", "writes", "record_processor", "daemon")
+BENCHMARKS = ("decode", "transform", "parquet", "replay", "cold_start", "writes", "record_processor", "daemon")
 
 
 def main(names: list[str]) -> None:
