@@ -145,13 +145,13 @@ def test_an_ingested_bounce_is_in_log_and_table(stack: None) -> None:
     assert "suppressed (hard)" in run_ok("lookup", items()[0], *STACK)
 
 
-def test_a_lookup_makes_three_reading_calls(stack: None) -> None:
-    """A lookup describes the stack, reads the parameter and the items, and calls nothing else."""
+def test_a_lookup_makes_four_reading_calls(stack: None) -> None:
+    """A lookup describes the stack, reads the tables' parameter, the erasures' key and the items, and calls nothing else."""
     operations: list[str] = []
     hooks: Any = session()  # the stubs want a type for each event
     hooks.register("before-call.*", lambda model, **_: operations.append(model.name))
     run_ok("lookup", "ann@example.com", *STACK)
-    assert operations == ["DescribeStacks", "GetParameter", "BatchGetItem"]
+    assert operations == ["DescribeStacks", "GetParameter", "GetParameter", "BatchGetItem"]
 
 
 def test_the_parameter_names_the_live_table(stack: None) -> None:
