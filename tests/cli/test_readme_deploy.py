@@ -11,7 +11,7 @@ from botocore.validate import ParamValidator
 from pipeline.aws.deployment.template import load_template
 from pipeline.cli.main import load_command
 from tests.cli.test_readme import BLOCKS, README
-from tests.support.command import COMMAND, WAIT_SECONDS
+from tests.support.command import COMMAND, ROOT, WAIT_SECONDS
 from tests.support.command_line import call, options
 from tests.support.wheels import from_folder
 
@@ -23,8 +23,8 @@ AWS_LINES = [line for line in LINES if line.startswith("aws ")]
 
 
 def test_the_readme_has_commands_of_mailfold_and_of_aws() -> None:
-    """The README's deployment part has nine `mailfold` and three `aws` commands."""
-    assert (len(MAILFOLD_LINES), len(AWS_LINES)) == (9, 3)
+    """The README's deployment part has seven `mailfold` and three `aws` commands."""
+    assert (len(MAILFOLD_LINES), len(AWS_LINES)) == (7, 3)
     assert len(LINES) == len(MAILFOLD_LINES) + len(AWS_LINES)
 
 
@@ -58,8 +58,9 @@ def test_a_mailfold_command_has_these_options(line: str) -> None:
 
 
 def test_every_named_parameter_allows_its_value() -> None:
-    """Every --param of the README is a parameter of the template that allows the value."""
-    named_parameters = re.findall(r"--param (\w+)=([\w@.]+)", README)
+    """Every --param of the README and of the stack's page is a parameter of the template that allows the value."""
+    pages = README + (ROOT / "infra/README.md").read_text(encoding="utf-8")
+    named_parameters = re.findall(r"--param (\w+)=([\w@.]+)", pages)
     assert {name for name, _ in named_parameters} >= {
         "AlarmEmail",
         "NotificationTopic",

@@ -146,7 +146,7 @@ def test_an_ingested_bounce_is_in_log_and_table(stack: None) -> None:
 
 
 def test_a_lookup_makes_four_reading_calls(stack: None) -> None:
-    """A lookup describes the stack, reads the tables' parameter, the erasures' key and the items, and calls nothing else."""
+    """A lookup describes the stack, reads the tables' parameter, the erasures' key and the items, and no more."""
     operations: list[str] = []
     hooks: Any = session()  # the stubs want a type for each event
     hooks.register("before-call.*", lambda model, **_: operations.append(model.name))
