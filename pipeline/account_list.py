@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from itertools import chain
 
 import msgspec
 
@@ -25,6 +26,7 @@ from pipeline.event import Event
 from pipeline.fact import Fact, facts
 from pipeline.ingest import Ingestion
 from pipeline.ports import Item, SuppressionStore
+from pipeline.pseudonym import pseudonym
 from pipeline.standing import EVERY_SCOPE, FactKind, Key
 from pipeline.timestamp import format_time
 from pipeline.verdict import join_verdicts
@@ -55,6 +57,7 @@ class ListStatus(StrEnum):
     SUPPRESSED = "suppressed"  # permanently, whatever the evidence
     RELEASED = "released"  # by an operator, later than the entry: importing it would change nothing
     UNUSABLE = "unusable"  # not an address
+    ERASED = "erased"  # of a person who was erased: importing it would bring the address back
 
 
 class ListComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +105,7 @@ def import_entries(
     *,
     store: SuppressionStore,
     ingestion: Ingestion | None,
+    erasure_key: bytes | None = None,
     progress: ImportProgress = lambda _: None,
 ) -> ImportCounts:
     """Import the entries that the table does not suppress; `progress` is called after each page.
@@ -110,6 +114,7 @@ def import_entries(
         pages: The lists; the entries of a page are compared together.
         store: The table that senders query.
         ingestion: Ingests the decisions into log and table. None: count only.
+        erasure_key: The secret key of erasures, so that no erased person is imported; None if there is none.
         progress: Receives the counts so far.
 
     Raises:
@@ -119,7 +124,7 @@ def import_entries(
     """
     counts = ImportCounts()
     for page in pages:
-        for comparison in compare_list(page, store=store):
+        for comparison in compare_list(page, store=store, erasure_key=erasure_key):
             counts.add(comparison)
             if ingestion and comparison.status is ListStatus.MISSING:
                 ingestion.add(StreamRecord(payload=comparison.payload, position=AUTHOR))
@@ -132,7 +137,9 @@ def import_entries(
     return counts
 
 
-def compare_list(entries: Sequence[ListEntry], *, store: SuppressionStore) -> list[ListComparison]:
+def compare_list(
+    entries: Sequence[ListEntry], *, store: SuppressionStore, erasure_key: bytes | None = None
+) -> list[ListComparison]:
     """Return each entry with its status in the table.
 
     What suppresses an address in every scope suppresses it for a tenant too. Only a release in the entry's own scope
@@ -145,9 +152,14 @@ def compare_list(entries: Sequence[ListEntry], *, store: SuppressionStore) -> li
     payloads = [decision(entry) for entry in entries]
     decision_facts = [_first_fact(payload) for payload in payloads]
     keys = [key for fact in decision_facts if fact for key in (fact.key, Key(fact.key.address))]
-    items = store.load(dict.fromkeys(keys))
+    erased = {
+        key: [Key(pseudonym(key.address, key=erasure_key), scope) for scope in (key.scope, EVERY_SCOPE)]
+        for key in keys
+        if erasure_key
+    }
+    items = store.load(dict.fromkeys((*keys, *chain.from_iterable(erased.values()))))
     return [
-        ListComparison(entry=entry, status=_status(fact, items) if fact else ListStatus.UNUSABLE, payload=payload)
+        ListComparison(entry=entry, status=_status(fact, items, erased), payload=payload)
         for entry, fact, payload in zip(entries, decision_facts, payloads, strict=True)
     ]
 
@@ -173,7 +185,11 @@ def _first_fact(payload: bytes) -> Fact | None:
     return next((fact for event in events for fact in facts(event)), None)
 
 
-def _status(fact: Fact, items: Mapping[Key, Item]) -> ListStatus:
+def _status(fact: Fact | None, items: Mapping[Key, Item], erased: Mapping[Key, Sequence[Key]]) -> ListStatus:
+    if fact is None:
+        return ListStatus.UNUSABLE
+    if any(items[key].facts_hash for key in erased.get(fact.key, ())):
+        return ListStatus.ERASED
     verdict = join_verdicts(items[key].verdict for key in (fact.key, Key(fact.key.address)))
     if verdict.suppressed and verdict.until is None:
         return ListStatus.SUPPRESSED

@@ -30,6 +30,7 @@ STATUS_TEXTS = {
     ListStatus.SUPPRESSED: "suppressed permanently already",
     ListStatus.RELEASED: "released since by an operator",
     ListStatus.UNUSABLE: "not an address",
+    ListStatus.ERASED: "of a person who was erased",
 }
 
 
@@ -74,6 +75,7 @@ def import_command(
             _pages(cloud, reason=reason, since=after, tenants=tenant or ()),
             store=DynamoSuppressionStore(cloud.clients.dynamodb, table=cloud.settings.table),
             ingestion=None if dry_run else ingestion(cloud),
+            erasure_key=cloud.erasure_key(),
             progress=lambda counts: display.update(task, description=_progress_line(counts)),
         )
     if json:

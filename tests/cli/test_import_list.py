@@ -16,7 +16,11 @@ from tests.support.fake_account_list import FakeAccountList
 
 STACK = ("--stack", NAME)
 LIST = {"ann@example.com": "BOUNCE", "Bob@example.com": "COMPLAINT", "cy@example.com": "BOUNCE"}
-NO_ENTRIES = {"missing": 0, "suppressed": 0, "released": 0, "unusable": 0}
+STATUSES = (
+    "3 imported, 0 suppressed permanently already, 0 released since by an operator, 0 not an address, "
+    "0 of a person who was erased"
+)
+NO_ENTRIES = {"missing": 0, "suppressed": 0, "released": 0, "unusable": 0, "erased": 0}
 
 
 @pytest.fixture
@@ -116,7 +120,7 @@ def test_a_deployments_list_goes_into_its_log_and_live_table(asking: FakeAccount
         "3 entries of SES's suppression lists",
         "  bounce                      2",
         "  complaint                   1",
-        "3 imported, 0 suppressed permanently already, 0 released since by an operator, 0 not an address",
+        STATUSES,
         "3 items of the table written",
     ]
     assert items() == ["ann@example.com", "bob@example.com", "cy@example.com"]

@@ -16,6 +16,7 @@ from pipeline.event import Event, EventKind
 from pipeline.ingest import Ingestion
 from pipeline.memory import MemoryArchive, MemoryQuarantine, MemoryStore
 from pipeline.policy import DEFAULT_POLICY, Policy, SoftRule
+from pipeline.pseudonym import KEY_BYTES, pseudonym
 from pipeline.replay import replay, store_digest
 from pipeline.row import Row
 from pipeline.standing import EVERY_SCOPE, Key
@@ -172,6 +173,18 @@ def test_a_tenants_entry_suppresses_in_its_scope() -> None:
     assert scenario.import_pages([an_entry(scope="acme"), an_entry(BOB)]).written == 0
 
 
+@pytest.mark.parametrize("scope", [EVERY_SCOPE, "acme"])
+def test_an_erased_person_is_not_imported(scope: str) -> None:
+    """SES's list may still have the address; with the key, what is known is found under the hash."""
+    key = bytes(KEY_BYTES)
+    scenario = Scenario(a_bounce(recipients=[pseudonym(Address(ADA), key=key)]))
+    entry = an_entry(scope=scope)
+
+    [with_key], [without] = (compare_list([entry], store=scenario.store, erasure_key=each) for each in (key, None))
+
+    assert (with_key.status, without.status) == (ListStatus.ERASED, ListStatus.MISSING)
+
+
 def test_what_every_scope_suppresses_is_not_imported_for_a_tenant() -> None:
     """A tenant's bounce lies in every scope, with better evidence than its own list has."""
     scenario = Scenario(a_bounce(tags={"ses:tenant-name": ["acme"]}))
@@ -195,6 +208,7 @@ def test_an_unusable_entry_is_counted_and_stops_nothing() -> None:
         ListStatus.SUPPRESSED: 0,
         ListStatus.RELEASED: 0,
         ListStatus.UNUSABLE: 1,
+        ListStatus.ERASED: 0,
     }
     assert scenario.quarantine.held == []
 
