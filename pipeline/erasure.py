@@ -4,7 +4,8 @@ The hash is a pseudonym: an address at a domain that cannot exist, so that the f
 other. With the key it can be computed from the address, to ask whether the address is suppressed. Without the key it
 cannot, not even by trying addresses. Event ids are hashes of addresses too, so they are hashed again.
 
-The rewriting of a row and of a standing agree: the fold of rewritten rows is the rewritten fold. Pure.
+The rewriting of a row and of a standing agree: the fold of rewritten rows is the rewritten fold. But new ids
+have another order, which decides between two events of one mail at one time: a reconciliation heals that. Pure.
 """
 
 import hmac

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.archive.athena import QueryResult, query
 from pipeline.aws.archive.proof import Proof
+from pipeline.aws.archive.sql_files import sql_files
 from pipeline.aws.clients import Clients
-from pipeline.aws.deployment.athena import sql_files
 from pipeline.aws.errors import translated
 from pipeline.aws.settings import NAMESPACE
 from pipeline.reconcile import ReconcileResult

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from pipeline.address import canonical
-from pipeline.aws.deployment.athena import SqlFile, sql_files
+from pipeline.aws.archive.sql_files import SqlFile, sql_files
 from pipeline.cli.sources import STANDARD_INPUT, standard_input
 from pipeline.errors import UsageError
 

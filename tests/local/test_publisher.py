@@ -82,7 +82,7 @@ def test_all_ten_event_types_can_be_published() -> None:
         for occurrence in ONE_OF_EACH.values()
         for event in decoded(Publisher(seed=1).publish(an_email(), sent_at=SENT_AT, outcome=an_outcome(occurrence)))
     }
-    assert kinds == set(EventKind) - {EventKind.DECISION, EventKind.UNKNOWN}
+    assert kinds == set(EventKind) - {EventKind.DECISION, EventKind.EVIDENCE, EventKind.UNKNOWN}
 
 
 def test_a_mail_whose_template_fails_is_not_sent() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.aws.deployment.athena import sql_files
+from pipeline.aws.archive.sql_files import sql_files
 from pipeline.errors import UsageError
 from pipeline.local.athena import Athena
 from tests.support.builders import a_bounce

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.aws.deployment.athena import sql_files
+from pipeline.aws.archive.sql_files import sql_files
 from pipeline.batch import group_by_key
 from pipeline.digest import digest
 from pipeline.local.athena import Athena

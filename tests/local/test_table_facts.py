@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.address import Address
 from pipeline.adoption import make_evidence
 from pipeline.aws.archive import parquet
-from pipeline.aws.deployment.athena import sql_files
+from pipeline.aws.archive.sql_files import sql_files
 from pipeline.batch import group_by_key
 from pipeline.digest import digest
 from pipeline.fact import Fact

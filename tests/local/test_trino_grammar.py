@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.aws.deployment.athena import sql_files
+from pipeline.aws.archive.sql_files import sql_files
 from tests.support.node import NODE, PACKAGES, node_package
 
 pytestmark = pytest.mark.slow

@@ -32,15 +32,16 @@ OUTPUTS = {
     "TablesParameter": PARAMETER,
     "Workgroup": NAME,
 }
+QUEUES = ("NotificationDeadLetters", "RuleDeadLetters")
 PARAMETERS = {"ConfigurationSets": "newsletter", "LogBufferSeconds": "60", "Policy": ""}
 
 
-def a_template(parameters: Mapping[str, str]) -> str:
+def a_template(parameters: Mapping[str, str], *, has_queues: bool) -> str:
     """Return the text of a template whose parameters have these defaults."""
-    resources = {
+    queues = {name: {"Type": "AWS::SQS::Queue"} for name in QUEUES} if has_queues else {}
+    resources: dict[str, object] = {
+        **queues,
         "LogBucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"},
-        "NotificationDeadLetters": {"Type": "AWS::SQS::Queue"},
-        "RuleDeadLetters": {"Type": "AWS::SQS::Queue"},
         "SuppressionTable": {
             "Type": "AWS::DynamoDB::Table",
             "DeletionPolicy": "Retain",
@@ -48,23 +49,26 @@ def a_template(parameters: Mapping[str, str]) -> str:
         },
     }
     defaults = {name: {"Type": "String", "Default": value} for name, value in parameters.items()}
-    outputs = {name: {"Value": value} for name, value in OUTPUTS.items()}
+    outputs = {name: {"Value": value} for name, value in OUTPUTS.items() if has_queues or name not in QUEUES}
     return json.dumps({"Parameters": defaults, "Resources": resources, "Outputs": outputs})
 
 
 @contextmanager
-def deployed(environment: pytest.MonkeyPatch, **parameters: str) -> Iterator[None]:
+def deployed(environment: pytest.MonkeyPatch, *, has_queues: bool = True, **parameters: str) -> Iterator[None]:
     """Run moto with a deployment, and let commands use it.
 
     Args:
         environment: Sets the environment variables of the commands.
+        has_queues: Whether it has its dead-letter queues. moto keeps them when the stack is deleted.
         parameters: Parameters of the stack that differ from `PARAMETERS`.
     """
     environment.setenv("AWS_ACCESS_KEY_ID", "a")
     environment.setenv("AWS_SECRET_ACCESS_KEY", "b")
     environment.setenv("AWS_DEFAULT_REGION", REGION)
     with mock_aws():
-        boto3.client("cloudformation").create_stack(StackName=NAME, TemplateBody=a_template(PARAMETERS | parameters))
+        boto3.client("cloudformation").create_stack(
+            StackName=NAME, TemplateBody=a_template(PARAMETERS | parameters, has_queues=has_queues)
+        )
         boto3.client("athena").create_work_group(
             Name=NAME, Configuration={"ManagedQueryResultsConfiguration": {"Enabled": True}}
         )

@@ -9,7 +9,7 @@ from datetime import date
 
 from pipeline.address import Address
 from pipeline.aws.archive.athena import QueryResult
-from pipeline.aws.deployment.athena import sql_files
+from pipeline.aws.archive.sql_files import sql_files
 from pipeline.errors import MailfoldError
 from pipeline.explanation import LogAnswer
 from pipeline.logged_event import LoggedEvent, logged_events

@@ -14,8 +14,8 @@ from itertools import groupby
 from pipeline.address import Address
 from pipeline.aws.archive.athena import QueryResult, query
 from pipeline.aws.archive.athena_csv import Row
+from pipeline.aws.archive.sql_files import sql_files
 from pipeline.aws.clients import Clients
-from pipeline.aws.deployment.athena import sql_files
 from pipeline.decode import DECODER_VERSION
 from pipeline.standing import Evidence, FactKind, Key, Standing, fold
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.aws.archive.athena import QueryResult, query
-from pipeline.aws.deployment.athena import sql_files
+from pipeline.aws.archive.sql_files import sql_files
 from pipeline.undo import PastDecisions, read_decisions
 
 QUERY = "decisions_of_a_request"

@@ -7,13 +7,12 @@ docs.aws.amazon.com/athena/latest/APIReference/API_CreateNamedQuery.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pipeline.aws.archive.athena import query
-from pipeline.aws.archive.schema import schemas_folder
+from pipeline.aws.archive.sql_files import SqlFile, sql_files
 from pipeline.aws.errors import translated
 from pipeline.errors import QueryFailed
 
@@ -21,22 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_athena.type_defs import NamedQueryTypeDef
 
-COMMENT = "--"
 NAMES_PER_GET = 50  # limit of BatchGetNamedQuery
-
-
-class SqlFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file with one SQL statement.
-
-    Attributes:
-        name: Name of the file without its extension.
-        description: First line of the comment.
-        sql: Athena SQL without the leading comment.
-    """
-
-    name: str
-    description: str
-    sql: str
 
 
 class AthenaCatalog(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,20 +91,6 @@ def create_queries(athena: AthenaClient, catalog: AthenaCatalog) -> list[str]:
         with translated(f"saving the query {file.name}"):
             _save_query(athena, catalog, file, saved.get(file.name))
     return [file.name for file in files]
-
-
-def sql_files(kind: str) -> list[SqlFile]:
-    """Return the statements of a kind, `views` or `queries`, ordered by name."""
-    files = sorted(schemas_folder().joinpath(kind).glob("*.sql"))
-    return [_parse_sql(file.stem, file.read_text(encoding="utf-8")) for file in files]
-
-
-def _parse_sql(name: str, text: str) -> SqlFile:
-    lines = text.splitlines()
-    comments = list(takewhile(lambda line: line.startswith(COMMENT), lines))
-    # Athena parses some statements with another parser than Trino's, and that one rejects a leading comment.
-    sql = "\n".join(lines[len(comments) :]).strip()
-    return SqlFile(name=name, description=comments[0].removeprefix(COMMENT).strip(), sql=sql)
 
 
 def _saved_queries(athena: AthenaClient, catalog: AthenaCatalog) -> Iterator[NamedQueryTypeDef]:

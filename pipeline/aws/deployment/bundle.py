@@ -13,8 +13,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from pipeline.aws.archive.schema import schemas_folder
-from pipeline.aws.deployment.packing import PACKAGE, source_files, to_zip, unzip_wheel
+from pipeline.aws.deployment.packing import source_files, sql_sources, to_zip, unzip_wheel
 from pipeline.aws.deployment.template import LambdaRuntime, infra_folder, load_template
 from pipeline.errors import ServiceUnavailable, UsageError
 
@@ -52,13 +51,6 @@ def build_bundle(*, runtime: LambdaRuntime | None) -> Bundle:
             files |= unzip_wheel(wheel)
     data = to_zip(files)
     return Bundle(data=data, sha256=sha256(data).hexdigest())
-
-
-def sql_sources() -> dict[str, bytes]:
-    """Return the SQL statements that functions run in Athena, by their path in the bundle."""
-    folder = schemas_folder()
-    paths = (path for kind in ("queries", "views") for path in sorted(folder.joinpath(kind).glob("*.sql")))
-    return {f"{PACKAGE}/schemas/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in paths}
 
 
 def fetch_wheels(folder: Path, *, runtime: LambdaRuntime | None) -> list[Path]:

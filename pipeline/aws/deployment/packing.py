@@ -67,6 +67,14 @@ def _with_packages(module: str) -> list[str]:
     return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
 
+def sql_sources() -> dict[str, bytes]:
+    """Return the SQL statements that functions run in Athena, by their path in the bundle."""
+    inside = ROOT / PACKAGE / "schemas"  # in a wheel; in a checkout beside the package
+    folder = inside if inside.is_dir() else ROOT / "schemas"
+    paths = (path for kind in ("queries", "views") for path in sorted(folder.joinpath(kind).glob("*.sql")))
+    return {f"{PACKAGE}/schemas/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in paths}
+
+
 def unzip_wheel(wheel: Path) -> dict[str, bytes]:
     """Return the files of a wheel that are installed as modules, by path."""
     files: dict[str, bytes] = {}

@@ -67,6 +67,7 @@ ROLES = {  # by logical id in the template
     "FeedbackRuleRole": RoleUse(impact="no feedback reaches the table", contexts=_rule_contexts),
     "TransformRole": RoleUse(impact="the cause of a failed transformation is not logged"),
     "ProjectorRole": RoleUse(impact=_NO_FEEDBACK),
+    "ReconcilerRole": RoleUse(impact="nothing heals the table on a schedule, or proves it equal to the log"),
     "ConsumerRole": RoleUse(impact=_NO_FEEDBACK, contexts=_task_contexts),
     "ConsumerStartRole": RoleUse(impact="ECS cannot start the consumer", contexts=_task_contexts),
 }

@@ -24,7 +24,7 @@ def test_roles_have_their_path_and_the_stack_has_tags(account: Account, operator
         run_ok("deploy", "--stack", "managed", *options, "--no-views", "--yes")
         run_ok("deploy", "--stack", "managed", "--param", "LogBufferSeconds=60", "--no-views", "--yes")
     roles = account.client("iam").list_roles(PathPrefix="/team/mail/")["Roles"]
-    assert len(roles) == 5
+    assert len(roles) == 6
     assert {role["Path"] for role in roles} == {"/team/mail/"}
     [stack] = account.client("cloudformation").describe_stacks(StackName="managed")["Stacks"]
     assert {"Key": "team", "Value": "mail"} in stack["Tags"]

@@ -37,6 +37,7 @@ BUCKET: Arguments = {"Bucket": "{LogBucket}"}
 TRANSFORM: Arguments = {"FunctionName": f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{{Transform}}:$LATEST"}
 LOG_TABLE: Arguments = {"DatabaseName": "{Database}", "TableName": "{LogTable}"}
 TABLES: Arguments = {"Name": "{TablesParameter}"}
+ERASURE_KEY: Arguments = {"Name": "/mailfold/roles/erasure-key"}
 QUEUE: Arguments = {"QueueUrl": "{NotificationQueue}"}
 
 
@@ -103,7 +104,7 @@ USES: Mapping[str, Mapping[str, list[Arguments]]] = {
     "SenderPolicyArn": {
         "dynamodb:BatchGetItem": LOOKED_UP,
         "dynamodb:GetItem": _of_tables(Key=UNUSED_KEY),
-        "ssm:GetParameter": [TABLES],
+        "ssm:GetParameter": [TABLES, ERASURE_KEY],
     },
 }
 """Arguments by the output that names a role or policy, and by action. Outputs are written in braces."""

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.aws.deployment.athena import AthenaCatalog, create_queries, create_views, require_views, sql_files
+from pipeline.aws.archive.sql_files import sql_files
+from pipeline.aws.deployment.athena import AthenaCatalog, create_queries, create_views, require_views
 from pipeline.errors import QueryFailed
 from tests.support.fake_athena import FakeAthena
 

@@ -54,8 +54,8 @@ print("\\n" + json.dumps({"answer": answer, "modules": sorted(sys.modules)}))
 PACK = """
 import hashlib, sys
 from pathlib import Path
-from pipeline.aws.deployment.packing import source_files, to_zip, unzip_wheel
-files = source_files(sys.argv[2:])
+from pipeline.aws.deployment.packing import source_files, sql_sources, to_zip, unzip_wheel
+files = source_files(sys.argv[2:]) | sql_sources()
 for file in sorted(Path(sys.argv[1]).glob("*.whl")):
     files |= unzip_wheel(file)
 print(hashlib.sha256(to_zip(files)).hexdigest())
@@ -95,9 +95,15 @@ def names(bundle: Bundle) -> list[str]:
 
 
 def test_runtime_and_handlers_are_read_from_the_template() -> None:
-    """The template names Lambda's Python, processor and both handlers."""
+    """The template names Lambda's Python, processor and handlers."""
     assert load_template().runtime == LAMBDA
-    assert load_template().handlers == tuple(sorted(SAMPLES))
+    assert load_template().handlers == tuple(sorted((*SAMPLES, "pipeline.aws.lambdas.reconciler")))
+
+
+def test_the_bundle_holds_the_statements_that_functions_run(bundle: Bundle) -> None:
+    """The reconciler reads the view of the joined facts and the query of surges."""
+    statements = {"pipeline/schemas/views/table_facts.sql", "pipeline/schemas/queries/bounce_surges.sql"}
+    assert statements <= set(names(bundle))
 
 
 def test_the_bundle_is_small(bundle: Bundle) -> None:
