@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,11 +17,11 @@ from pipeline.aws.clients import create_client
 from pipeline.batch import group_by_key
 from pipeline.erase import ErasedItems, ErasedLog, erase_items
 from pipeline.erasure import Erasure
-from pipeline.errors import PolicyOutdated, StoreUnavailable
+from pipeline.errors import Conflict, MailfoldError, PolicyOutdated, StoreUnavailable
 from pipeline.lookup import LookupStatus, lookup
 from pipeline.memory import MemoryStore
 from pipeline.policy import DEFAULT_POLICY, Policy
-from pipeline.ports import NO_ITEM, Item
+from pipeline.ports import NO_ITEM, Item, Put
 from pipeline.projection import merge_fully
 from pipeline.pseudonym import KEY_BYTES
 from pipeline.replay import replay, store_digest
@@ -299,3 +299,26 @@ def test_a_table_under_a_newer_policy_is_not_written(recipients: list[str]) -> N
 
     with pytest.raises(PolicyOutdated):
         erase_items(ERASURE, store=store, policy=POLICY, log=ErasedLog())
+
+
+class ConflictingStore(MemoryStore):
+    """A table whose first save conflicts, once it is watched."""
+
+    is_watched = False
+
+    def save(self, puts: Sequence[Put]) -> Mapping[Key, MailfoldError]:
+        """Save, or conflict."""
+        if self.is_watched:
+            self.is_watched = False
+            return {put.key: Conflict() for put in puts}
+        return super().save(puts)
+
+
+def test_an_item_of_someone_else_that_changes_meanwhile_is_loaded_again() -> None:
+    """Its diagnostic names the person."""
+    store = ConflictingStore()
+    receive(store, a_bounce(recipients=[BOB], person={"diagnosticCode": f"smtp; 550 <{ADA}> moved"}))
+    store.is_watched = True
+
+    assert erase_items(ERASURE, store=store, policy=POLICY, log=ErasedLog()) == ErasedItems(changed=1)
+    assert ADA not in repr(all_items(store))

@@ -199,3 +199,10 @@ def test_an_erased_person_stays_suppressed_and_can_still_be_released() -> None:
     assert erased[Key(PSEUDONYM)].hard
     assert erased[Key(PSEUDONYM)].release
     assert erased[Key(PSEUDONYM, "acme")].complaint
+
+
+def test_an_address_at_a_literal_is_erased() -> None:
+    """Its host is no name, and has no other form."""
+    erasure = Erasure(address=Address("ada@[192.0.2.1]"), key=SECRET)
+
+    assert erasure.text("to <ada@[192.0.2.1]>") == f"to <{erasure.pseudonym}>"
