@@ -201,8 +201,9 @@ def test_an_erased_person_stays_suppressed_and_can_still_be_released() -> None:
     assert erased[Key(PSEUDONYM, "acme")].complaint
 
 
-def test_an_address_at_a_literal_is_erased() -> None:
-    """Its host is no name, and has no other form."""
-    erasure = Erasure(address=Address("ada@[192.0.2.1]"), key=SECRET)
+@pytest.mark.parametrize("host", ["[192.0.2.1]", "xn--a.example"])
+def test_an_address_whose_host_has_no_other_form_is_erased(host: str) -> None:
+    """A literal, or a name that is not valid in IDNA."""
+    erasure = Erasure(address=Address(f"ada@{host}"), key=SECRET)
 
-    assert erasure.text("to <ada@[192.0.2.1]>") == f"to <{erasure.pseudonym}>"
+    assert erasure.text(f"smtp; 550 <ada@{host}>, unknown") == f"smtp; 550 <{erasure.pseudonym}>, unknown"
