@@ -6,8 +6,10 @@ Pure except for the quarantine.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
+from typing import TypeVar
 
 import msgspec
 
@@ -17,6 +19,8 @@ from pipeline.event import FEEDBACK, Event, EventKind, NotAnEvent, Outcome, Pois
 from pipeline.fact import Fact, facts, is_recognized
 from pipeline.ports import Quarantine, Quarantined
 from pipeline.standing import Evidence, FactKind, Key, Standing, fold
+
+T = TypeVar("T")
 
 # Of one payload. One with more, which only an attacker makes, is quarantined whole: to put a hundred thousand objects
 # would take longer than a Lambda has, and again with each retry.
@@ -154,6 +158,13 @@ def quarantine_reason(outcome: Outcome) -> str | None:
     if isinstance(outcome, Event) and outcome.unusable_recipients and outcome.kind in FEEDBACK:
         return f"{outcome.kind}: {outcome.unusable_recipients} of its recipients have no usable address"
     return None
+
+
+def in_parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield items in lists of `size`, the last of which may be shorter."""
+    remaining = iter(items)
+    while part := list(islice(remaining, size)):
+        yield part
 
 
 def group_by_key(facts: Iterable[Fact]) -> dict[Key, Standing]:

@@ -11,11 +11,11 @@ Pure except for the ports.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from itertools import islice
 from typing import NamedTuple
 
 import msgspec
 
+from pipeline.batch import in_parts
 from pipeline.difference import Difference, FactsByKind
 from pipeline.digest import DigestSum
 from pipeline.ports import Item, SuppressionStore
@@ -146,8 +146,7 @@ def _look_again(
     show: Callable[[SettledDifference], None],
 ) -> None:
     """Load the items that differ again, and count what is not in flight."""
-    keys = iter(suspects)
-    while some := list(islice(keys, KEYS_PER_LOOK)):
+    for some in in_parts(suspects, KEYS_PER_LOOK):
         for key, item in store.load(some).items():
             found = _settled(key, suspects[key], item, visible_before_ms)
             if found.missing or found.extra:

@@ -11,7 +11,7 @@ import msgspec
 from pipeline.erasure import Erasure, Source
 from pipeline.errors import Conflict, PolicyOutdated, StoreUnavailable
 from pipeline.policy import Policy
-from pipeline.ports import NO_ITEM, ErasableStore, Put
+from pipeline.ports import NO_ITEM, ErasableStore, Item, Put
 from pipeline.projection import SAVE_ATTEMPTS, merge_fully, to_item
 from pipeline.standing import NOTHING_KNOWN, Key, Standing, join
 
@@ -40,64 +40,72 @@ class ErasedItems(msgspec.Struct, kw_only=True):
     changed: int = 0
 
 
-def find_items(erasure: Erasure, *, store: ErasableStore, log: ErasedLog) -> list[Key]:
-    """Return the keys whose item names the person, or contains a fact of a rewritten row. Reads the whole table.
+class TableEraser:
+    """Erases a person from a table.
 
-    Raises:
-        StoreUnavailable: The table is throttled or unreachable. Or another error of `STOPS_BATCH`.
+    Args:
+        erasure: The person.
+        store: The table.
+        policy: Decides the verdicts.
+        log: The facts of the rows that were rewritten.
     """
-    sources = frozenset(log.sources)
-    return [
-        key
-        for key, item in store.scan()
-        if erasure.key_of(key) != key or erasure.standing(key, item.standing, rewritten=sources) != item.standing
-    ]
 
+    def __init__(self, erasure: Erasure, *, store: ErasableStore, policy: Policy, log: ErasedLog) -> None:
+        self._erasure, self._store, self._policy = erasure, store, policy
+        self._facts, self._sources = log.facts, frozenset(log.sources)
 
-def erase_items(erasure: Erasure, *, store: ErasableStore, policy: Policy, log: ErasedLog) -> ErasedItems:
-    """Erase a person from a table. Safe to repeat, beside live traffic too.
+    def find(self) -> list[Key]:
+        """Return the keys whose item names the person, or has a fact of a rewritten row. Reads the whole table.
 
-    Raises:
-        StoreUnavailable: The table is throttled or unreachable. Or another error of `STOPS_BATCH`. Erase again.
-        ItemRejected: The table rejects an item permanently.
-    """
-    erased = ErasedItems()
-    for key in find_items(erasure, store=store, log=log):
-        _erase_item(key, erasure, store, policy, log)
-        erased.moved += key.address == erasure.address
-        erased.changed += key.address != erasure.address
-    return erased
+        Raises:
+            StoreUnavailable: The table is throttled or unreachable. Or another error of `STOPS_BATCH`.
+        """
+        return [key for key, item in self._store.scan() if self._erased(key, item) != (key, item.standing)]
 
+    def erase(self) -> ErasedItems:
+        """Erase the person. Safe to repeat, beside live traffic too.
 
-def _erase_item(key: Key, erasure: Erasure, store: ErasableStore, policy: Policy, log: ErasedLog) -> None:
-    """Rewrite one item. If it changes meanwhile, load it again."""
-    for _ in range(SAVE_ATTEMPTS):
-        item, new_key = store.load([key])[key], erasure.key_of(key)
-        if item == NO_ITEM:
+        Raises:
+            StoreUnavailable: The table is throttled or unreachable. Or another error of `STOPS_BATCH`. Erase again.
+            ItemRejected: The table rejects an item permanently.
+        """
+        erased = ErasedItems()
+        for key in self.find():
+            self._erase_item(key)
+            erased.moved += key.address == self._erasure.address
+            erased.changed += key.address != self._erasure.address
+        return erased
+
+    def _erased(self, key: Key, item: Item) -> tuple[Key, Standing]:
+        """Return the key and the standing that take the place of an item's."""
+        standing = self._erasure.standing(key, item.standing, rewritten=self._sources)
+        return self._erasure.key_of(key), standing
+
+    def _erase_item(self, key: Key) -> None:
+        """Rewrite one item. If it changes meanwhile, load it again."""
+        for _ in range(SAVE_ATTEMPTS):
+            item = self._store.load([key])[key]
+            if item == NO_ITEM:
+                return
+            new_key, standing = self._erased(key, item)
+            try:
+                self._put(key, item, new_key, join(standing, self._facts.get(new_key, NOTHING_KNOWN)))
+            except Conflict:
+                continue
             return
-        standing = erasure.standing(key, item.standing, rewritten=frozenset(log.sources))
-        standing = join(standing, log.facts.get(new_key, NOTHING_KNOWN))
-        try:
-            if new_key == key:
-                _replace(
-                    Put(key=key, item=to_item(key, standing, policy), expected=item.facts_hash),
-                    store,
-                    item.policy_version,
-                )
-            else:
-                merge_fully({new_key: standing}, store=store, policy=policy)
-                store.delete(key, expected=item.facts_hash)
-        except Conflict:
-            continue
-        return
-    raise StoreUnavailable(f"an item changed during each of {SAVE_ATTEMPTS} attempts to erase it")
+        raise StoreUnavailable(f"an item changed during each of {SAVE_ATTEMPTS} attempts to erase it")
 
-
-def _replace(put: Put, store: ErasableStore, table_version: int) -> None:
-    if table_version > put.item.policy_version:
-        raise PolicyOutdated(own_version=put.item.policy_version, table_version=table_version)
-    if error := store.save([put]).get(put.key):
-        raise error
+    def _put(self, key: Key, item: Item, new_key: Key, standing: Standing) -> None:
+        """Put a standing in place of an item: by a join under another key, and else whole, because texts disappear."""
+        if new_key != key:
+            merge_fully({new_key: standing}, store=self._store, policy=self._policy)
+            self._store.delete(key, expected=item.facts_hash)
+            return
+        if item.policy_version > self._policy.version:
+            raise PolicyOutdated(own_version=self._policy.version, table_version=item.policy_version)
+        put = Put(key=key, item=to_item(key, standing, self._policy), expected=item.facts_hash)
+        if error := self._store.save([put]).get(key):
+            raise error
 
 
 def add_facts(log: ErasedLog, changes: Mapping[Key, Standing]) -> None:

@@ -27,13 +27,13 @@ Pure except for the ports.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from itertools import islice
 
 import msgspec
 
+from pipeline.batch import in_parts
 from pipeline.errors import UsageError
 from pipeline.policy import Policy
 from pipeline.ports import LogFold, SuppressionStore
@@ -205,15 +205,10 @@ def fold_into(
     """
     result = FoldResult()
     for part in fold.standings(since=since):
-        for merged in each(lambda some: merge_fully(some, store=store, policy=policy), _split(part)):
+        parts = map(dict, in_parts(part.items(), KEYS_PER_MERGE))
+        for merged in each(lambda some: merge_fully(some, store=store, policy=policy), parts):
             result.written += merged.written
             result.unchanged += merged.unchanged
             result.folded += merged.written + merged.unchanged
             progress(result)
     return result
-
-
-def _split(part: Mapping[Key, Standing]) -> Iterator[Mapping[Key, Standing]]:
-    standings = iter(part.items())
-    while some := dict(islice(standings, KEYS_PER_MERGE)):
-        yield some

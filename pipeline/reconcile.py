@@ -10,10 +10,10 @@ the last whole hour of the log that ended before a grace. See `settled_until`.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
 
 import msgspec
 
+from pipeline.batch import in_parts
 from pipeline.difference import Difference
 from pipeline.policy import Policy
 from pipeline.ports import Item, LogFold, SuppressionStore
@@ -93,7 +93,7 @@ def reconcile(
     """
     result = ReconcileResult()
     for part in fold.standings(since=since, until=until):
-        for standings in _looks(part):
+        for standings in map(dict, in_parts(part.items(), KEYS_PER_LOOK)):
             changes = _compare(standings, store=store, result=result, show=show)
             if heal:
                 result.healed += _heal(changes, store=store, policy=policy, result=result)
@@ -102,13 +102,6 @@ def reconcile(
                     result.shadow_healed += _heal(lacking, store=shadow_store, policy=policy, result=result)
             progress(result)
     return result
-
-
-def _looks(part: Mapping[Key, Standing]) -> Iterator[dict[Key, Standing]]:
-    """Yield the standings in parts whose items are loaded at once."""
-    standings = iter(part.items())
-    while some := dict(islice(standings, KEYS_PER_LOOK)):
-        yield some
 
 
 def _compare(

@@ -5,12 +5,11 @@ the condition that its facts are as they were loaded. So a projector may run bes
 may be repeated: what is done is found unchanged. Pure except for the ports.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
+from pipeline.batch import in_parts
 from pipeline.digest import digest
 from pipeline.errors import StoreUnavailable
 from pipeline.policy import Policy
@@ -23,8 +22,6 @@ PASSES = 5  # after the wait, one finds nothing, unless a process with an old po
 
 Tables = Mapping[str, SuppressionStore]
 """Tables by name."""
-
-T = TypeVar("T")
 
 
 class Pass(msgspec.Struct, kw_only=True):
@@ -113,7 +110,7 @@ def rederive(name: str, store: SuppressionStore, *, policy: Policy, progress: Pr
         progress(done)
         return ((key, item.standing) for key, item in part)
 
-    done.digest = digest(standing for part in _parts(store.scan(), ITEMS_PER_MERGE) for standing in read(part))
+    done.digest = digest(standing for part in in_parts(store.scan(), ITEMS_PER_MERGE) for standing in read(part))
     return done
 
 
@@ -123,9 +120,3 @@ def _note(results: dict[str, TableResult], done: Pass) -> int:
     result.items, result.digest_after = done.items, done.digest
     result.written += done.written
     return done.written
-
-
-def _parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while part := list(islice(iterator, size)):
-        yield part

@@ -220,53 +220,6 @@ def create_tables(
     return response is not None
 
 
-def publish_policy(ssm: SSMClient, *, parameter: str, policy: Policy) -> bool:
-    """Publish a policy in the parameter that names the live table, so that it outlives a rollback of the stack.
-
-    Returns:
-        Whether the parameter exists. `create_tables` publishes the policy of a new deployment.
-
-    Raises:
-        UsageError: A newer policy is in force, to which a table never returns, or another one of the same version. A
-            rebuild under another policy is not over. Or the parameter is invalid, or was changed at the same time.
-        AccessDenied: AWS denies it.
-        ServiceUnavailable: AWS throttles or cannot be reached.
-    """
-    response = _get(ssm, parameter)
-    if response is None:
-        return False
-    tables, version = parse_tables(response["Parameter"]["Value"]), response["Parameter"]["Version"]
-    if tables.policy == policy:
-        return True
-    if tables.policy:
-        newer_than_in_force(policy, tables.policy)
-    if tables.shadow_policy:  # each of both tables keeps its own policy until then
-        raise UsageError(
-            "a rebuild under another policy is not over: end it with `mailfold rebuild --finish` or --cancel"
-        )
-    with translated("publishing the policy"):
-        value = format_tables(msgspec.structs.replace(tables, policy=policy))
-        written = ssm.put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)
-    if written["Version"] != version + 1:
-        raise UsageError(
-            f"the parameter {parameter} was changed at the same time: compare its versions, and correct the newest"
-        )
-    return True
-
-
-def newer_than_in_force(policy: Policy, in_force: Policy) -> Policy:
-    """Return the policy if it may replace the one in force, or is that one.
-
-    Raises:
-        UsageError: Its version is not greater. Items would keep the verdicts of the other one.
-    """
-    if policy != in_force and policy.version <= in_force.version:
-        raise UsageError(
-            f"a policy of version {in_force.version} is in force: give the new one a greater version than that"
-        )
-    return policy
-
-
 def format_tables(tables: SuppressionTables) -> str:
     """Return the parameter's value that `parse_tables` reads."""
     return msgspec.json.encode(tables).decode()

@@ -19,7 +19,7 @@ from pipeline.cli import prompt
 from pipeline.cli.options import RegionOption, StackOption
 from pipeline.cli.output import counted, encodable, progress, results, say, saying_on_stop, write_json
 from pipeline.cli.target import Target, target
-from pipeline.erase import ErasedItems, ErasedLog, erase_items, find_items
+from pipeline.erase import ErasedItems, ErasedLog, TableEraser
 from pipeline.erasure import Erasure
 from pipeline.errors import MailfoldError, NotAnAddress, UsageError
 from pipeline.pseudonym import KEY_BYTES
@@ -168,9 +168,10 @@ def _erase_log(cloud: Target, erasure: Erasure, *, is_dry: bool) -> LogEraser:
 
 def _erase_table(cloud: Target, name: str, erasure: Erasure, log: ErasedLog, *, dry_run: bool) -> ErasedItems:
     store = DynamoSuppressionStore(cloud.clients.dynamodb, table=name)
+    eraser = TableEraser(erasure, store=store, policy=cloud.settings.policy, log=log)
     if not dry_run:
-        return erase_items(erasure, store=store, policy=cloud.settings.policy, log=log)
-    keys = find_items(erasure, store=store, log=log)
+        return eraser.erase()
+    keys = eraser.find()
     own = sum(key.address == erasure.address for key in keys)
     return ErasedItems(moved=own, changed=len(keys) - own)
 

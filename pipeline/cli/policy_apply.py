@@ -12,7 +12,8 @@ import typer
 from pipeline.aws.dynamodb import DynamoSuppressionStore
 from pipeline.aws.published_policy import PolicyInForce, PolicySource
 from pipeline.aws.runtime import KNOWN_AFTER_SECONDS
-from pipeline.aws.stack import newer_than_in_force, publish_policy, read_tables
+from pipeline.aws.stack import read_tables
+from pipeline.aws.tables_parameter import newer_than_in_force, publish_policy
 from pipeline.cli import prompt
 from pipeline.cli.options import RegionOption, StackOption
 from pipeline.cli.output import counted, results, say, saying_on_stop, to_people, write_json

@@ -6,7 +6,9 @@ import msgspec
 import typer
 from rich.progress import SpinnerColumn, TimeElapsedColumn
 
+from pipeline.aws.archive.athena_fold import AthenaFold
 from pipeline.aws.archive.s3 import S3Archive
+from pipeline.aws.archive.unloaded import LoadResult, fold_in_account
 from pipeline.aws.dynamodb import DynamoSuppressionStore, ensure_table
 from pipeline.cli.options import RegionOption, StackOption, parse_moment
 from pipeline.cli.output import counted, encodable, progress, results, say, saying_on_stop, to_people, write_json
@@ -26,6 +28,9 @@ def replay_command(
         str | None, typer.Option(metavar="TABLE", help="Another table, created if it does not exist.")
     ] = None,
     *,
+    by_athena: Annotated[
+        bool, typer.Option("--by-athena", help="Let Athena join the facts of the whole log, and unload them.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     stack: StackOption = None,
     region: RegionOption = None,
@@ -36,17 +41,24 @@ def replay_command(
     exit code is then 1. With --stack, the log and the live table are that deployment's. Another table must have
     a name that the roles there allow, NAME-suppression-…, and is created with the same protections.
 
+    With --by-athena, a log of any size is folded: this machine reads the joined facts alone, file by file.
+
     Example: mailfold replay --into suppression-rebuilt
     """
     begin, end = parse_moment(since), parse_moment(until)
     if begin and end and begin >= end:
         raise UsageError("--since must be earlier than --until")
+    if by_athena and (begin or end):
+        raise UsageError("--by-athena folds the whole log: leave out --since and --until")
     cloud = target(stack, region)
     table = cloud.settings.table if into is None else _ensure_other_table(into, cloud)
     if cloud.stack:
         state = "live" if table == cloud.settings.table else "not the live one"
         say([f"folding the log of the stack {cloud.stack.name} into {table}, {state}"], to=to_people())
     store = DynamoSuppressionStore(cloud.clients.dynamodb, table=table)
+    if by_athena:
+        _replay_by_athena(cloud, store, json=json)
+        return
     with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as display:
         task = display.add_task("reading the log")
         archive, result = S3Archive(cloud.clients.s3, bucket=cloud.settings.bucket), ReplayResult()
@@ -72,6 +84,41 @@ def replay_command(
         say((*lines, replay_line(result), f"digest {digest}"), to=results())
     if archive.skipped:
         raise LogIncomplete(f"{counted(len(archive.skipped), 'object')} skipped: all others are folded into the table")
+
+
+def _replay_by_athena(cloud: Target, store: DynamoSuppressionStore, *, json: bool) -> None:
+    """Fold the whole log by SQL, and print the result.
+
+    Raises:
+        UsageError: Rows of another decoder are in the log, which SQL cannot decode again.
+    """
+    clients, settings, output_location = cloud.clients, cloud.settings, cloud.output_location
+    fold = AthenaFold(clients, database=cloud.database, workgroup=cloud.workgroup, output_location=output_location)
+    if others := fold.other_rows():
+        rows = counted(others, "row")
+        raise UsageError(f"{rows} of another decoder, which Athena cannot decode again: leave out --by-athena")
+    with progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn()) as display:
+        task = display.add_task("joining the facts in Athena")
+        result = fold_in_account(
+            clients,
+            bucket=settings.bucket,
+            database=cloud.database,
+            workgroup=cloud.workgroup,
+            store=store,
+            policy=settings.policy,
+            progress=lambda so_far: display.update(task, description=_load_line(so_far)),
+        )
+        display.update(task, description="computing the digest")
+        digest = store_digest(store)
+    if json:
+        write_json(msgspec.to_builtins(result) | {"digest": digest})
+    else:
+        say((_load_line(result), f"digest {digest}"), to=results())
+
+
+def _load_line(result: LoadResult) -> str:
+    files = counted(result.files, "unloaded file")
+    return f"{files}: {counted(result.written, 'item')} written, {result.unchanged:,} unchanged"
 
 
 def replay_line(result: ReplayResult) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -42,88 +42,6 @@ CsvOption = Annotated[
 ColumnOption = Annotated[
     str | None, typer.Option("--column", metavar="NAME", help="That column's name; by default address or email.")
 ]
-
-
-def suppress_command(
-    addresses: AddressesArgument = None,
-    *,
-    reason: ReasonOption,
-    scope: ScopeOption = EVERY_SCOPE,
-    csv: CsvOption = None,
-    column: ColumnOption = None,
-    also_ses: AlsoSesOption = False,
-    author: AuthorOption = None,
-    request: RequestOption = None,
-    yes: YesOption = False,
-    dry_run: DryRunOption = False,
-    no_wait: NoWaitOption = False,
-    json: JsonOption = False,
-    stack: StackOption = None,
-    region: RegionOption = None,
-) -> None:
-    """Suppress addresses until a later release.
-
-    The decision is an event: it goes into the event log first, then into the feedback stream, and every rebuild keeps
-    it. The verdicts before and after are shown first. More than five addresses need a yes. A request that failed is
-    repeated with its --id, which decides nothing twice. `mailfold undo` takes a request back.
-
-    With --also-ses, each address is put on SES's own list too, one a second.
-
-    Example: mailfold suppress wrong.number@example.com --reason "asked by phone, ticket 4711" --as "Eve Lee"
-    """
-    options = DecisionOptions(
-        reason=reason,
-        author=author,
-        request_id=request,
-        also_ses=also_ses,
-        yes=yes,
-        dry_run=dry_run,
-        no_wait=no_wait,
-        json=json,
-    )
-    _decide(FactKind.SUPPRESS, _read(addresses, csv, column), options, scope=scope, stack=stack, region=region)
-
-
-def release_command(
-    addresses: AddressesArgument = None,
-    *,
-    reason: ReasonOption,
-    scope: ScopeOption = EVERY_SCOPE,
-    csv: CsvOption = None,
-    column: ColumnOption = None,
-    also_ses: AlsoSesOption = False,
-    author: AuthorOption = None,
-    request: RequestOption = None,
-    yes: YesOption = False,
-    dry_run: DryRunOption = False,
-    no_wait: NoWaitOption = False,
-    json: JsonOption = False,
-    stack: StackOption = None,
-    region: RegionOption = None,
-) -> None:
-    """Release addresses: what is known suppresses no more.
-
-    The decision is an event: it goes into the event log first, then into the feedback stream, and every rebuild keeps
-    it. The verdicts before and after are shown first. More than five addresses, or a complaint that is lifted, need a
-    yes. What happens later counts again. A request that failed is repeated with its --id, which decides nothing twice
-    and lifts nothing that happened since. `mailfold undo` takes a request back.
-
-    With --scope, only what is known in that scope is lifted. With --also-ses, each spelling of an address that is known
-    is taken off SES's own list too, one a second.
-
-    Example: mailfold release full.mailbox@example.com --reason "works again, ticket 4712" --also-ses
-    """
-    options = DecisionOptions(
-        reason=reason,
-        author=author,
-        request_id=request,
-        also_ses=also_ses,
-        yes=yes,
-        dry_run=dry_run,
-        no_wait=no_wait,
-        json=json,
-    )
-    _decide(FactKind.RELEASE, _read(addresses, csv, column), options, scope=scope, stack=stack, region=region)
 
 
 def _read(arguments: Sequence[str] | None, csv: str | None, column: str | None) -> Iterator[str]:
@@ -220,3 +138,69 @@ def _decided_forms(mailbox: Mailbox, scope: str, items: Mapping[Key, Item], key:
     own, *erased = address_forms(mailbox.address, key)
     known = [form for form in (own, *erased) if any(items[Key(form, name)] != NO_ITEM for name in (EVERY_SCOPE, scope))]
     return known or [own]
+
+
+def _command(action: FactKind, description: str) -> Callable[..., None]:
+    """Return the command that decides so. Both have the same options."""
+
+    def command(
+        addresses: AddressesArgument = None,
+        *,
+        reason: ReasonOption,
+        scope: ScopeOption = EVERY_SCOPE,
+        csv: CsvOption = None,
+        column: ColumnOption = None,
+        also_ses: AlsoSesOption = False,
+        author: AuthorOption = None,
+        request: RequestOption = None,
+        yes: YesOption = False,
+        dry_run: DryRunOption = False,
+        no_wait: NoWaitOption = False,
+        json: JsonOption = False,
+        stack: StackOption = None,
+        region: RegionOption = None,
+    ) -> None:
+        options = DecisionOptions(
+            reason=reason,
+            author=author,
+            request_id=request,
+            also_ses=also_ses,
+            yes=yes,
+            dry_run=dry_run,
+            no_wait=no_wait,
+            json=json,
+        )
+        _decide(action, _read(addresses, csv, column), options, scope=scope, stack=stack, region=region)
+
+    command.__doc__ = description
+    return command
+
+
+suppress_command = _command(
+    FactKind.SUPPRESS,
+    """Suppress addresses until a later release.
+
+    The decision is an event: it goes into the event log first, then into the feedback stream, and every rebuild keeps
+    it. The verdicts before and after are shown first. More than five addresses need a yes. A request that failed is
+    repeated with its --id, which decides nothing twice. `mailfold undo` takes a request back.
+
+    With --also-ses, each address is put on SES's own list too, one a second.
+
+    Example: mailfold suppress wrong.number@example.com --reason "asked by phone, ticket 4711" --as "Eve Lee"
+    """,
+)
+release_command = _command(
+    FactKind.RELEASE,
+    """Release addresses: what is known suppresses no more.
+
+    The decision is an event: it goes into the event log first, then into the feedback stream, and every rebuild keeps
+    it. The verdicts before and after are shown first. More than five addresses, or a complaint that is lifted, need a
+    yes. What happens later counts again. A request that failed is repeated with its --id, which decides nothing twice
+    and lifts nothing that happened since. `mailfold undo` takes a request back.
+
+    With --scope, only what is known in that scope is lifted. With --also-ses, each spelling of an address that is known
+    is taken off SES's own list too, one a second.
+
+    Example: mailfold release full.mailbox@example.com --reason "works again, ticket 4712" --also-ses
+    """,
+)

@@ -18,10 +18,10 @@ from pipeline.aws.stack import (
     format_tables,
     missing_tables,
     parse_tables,
-    publish_policy,
     read_tables,
     tables_of,
 )
+from pipeline.aws.tables_parameter import publish_policy
 from pipeline.errors import AccessDenied, InvalidInput, NotFound, ServiceUnavailable, UsageError
 from pipeline.policy import Policy
 from tests.support.fake_service import client

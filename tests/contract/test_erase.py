@@ -15,7 +15,7 @@ from pipeline.aws.archive.erase import LogEraser, RewriteDisagrees
 from pipeline.aws.archive.s3 import S3Archive
 from pipeline.aws.clients import create_client
 from pipeline.batch import group_by_key
-from pipeline.erase import ErasedItems, ErasedLog, erase_items
+from pipeline.erase import ErasedItems, ErasedLog, TableEraser
 from pipeline.erasure import Erasure
 from pipeline.errors import Conflict, MailfoldError, PolicyOutdated, StoreUnavailable
 from pipeline.lookup import LookupStatus, lookup
@@ -79,7 +79,7 @@ def erase(s3: S3Client, store: Any) -> ErasedItems:
     """Erase the person from log and table."""
     from_log = eraser(s3)
     from_log.erase()
-    return erase_items(ERASURE, store=store, policy=DEFAULT_POLICY, log=from_log.log)
+    return TableEraser(ERASURE, store=store, policy=DEFAULT_POLICY, log=from_log.log).erase()
 
 
 def all_text(s3: S3Client, archive: S3Archive) -> str:
@@ -261,7 +261,7 @@ def test_an_item_that_changes_meanwhile_is_loaded_again() -> None:
     receive(store, a_bounce())
     store.is_watched = True
 
-    assert erase_items(ERASURE, store=store, policy=POLICY, log=ErasedLog()) == ErasedItems(moved=1)
+    assert TableEraser(ERASURE, store=store, policy=POLICY, log=ErasedLog()).erase() == ErasedItems(moved=1)
 
     [(key, item)] = all_items(store).items()
     assert key == Key(ERASURE.pseudonym)
@@ -275,7 +275,7 @@ def test_an_item_that_never_stops_changing_is_an_outage() -> None:
     store.is_watched = True
 
     with pytest.raises(StoreUnavailable, match="changed during each"):
-        erase_items(ERASURE, store=store, policy=POLICY, log=ErasedLog())
+        TableEraser(ERASURE, store=store, policy=POLICY, log=ErasedLog()).erase()
 
 
 def test_an_item_that_is_gone_is_no_error() -> None:
@@ -284,7 +284,7 @@ def test_an_item_that_is_gone_is_no_error() -> None:
     receive(store, a_bounce())
     store.is_watched = True
 
-    assert erase_items(ERASURE, store=store, policy=POLICY, log=ErasedLog()) == ErasedItems(moved=1)
+    assert TableEraser(ERASURE, store=store, policy=POLICY, log=ErasedLog()).erase() == ErasedItems(moved=1)
 
 
 @pytest.mark.parametrize("recipients", [[ADA], [BOB]])
@@ -298,7 +298,7 @@ def test_a_table_under_a_newer_policy_is_not_written(recipients: list[str]) -> N
     merge_fully({Key(ERASURE.pseudonym): Standing(hard=(Evidence(at_ms=1, event_id="e"),))}, store=store, policy=newer)
 
     with pytest.raises(PolicyOutdated):
-        erase_items(ERASURE, store=store, policy=POLICY, log=ErasedLog())
+        TableEraser(ERASURE, store=store, policy=POLICY, log=ErasedLog()).erase()
 
 
 class ConflictingStore(MemoryStore):
@@ -320,5 +320,5 @@ def test_an_item_of_someone_else_that_changes_meanwhile_is_loaded_again() -> Non
     receive(store, a_bounce(recipients=[BOB], person={"diagnosticCode": f"smtp; 550 <{ADA}> moved"}))
     store.is_watched = True
 
-    assert erase_items(ERASURE, store=store, policy=POLICY, log=ErasedLog()) == ErasedItems(changed=1)
+    assert TableEraser(ERASURE, store=store, policy=POLICY, log=ErasedLog()).erase() == ErasedItems(changed=1)
     assert ADA not in repr(all_items(store))

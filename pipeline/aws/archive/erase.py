@@ -125,20 +125,21 @@ class LogEraser:
             rows = parquet.decode_rows(data) if _may_name(file, self._erasure) else []
         except (pa.ArrowInvalid, OSError):
             return DAMAGED
-        names_person = any(map(self._erasure.concerns, rows))
-        if version["IsLatest"]:
-            self._remember(map(self._erasure.row, rows))
-            if names_person:
-                self._rewrite(version, rows)
-        elif names_person:
-            self._delete(version)
+        named = sum(map(self._erasure.concerns, rows))
+        if not version["IsLatest"]:
+            if named:
+                self._delete(version)
+            return ""
+        erased = [self._erasure.row(row) for row in rows]
+        self._remember(erased)
+        if named:
+            self.counts.rows += named
+            self.counts.rewritten += 1
+            self._replace(version, erased)
         return ""
 
-    def _rewrite(self, version: ObjectVersionTypeDef, rows: Sequence[Row]) -> None:
+    def _replace(self, version: ObjectVersionTypeDef, erased: Sequence[Row]) -> None:
         """Replace an object, and delete its old version."""
-        erased = [self._erasure.row(row) for row in rows]
-        self.counts.rows += sum(map(self._erasure.concerns, rows))
-        self.counts.rewritten += 1
         if self._is_dry:
             return
         data = parquet.encode_rows(erased)

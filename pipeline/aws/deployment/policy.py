@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pipeline.aws.stack import newer_than_in_force, publish_policy, read_tables, to_policy
+from pipeline.aws.stack import read_tables, to_policy
+from pipeline.aws.tables_parameter import newer_than_in_force, publish_policy
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -29,7 +30,7 @@ def publish_template_policy(
 
     Raises:
         UsageError: It is another one than before, and its version is not greater than that of the policy in force. Or
-            as for `stack.publish_policy`.
+            as for `tables_parameter.publish_policy`.
         AccessDenied: AWS denies it.
         ServiceUnavailable: AWS throttles or cannot be reached.
     """

@@ -12,7 +12,8 @@ from pipeline.aws.dynamodb import DynamoSuppressionStore, ensure_table
 from pipeline.aws.lambdas import projector
 from pipeline.aws.runtime import KNOWN_AFTER_SECONDS, Runtime
 from pipeline.aws.settings import Settings
-from pipeline.aws.stack import SuppressionTables, create_tables, publish_policy
+from pipeline.aws.stack import SuppressionTables, create_tables
+from pipeline.aws.tables_parameter import publish_policy
 from pipeline.memory import MemoryStore
 from pipeline.policy import DEFAULT_POLICY, Policy, Rule
 from pipeline.rederivation import TableResult, rederive_all
