@@ -102,15 +102,18 @@ def test_what_only_the_table_has_is_adopted_by_the_log(cloud: CloudProcess, boun
             s3.delete_object(Bucket=LOG, Key=key)
         try:
             sentence = run_failing_after_result("drill", *ALL)
-            young = json_lines("reconcile", "--adopt", "--json", *NOW)[-1]
+            run_ok("reconcile", "--adopt", *NOW)  # other tests' facts may be old; this one's is too young
+            still = run_failing_after_result("drill", *ALL)
             adopted, proof = adopt_everything(cloud)
             again = json_lines("reconcile", "--adopt", "--json", *ALL)[-1]
         finally:
             for key, body in kept.items():
                 s3.put_object(Bucket=LOG, Key=key, Body=body)
 
-    assert "write what only the table has into the log with `mailfold reconcile --adopt`" in sentence
-    assert (young["adopted"], again["adopted"]) == (0, 0)
+    advice = "write what only the table has into the log with `mailfold reconcile --adopt`"
+    assert advice in sentence
+    assert advice in still
+    assert again["adopted"] == 0
     assert adopted >= 1
     assert proof["is_proved"]
     assert proof["log_digest"] == proof["table_digest"]
