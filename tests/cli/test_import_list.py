@@ -51,6 +51,7 @@ def test_an_import_suppresses_the_listed_and_survives_a_replay(
 ) -> None:
     """Addresses on SES's list are suppressed after an import, and a replay of the log yields the same table."""
     bounced, complained = next(people), next(people)
+    json_lines("import", "--json")  # what other tests left on the list
     assert not any(answer["suppressed"] for answer in json_lines("lookup", "--json", bounced, complained))
     ses.put_suppressed_destination(EmailAddress=bounced, Reason="BOUNCE")
     ses.put_suppressed_destination(EmailAddress=complained, Reason="COMPLAINT")

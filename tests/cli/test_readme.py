@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,20 @@ TARGETS = {
 
 # Commands that run until they are stopped, or need a deployment. Their own tests run the examples.
 TESTED_ELSEWHERE = {"up", "demo", "consume", "doctor", "attach", "destroy", "undo"}
+
+
+@pytest.fixture(scope="module")
+def readers_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
+    """A local cloud of this module: an example makes another table the live one."""
+    with CloudProcess(tmp_path_factory.mktemp("readme")) as process:
+        yield process
+
+
+@pytest.fixture
+def cloud(_environment: None, readers_cloud: CloudProcess, monkeypatch: pytest.MonkeyPatch) -> CloudProcess:
+    """The cloud of this module, which a test's commands discover."""
+    readers_cloud.show(monkeypatch)
+    return readers_cloud
 
 
 def examples() -> dict[str, str]:
